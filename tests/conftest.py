@@ -1,0 +1,55 @@
+"""What every test may ask for: the real services, each test in a bucket prefix and a database of its own."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs import services
+from jobs.store import Store
+
+
+@pytest.fixture(scope="session")
+def service_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Embedded Postgres and S3, up for the whole session."""
+    folder = tmp_path_factory.mktemp("services")
+    services.start(folder)
+    yield folder
+    services.stop(folder)
+
+
+@pytest.fixture
+def environment(service_folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment of a user of both services, with an empty prefix of the bucket for this test alone."""
+    for name in list(os.environ):
+        if name.startswith(("SKUSCRIBE_", "AWS_", "PG")):
+            monkeypatch.delenv(name)
+    found = services.read_environment(service_folder) | {"SKUSCRIBE_STORE": f"s3://skuscribe/{uuid.uuid4().hex[:8]}"}
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    return found
+
+
+@pytest.fixture
+def store(environment: dict[str, str]) -> Store:
+    """The store of this test."""
+    return Store(environment["SKUSCRIBE_STORE"])
+
+
+@pytest.fixture
+def database(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty database of this test's own, named by PGDATABASE."""
+    import psycopg
+
+    name = f"test_{uuid.uuid4().hex[:8]}"
+    admin = f"host=127.0.0.1 user={services.SUPERUSER} dbname=postgres"
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} OWNER {services.OWNER}")
+    with psycopg.connect(f"host=127.0.0.1 user={services.SUPERUSER} dbname={name}", autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION vector")
+    monkeypatch.setenv("PGDATABASE", name)
+    yield name
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
