@@ -1,0 +1,59 @@
+# skuscribe: `make run` does everything on this machine, `make test` checks it. `make help` lists the rest.
+
+PYTHON ?= python3
+BIN    := .venv/bin
+STATE  := .skuscribe
+OUT    ?= out
+ROWS   ?= 2000
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export TOKENIZERS_PARALLELISM := false
+
+.DEFAULT_GOAL := help
+.PHONY: help install run stop clean test check format bench lock
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/local  ## raw rows to descriptions, exports and a report, in OUT (INPUT=rows MODEL=hub-id-or-folder TOKENIZER=folder OUT=folder)
+	@$(BIN)/skuscribe local --out "$(OUT)" --state "$(STATE)" $(if $(INPUT),--input "$(INPUT)") $(if $(MODEL),--source "$(MODEL)") $(if $(TOKENIZER),--tokenizer "$(TOKENIZER)")
+
+stop:  ## stop the embedded Postgres and S3
+	@if [ -x $(BIN)/skuscribe ]; then $(BIN)/skuscribe local --state "$(STATE)" --only-stop; fi
+
+clean: stop  ## remove what `make run` made: the services' data and OUT
+	@for path in "$(STATE)" "$(OUT)"; do if [ -e "$$path" ]; then du -sh "$$path" | sed 's/^/removed /'; rm -rf "$$path"; fi; done
+
+test: .venv/dev  ## every test that needs no cluster
+	@$(BIN)/pytest -q -m "not cluster"
+
+check: .venv/dev  ## format, lint, strict types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: .venv/dev  ## put the code into shape
+	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
+
+bench: .venv/dev  ## each speed figure beside its rival (ROWS=2000 rows of the sample, or INPUT=rows)
+	@$(BIN)/python -m tests.bench --rows $(ROWS) $(if $(INPUT),--input "$(INPUT)")
+
+install: .venv/local  ## the locked dependencies into .venv
+
+.venv/local: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}: set PYTHON=")'
+	@echo "installing the locked dependencies into .venv (2 to 4 minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/pip install -q -c requirements.lock -e '.[local]'
+	@touch $@
+
+.venv/dev: .venv/local
+	@$(BIN)/pip install -q -c requirements.lock -e '.[dev]'
+	@touch $@
+
+lock: .venv/dev  ## resolve pyproject.toml again into requirements.lock
+	@$(BIN)/pip install -q uv
+	@echo "torch==2.13.0" > .venv/torch.txt
+	@$(BIN)/uv pip compile -q --python-version 3.11 --extra dev -c .venv/torch.txt $(addprefix --find-links ,$(PIP_FIND_LINKS)) \
+	  --no-emit-index-url --no-header --no-annotate pyproject.toml | sed -E '/^--/d; s/\+cpu$$//' > .venv/lock.txt
+	@{ echo "# Every version that a job or a test installs; pip takes it as a constraint file. Made by make lock."; cat .venv/lock.txt; } > requirements.lock
