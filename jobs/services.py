@@ -14,8 +14,10 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from jobs.errors import ConfigurationError, NotReadyError
 
@@ -35,6 +37,7 @@ def start(folder: Path) -> dict[str, str]:
     environment = read_environment(folder) or _new_environment(folder)
     _start_postgres(folder / "postgres", environment)
     _start_s3(folder / "s3", environment)
+    _write_psql(folder)
     return environment
 
 
@@ -77,9 +80,15 @@ def _new_environment(folder: Path) -> dict[str, str]:
     return environment
 
 
-def psql_program() -> Path:
-    """The psql that comes with the embedded Postgres."""
-    return _postgres_programs() / "psql"
+def _write_psql(folder: Path) -> None:
+    """`FOLDER/psql`: the psql that comes with the embedded Postgres, as the read-only role."""
+    script = folder / "psql"
+    script.write_text(
+        f"#!/bin/sh\n. {shlex.quote(str(folder / ENVIRONMENT_FILE))}\n"
+        'export PGUSER="$SKUSCRIBE_READER" PGPASSWORD="$SKUSCRIBE_READER_PASSWORD"\n'
+        f'exec {shlex.quote(str(_postgres_programs() / "psql"))} "$@"\n'
+    )
+    script.chmod(0o700)
 
 
 def _start_postgres(folder: Path, environment: dict[str, str]) -> None:
@@ -111,9 +120,7 @@ def _initialise_postgres(programs: Path, data: Path, environment: dict[str, str]
         "--auth=scram-sha-256", "--encoding=utf8", "--locale=C.UTF-8", "--no-instructions",
     ]  # fmt: skip
     try:
-        done = subprocess.run(
-            command, user=account, capture_output=True, text=True, check=False, env=_clean_environment()
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False, **_as(account))
     finally:
         password_file.unlink()
     if done.returncode:
@@ -235,25 +242,32 @@ def _s3_ready(environment: dict[str, str], folder: Path) -> bool:
 
 
 def _spawn(
-    command: list[str], folder: Path, name: str, account: str | None = None, extra: dict[str, str] | None = None
+    command: list[str],
+    folder: Path,
+    name: str,
+    account: str | None = None,
+    extra: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
+    """Start a server that outlives us: a shell leaves it to init, in a session of its own, so that Ctrl-C is not for it."""
     with (folder / f"{name}.log").open("ab") as log_file:
-        process = subprocess.Popen(
-            command,
+        done = subprocess.run(
+            ["sh", "-c", '"$@" >&2 & echo $!', "sh", *command],
             stdin=subprocess.DEVNULL,
-            stdout=log_file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # it outlives us, and Ctrl-C is not for it
-            user=account,
+            stdout=subprocess.PIPE,
+            stderr=log_file,
+            start_new_session=True,
+            check=True,
             cwd=folder,
-            env=_clean_environment() | (extra or {}),
+            **_as(account, extra),
         )
-    (folder / f"{name}.pid").write_text(str(process.pid))
+    (folder / f"{name}.pid").write_bytes(done.stdout.strip())
 
 
-def _clean_environment() -> dict[str, str]:
+def _as(account: str | None, extra: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    """What makes a child process run as `account`, with an environment that carries nothing of ours but `extra`."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-    return kept | {"LC_ALL": "C.UTF-8"}
+    identity = {"user": account, "group": account, "extra_groups": []} if account else {}
+    return {"env": kept | {"LC_ALL": "C.UTF-8"} | dict(extra), **identity}
 
 
 def _running(folder: Path, name: str) -> bool:

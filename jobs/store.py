@@ -7,6 +7,7 @@ retried but what botocore itself retries (connection errors, 5xx, throttling).
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ class StoredObject:
 
     key: str
     size: int
+    modified: datetime
 
 
 class Store:
@@ -96,7 +98,7 @@ class Store:
             )
             for page in pages:
                 for item in page.get("Contents", []):
-                    yield StoredObject(item["Key"].removeprefix(self._prefix), item["Size"])
+                    yield StoredObject(item["Key"].removeprefix(self._prefix), item["Size"], item["LastModified"])
         except Exception as error:
             raise self._translated(error, prefix) from error
 
@@ -144,7 +146,7 @@ def file_sha256(path: Path) -> str:
 
 
 def _client() -> "S3Client":
-    import boto3
+    import boto3.session
     from botocore.config import Config
 
     config = Config(
@@ -153,7 +155,7 @@ def _client() -> "S3Client":
         retries={"mode": "standard", "total_max_attempts": 4},
         s3={"addressing_style": "path"} if _endpoint_is_custom() else {},
     )
-    return boto3.client("s3", config=config)
+    return boto3.session.Session().client("s3", config=config)  # its own session: the default one keeps old credentials
 
 
 def _endpoint_is_custom() -> bool:

@@ -1,6 +1,7 @@
 """What every test may ask for: the real services, each test in a bucket prefix and a database of its own."""
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +13,13 @@ from jobs.store import Store
 
 
 @pytest.fixture(scope="session")
-def service_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Embedded Postgres and S3, up for the whole session."""
-    folder = tmp_path_factory.mktemp("services")
-    services.start(folder)
-    yield folder
-    services.stop(folder)
+def service_folder() -> Iterator[Path]:
+    """Embedded Postgres and S3, up for the whole session. Not below pytest's folder, which other accounts can't enter."""
+    with tempfile.TemporaryDirectory(prefix="skuscribe-services-") as name:
+        folder = Path(name)
+        services.start(folder)
+        yield folder
+        services.stop(folder)
 
 
 @pytest.fixture

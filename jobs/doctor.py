@@ -1,0 +1,152 @@
+"""Reach every service with the credentials given, and say for each what works, what does not and what to do.
+
+Reads the environment, as every job does; writes one object into S3 and removes it. Exit code 0 when all that is needed
+works, 75 when something is not there, 78 when a setting is wrong. Try: skuscribe doctor
+"""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from jobs.errors import ConfigurationError, JobError, NotReadyError
+from jobs.settings import Settings as CommonSettings
+from jobs.settings import StoreUrl, unit
+from jobs.store import Store
+
+
+class Settings(CommonSettings):
+    """What to look at."""
+
+    store: StoreUrl = Field("s3://skuscribe", description="Where artifacts live: s3://BUCKET or s3://BUCKET/PREFIX.")
+    encoder: str = Field("all-MiniLM-L6-v2", description="The sentence encoder to try: a name, a folder or a hub id.")
+    require_gpu: bool = Field(False, description="Whether a missing GPU is a fault.")
+    minimum_disk: float = Field(5.0, ge=0, description="Free disk that TMPDIR must have.", json_schema_extra=unit("GB"))
+    minimum_memory: float = Field(2.0, ge=0, description="Free memory there must be.", json_schema_extra=unit("GB"))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: `exit_code` is 0 when it works, else that of the error."""
+
+    what: str
+    text: str
+    exit_code: int = 0
+
+
+def run(settings: Settings) -> None:
+    """Print the findings. Errors: the gravest of them, with its exit code."""
+    findings = []
+    for finding in look(settings):
+        findings.append(finding)
+        print(f"{'ok  ' if finding.exit_code == 0 else 'FAIL'}  {finding.what:<10}  {finding.text}", flush=True)
+    wrong = [finding for finding in findings if finding.exit_code]
+    if wrong:
+        names = ", ".join(finding.what for finding in wrong)
+        message = f"{len(wrong)} of {len(findings)} checks failed: {names}; each line above says what to do"
+        raise ConfigurationError(message) if any(item.exit_code == 78 for item in wrong) else NotReadyError(message)
+
+
+def look(settings: Settings) -> Iterator[Finding]:
+    """Each finding as soon as it is made."""
+    checks: tuple[tuple[str, Callable[[], str]], ...] = (
+        ("S3", lambda: _s3(settings.store)),
+        ("Postgres", _postgres),
+        ("encoder", lambda: _encoder(settings.encoder)),
+        ("GPU", lambda: _gpu(required=settings.require_gpu)),
+        ("disk", lambda: _disk(settings.minimum_disk)),
+        ("memory", lambda: _memory(settings.minimum_memory)),
+    )
+    for what, check in checks:
+        try:
+            yield Finding(what, check())
+        except JobError as error:
+            yield Finding(what, str(error), error.exit_code)
+
+
+def _s3(url: str) -> str:
+    store = Store(url)
+    key = f"doctor-{uuid.uuid4().hex[:12]}"
+    try:
+        first, second = store.write_if_absent(key, b"1"), store.write_if_absent(key, b"2")
+        if not first or second or store.read(key) != b"1":
+            raise ConfigurationError(
+                f"{url} does not honour If-None-Match: a second conditional write went through. Two writers could overwrite "
+                "each other: use a server that has conditional writes (AWS, R2, MinIO, SeaweedFS)"
+            )
+    finally:
+        store.delete(key)
+    models = [f"models/{name}" for name in store.folders("models/")]
+    where = os.environ.get("AWS_ENDPOINT_URL", "AWS")
+    return f"{url} at {where}: read, write, list, delete and conditional writes work; {', '.join(models) or 'no model yet'}"
+
+
+def _postgres() -> str:
+    from jobs import database
+
+    with database.connect() as connection:
+        version = connection.execute("SHOW server_version").fetchone()
+        vector = database.pgvector_version(connection)
+        user = connection.info.user
+    return f"{version[0] if version else '?'} at {connection.info.host}, pgvector {vector}, as {user}"
+
+
+def _encoder(name: str) -> str:
+    from jobs.embedding import Encoder
+
+    encoder = Encoder(name)
+    norms = (encoder.encode(["a red bicycle"]) ** 2).sum(axis=1)
+    return f"{name}: {encoder.dimensions} dimensions, norm {norms[0]:.3f}"
+
+
+def _gpu(*, required: bool) -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        memory = torch.cuda.get_device_properties(0).total_memory / 1e9
+        bf16 = "bf16" if torch.cuda.is_bf16_supported() else "no bf16"
+        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}, {memory:.0f} GB, {bf16}"
+    if required:
+        raise ConfigurationError(
+            f"no GPU that torch {torch.__version__} can use: is nvidia.com/gpu in the pod's limits, is the driver there, and is "
+            "this the gpu image?"
+        )
+    return f"none (torch {torch.__version__}): training and describing use {os.cpu_count()} CPU cores"
+
+
+def _disk(minimum_gigabytes: float) -> str:
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free / 1e9
+    if free < minimum_gigabytes:
+        raise NotReadyError(
+            f"{free:.1f} GB free in {folder}, expected {minimum_gigabytes:.1f}: free some, or set TMPDIR"
+        )
+    return f"{free:.1f} GB free in {folder}"
+
+
+def _memory(minimum_gigabytes: float) -> str:
+    free = available_memory_bytes() / 1e9
+    if free < minimum_gigabytes:
+        raise NotReadyError(
+            f"{free:.1f} GB of memory free, expected {minimum_gigabytes:.1f}: raise the pod's memory limit"
+        )
+    return f"{free:.1f} GB free"
+
+
+def available_memory_bytes() -> int:
+    """Memory that this process may still take, in bytes: the machine's, or what its cgroup leaves where that is less."""
+    from pathlib import Path
+
+    pages = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+        pages = int(fields["MemAvailable"].split()[0]) * 1024
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    if limit.exists() and limit.read_text().strip() != "max":
+        return min(pages, int(limit.read_text()) - int(used.read_text()))
+    return pages
