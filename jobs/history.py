@@ -1,0 +1,274 @@
+"""The history of a run: what its artifacts say about the catalogue, the training, the evaluation and the batch.
+
+Reads manifests first (`find`), files only when they are needed (`read`): whether a report is up to date is answered
+without a download.
+"""
+
+import csv
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobs import artifact, catalogue, runs
+from jobs.artifact import Artifact
+from jobs.errors import InputError, NotReadyError
+from jobs.metrics import Interval
+from jobs.store import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+EVALUATION_KIND, EXPORT_KIND = "evaluation", "export"
+ANSWERS_FILE, SCORES_FILE = "answers.parquet", "scores.json"
+HELD_OUT, OWN_SHARD, FIRST_SHARD = "held-out", "own-shard", "first-shard"
+_SHARD_FOLDER = re.compile(r"shard-(\d{5})")
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch on one shard reported. Losses in nats a token, ROUGE as F-measures from 0 to 1; None is unknown."""
+
+    shard: int
+    epoch: int
+    training_loss: float | None = None
+    validation_loss: float | None = None
+    rouge1: float | None = None
+    rouge2: float | None = None
+    rougeL: float | None = None  # noqa: N815  # the name of the field
+    rougeLsum: float | None = None  # noqa: N815
+    examples_per_second: float | None = None
+    target_tokens_per_second: float | None = None
+    padding_efficiency: float | None = None
+    model_flops_utilisation: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class TrainedShard:
+    """One shard's training. `seconds` is the time of all its epochs; `committed` an ISO date and time."""
+
+    number: int
+    epochs: tuple[Epoch, ...]
+    train_rows: int | None
+    test_rows: int | None
+    gpu: str | None
+    seconds: float | None
+    committed: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """The scores of one group of questions, by name: loss, rouge1, ..., repetition, flagged."""
+
+    questions: int
+    scores: Mapping[str, Interval]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One model's answers to the fixed questions. `answers` has the columns of the stage's answers.parquet."""
+
+    name: str
+    shard: int | None
+    retrieval: bool
+    groups: Mapping[str, Group]
+    baselines: Mapping[str, Mapping[str, Interval]]
+    answers: "pa.Table"
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Data:
+    """The catalogue: the figures of its manifest, its rejects by reason, its statistics as `prepare` wrote them."""
+
+    name: str
+    shards: int
+    figures: Mapping[str, Any]
+    reasons: Mapping[str, int]
+    statistics: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class History:
+    """All that a report tells."""
+
+    run: str
+    configuration: Mapping[str, Any]
+    model: str
+    model_figures: Mapping[str, Any]
+    data: Data
+    shards: tuple[TrainedShard, ...]
+    stages: tuple[Stage, ...]
+    batch: str
+    batch_figures: Mapping[str, Any] | None
+    reference: tuple[Epoch, ...]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The artifacts that a report is made from, found but not read."""
+
+    run: str
+    configuration: Mapping[str, Any]
+    catalogue: Artifact
+    model: Artifact | None
+    shards: Mapping[int, Artifact]
+    stages: Mapping[str, Artifact]
+    batch_name: str
+    batch: Artifact | None
+
+    def digests(self) -> dict[str, str]:
+        """The digest of each source, by a name that a manifest can carry."""
+        found = {"configuration": artifact.digest_of(dict(self.configuration)), "catalogue": self.catalogue.digest}
+        found |= {f"shard-{number:05d}": item.digest for number, item in self.shards.items()}
+        found |= {f"evaluation/{name}": item.digest for name, item in self.stages.items()}
+        found |= {"model": self.model.digest} if self.model else {}
+        return found | ({"export": self.batch.digest} if self.batch else {})
+
+    def newest(self) -> str:
+        """When the last of them was committed, as an ISO date and time."""
+        return max(item.manifest.created for item in (self.catalogue, *self.shards.values(), *self.stages.values()))
+
+
+def find(store: Store, run: str, catalogue_name: str, batch: str) -> Sources:
+    """The sources that stand now.
+
+    Errors: `NotReadyError` (75) where the run has not begun, has trained nothing, or has no catalogue.
+    """
+    configuration = runs.read_configuration(store, run)
+    shards = dict(_shards(store, run))
+    if not shards:
+        raise NotReadyError(
+            f"run {run!r} has no trained shard in {store.at(runs.run_path(run))}: `skuscribe train --run {run}` makes one"
+        )
+    return Sources(
+        run=run,
+        configuration=configuration,
+        catalogue=catalogue.require(store, catalogue_name).artifact,
+        model=artifact.find(store, runs.model_path(str(configuration.get("model", "base")))),
+        shards=shards,
+        stages=dict(_stages(store, run)),
+        batch_name=batch,
+        batch=artifact.find(store, f"exports/{batch}") if batch else None,
+    )
+
+
+def read(sources: Sources, folder: Path) -> History:
+    """Everything in the sources. Files are downloaded below `folder`, which may go when this returns.
+
+    Errors: `InputError` (65) where a file does not hold what its job promises.
+    """
+    return History(
+        run=sources.run,
+        configuration=sources.configuration,
+        model=str(sources.configuration.get("model", "base")),
+        model_figures=sources.model.manifest.figures if sources.model else {},
+        data=_data(sources.catalogue, folder / "catalogue"),
+        shards=tuple(
+            _trained(number, item, folder / f"shard-{number}") for number, item in sorted(sources.shards.items())
+        ),
+        stages=tuple(
+            sorted((_stage(name, item, folder / name) for name, item in sources.stages.items()), key=_stage_order)
+        ),
+        batch=sources.batch_name,
+        batch_figures=sources.batch.manifest.figures if sources.batch else None,
+        reference=reference_run(),
+    )
+
+
+def reference_run() -> tuple[Epoch, ...]:
+    """The figures that the reference run reported for ten shards of FLAN-T5-base; None where one was not legible.
+
+    Its shards count from 1, ours from 0: they are turned into ours.
+    """
+    text = resources.files("jobs").joinpath("reference-run.csv").read_text(encoding="utf-8")
+    return tuple(_reference_epoch(row) for row in csv.DictReader(text.splitlines()))
+
+
+def _reference_epoch(row: Mapping[str, str]) -> Epoch:
+    figures = {name: float(value) if value else None for name, value in row.items() if name not in ("shard", "epoch")}
+    return Epoch(int(row["shard"]) - 1, int(row["epoch"]), **figures)
+
+
+def _shards(store: Store, run: str) -> Iterator[tuple[int, Artifact]]:
+    for name in store.folders(f"{runs.run_path(run)}/"):
+        match = _SHARD_FOLDER.fullmatch(name)
+        found = artifact.find(store, f"{runs.run_path(run)}/{name}") if match else None
+        if match and found:
+            yield int(match[1]), found
+
+
+def _stages(store: Store, run: str) -> Iterator[tuple[str, Artifact]]:
+    for name in store.folders(f"{runs.run_path(run)}/evaluation/"):
+        found = artifact.find(store, f"{runs.run_path(run)}/evaluation/{name}")
+        if found and found.manifest.kind == EVALUATION_KIND:
+            yield name, found
+
+
+def _data(source: Artifact, folder: Path) -> Data:
+    import pyarrow.parquet as pq
+
+    rejects = pq.read_table(source.fetch(catalogue.REJECTS_FILE, folder), columns=["reason"])
+    statistics = _json(source.fetch(catalogue.STATISTICS_FILE, folder), source)
+    return Data(
+        name=source.path.removeprefix("catalogue/"),
+        shards=len(source.names("shard-")),
+        figures=source.manifest.figures,
+        reasons=dict(Counter(rejects["reason"].to_pylist()).most_common()),
+        statistics=statistics,
+    )
+
+
+def _trained(number: int, source: Artifact, folder: Path) -> TrainedShard:
+    path = source.fetch(runs.METRICS_FILE, folder)
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    figures = source.manifest.figures
+    known = {field.name for field in fields(Epoch)}
+    return TrainedShard(
+        number=number,
+        epochs=tuple(
+            Epoch(**{name: value for name, value in record.items() if name in known} | {"shard": number})
+            for record in records
+        ),
+        train_rows=figures.get("train_rows"),
+        test_rows=figures.get("test_rows"),
+        gpu=figures.get("gpu"),
+        seconds=figures.get("seconds"),
+        committed=source.manifest.created,
+    )
+
+
+def _stage(name: str, source: Artifact, folder: Path) -> Stage:
+    import pyarrow.parquet as pq
+
+    scores = _json(source.fetch(SCORES_FILE, folder), source)
+    answers = pq.read_table(source.fetch(ANSWERS_FILE, folder))
+    groups = {
+        group: Group(int(found.get("questions", 0)), _intervals(found)) for group, found in scores["groups"].items()
+    }
+    baselines = {baseline: _intervals(found) for baseline, found in scores.get("baselines", {}).items()}
+    return Stage(name, scores["shard"], scores["retrieval"], groups, baselines, answers, scores.get("seconds"))
+
+
+def _intervals(found: Mapping[str, Any]) -> dict[str, Interval]:
+    return {
+        name: Interval(item["value"], item["low"], item["high"])
+        for name, item in found.items()
+        if isinstance(item, dict) and item.get("value") is not None
+    }
+
+
+def _stage_order(stage: Stage) -> tuple[int, bool, str]:
+    return (-1 if stage.shard is None else stage.shard, stage.retrieval, stage.name)
+
+
+def _json(path: Path, source: Artifact) -> dict[str, Any]:
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        raise InputError(f"{source.store.at(source.path)}/{path.name} holds no JSON object: run its job again")
+    return found

@@ -1,0 +1,217 @@
+"""Artifacts as the other jobs write them, with made-up figures: a catalogue, a run of a few shards, its stages, a batch."""
+
+import io
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jobs import artifact, catalogue, history, metrics, runs
+from jobs.store import Store
+
+TITLES = (
+    "Brother TN-420 Black Toner Cartridge, 1,200 pages",
+    "Levi's Men's 511 Slim Fit Jeans, Dark Stonewash, 32W x 30L",
+    "The Old Man and the Sea (Paperback)",
+    'Rubbermaid Commercial 1/2" Mop Handle, 60-inch, Blue',
+    "SanDisk Ultra 64GB microSDXC Card with Adapter",
+    "Moleskine Classic Notebook, Large, Ruled, 240 pages",
+    "3M Scotch Heavy Duty Packing Tape, 1.88 in x 54.6 yd, 6 Rolls",
+    "Philips Sonicare ProResults Brush Heads, 3-Pack",
+    "Puma Unisex Running Shoes, White and Red, UK 8",
+    "Canon PIXMA Ink Multi-Pack, 4 Colours",
+)
+PHRASES = (
+    "built for everyday use at home or in the office",
+    "prints sharp, clear pages from first to last",
+    "made of a soft and durable cotton blend",
+    "easy to clean and simple to store",
+    "fits most standard models",
+    "comes with a one year limited warranty",
+    "a classic design that goes with everything",
+    "tested by the maker for long life",
+    "in a resealable pack",
+)
+HOSTILE = '<script>alert("x")</script> #panic("x") ] $ \\ {{ 7*7 }} `code` */ // 日本語 😀 & "quoted"'
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How large the made-up run is, and how it goes: `gain` is what a shard adds to ROUGE-L."""
+
+    shards: int = 3
+    trained: int = 3
+    questions: int = 60
+    gain: float = 0.02
+    forgetting: float = 0.0
+    titles: Sequence[str] = TITLES
+    answer: str | None = None
+    retrieval: bool = True
+    parameters: int = 76_961_152
+    gpu: str | None = "NVIDIA L4"
+
+
+def make(store: Store, plan: Plan = Plan()) -> None:
+    """All artifacts of run, catalogue and batch `main`."""
+    make_catalogue(store, plan)
+    make_model(store, plan)
+    runs.freeze(store, "main", {"model": "base", "catalogue": "main", "recipe": "fast", "epochs": 3})
+    for shard in range(plan.trained):
+        make_shard(store, plan, shard)
+    for shard in (None, *range(plan.trained)):
+        make_stage(store, plan, shard, retrieval=False)
+    if plan.retrieval:
+        make_stage(store, plan, None, retrieval=True)
+        make_stage(store, plan, plan.trained - 1, retrieval=True)
+    make_batch(store)
+
+
+def make_catalogue(store: Store, plan: Plan) -> None:
+    reasons = ["no content"] * 41 + ["no title"] * 12 + ["content is markup alone"] * 7
+    rejects = pa.Table.from_pylist(
+        [{"row": 17 * (i + 1), "uid": f"r{i}", "reason": reason, "text": ""} for i, reason in enumerate(reasons)],
+        schema=catalogue.reject_schema(),
+    )
+    with artifact.draft(store, catalogue.path_of("main"), catalogue.KIND, {"profile": "catalogue"}, {}) as draft:
+        for shard in range(plan.shards):
+            draft.add_bytes(catalogue.shard_file(shard), _parquet(catalogue.product_schema().empty_table()))
+        draft.add_bytes("held-out.parquet", _parquet(catalogue.product_schema().empty_table()))
+        draft.add_bytes(catalogue.REJECTS_FILE, _parquet(rejects))
+        draft.add_bytes(catalogue.STATISTICS_FILE, json.dumps({}).encode())
+        draft.commit(
+            {
+                "read": 6000, "kept": 5940, "rejected": 60, "shards": plan.shards, "shard_rows": 2000, "held_out": 500,
+                "clusters": 5712, "duplicates_exact": 131, "duplicates_near": 97, "seconds": 1.9, "rows_per_second": 3158.0,
+            }
+        )  # fmt: skip
+
+
+def make_model(store: Store, plan: Plan) -> None:
+    with artifact.draft(
+        store, runs.model_path("base"), runs.MODEL_KIND, {"source": "google/flan-t5-small"}, {}
+    ) as draft:
+        draft.add_bytes("config.json", b"{}")
+        draft.commit({"parameters": plan.parameters, "vocabulary": 32128, "source": "google/flan-t5-small"})
+
+
+def make_shard(store: Store, plan: Plan, shard: int) -> None:
+    numbers = random.Random(shard)
+    records = []
+    for epoch in range(3):
+        step = shard + (epoch + 1) / 3
+        records.append(
+            {
+                "shard": shard, "epoch": epoch, "step": 240 * (epoch + 1),
+                "training_loss": 3.9 - 0.25 * step**0.5 + numbers.gauss(0, 0.01),
+                "validation_loss": 3.6 - 0.22 * step**0.5 + numbers.gauss(0, 0.01),
+                "rouge1": 0.085 + 0.012 * step**0.5, "rouge2": 0.016 + 0.004 * step**0.5,
+                "rougeL": 0.070 + 0.010 * step**0.5 + numbers.gauss(0, 0.001), "rougeLsum": 0.078 + 0.010 * step**0.5,
+                "examples_per_second": 212.4 + numbers.gauss(0, 4), "target_tokens_per_second": 18_100 + numbers.gauss(0, 300),
+                "padding_efficiency": 0.94, "model_flops_utilisation": 0.31 if plan.gpu else None, "seconds": 9.1,
+            }
+        )  # fmt: skip
+    lines = "".join(json.dumps(record) + "\n" for record in records)
+    with artifact.draft(store, runs.shard_path("main", shard), runs.SHARD_KIND, {}, {"shard": str(shard)}) as draft:
+        draft.add_bytes(runs.METRICS_FILE, lines.encode())
+        draft.commit(
+            records[-1] | {"train_rows": 1900, "test_rows": 100, "epochs": 3, "gpu": plan.gpu, "seconds": 31.7 + shard}
+        )
+
+
+def make_stage(store: Store, plan: Plan, shard: int | None, retrieval: bool) -> None:
+    name = ("base" if shard is None else f"shard-{shard:05d}") + ("-retrieval" if retrieval else "")
+    answers = [row for group in _groups(shard) for row in _answers(plan, group, shard, retrieval)]
+    scores = {
+        "stage": name, "model_digest": "0" * 64, "shard": shard, "retrieval": retrieval,
+        "groups": {group: _scores([row for row in answers if row["group"] == group]) for group in _groups(shard)},
+        "baselines": {
+            "title-repeated": {"rouge1": _interval(0.14), "rouge2": _interval(0.05), "rougeL": _interval(0.121), "rougeLsum": _interval(0.122)},
+            "nearest-neighbour": {"rouge1": _interval(0.17), "rouge2": _interval(0.06), "rougeL": _interval(0.138), "rougeLsum": _interval(0.146)},
+        },
+        "seconds": 21.5, "answers_per_second": len(answers) / 21.5,
+    }  # fmt: skip
+    path = f"{runs.run_path('main')}/evaluation/{name}"
+    with artifact.draft(store, path, history.EVALUATION_KIND, {}, {"stage": name}) as draft:
+        draft.add_bytes(history.ANSWERS_FILE, _parquet(pa.Table.from_pylist(answers, schema=answer_schema())))
+        draft.add_bytes(history.SCORES_FILE, json.dumps(scores).encode())
+        draft.commit({"questions": len(answers)})
+
+
+def make_batch(store: Store, published: int = 1874) -> None:
+    with artifact.draft(store, "exports/main", history.EXPORT_KIND, {}, {"published": str(published)}) as draft:
+        draft.add_bytes("part-00000.jsonl.gz", b"")
+        draft.commit(
+            {
+                "products": 2000, "published": published, "flagged": 1997 - published, "failed": 3, "seconds": 88.0,
+                "products_per_second": 22.7, "model": "shard-00002",
+                "reasons": {"a number that stands in no source": 81, "repeated text": 37, "too short": 12},
+            }
+        )  # fmt: skip
+
+
+def answer_schema() -> pa.Schema:
+    texts = [pa.field(name, pa.string()) for name in ("group", "uid", "title", "reference", "answer")]
+    numbers = [
+        pa.field(name, pa.float64()) for name in ("rouge1", "rouge2", "rougeL", "rougeLsum", "loss", "repetition")
+    ]
+    words = pa.list_(pa.string())
+    return pa.schema(
+        [*texts, pa.field("neighbours", words), *numbers, pa.field("flags", words), pa.field("tokens", pa.int64())]
+    )
+
+
+def _groups(shard: int | None) -> list[str]:
+    return (
+        [history.HELD_OUT, history.FIRST_SHARD]
+        if shard is None
+        else [history.HELD_OUT, history.OWN_SHARD, history.FIRST_SHARD]
+    )
+
+
+def _answers(plan: Plan, group: str, shard: int | None, retrieval: bool) -> list[dict[str, Any]]:
+    steps = 0 if shard is None else shard + 1
+    numbers = random.Random(f"{group} {shard} {retrieval}")
+    forgotten = plan.forgetting * (steps - 1) if group == history.FIRST_SHARD and steps else 0.0
+    return [_answer(plan, group, number, steps, retrieval, forgotten, numbers) for number in range(plan.questions)]
+
+
+def _answer(
+    plan: Plan, group: str, number: int, steps: int, retrieval: bool, forgotten: float, numbers: random.Random
+) -> dict[str, Any]:
+    difficulty = random.Random(f"{group} {number}").gauss(0, 0.04)
+    quality = max(0.0, 0.09 + plan.gain * steps + 0.03 * retrieval - forgotten + difficulty + numbers.gauss(0, 0.015))
+    title = plan.titles[number % len(plan.titles)]
+    repeated = numbers.random() < 0.45 / (1 + steps)
+    phrases = random.Random(f"{number} {steps} {retrieval}").sample(PHRASES, 3)
+    text = f"{title.split(',')[0]} " + (" ".join([phrases[0]] * 4) if repeated else ", ".join(phrases)) + "."
+    return {
+        "group": group, "uid": f"{group}-{number:04d}", "title": title,
+        "reference": f"{title}. " + ". ".join(phrase.capitalize() for phrase in PHRASES[: 3 + number % 5]) + ".",
+        "answer": plan.answer if plan.answer is not None else text, "neighbours": ["u1", "u2"] if retrieval else [],
+        "rouge1": quality * 1.2, "rouge2": quality * 0.3, "rougeL": quality, "rougeLsum": quality * 1.05,
+        "loss": 3.6 - 8 * (quality - 0.09), "repetition": 0.6 if repeated else 0.02,
+        "flags": ["repeated text"] if repeated else [], "tokens": len(text.split()),
+    }  # fmt: skip
+
+
+def _scores(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    names = ("loss", "rouge1", "rouge2", "rougeL", "rougeLsum", "repetition")
+    found: dict[str, Any] = {name: vars(metrics.bootstrap([row[name] for row in rows], 13, 200)) for name in names}
+    return found | {
+        "questions": len(rows),
+        "flagged": vars(metrics.bootstrap([float(bool(row["flags"])) for row in rows], 13, 200)),
+    }
+
+
+def _interval(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 0.01, "high": value + 0.01}
+
+
+def _parquet(table: pa.Table) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(table, out)
+    return out.getvalue()
