@@ -1,0 +1,1 @@
+ALTER TABLE skuscribe.product ATTACH PARTITION skuscribe.{table} FOR VALUES IN ({catalogue});

@@ -1,0 +1,1 @@
+DELETE FROM skuscribe.failure WHERE job = %(job)s AND scope = %(scope)s AND uid = ANY (%(uids)s);

@@ -1,0 +1,1 @@
+COPY computed (content_hash, embedding) FROM STDIN (FORMAT binary);

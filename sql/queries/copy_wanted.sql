@@ -1,0 +1,1 @@
+COPY wanted (content_hash) FROM STDIN (FORMAT binary);

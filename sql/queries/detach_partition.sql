@@ -1,0 +1,1 @@
+ALTER TABLE skuscribe.product DETACH PARTITION skuscribe.{table};

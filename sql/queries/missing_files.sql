@@ -1,0 +1,10 @@
+-- Products per file whose text has no vector; files are told by shard, null for the held-out set.
+SELECT shard, count(*)
+FROM loaded l
+WHERE NOT EXISTS (SELECT FROM skuscribe.embedded e WHERE e.content_hash = l.content_hash)
+  AND NOT EXISTS (SELECT FROM skuscribe.product p WHERE p.content_hash = l.content_hash AND p.embedding IS NOT NULL)
+  AND NOT EXISTS (
+      SELECT FROM skuscribe.failure f WHERE f.job = 'index' AND f.scope = %(catalogue)s AND f.uid = l.uid
+  )
+GROUP BY shard
+ORDER BY shard NULLS LAST;

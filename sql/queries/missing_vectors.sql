@@ -1,0 +1,5 @@
+-- The texts that have no vector yet: not on its way, and not in any catalogue from before.
+SELECT DISTINCT w.content_hash
+FROM wanted w
+WHERE NOT EXISTS (SELECT FROM skuscribe.embedded e WHERE e.content_hash = w.content_hash)
+  AND NOT EXISTS (SELECT FROM skuscribe.product p WHERE p.content_hash = w.content_hash AND p.embedding IS NOT NULL);

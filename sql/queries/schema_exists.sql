@@ -1,0 +1,1 @@
+SELECT to_regclass('skuscribe.catalogue') IS NOT NULL;

@@ -1,0 +1,1 @@
+SELECT pg_advisory_unlock(hashtextextended('skuscribe.index.' || %(catalogue)s, 0));

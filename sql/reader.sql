@@ -1,0 +1,21 @@
+-- Read-only access for people and tools. Runs after the migrations; running it again changes nothing.
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'skuscribe_reader') THEN
+        CREATE ROLE skuscribe_reader NOLOGIN;
+    END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE NOTICE 'the role skuscribe_reader is missing and % may not create it: an administrator can, then run `skuscribe index` again', current_user;
+END $$;
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'skuscribe_reader') THEN
+        GRANT USAGE ON SCHEMA skuscribe TO skuscribe_reader;
+        GRANT SELECT ON ALL TABLES IN SCHEMA skuscribe TO skuscribe_reader;
+        GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA skuscribe TO skuscribe_reader;
+        ALTER DEFAULT PRIVILEGES IN SCHEMA skuscribe GRANT SELECT ON TABLES TO skuscribe_reader;
+        ALTER DEFAULT PRIVILEGES IN SCHEMA skuscribe GRANT EXECUTE ON FUNCTIONS TO skuscribe_reader;
+    END IF;
+END $$;
