@@ -139,6 +139,16 @@ def open_input(url: str) -> Any:
         raise _as_job_error(error, url) from error
 
 
+def head_input(url: str) -> tuple[str, int]:
+    """The ETag and the size in bytes of any s3:// object, without reading it."""
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    try:
+        found = _client().head_object(Bucket=bucket, Key=key)
+    except Exception as error:
+        raise _as_job_error(error, url) from error
+    return found["ETag"], found["ContentLength"]
+
+
 def file_sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:

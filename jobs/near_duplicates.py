@@ -1,0 +1,141 @@
+"""Which products are the same text, or nearly: MinHash signatures, banded, then verified.
+
+A signature is 64 numbers of 16 bits; the share of places where two agree estimates the Jaccard similarity of the texts'
+word pairs (Broder 1997). Rows that agree on any of 16 bands of 4 are candidates: of two texts that share 80 % of their
+word pairs, 99.98 % are found. Signatures lie in a file, so that memory does not grow with them.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+NUMBERS, BAND = 64, 4
+_SEED = 20_011
+_ROUNDS = 16
+_BLOCK_ROWS = 1 << 15
+_PAIRS = 1 << 13
+_LONGEST_WORD = 40
+
+
+def signatures(texts: Sequence[str]) -> "NDArray[np.uint16]":
+    """The signature of each text, shape (texts, 64)."""
+    import numpy as np
+    from rensa import RMinHash
+
+    if not texts:
+        return np.empty((0, NUMBERS), dtype=np.uint16)
+    matrix = RMinHash.digest_matrix_from_token_sets([_shingles(text) for text in texts], NUMBERS, _SEED)
+    return np.array(matrix.to_rows(), dtype=np.uint32).astype(np.uint16)
+
+
+def clusters(
+    signature_file: Path, text_hashes: "NDArray[np.uint64]", alive: "NDArray[np.bool_]", similarity: float
+) -> "NDArray[np.int64]":
+    """For each of n rows the smallest row of its cluster, shape (n,).
+
+    `signature_file` holds n signatures, `text_hashes` (n,) is equal for equal texts, and a row that is not `alive` stays
+    alone. Rows are joined when their estimated similarity is at least `similarity` (0..1), and by way of others.
+    """
+    import numpy as np
+
+    rows = np.flatnonzero(alive)
+    labels = np.arange(len(alive), dtype=np.int64)
+    members, groups = _groups(text_hashes[rows], rows)
+    _link(labels, *_with_leader(members, groups)[:2])
+    if len(rows) < 2 or similarity > 1:
+        return labels
+    for band in range(NUMBERS // BAND):
+        members, groups = _groups(_band(signature_file, band)[rows], rows)
+        for _ in range(_ROUNDS):
+            members, leaders, groups = _with_leader(members, groups)
+            if not len(members):
+                break
+            joined = labels[members] == labels[leaders]
+            joined[~joined] = _similar(signature_file, members[~joined], leaders[~joined], similarity)
+            _link(labels, members[joined], leaders[joined])
+            members, groups = members[~joined], groups[~joined]
+    return labels
+
+
+def _shingles(text: str) -> list[str]:
+    """Pairs of words; threes of characters where a language sets no spaces."""
+    text = text.lower()
+    words = text.split()
+    if not text.isascii() and len(max(words, key=len)) > _LONGEST_WORD:
+        return [text[start : start + 3] for start in range(max(1, len(text) - 2))]
+    return list(map(str.__add__, words, words[1:])) if len(words) > 1 else words
+
+
+def _band(signature_file: Path, band: int) -> "NDArray[np.uint64]":
+    """One band of every signature: its four numbers read as one of 64 bits, shape (n,)."""
+    import numpy as np
+
+    parts = []
+    with signature_file.open("rb") as file:
+        while data := file.read(_BLOCK_ROWS * NUMBERS * 2):
+            parts.append(np.frombuffer(data, dtype=np.uint64).reshape(-1, NUMBERS // BAND)[:, band].copy())
+    return np.concatenate(parts)
+
+
+def _groups(keys: "NDArray[np.uint64]", rows: "NDArray[np.int64]") -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
+    """Rows that share their key with another, ordered by key and row, and the number of the group of each."""
+    import numpy as np
+
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    same_as_next = ordered[1:] == ordered[:-1]
+    shared = np.zeros(len(keys), dtype=bool)
+    shared[1:] |= same_as_next
+    shared[:-1] |= same_as_next
+    number = np.cumsum(np.concatenate([[True], ~same_as_next])[: len(keys)])
+    return rows[order[shared]], number[shared]
+
+
+def _with_leader(
+    members: "NDArray[np.int64]", groups: "NDArray[np.int64]"
+) -> "tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]":
+    """The members of each group but its first, that first beside each of them, and their groups."""
+    import numpy as np
+
+    first = np.ones(len(groups), dtype=bool)
+    first[1:] = groups[1:] != groups[:-1]
+    leaders = members[np.maximum.accumulate(np.where(first, np.arange(len(groups)), 0))]
+    return members[~first], leaders[~first], groups[~first]
+
+
+def _similar(
+    signature_file: Path, left: "NDArray[np.int64]", right: "NDArray[np.int64]", similarity: float
+) -> "NDArray[np.bool_]":
+    import mmap
+
+    import numpy as np
+
+    similar = np.zeros(len(left), dtype=bool)
+    with signature_file.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        stored = np.frombuffer(mapped, dtype=np.uint16).reshape(-1, NUMBERS)
+        for start in range(0, len(left), _PAIRS):
+            pair = slice(start, start + _PAIRS)
+            agreeing = (stored[left[pair]] == stored[right[pair]]).mean(axis=1)
+            similar[pair] = agreeing >= similarity
+            mapped.madvise(mmap.MADV_DONTNEED)  # pages once read count as ours until we say that we are done with them
+        del stored
+    return similar
+
+
+def _link(labels: "NDArray[np.int64]", left: "NDArray[np.int64]", right: "NDArray[np.int64]") -> None:
+    """Join the clusters of each pair. `labels` names for each row the smallest row of its cluster, before and after."""
+    import numpy as np
+
+    while True:
+        one, other = labels[left], labels[right]
+        apart = one != other
+        if not apart.any():
+            return
+        left, right, one, other = left[apart], right[apart], one[apart], other[apart]
+        np.minimum.at(labels, np.maximum(one, other), np.minimum(one, other))
+        while not np.array_equal(labels, flatter := labels[labels]):
+            labels[:] = flatter
