@@ -26,6 +26,7 @@ _REPLACED = {
     "‹": "'",
     "›": "'",
 }
+_MARK_AT_END = re.compile("[®™©℠]+(?=[\\s.,!?;:)]|$)")
 _INVISIBLE = re.compile("[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffc]")
 _LONE_JOINER = re.compile("(?<!\\w)(?<![\u0300-\u036f\u0600-\u1cff])[\u200c\u200d]|[\u200c\u200d](?!\\w)")
 _LONE_MIDDLE_DOT = re.compile(r"(?<!\w)·|·(?!\w)")
@@ -50,6 +51,7 @@ _QUOTES = re.compile(r"''+|\"\"+")
 _RUN = re.compile(r"([.,!?;:])(?:\s*\1)+(?=(\w)?)")
 _MIXED_RUN = re.compile(r"[.,!?;:]{3,}")
 _SPACE_BEFORE = re.compile(r"\s+([.,])(?=\s|$)")
+_SPACE_BEFORE_COMMA = re.compile(r"\s+,(?=\w)")
 _SPACES = re.compile(r"\s+")
 _LEADING = re.compile(r"^(?:[,;:!?\s]|\.(?!\d)|-(?!\d))+")
 _TRAILING = re.compile(r"[-,;:/&\s]+$")
@@ -75,7 +77,7 @@ def clean_thoroughly(text: str, profile: Profile) -> str:
     else:
         text = _without_symbols(text)
     text = _RUN.sub(_one_of_a_run, _MIXED_RUN.sub(_strongest, text))
-    text = _SPACES.sub(" ", _SPACE_BEFORE.sub(r"\1", text))
+    text = _SPACES.sub(" ", _SPACE_BEFORE_COMMA.sub(", ", _SPACE_BEFORE.sub(r"\1", text)))
     text = _TRAILING.sub("", _LEADING.sub("", text))
     return text if any(map(str.isalnum, text)) else ""
 
@@ -96,7 +98,7 @@ _ENTITY_START = re.compile(r"&[A-Za-z&]|[.,!?;:]{3}|[+/$%]{2}")
 def _normalised(text: str) -> str:
     """Typographic quotes, dashes and the like as their plain forms; what is no letter, mark, number or sign as a space."""
     if not text.isascii():
-        text = _LONE_MIDDLE_DOT.sub(" ", _LONE_JOINER.sub("", text))
+        text = _LONE_MIDDLE_DOT.sub(" ", _LONE_JOINER.sub("", _MARK_AT_END.sub("", text)))
     return text.translate(_CHARACTERS)
 
 
