@@ -5,12 +5,14 @@ BIN    := .venv/bin
 STATE  := .skuscribe
 OUT    ?= out
 ROWS   ?= 2000
+KILLS  ?= 20
+SEED   ?= 13
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help install run stop clean test check format bench lock
+.PHONY: help install run stop clean test test-kills check format bench lock
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +28,9 @@ clean: stop  ## remove what `make run` made: the services' data and OUT
 
 test: .venv/dev  ## every test that needs no cluster
 	@$(BIN)/pytest -q -m "not cluster"
+
+test-kills: .venv/dev  ## each job killed KILLS times with each signal, from a SEED
+	@$(BIN)/pytest -q tests/kills --kills $(KILLS) --seed $(SEED)
 
 check: .venv/dev  ## format, lint, strict types
 	@$(BIN)/ruff format --check .

@@ -12,6 +12,24 @@ from jobs import services
 from jobs.store import Store
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How often the kill tests kill, and when."""
+    parser.addoption("--kills", type=int, default=1, help="how often each job is killed with each signal")
+    parser.addoption("--seed", type=int, default=13, help="the seed of the moments at which jobs are killed")
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    """How often each job is killed with each signal."""
+    return int(request.config.getoption("--kills"))
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """The seed of the moments at which jobs are killed."""
+    return int(request.config.getoption("--seed"))
+
+
 @pytest.fixture(scope="session")
 def service_folder() -> Iterator[Path]:
     """Embedded Postgres and S3, up for the whole session. Not below pytest's folder, which other accounts can't enter."""

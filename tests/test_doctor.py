@@ -1,0 +1,60 @@
+"""The doctor: what works is said, and what does not comes with what to do and the right exit code."""
+
+import pytest
+
+from jobs import doctor
+from jobs.errors import ConfigurationError, NotReadyError
+from jobs.store import Store
+
+
+def findings(monkeypatch: pytest.MonkeyPatch, **chosen: object) -> dict[str, doctor.Finding]:
+    return {item.what: item for item in doctor.look(doctor.Settings(**chosen))}  # type: ignore[arg-type]
+
+
+def test_everything_works_here(environment: dict[str, str], database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    doctor.run(doctor.Settings(minimum_disk=0.1, minimum_memory=0.1))
+    text = capsys.readouterr().out
+    assert text.count("ok  ") == 6
+    assert "pgvector 0." in text
+    assert environment["PGPASSWORD"] not in text
+
+
+def test_it_leaves_nothing_in_the_store(store: Store) -> None:
+    doctor._s3(store.url)
+    assert list(store.objects("")) == []
+
+
+def test_a_wrong_password_is_a_wrong_setting(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "not-the-password")
+    with pytest.raises(ConfigurationError) as caught:
+        doctor._postgres()
+    assert "not-the-password" not in str(caught.value)
+
+
+def test_services_that_are_not_there_are_not_ready(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("PGPORT", "9")
+    with pytest.raises(NotReadyError, match="checks failed: S3, Postgres"):
+        doctor.run(doctor.Settings(minimum_disk=0, minimum_memory=0))
+    assert capsys.readouterr().out.count("FAIL") == 2
+
+
+def test_a_gpu_is_missed_only_where_it_is_required() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        assert "GB" in doctor._gpu(required=True)
+    else:
+        assert "CPU cores" in doctor._gpu(required=False)
+        with pytest.raises(ConfigurationError, match=r"nvidia\.com/gpu"):
+            doctor._gpu(required=True)
+
+
+def test_too_little_disk_or_memory_says_how_much_there_is() -> None:
+    with pytest.raises(NotReadyError, match="GB free in"):
+        doctor._disk(1e9)
+    with pytest.raises(NotReadyError, match="memory free"):
+        doctor._memory(1e9)
