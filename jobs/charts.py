@@ -55,12 +55,22 @@ class Level:
 
 
 def line_chart(
-    name: str, description: str, x_label: str, y_label: str, lines: Sequence[Line], levels: Sequence[Level] = ()
+    name: str,
+    description: str,
+    x_label: str,
+    y_label: str,
+    lines: Sequence[Line],
+    levels: Sequence[Level] = (),
+    share: bool = False,
 ) -> str:
-    """An SVG element. `name` is unique on its page; `description` is what a reader who cannot see it is told."""
+    """An SVG element. `name` is unique on its page; `description` is what a reader who cannot see it is told.
+
+    With `share`, y is a share from 0 to 1, and its axis says per cent.
+    """
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
 
     with rc_context(
         {
@@ -79,6 +89,8 @@ def line_chart(
         for level in levels:
             axes.axhline(level.y, color=PAPER[level.colour], linewidth=1.2, linestyle=(0, (1, 2)), label=level.label)
         _dress(axes, x_label, y_label)
+        if share:
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _embeddable(out.getvalue(), name, description)

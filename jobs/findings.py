@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from jobs.document import Card, Tone
 from jobs.history import FIRST_SHARD, HELD_OUT, History, Stage
 from jobs.metrics import Interval, bootstrap
+from jobs.wording import baseline_label, dollars, duration, lower_first, percent, signed, span, stage_label
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,6 @@ def last_stage(history: History, retrieval: bool) -> Stage | None:
     """The last trained stage that was evaluated, without or with retrieval."""
     found = [stage for stage in history.stages if stage.shard is not None and stage.retrieval == retrieval]
     return found[-1] if found else None
-
-
-def label(stage: Stage) -> str:
-    """How a reader knows a stage."""
-    shards = 0 if stage.shard is None else stage.shard + 1
-    model = "Base model" if not shards else f"After {shards:,} shard" + "s" * (shards > 1)
-    return f"{model} + retrieval" if stage.retrieval else model
 
 
 def score(stage: Stage | None, metric: str, group: str = HELD_OUT) -> Interval | None:
@@ -145,7 +139,7 @@ def _forgetting_card(history: History, seed: int) -> Card | None:
     return Card(
         "Loss on the first shard, then and now",
         f"{old.value:.3f} → {new.value:.3f}",
-        _short_verdict(found, "not forgotten, better still", "forgetting", "no clear forgetting"),
+        _short_verdict(found, "not forgotten", "forgetting", "no clear forgetting"),
         _tone(found),
     )
 
@@ -155,7 +149,7 @@ def _clean_card(history: History) -> Card | None:
     flagged, base = score(stage, "flagged"), score(stage_of(history, None, False), "flagged")
     if stage is None or flagged is None:
         return None
-    detail = label(stage)[0].lower() + label(stage)[1:]
+    detail = lower_first(stage_label(stage))
     if base is None:
         return Card("Answers flagged", percent(flagged.value), detail)
     tone: Tone = "good" if flagged.high < base.low else "bad" if flagged.low > base.high else "plain"
@@ -179,28 +173,9 @@ def _cost_card(history: History, gpu_hour_price: float) -> Card | None:
         return Card("Training took", duration(seconds), "no price given: --gpu-hour-price")
     return Card(
         "Training cost",
-        f"${cost(seconds, gpu_hour_price):,.2f}",
+        dollars(seconds, gpu_hour_price),
         f"{duration(seconds)} at ${gpu_hour_price:,.2f} an hour",
     )
-
-
-def cost(seconds: float, hour_price: float) -> float:
-    """The price of so many seconds, in the currency of the hour's price."""
-    return seconds / 3600 * hour_price
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the two units that matter."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:,} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def percent(share: float) -> str:
-    """A share as a percentage; one digit below ten."""
-    return f"{share * 100:.1f} %" if 0 < share < 0.1 else f"{share * 100:.0f} %"
 
 
 def _forgetting(history: History, seed: int) -> Comparison | None:
@@ -245,8 +220,8 @@ def _baseline_sentence(stage: Stage) -> list[str]:
     if own is None or not found:
         return []
     name, best = max(found, key=lambda item: item[1].value)
-    words = f"the best baseline ({_lower(baseline_label(name))}) scores {best.value:.3f}"
-    who = f"The model {_lower(label(stage))} ({own.value:.3f})"
+    words = f"the best baseline ({lower_first(baseline_label(name))}) scores {best.value:.3f}"
+    who = f"The model {lower_first(stage_label(stage))} ({own.value:.3f})"
     if own.low > best.high:
         return [f"{who} beats the baselines: {words}."]
     if own.high < best.low:
@@ -264,26 +239,6 @@ def _forgetting_sentence(history: History, seed: int) -> list[str]:
         None: "No sign of forgetting: the loss on the first shard's products shows no clear change since it was trained",
     }[found.better]
     return [f"{words}, {_change(found)}."]
-
-
-def signed(value: float) -> str:
-    """A difference with its sign."""
-    return f"{value:+.3f}".replace("-", "−")
-
-
-def span(found: Interval) -> str:
-    """The bounds of a difference's interval."""
-    return f"{signed(found.low)} to {signed(found.high)}"
-
-
-def baseline_label(name: str) -> str:
-    """How a reader knows a baseline."""
-    known = {"title-repeated": "The title repeated", "nearest-neighbour": "The nearest neighbour's text"}
-    return known.get(name, name)
-
-
-def _lower(text: str) -> str:
-    return text[0].lower() + text[1:]
 
 
 def _tone(found: Comparison | None) -> Tone:

@@ -7,8 +7,8 @@ without a download.
 import csv
 import json
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs import artifact, catalogue, runs
 from jobs.artifact import Artifact
-from jobs.errors import InputError, NotReadyError
+from jobs.errors import ConfigurationError, InputError, NotReadyError
 from jobs.metrics import Interval
 from jobs.store import Store
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 EVALUATION_KIND, EXPORT_KIND = "evaluation", "export"
 ANSWERS_FILE, SCORES_FILE = "answers.parquet", "scores.json"
 HELD_OUT, OWN_SHARD, FIRST_SHARD = "held-out", "own-shard", "first-shard"
-_SHARD_FOLDER = re.compile(r"shard-(\d{5})")
+READERS = 8
+_SHARD_FOLDER = re.compile(r"shard-\d{5}")
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class Data:
-    """The catalogue: the figures of its manifest, its rejects by reason, its statistics as `prepare` wrote them."""
+    """The catalogue: the figures of its manifest, and its statistics.json."""
 
     name: str
     shards: int
     figures: Mapping[str, Any]
-    reasons: Mapping[str, int]
     statistics: Mapping[str, Any]
 
 
@@ -138,10 +138,16 @@ class Sources:
 def find(store: Store, run: str, catalogue_name: str, batch: str) -> Sources:
     """The sources that stand now.
 
-    Errors: `NotReadyError` (75) where the run has not begun, has trained nothing, or has no catalogue.
+    Errors: `NotReadyError` (75) where the run has not begun, has trained nothing, or has no catalogue;
+    `ConfigurationError` (78) where it is trained on another catalogue.
     """
     configuration = runs.read_configuration(store, run)
-    shards = dict(_shards(store, run))
+    trained_on = configuration.get("catalogue", catalogue_name)
+    if trained_on != catalogue_name:
+        raise ConfigurationError(
+            f"run {run!r} is trained on catalogue {trained_on!r}, not {catalogue_name!r}: give --catalogue {trained_on}"
+        )
+    shards = _shards(store, run)
     if not shards:
         raise NotReadyError(
             f"run {run!r} has no trained shard in {store.at(runs.run_path(run))}: `skuscribe train --run {run}` makes one"
@@ -152,7 +158,7 @@ def find(store: Store, run: str, catalogue_name: str, batch: str) -> Sources:
         catalogue=catalogue.require(store, catalogue_name).artifact,
         model=artifact.find(store, runs.model_path(str(configuration.get("model", "base")))),
         shards=shards,
-        stages=dict(_stages(store, run)),
+        stages=_stages(store, run),
         batch_name=batch,
         batch=artifact.find(store, f"exports/{batch}") if batch else None,
     )
@@ -195,32 +201,31 @@ def _reference_epoch(row: Mapping[str, str]) -> Epoch:
     return Epoch(int(row["shard"]) - 1, int(row["epoch"]), **figures)
 
 
-def _shards(store: Store, run: str) -> Iterator[tuple[int, Artifact]]:
-    for name in store.folders(f"{runs.run_path(run)}/"):
-        match = _SHARD_FOLDER.fullmatch(name)
-        found = artifact.find(store, f"{runs.run_path(run)}/{name}") if match else None
-        if match and found:
-            yield int(match[1]), found
+def _shards(store: Store, run: str) -> dict[int, Artifact]:
+    folder = runs.run_path(run)
+    names = [name for name in store.folders(f"{folder}/") if _SHARD_FOLDER.fullmatch(name)]
+    return {int(name.removeprefix("shard-")): found for name, found in _found(store, folder, names)}
 
 
-def _stages(store: Store, run: str) -> Iterator[tuple[str, Artifact]]:
-    for name in store.folders(f"{runs.run_path(run)}/evaluation/"):
-        found = artifact.find(store, f"{runs.run_path(run)}/evaluation/{name}")
-        if found and found.manifest.kind == EVALUATION_KIND:
-            yield name, found
+def _stages(store: Store, run: str) -> dict[str, Artifact]:
+    folder = f"{runs.run_path(run)}/evaluation"
+    found = _found(store, folder, store.folders(f"{folder}/"))
+    return {name: item for name, item in found if item.manifest.kind == EVALUATION_KIND}
+
+
+def _found(store: Store, folder: str, names: Sequence[str]) -> list[tuple[str, Artifact]]:
+    """The artifacts that stand. Their manifests are read side by side: a long run has more than a hundred."""
+    with ThreadPoolExecutor(READERS) as pool:
+        items = pool.map(lambda name: artifact.find(store, f"{folder}/{name}"), names)
+    return [(name, item) for name, item in zip(names, items, strict=True) if item is not None]
 
 
 def _data(source: Artifact, folder: Path) -> Data:
-    import pyarrow.parquet as pq
-
-    rejects = pq.read_table(source.fetch(catalogue.REJECTS_FILE, folder), columns=["reason"])
-    statistics = _json(source.fetch(catalogue.STATISTICS_FILE, folder), source)
     return Data(
         name=source.path.removeprefix("catalogue/"),
         shards=len(source.names("shard-")),
         figures=source.manifest.figures,
-        reasons=dict(Counter(rejects["reason"].to_pylist()).most_common()),
-        statistics=statistics,
+        statistics=_json(source.fetch(catalogue.STATISTICS_FILE, folder), source),
     )
 
 
@@ -229,18 +234,25 @@ def _trained(number: int, source: Artifact, folder: Path) -> TrainedShard:
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
     figures = source.manifest.figures
     known = {field.name for field in fields(Epoch)}
+    epochs = tuple(
+        Epoch(**{name: value for name, value in record.items() if name in known} | {"shard": number})
+        for record in records
+    )
     return TrainedShard(
         number=number,
-        epochs=tuple(
-            Epoch(**{name: value for name, value in record.items() if name in known} | {"shard": number})
-            for record in records
-        ),
+        epochs=epochs,
         train_rows=figures.get("train_rows"),
         test_rows=figures.get("test_rows"),
         gpu=figures.get("gpu"),
-        seconds=figures.get("seconds"),
+        seconds=_seconds(epochs, figures.get("seconds")),
         committed=source.manifest.created,
     )
+
+
+def _seconds(epochs: Sequence[Epoch], all_in_all: float | None) -> float | None:
+    """The time of a shard: what its manifest says, and no less than its epochs took together."""
+    known = [epoch.seconds for epoch in epochs if epoch.seconds is not None]
+    return max(sum(known), all_in_all or 0.0) if known else all_in_all
 
 
 def _stage(name: str, source: Artifact, folder: Path) -> Stage:

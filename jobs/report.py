@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from jobs import __version__, artifact, findings, history, log, runs, sections
+from jobs import __version__, artifact, findings, history, log, quality_sections, run_sections, runs
 from jobs.document import Document, to_html, to_pdf
 from jobs.errors import NotReadyError
 from jobs.history import Epoch, History, Sources
@@ -71,17 +71,17 @@ def report_path(run: str) -> str:
 def build(found: History, settings: Settings) -> Document:
     """The document of a history."""
     chosen = (
-        sections.result(found, settings.seed),
-        sections.stages(found),
-        sections.questions(found, settings.examples),
-        sections.training(found),
-        sections.batch(found),
-        sections.speed_and_cost(found, settings.gpu_hour_price),
-        sections.data(found),
+        quality_sections.result(found, settings.seed),
+        quality_sections.stages(found),
+        quality_sections.questions(found, settings.examples),
+        run_sections.training(found),
+        run_sections.batch(found),
+        run_sections.speed_and_cost(found, settings.gpu_hour_price),
+        run_sections.data(found),
     )
     return Document(
         title=f"skuscribe: run {found.run}",
-        subtitle=sections.subtitle(found),
+        subtitle=run_sections.subtitle(found),
         verdict=findings.verdict(found, settings.seed),
         summary=findings.summary(found, settings.seed),
         cards=findings.cards(found, settings.seed, settings.gpu_hour_price),

@@ -59,7 +59,20 @@ def make(store: Store, plan: Plan = Plan()) -> None:
     """All artifacts of run, catalogue and batch `main`."""
     make_catalogue(store, plan)
     make_model(store, plan)
-    runs.freeze(store, "main", {"model": "base", "catalogue": "main", "recipe": "fast", "epochs": 3})
+    runs.freeze(
+        store,
+        "main",
+        {
+            "model": "base",
+            "catalogue": "main",
+            "recipe": "fast",
+            "epochs": 3,
+            "learning_rate": 1e-4,
+            "seed": 13,
+            "rouge_rows": 200,
+            "catalogue_digest": "0" * 64,
+        },
+    )
     for shard in range(plan.trained):
         make_shard(store, plan, shard)
     for shard in (None, *range(plan.trained)):
@@ -71,17 +84,31 @@ def make(store: Store, plan: Plan = Plan()) -> None:
 
 
 def make_catalogue(store: Store, plan: Plan) -> None:
-    reasons = ["no content"] * 41 + ["no title"] * 12 + ["content is markup alone"] * 7
-    rejects = pa.Table.from_pylist(
-        [{"row": 17 * (i + 1), "uid": f"r{i}", "reason": reason, "text": ""} for i, reason in enumerate(reasons)],
-        schema=catalogue.reject_schema(),
-    )
+    lengths = {
+        "mean": 84.6,
+        "min": 1,
+        "p1": 2,
+        "p5": 6,
+        "p25": 21,
+        "p50": 44,
+        "p75": 103,
+        "p95": 300,
+        "p99": 702,
+        "max": 4201,
+    }
+    statistics = {
+        "rows": {"read": 6000, "kept": 5940, "rejected": 60},
+        "rejected": {"no-content": 41, "no-title": 12, "not-json": 7},
+        "words": {"title": {"mean": 11.2, "min": 1, "p50": 10, "p95": 24, "p99": 31, "max": 58}, "content": lengths},
+        "tokens": None,
+    }
+    products = _parquet(catalogue.product_schema().empty_table())
     with artifact.draft(store, catalogue.path_of("main"), catalogue.KIND, {"profile": "catalogue"}, {}) as draft:
         for shard in range(plan.shards):
-            draft.add_bytes(catalogue.shard_file(shard), _parquet(catalogue.product_schema().empty_table()))
-        draft.add_bytes("held-out.parquet", _parquet(catalogue.product_schema().empty_table()))
-        draft.add_bytes(catalogue.REJECTS_FILE, _parquet(rejects))
-        draft.add_bytes(catalogue.STATISTICS_FILE, json.dumps({}).encode())
+            draft.add_bytes(catalogue.shard_file(shard), products)
+        draft.add_bytes("held-out.parquet", products)
+        draft.add_bytes(catalogue.REJECTS_FILE, _parquet(catalogue.reject_schema().empty_table()))
+        draft.add_bytes(catalogue.STATISTICS_FILE, json.dumps(statistics).encode())
         draft.commit(
             {
                 "read": 6000, "kept": 5940, "rejected": 60, "shards": plan.shards, "shard_rows": 2000, "held_out": 500,
@@ -105,7 +132,7 @@ def make_shard(store: Store, plan: Plan, shard: int) -> None:
         step = shard + (epoch + 1) / 3
         records.append(
             {
-                "shard": shard, "epoch": epoch, "step": 240 * (epoch + 1),
+                "shard": shard, "epoch": epoch + 1, "step": 240 * (epoch + 1),
                 "training_loss": 3.9 - 0.25 * step**0.5 + numbers.gauss(0, 0.01),
                 "validation_loss": 3.6 - 0.22 * step**0.5 + numbers.gauss(0, 0.01),
                 "rouge1": 0.085 + 0.012 * step**0.5, "rouge2": 0.016 + 0.004 * step**0.5,

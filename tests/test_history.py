@@ -7,7 +7,7 @@ import pytest
 import report_factory as factory
 
 from jobs import artifact, history, runs
-from jobs.errors import NotReadyError
+from jobs.errors import ConfigurationError, NotReadyError
 from jobs.store import Store
 
 
@@ -25,7 +25,7 @@ def test_it_holds_every_shard_epoch_stage_and_answer(store: Store, tmp_path: Pat
     ]  # fmt: skip
     assert [stage.answers.num_rows for stage in found.stages] == [10, 10, 15, 15, 15, 15]
     assert found.stages[0].groups["held-out"].questions == 5
-    assert found.data.reasons == {"no content": 41, "no title": 12, "content is markup alone": 7}
+    assert found.data.statistics["rejected"] == {"no-content": 41, "no-title": 12, "not-json": 7}
     assert found.batch_figures is not None
 
 
@@ -39,6 +39,23 @@ def test_a_run_without_a_trained_shard_is_not_ready(store: Store) -> None:
     runs.freeze(store, "main", {"model": "base"})
     with pytest.raises(NotReadyError, match="no trained shard"):
         history.find(store, "main", "main", "main")
+
+
+def test_another_catalogue_than_that_of_the_run_is_a_wrong_setting(store: Store) -> None:
+    runs.freeze(store, "main", {"model": "base", "catalogue": "shoes"})
+    with pytest.raises(ConfigurationError, match="--catalogue shoes"):
+        history.find(store, "main", "main", "main")
+
+
+def test_the_time_of_a_shard_is_no_less_than_that_of_its_epochs(store: Store, tmp_path: Path) -> None:
+    plan = factory.Plan()
+    factory.make_catalogue(store, plan)
+    runs.freeze(store, "main", {"model": "base"})
+    with artifact.draft(store, runs.shard_path("main", 0), runs.SHARD_KIND, {}, {}) as draft:
+        records = [{"shard": 0, "epoch": epoch, "seconds": 10.0} for epoch in (1, 2, 3)]
+        draft.add_bytes(runs.METRICS_FILE, "\n".join(map(json.dumps, records)).encode())
+        draft.commit({"seconds": 10.0})
+    assert read(store, tmp_path).shards[0].seconds == 30.0
 
 
 def test_a_shard_without_a_manifest_does_not_exist(store: Store, tmp_path: Path) -> None:
