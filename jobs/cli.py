@@ -27,6 +27,7 @@ COMMANDS = (
     Command("describe", "jobs.describe", "Titles to checked descriptions, in Postgres and in export files."),
     Command("report", "jobs.report", "All metrics and answers to one HTML page, a PDF and CSV files."),
     Command("local", "jobs.local", "Run every job in order on this machine, with embedded Postgres and S3."),
+    Command("pipeline", "jobs.pipeline", "Launch the jobs of a release in order on the cluster, and follow them."),
     Command("status", "jobs.status", "What is done, running and failed, with figures."),
     Command("artifacts", "jobs.artifacts", "List what stands in the store, and fetch it, verified."),
     Command("doctor", "jobs.doctor", "Reach every service with the credentials given, and say what to mend."),

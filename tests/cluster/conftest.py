@@ -1,0 +1,51 @@
+"""What tests against a cluster may ask for. They need KUBECONFIG; without one they are skipped, each by name."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.cluster import Cluster
+
+from . import simulation
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test here, and say of each that it needs a cluster where there is none."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.cluster)
+            if not os.environ.get("KUBECONFIG"):
+                item.add_marker(pytest.mark.skip(reason="no cluster: set KUBECONFIG to the kubeconfig of one"))
+
+
+@pytest.fixture
+def namespace() -> Iterator[str]:
+    """A namespace of this test's own."""
+    from kubernetes import client, config
+
+    api = client.CoreV1Api(config.new_client_from_config())
+    name = f"skuscribe-test-{uuid.uuid4().hex[:6]}"
+    api.create_namespace({"metadata": {"name": name}})  # type: ignore[arg-type]  # the client takes the JSON too
+    yield name
+    api.delete_namespace(name)
+
+
+@pytest.fixture
+def cluster(namespace: str) -> Cluster:
+    """That namespace, as the jobs talk to it."""
+    return Cluster(namespace, patience_seconds=60)
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """64 simulated GPU nodes and one without a GPU."""
+    program = simulation.kwok()
+    if program is None:
+        pytest.skip("no kwok: put it on PATH, or beside the kubeconfig in bin/")
+    with simulation.simulated_nodes(program, 64, tmp_path_factory.mktemp("kwok") / "kwok.log"):
+        yield

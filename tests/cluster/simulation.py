@@ -1,0 +1,87 @@
+"""Nodes on which pods only pretend to run: what Jobs and the pipeline do with 1,000 shards shows in seconds.
+
+kwok moves the pods, as simulated.yaml says; the API server, the Job controller and the scheduler are the real ones.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+LABEL = "skuscribe-test-simulated"
+GPU = "nvidia.com/gpu"
+
+
+def kwok() -> str | None:
+    """The kwok program: on PATH, or in the folder `bin` beside the kubeconfig."""
+    beside = Path(os.environ.get("KUBECONFIG", "")).parent / "bin"
+    return shutil.which("kwok", path=f"{os.environ.get('PATH', '')}:{beside}")
+
+
+@contextmanager
+def simulated_nodes(program: str, count: int, log: Path) -> Iterator[None]:
+    """`count` nodes with one GPU each, and a node without, all tainted so that nothing else lands there."""
+    from kubernetes import client, config
+
+    api = client.CoreV1Api(config.new_client_from_config())
+    names = [f"{LABEL}-{number}" for number in range(count + 1)]
+    arguments = ["--manage-nodes-with-label-selector", f"{LABEL}=true", "--node-lease-duration-seconds", "40"]
+    stages = Path(__file__).with_name("simulated.yaml")
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [program, "--kubeconfig", os.environ["KUBECONFIG"], *arguments, "--config", str(stages)],
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        for name in names:
+            node = _node(name, gpus=0 if name == names[0] else 1)
+            api.create_node(node)  # type: ignore[arg-type]  # the client takes the JSON too
+        _wait_until_ready(api, len(names))
+        yield
+    finally:
+        api.delete_collection_node(label_selector=f"{LABEL}=true")
+        process.terminate()
+        process.wait(20)
+
+
+def placement(gpu: bool) -> dict[str, object]:
+    """The part of a pod's spec that puts it on a simulated node."""
+    return {
+        "nodeSelector": {LABEL: "true"},
+        "tolerations": [{"key": LABEL, "operator": "Exists"}],
+        "containers": [
+            {
+                "name": "job",
+                "image": "simulated",
+                "resources": {"limits": {GPU: "1"}} if gpu else {"requests": {"cpu": "10m"}},
+            }
+        ],
+    }
+
+
+def _node(name: str, gpus: int) -> dict[str, object]:
+    room = {"cpu": "32", "memory": "64Gi", "pods": "250"} | ({GPU: str(gpus)} if gpus else {})
+    return {
+        "metadata": {"name": name, "labels": {LABEL: "true", "kubernetes.io/hostname": name}},
+        "spec": {"taints": [{"key": LABEL, "value": "true", "effect": "NoSchedule"}]},
+        "status": {"allocatable": room, "capacity": room},
+    }
+
+
+def _wait_until_ready(api, count: int) -> None:  # type: ignore[no-untyped-def]  # the client's own type is untyped here
+    for _ in range(150):
+        nodes = api.list_node(label_selector=f"{LABEL}=true").items
+        ready = [
+            node.metadata.name
+            for node in nodes
+            for condition in node.status.conditions or ()
+            if condition.type == "Ready" and condition.status == "True"
+        ]
+        if len(ready) == count:
+            return
+        time.sleep(0.2)
+    raise TimeoutError(f"{len(ready)} of {count} simulated nodes are ready after 30 s: kwok's log says why")
