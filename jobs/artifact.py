@@ -26,11 +26,15 @@ ATTEMPT = "attempt-"
 
 @dataclass(frozen=True)
 class File:
-    """One file of an artifact. `key` is relative to the artifact's folder; `size` is in bytes."""
+    """One file of an artifact. `key` is relative to the artifact's folder; `size` is in bytes.
+
+    `measured`: it holds timings or the like, which no second run would repeat, so it is no part of the artifact's digest.
+    """
 
     key: str
     size: int
     sha256: str
+    measured: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Manifest:
     @property
     def digest(self) -> str:
         """What the artifact is, whoever made it and when: the SHA-256 of its kind, settings, inputs and files."""
-        files = {name: item.sha256 for name, item in self.files.items()}
+        files = {name: item.sha256 for name, item in self.files.items() if not item.measured}
         return digest_of([self.kind, dict(self.settings), dict(self.inputs), files])
 
 
@@ -117,11 +121,11 @@ class Draft:
         for path in sorted(item for item in folder.rglob("*") if item.is_file()):
             self.add(prefix + path.relative_to(folder).as_posix(), path)
 
-    def add_bytes(self, name: str, data: bytes) -> None:
-        """Upload bytes under the name that readers will ask for."""
+    def add_bytes(self, name: str, data: bytes, *, measured: bool = False) -> None:
+        """Upload bytes under the name that readers will ask for; `measured` as in `File`."""
         key = f"{self.attempt}/{name}"
         self._store.write(f"{self._path}/{key}", data)
-        self._files[name] = File(key, len(data), hashlib.sha256(data).hexdigest())
+        self._files[name] = File(key, len(data), hashlib.sha256(data).hexdigest(), measured)
 
     def commit(self, figures: Mapping[str, Any]) -> Artifact:
         """Publish. Returns the artifact that stands: this one, or that of a twin which was first."""

@@ -286,7 +286,7 @@ def _commit(place: Place, child: Path, records: list[dict[str, Any]], figures: d
     lines = "".join(json.dumps(record) + "\n" for record in records)
     with artifact.draft(place.store, place.path, runs.SHARD_KIND, place.settings, place.inputs) as draft:
         draft.add_folder(child, runs.MODEL_PREFIX)
-        draft.add_bytes(runs.METRICS_FILE, lines.encode())
+        draft.add_bytes(runs.METRICS_FILE, lines.encode(), measured=True)
         draft.commit(records[-1] | figures)
     training_state.remove_all(place)
     log.fact("shard trained", artifact=place.store.at(place.path), validation_loss=records[-1]["validation_loss"])

@@ -77,6 +77,17 @@ def test_the_digest_is_that_of_the_content_whoever_made_it_and_when(store: Store
     assert commit(store).digest != commit(store, b"other", path="things/three").digest
 
 
+def test_what_was_measured_is_kept_and_is_no_part_of_the_digest(store: Store, tmp_path: Path) -> None:
+    made = []
+    for name, seconds in (("a", b"1.5"), ("b", b"1.7")):
+        with artifact.draft(store, name, "thing", SETTINGS, {}) as work:
+            work.add_bytes("file", b"same")
+            work.add_bytes("seconds", seconds, measured=True)
+            made.append(work.commit({}))
+    assert made[0].digest == made[1].digest
+    assert made[1].fetch("seconds", tmp_path).read_bytes() == b"1.7"
+
+
 def test_a_changed_file_is_noticed(store: Store, tmp_path: Path) -> None:
     made = commit(store)
     store.write(f"things/one/{made.manifest.files['folder/file.txt'].key}", b"tampered")
