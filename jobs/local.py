@@ -25,8 +25,14 @@ from jobs.settings import Name, unit
 from jobs.settings import Settings as CommonSettings
 from jobs.store import Store
 
-SAMPLE_DEFAULTS = {"SHARD_ROWS": "200", "HELD_OUT_ROWS": "40", "QUESTIONS": "40", "PART_ROWS": "100"}
+SAMPLE_DEFAULTS = {
+    "SHARD_ROWS": "240", "HELD_OUT_ROWS": "40", "QUESTIONS": "40", "PART_ROWS": "20",
+    "EPOCHS": "6", "TARGET_TOKENS_PER_BATCH": "768", "ROUGE_ROWS": "10",
+}  # fmt: skip
 """Sizes for the generated sample: enough rows for three shards, so that a first run shows a chain."""
+
+TINY_DEFAULTS = {"LEARNING_RATE": "0.003"}
+"""A model that starts from nothing learns at a rate that would undo a trained one."""
 
 GRACE_SECONDS = 60.0
 
@@ -100,8 +106,11 @@ def _variables(settings: Settings, name: str, rows: str, state: Path) -> dict[st
     """The environment of the jobs: ours, the services', and the names; a variable that the user has set stays."""
     temporary = state / "tmp"
     temporary.mkdir(exist_ok=True)
-    defaults = {} if settings.input else SAMPLE_DEFAULTS
-    chosen = {"LIMIT": str(settings.describe), **defaults}
+    chosen = {
+        "LIMIT": str(settings.describe),
+        **({} if settings.input else SAMPLE_DEFAULTS),
+        **(TINY_DEFAULTS if settings.source == "tiny" else {}),
+    }
     fixed = {
         "INPUT": rows, "SOURCE": settings.source, "CATALOGUE": name, "MODEL": name, "RUN": name, "BATCH": name,
         **({"TOKENIZER": settings.tokenizer} if settings.tokenizer else {}),
