@@ -127,6 +127,12 @@ class Draft:
         self._store.write(f"{self._path}/{key}", data)
         self._files[name] = File(key, len(data), hashlib.sha256(data).hexdigest(), measured)
 
+    def include(self, part: Artifact) -> None:
+        """Take over the files of a committed artifact that lies below this one, where they are."""
+        below = part.path.removeprefix(f"{self._path}/")
+        for name, item in part.manifest.files.items():
+            self._files[name] = File(f"{below}/{item.key}", item.size, item.sha256)
+
     def commit(self, figures: Mapping[str, Any]) -> Artifact:
         """Publish. Returns the artifact that stands: this one, or that of a twin which was first."""
         manifest = Manifest(self._kind, self._settings, self._inputs, self._files, figures, self.attempt)

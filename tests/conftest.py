@@ -5,11 +5,15 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from jobs import services
 from jobs.store import Store
+
+if TYPE_CHECKING:
+    from tests.ready import Ready
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -73,3 +77,20 @@ def database(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> It
     yield name
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def finished_run(service_folder: Path) -> "Ready":
+    """A run with everything that `evaluate` and `describe` need, in a store of its own."""
+    from tests.ready import finish_run
+
+    return finish_run(services.read_environment(service_folder))
+
+
+@pytest.fixture
+def ready(finished_run: "Ready") -> Iterator["Ready"]:
+    """That run, with the environment of its user."""
+    from tests.ready import variables_of
+
+    with variables_of(finished_run.variables):
+        yield finished_run

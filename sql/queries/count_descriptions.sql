@@ -1,0 +1,1 @@
+SELECT count(*) FROM skuscribe.description WHERE batch = %(batch)s;
