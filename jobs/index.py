@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 JOB = "index"
 EMBED_ROWS = 4096
 SWAP_ATTEMPTS = 10
+LOCK_TIMEOUT = "3s"
 
 
 class Settings(IndexedSettings):
@@ -122,6 +123,9 @@ def _embed(connection: "Connection", name: str, found: Catalogue, file: str, enc
     started = time.monotonic()
     with artifact.work_folder() as folder:
         rows, _ = _rows(found, file, found.read_file(file, folder), encoder)
+    connection.execute(
+        database.statement("clear_failures"), {"job": JOB, "scope": name, "uids": [row.uid for row in rows]}
+    )
     texts = {row.content_hash: row for row in rows}
     missing = [texts[found_hash] for found_hash in _missing(connection, list(texts))]
     missing.sort(key=lambda row: len(row.title) + len(row.content))  # a batch of one length wastes nothing
@@ -188,31 +192,23 @@ def _rows(found: Catalogue, file: str, products: "pa.Table", encoder: Encoder) -
 def _build(connection: "Connection", settings: Settings, found: Catalogue, encoder: Encoder) -> None:
     """Fill a new table, index it, measure it, and put it in the place of the old one."""
     name = {"catalogue": settings.catalogue}
-    connection.execute(database.statement("lock_index"), name)
-    try:
-        if _stands(connection, settings, found, encoder):
-            return  # another builder was at work while this one waited
-        started = time.monotonic()
-        row = connection.execute(database.statement("register_catalogue"), name).fetchone()
-        assert row is not None  # noqa: S101 - RETURNING always answers
-        number, generation = int(row[0]), int(row[1]) + 1
-        _drop_abandoned(connection, number)
-        table = f"product_{number}_{generation}"
-        _load(connection, settings.catalogue, found, encoder, table)
-        recipe = hnsw.Recipe(encoder.dimensions, settings.m, settings.ef_construction)
-        index_seconds = hnsw.create(connection, table, recipe, settings.build_memory_mb, settings.build_workers)
-        recall = hnsw.measure_recall(connection, table, encoder.dimensions, settings.recall_queries, settings.seed)
-        ef_search = hnsw.choose_ef_search(recall, settings.recall_at_least)
-        values = {
-            **name, "generation": generation, "catalogue_digest": found.digest, "encoder": encoder.name,
-            "encoder_digest": encoder.digest, "dimensions": encoder.dimensions, "m": settings.m,
-            "ef_construction": settings.ef_construction, "index_seconds": index_seconds,
-            "recall_at_10": json.dumps(recall), "recall_queries": settings.recall_queries, "ef_search": ef_search,
-        }  # fmt: skip
-        _swap_in(connection, number, table, values, started)
-    finally:
-        if not connection.closed and not connection.broken:
-            connection.execute(database.statement("unlock_index"), name)
+    connection.execute(database.statement("lock_index"), name)  # until the session ends
+    if _stands(connection, settings, found, encoder):
+        return  # another builder was at work while this one waited
+    started = time.monotonic()
+    number, last = connection.execute(database.statement("register_catalogue"), name).fetchone() or (0, 0)
+    table = f"product_{number}_{last + 1}"
+    _drop_abandoned(connection, number)
+    _load(connection, settings.catalogue, found, encoder, table)
+    recipe = hnsw.Recipe(encoder.dimensions, settings.m, settings.ef_construction)
+    index_seconds = hnsw.create(connection, table, recipe, settings.build_memory_mb, settings.build_workers)
+    recall = hnsw.measure_recall(connection, table, encoder.dimensions, settings.recall_queries, settings.seed)
+    values = {
+        **name, **asdict(recipe), "generation": last + 1, "catalogue_digest": found.digest, "encoder": encoder.name,
+        "encoder_digest": encoder.digest, "index_seconds": index_seconds, "recall_at_10": json.dumps(recall),
+        "recall_queries": settings.recall_queries, "ef_search": hnsw.choose_ef_search(recall, settings.recall_at_least),
+    }  # fmt: skip
+    _swap_in(connection, number, table, values, started)
 
 
 def _drop_abandoned(connection: "Connection", number: int) -> None:
@@ -231,12 +227,15 @@ def _load(connection: "Connection", name: str, found: Catalogue, encoder: Encode
 
     with connection.transaction(), artifact.work_folder() as folder:
         connection.execute(database.statement("create_loaded"))
+        unfit: list[str] = []
         for file in found.files():
-            rows, unfit = _rows(found, file, found.read_file(file, folder), encoder)
+            rows, unfit_here = _rows(found, file, found.read_file(file, folder), encoder)
             types = ["text", "text", "text", "int8", "text", "int4", "int8", "bytea"]
             _copy(connection, "copy_loaded", types, (tuple(vars(row).values()) for row in rows))
-            for uid in unfit:
-                _fail(connection, name, uid, "its text holds a NUL character, which Postgres cannot store")
+            unfit += unfit_here
+        connection.execute(database.statement("forget_failures"), {"job": JOB, "scope": name})
+        for uid in unfit:
+            _fail(connection, name, uid, "its text holds a NUL character, which Postgres cannot store")
         connection.execute(database.statement("analyse_loaded"))
         missing = connection.execute(database.statement("missing_files"), {"catalogue": name}).fetchall()
         if missing:
@@ -274,7 +273,7 @@ def _swap_in_once(connection: "Connection", number: int, table: str, values: dic
     from psycopg import sql
 
     new = {"table": sql.Identifier(table)}
-    connection.execute(database.statement("set_local"), {"name": "lock_timeout", "value": "3s"})
+    connection.execute(database.statement("set_local"), {"name": "lock_timeout", "value": LOCK_TIMEOUT})
     vectors_new = _one(connection, database.formatted("count_embedded", **new))
     connection.execute(database.formatted("forget_embedded", **new))
     sizes = {"table": f"skuscribe.{table}", "index": f"skuscribe.{table}_hnsw"}

@@ -98,7 +98,7 @@ BEGIN
     RETURN QUERY EXECUTE format($query$
         SELECT p.uid, p.title, p.content, p.split, p.cluster, (1 - (p.embedding::halfvec(%1$s) <=> $1))::real
         FROM skuscribe.product p
-        WHERE p.catalogue = $2
+        WHERE p.catalogue = $2 AND p.embedding IS NOT NULL
           AND ($3 IS NULL OR p.split = ANY ($3))
           AND ($4 IS NULL OR p.cluster <> $4)
           AND ($5 IS NULL OR p.uid <> $5)
