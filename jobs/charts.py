@@ -25,6 +25,7 @@ PAPER = {
     "grey": "#7c8794",
 }
 SIZE_INCHES = (4.7, 2.9)
+MARKED_POINTS = 27  # with more, markers hide the line
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def _draw(axes: "Axes", line: Line) -> None:
         color=colour,
         linewidth=1.1 if line.dashed else 1.8,
         linestyle=_stroke(line),
-        marker=line.marker if len(points) <= 40 or not line.joined else "",
+        marker=line.marker if len(points) <= MARKED_POINTS or not line.joined else "",
         markersize=3.0 if line.dashed else 4.0,
         zorder=2 if line.dashed else 3,
     )

@@ -14,6 +14,8 @@ from jobs.history import FIRST_SHARD, HELD_OUT, History, Stage
 from jobs.metrics import Interval, bootstrap
 from jobs.wording import baseline_label, dollars, duration, lower_first, percent, signed, span, stage_label
 
+FEW_QUESTIONS = 30
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -196,7 +198,10 @@ def _unfinished(history: History, last: Stage | None) -> list[str]:
 
 def _quality_sentence(found: Comparison | None) -> list[str]:
     """One comparison in ROUGE-L on the held-out questions, said with no more certainty than it has."""
-    return [] if found is None else [f"ROUGE-L on {found.questions:,} held-out questions: {_change(found)}."]
+    if found is None:
+        return []
+    few = "" if found.questions >= FEW_QUESTIONS else " So few questions give rough intervals."
+    return [f"ROUGE-L on {found.questions:,} held-out questions: {_change(found)}.{few}"]
 
 
 def _retrieval_sentence(found: Comparison | None) -> list[str]:

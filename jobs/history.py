@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 EVALUATION_KIND, EXPORT_KIND = "evaluation", "export"
 ANSWERS_FILE, SCORES_FILE = "answers.parquet", "scores.json"
 HELD_OUT, OWN_SHARD, FIRST_SHARD = "held-out", "own-shard", "first-shard"
-READERS = 8
+READERS, BATCH_PARTS = 8, 5
+BATCH_SCORES = ("grounding", "repetition", "copying")
 _SHARD_FOLDER = re.compile(r"shard-\d{5}")
 
 
@@ -95,7 +96,7 @@ class Data:
 
 @dataclass(frozen=True)
 class History:
-    """All that a report tells."""
+    """All that a report tells. `batch_scores`: how many descriptions were read, and the means of their scores, 0..1."""
 
     run: str
     configuration: Mapping[str, Any]
@@ -106,6 +107,7 @@ class History:
     stages: tuple[Stage, ...]
     batch: str
     batch_figures: Mapping[str, Any] | None
+    batch_scores: Mapping[str, float]
     reference: tuple[Epoch, ...]
 
 
@@ -183,6 +185,7 @@ def read(sources: Sources, folder: Path) -> History:
         ),
         batch=sources.batch_name,
         batch_figures=sources.batch.manifest.figures if sources.batch else None,
+        batch_scores=_batch_scores(sources.batch, folder / "batch") if sources.batch else {},
         reference=reference_run(),
     )
 
@@ -265,6 +268,20 @@ def _stage(name: str, source: Artifact, folder: Path) -> Stage:
     }
     baselines = {baseline: _intervals(found) for baseline, found in scores.get("baselines", {}).items()}
     return Stage(name, scores["shard"], scores["retrieval"], groups, baselines, answers, scores.get("seconds"))
+
+
+def _batch_scores(source: Artifact, folder: Path) -> dict[str, float]:
+    """The means over the first parts: enough for a mean, and no batch is too long to report on."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    parts = [name for name in source.names("part-") if name.endswith(".parquet")][:BATCH_PARTS]
+    if not parts:
+        return {}
+    rows = pa.concat_tables(pq.read_table(source.fetch(name, folder), columns=list(BATCH_SCORES)) for name in parts)
+    means = {name: pc.mean(rows[name]).as_py() for name in BATCH_SCORES}
+    return {"rows": rows.num_rows} | {name: mean for name, mean in means.items() if mean is not None}
 
 
 def _intervals(found: Mapping[str, Any]) -> dict[str, Interval]:

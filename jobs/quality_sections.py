@@ -8,7 +8,19 @@ from jobs.charts import Level, Line
 from jobs.document import Answer, Block, Cell, Chart, Charts, Question, Section, Table, Text
 from jobs.findings import score
 from jobs.history import FIRST_SHARD, HELD_OUT, OWN_SHARD, History, Stage
-from jobs.wording import METRIC_NAMES, SHARES, baseline_label, cut, interval, number, share, signed, span, stage_label
+from jobs.wording import (
+    METRIC_NAMES,
+    SHARES,
+    baseline_label,
+    cut,
+    interval,
+    number,
+    reason_label,
+    share,
+    signed,
+    span,
+    stage_label,
+)
 
 GROUP_NAMES = {HELD_OUT: "Held out", OWN_SHARD: "Own shard", FIRST_SHARD: "First shard"}
 TITLE_CHARACTERS, TEXT_CHARACTERS = 200, 700
@@ -54,8 +66,8 @@ def stages(history: History) -> Section | None:
         _stage_chart(history, "held-out-loss", "loss", HELD_OUT, "Held-out products: loss"),
         _stage_chart(history, "first-shard-rouge", "rougeL", FIRST_SHARD, "Forgetting? The first shard: ROUGE-L"),
         _stage_chart(history, "first-shard-loss", "loss", FIRST_SHARD, "Forgetting? The first shard: loss"),
-        _stage_chart(history, "flagged", "flagged", HELD_OUT, "Is the text clean? Answers with a reason to flag them"),
-        _stage_chart(history, "repetition", "repetition", HELD_OUT, "Is the text clean? Repeated word triples"),
+        _stage_chart(history, "flagged", "flagged", HELD_OUT, "Clean text? Answers flagged"),
+        _stage_chart(history, "repetition", "repetition", HELD_OUT, "Clean text? Repeated word triples"),
     ]
     text = (
         "Points are means, bands and bars their 95 % intervals; 0 shards trained is the base model. A model that learns "
@@ -194,7 +206,10 @@ def _reason_table(history: History) -> Table | None:
     if not reasons:
         return None
     rows = [
-        [Cell(reason), *(Cell(share(count[reason], len(found))) for count, found in zip(counts, answers, strict=True))]
+        [
+            Cell(reason_label(reason)),
+            *(Cell(share(count[reason], len(found))) for count, found in zip(counts, answers, strict=True)),
+        ]
         for reason in reasons
     ]
     return Table(
@@ -222,7 +237,12 @@ def _held_out_answers(stage: Stage) -> dict[str, dict[str, object]]:
 
 
 def _answer(stage: str, row: dict[str, object]) -> Answer:
-    return Answer(stage, cut(str(row["answer"]), TEXT_CHARACTERS), number(row["rougeL"], 2), _flags(row))
+    return Answer(
+        stage,
+        cut(str(row["answer"]), TEXT_CHARACTERS),
+        number(row["rougeL"], 2),
+        [reason_label(flag) for flag in _flags(row)],
+    )
 
 
 def _flags(row: dict[str, object]) -> list[str]:

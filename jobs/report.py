@@ -144,7 +144,7 @@ def _stages_csv(found: History) -> bytes:
 
 
 def _answers_csv(found: History) -> bytes:
-    """Every answer of every stage. The text is as it is: a spreadsheet should open it as text."""
+    """Every answer of every stage. A text that a spreadsheet would run as a formula has a `'` in front."""
     if not found.stages:
         return _csv(["stage"], [])
     names = found.stages[0].answers.column_names
@@ -160,5 +160,9 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([_harmless(value) for value in row] for row in rows)
     return out.getvalue().encode()
+
+
+def _harmless(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

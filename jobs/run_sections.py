@@ -6,7 +6,7 @@ from jobs import charts, findings
 from jobs.charts import Line
 from jobs.document import Block, Cell, Chart, Charts, Section, Table, Text
 from jobs.history import Epoch, History
-from jobs.wording import METRIC_NAMES, count, dollars, duration, number, percent, share
+from jobs.wording import METRIC_NAMES, count, dollars, duration, number, percent, reason_label, share
 
 ROUGES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 REFERENCE_PARAMETERS, REFERENCE_ROWS = 247_577_856, 19_000
@@ -70,17 +70,23 @@ def batch(history: History) -> Section | None:
     ]
     reasons = figures.get("reasons") or {}
     by_reason = [
-        [Cell(str(name)), Cell(count(flagged)), Cell(share(flagged, products))]
+        [Cell(reason_label(str(name))), Cell(count(flagged)), Cell(share(flagged, products))]
         for name, flagged in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     ]
     speed = figures.get("products_per_second")
     words = [f"Batch {history.batch!r}: {products:,} products"]
     words += [f"by the model {figures['model']}"] if figures.get("model") else []
     words += [f"{speed:,.1f} products a second"] if speed else []
+    words += [f"{figures['retries']:,} decoded again more strictly"] if figures.get("retries") else []
     blocks: list[Block] = [Text(", ".join(words) + "."), Table("What became of them", ["", "Products", "Share"], rows)]
     if by_reason:
         blocks.append(
             Table("Why they were flagged; one can have several reasons", ["Reason", "Products", "Share"], by_reason)
+        )
+    scores = [[Cell(name), Cell(percent(value))] for name, value in _score_rows(history)]
+    if scores:
+        blocks.append(
+            Table(f"Means over {count(history.batch_scores['rows'])} of the descriptions", ["", "Mean"], scores)
         )
     return Section("batch", "Descriptions", blocks)
 
@@ -131,6 +137,15 @@ def data(history: History) -> Section:
     if lengths:
         blocks.append(Table("Lengths", ["", *(label for _, label in LENGTH_FIGURES)], lengths))
     return Section("data", "Data", blocks)
+
+
+def _score_rows(history: History) -> list[tuple[str, float]]:
+    names = (
+        ("grounding", "Grounding: numbers and codes found in title or neighbours"),
+        ("repetition", "Repetition: repeated word triples"),
+        ("copying", "Copying: words taken over from title or neighbour"),
+    )
+    return [(text, history.batch_scores[name]) for name, text in names if name in history.batch_scores]
 
 
 def _fairness(history: History) -> str:

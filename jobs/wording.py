@@ -17,6 +17,20 @@ METRIC_NAMES = {
 }
 SHARES = ("flagged", "repetition")
 _BASELINES = {"title-repeated": "The title repeated", "nearest-neighbour": "The nearest neighbour's text"}
+_REASONS = {
+    "empty": "no text",
+    "repetition": "repeated text",
+    "invented": "a number or code from neither title nor neighbours",
+    "copied": "mostly copied from title or neighbour",
+    "short": "too short",
+    "long": "too long",
+    "unfinished": "cut off in a sentence",
+}
+
+
+def reason_label(name: str) -> str:
+    """What a reason to flag a description says."""
+    return _REASONS.get(name, name)
 
 
 def stage_label(stage: Stage) -> str:
@@ -92,5 +106,6 @@ def interval(found: Interval | None, metric: str) -> Cell:
 
 
 def cut(text: str, characters: int) -> str:
-    """A text, or its beginning where it is longer than that."""
+    """A text on one line, or its beginning where it is longer than that."""
+    text = " ".join(text.split())
     return text if len(text) <= characters else text[:characters].rstrip() + " …"

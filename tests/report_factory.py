@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs import artifact, catalogue, history, metrics, runs
+from jobs import artifact, catalogue, exports, history, metrics, runs
 from jobs.store import Store
 
 TITLES = (
@@ -169,13 +169,20 @@ def make_stage(store: Store, plan: Plan, shard: int | None, retrieval: bool) -> 
 
 
 def make_batch(store: Store, published: int = 1874) -> None:
+    rows = [
+        exports.Description(
+            f"u{number}", "title", "A description.", (), True, (), (), 0.01 * number, 0.9 + 0.01 * number, 0.3, 12, True, "0" * 64, 0, None
+        )
+        for number in range(10)
+    ]  # fmt: skip
     with artifact.draft(store, "exports/main", history.EXPORT_KIND, {}, {"published": str(published)}) as draft:
-        draft.add_bytes("part-00000.jsonl.gz", b"")
+        for name, data in exports.files(rows, 0).items():
+            draft.add_bytes(name, data)
         draft.commit(
             {
                 "products": 2000, "published": published, "flagged": 1997 - published, "failed": 3, "seconds": 88.0,
-                "products_per_second": 22.7, "model": "shard-00002",
-                "reasons": {"a number that stands in no source": 81, "repeated text": 37, "too short": 12},
+                "products_per_second": 22.7, "model": "shard-00002", "retries": 204, "parts": 1,
+                "reasons": {"invented": 81, "repetition": 37, "short": 12},
             }
         )  # fmt: skip
 
@@ -221,7 +228,7 @@ def _answer(
         "answer": plan.answer if plan.answer is not None else text, "neighbours": ["u1", "u2"] if retrieval else [],
         "rouge1": quality * 1.2, "rouge2": quality * 0.3, "rougeL": quality, "rougeLsum": quality * 1.05,
         "loss": 3.6 - 8 * (quality - 0.09), "repetition": 0.6 if repeated else 0.02,
-        "flags": ["repeated text"] if repeated else [], "tokens": len(text.split()),
+        "flags": ["repetition"] if repeated else [], "tokens": len(text.split()),
     }  # fmt: skip
 
 

@@ -1,11 +1,11 @@
 """Findings: what is said of two models is what their answers carry, and no more."""
 
 import pyarrow as pa
-import report_factory as factory
 
 from jobs import findings, history
 from jobs.history import Data, Group, History, Stage
 from jobs.metrics import Interval
+from tests import report_factory as factory
 
 SEED = 13
 
@@ -36,7 +36,7 @@ def stage(
 
 def run_of(*stages: Stage, trained: int = 1, total: int = 1) -> History:
     shards = tuple(history.TrainedShard(number, (), None, None, None, None, "2026-01-01") for number in range(trained))
-    return History("main", {}, "base", {}, Data("main", total, {}, {}), shards, stages, "", None, ())
+    return History("main", {}, "base", {}, Data("main", total, {}, {}), shards, stages, "", None, {}, ())
 
 
 def test_a_model_that_gained_on_every_question_is_better() -> None:

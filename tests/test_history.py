@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-import report_factory as factory
 
 from jobs import artifact, history, runs
 from jobs.errors import ConfigurationError, NotReadyError
 from jobs.store import Store
+from tests import report_factory as factory
 
 
 def read(store: Store, folder: Path, batch: str = "main") -> history.History:

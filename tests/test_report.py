@@ -9,12 +9,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-import report_factory as factory
 
 from jobs import artifact, report, runs, services
 from jobs.artifact import Artifact
 from jobs.errors import NotReadyError
 from jobs.store import Store
+from tests import report_factory as factory
 
 SMALL = factory.Plan(questions=12)
 PRICE = 100.0
@@ -115,6 +115,18 @@ def test_stages_csv_has_every_score_with_its_interval(files: dict[str, str]) -> 
 
 def test_answers_csv_has_every_answer(files: dict[str, str]) -> None:
     assert len(rows(files["answers.csv"])) == 12 * (2 * 2 + 3 * 4)
+
+
+def test_a_spreadsheet_runs_no_text_as_a_formula(store: Store, tmp_path: Path) -> None:
+    factory.make(store, factory.Plan(trained=1, questions=2, titles=["=HYPERLINK(1)"], answer="@SUM(A1)"))
+    found = rows(make(store).fetch("answers.csv", tmp_path).read_text(encoding="utf-8"))
+    assert {(row["title"], row["answer"]) for row in found} == {("'=HYPERLINK(1)", "'@SUM(A1)")}
+
+
+def test_what_was_described_is_told_with_its_reasons_and_scores(files: dict[str, str]) -> None:
+    text = words(files["index.html"])
+    assert "a number or code from neither title nor neighbours 81 4.0 %" in text
+    assert "found in title or neighbours 94 %" in text
 
 
 def test_the_same_inputs_give_the_same_bytes(store: Store, tmp_path: Path) -> None:
