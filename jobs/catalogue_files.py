@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs import catalogue
-from jobs.cleaned_rows import CleanedRows
-from jobs.rows import SHOWN_CHARACTERS
+from jobs.cleaned_rows import CleanedRows, reject_batch
+from jobs.columns import number_column, text_column
+from jobs.rows import Reject, shown
 from jobs.splits import HELD_OUT_SHARD, Splits
 
 if TYPE_CHECKING:
@@ -43,23 +44,20 @@ def write_products(cleaned: CleanedRows, placement: Placement, seed: int, folder
 
 def write_rejects(cleaned: CleanedRows, placement: Placement, path: Path) -> None:
     """All rows that are left out, in the order of the input."""
+    import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     offset = 0
     with pq.ParquetWriter(path, catalogue.reject_schema(), compression="zstd") as writer:
         for products, rejects in cleaned.batches():
-            alive = placement.alive[offset : offset + products.num_rows]
+            late = np.flatnonzero(~placement.alive[offset : offset + products.num_rows])
             offset += products.num_rows
-            late = products.filter(pa.array(~alive))
-            twins = pa.record_batch(
-                {
-                    "row": late["row"],
-                    "uid": late["uid"],
-                    "reason": ["duplicate-uid"] * late.num_rows,
-                    "text": [text[:SHOWN_CHARACTERS] for text in late["title"].to_pylist()],
-                },
-                schema=catalogue.reject_schema(),
+            twins = reject_batch(
+                [
+                    Reject(row["row"], row["uid"], "duplicate-uid", shown(row["title"]))
+                    for row in products.take(number_column(late)).to_pylist()
+                ]
             )
             both = pa.Table.from_batches([rejects, twins])
             if both.num_rows:
@@ -84,7 +82,7 @@ def _partition(cleaned: CleanedRows, placement: Placement, wanted: range, folder
             shard_of = placement.splits.shard[here]
             mine = np.flatnonzero(placement.alive[here] & (shard_of >= wanted.start) & (shard_of < wanted.stop))
             mine = mine[np.argsort(shard_of[mine], kind="stable")]
-            rows = _placed(products, placement, here).take(pa.array(mine))
+            rows = _placed(products, placement, here).take(number_column(mine))
             edges = np.searchsorted(shard_of[mine], np.arange(wanted.start, wanted.stop + 1))
             for shard, start, end in zip(wanted, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
                 if end > start:
@@ -97,15 +95,13 @@ def _placed(products: "pa.RecordBatch", placement: Placement, here: slice) -> "p
 
     held_out = placement.splits.shard[here] == HELD_OUT_SHARD
     side = np.where(placement.splits.test[here], catalogue.TEST, catalogue.TRAIN)
-    return pa.record_batch(
-        {
-            **{name: products[name] for name in ("uid", "title", "content")},
-            "cluster": placement.cluster[here],
-            "row": products["row"],
-            "split": np.where(held_out, catalogue.HELD_OUT, side).tolist(),
-        },
-        schema=catalogue.product_schema(),
-    )
+    columns = [
+        *(products[name] for name in ("uid", "title", "content")),
+        number_column(placement.cluster[here]),
+        products["row"],
+        text_column(np.where(held_out, catalogue.HELD_OUT, side).tolist()),
+    ]
+    return pa.record_batch(columns, schema=catalogue.product_schema())
 
 
 def _in_seeded_order(part: Path, target: Path, seed: list[int]) -> None:
@@ -116,7 +112,7 @@ def _in_seeded_order(part: Path, target: Path, seed: list[int]) -> None:
     with pa.OSFile(str(part)) as file:
         table = pa.ipc.open_stream(file).read_all()
     order = np.random.default_rng(seed).permutation(table.num_rows)
-    pq.write_table(table.take(pa.array(order)), target, compression="zstd")
+    pq.write_table(table.take(number_column(order)), target, compression="zstd")
     part.unlink()
 
 

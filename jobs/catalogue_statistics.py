@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.catalogue_files import Placement
 from jobs.cleaned_rows import CleanedRows
+from jobs.columns import number_column
 from jobs.splits import HELD_OUT_SHARD
 
 if TYPE_CHECKING:
@@ -93,6 +94,6 @@ def _token_lengths(cleaned: CleanedRows, alive: "NDArray[np.bool_]", tokenizer_f
         mine = np.flatnonzero(sample[offset : offset + products.num_rows])
         offset += products.num_rows
         for name, found in lengths.items():
-            texts = products[name].take(mine).to_pylist()
+            texts = products[name].take(number_column(mine)).to_pylist()
             found.extend(len(encoding.ids) for encoding in tokenizer.encode_batch(texts))
     return {"sampled_rows": int(sample.sum()), **{name: _lengths(np.array(found)) for name, found in lengths.items()}}

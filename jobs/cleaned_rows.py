@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.catalogue import reject_schema
 from jobs.cleaning import Profile, clean
+from jobs.columns import number_column, text_column
 from jobs.near_duplicates import signatures
 from jobs.rows import Chunk, RawRow, Reject, parsed, shown
 
@@ -36,6 +37,7 @@ class CleanedChunk:
 
     products: "pa.RecordBatch"
     rejects: "pa.RecordBatch"
+    rows: "NDArray[np.int64]"
     uid_hashes: "NDArray[np.uint64]"
     text_hashes: "NDArray[np.uint64]"
     title_words: "NDArray[np.int32]"
@@ -89,14 +91,29 @@ def cleaned_chunk(chunk: Chunk, rules: Rules) -> CleanedChunk:
     rejects = [result for result in results if isinstance(result, Reject)]
     texts = [f"{row.title} {row.content}" for row in kept]
     return CleanedChunk(
-        products=_batch(kept, cleaned_schema()),
-        rejects=_batch(rejects, reject_schema()),
+        products=_product_batch(kept),
+        rejects=reject_batch(rejects),
+        rows=np.array([row.row for row in kept], dtype=np.int64),
         uid_hashes=_hashes(row.uid for row in kept),
         text_hashes=_hashes(f"{row.title}\n{row.content}".lower() for row in kept),
         title_words=np.array([row.title.count(" ") + 1 for row in kept], dtype=np.int32),
         content_words=np.array([row.content.count(" ") + 1 for row in kept], dtype=np.int32),
         signatures=signatures(texts),
     )
+
+
+def reject_batch(rejects: Sequence[Reject]) -> "pa.RecordBatch":
+    """Rejects as Arrow, schema `jobs.catalogue.reject_schema()`."""
+    import numpy as np
+    import pyarrow as pa
+
+    columns = [
+        number_column(np.array([reject.row for reject in rejects], dtype=np.int64)),
+        text_column([reject.uid for reject in rejects]),
+        text_column([reject.reason for reject in rejects]),
+        text_column([reject.text for reject in rejects]),
+    ]
+    return pa.record_batch(columns, schema=reject_schema())
 
 
 def spill(chunks: Iterable[CleanedChunk], folder: Path, advance: Callable[[int], None]) -> CleanedRows:
@@ -121,9 +138,8 @@ def spill(chunks: Iterable[CleanedChunk], folder: Path, advance: Callable[[int],
             products.write_batch(chunk.products)
             rejects.write_batch(chunk.rejects)
             signature_file.write(chunk.signatures.tobytes())
-            known["rows"].append(chunk.products["row"].to_numpy())
-            for name in ("uid_hashes", "text_hashes", "title_words", "content_words"):
-                known[name].append(getattr(chunk, name))
+            for name, parts in known.items():
+                parts.append(getattr(chunk, name))
             for reason in chunk.rejects["reason"].to_pylist():
                 reasons[reason] = reasons.get(reason, 0) + 1
             count = chunk.products.num_rows + chunk.rejects.num_rows
@@ -159,10 +175,17 @@ def _cut(text: str, characters: int) -> str:
     return begun[: begun.rfind(" ")] if " " in begun[characters // 2 :] else text[:characters]
 
 
-def _batch(rows: Sequence[RawRow | Reject], schema: "pa.Schema") -> "pa.RecordBatch":
+def _product_batch(kept: Sequence[RawRow]) -> "pa.RecordBatch":
+    import numpy as np
     import pyarrow as pa
 
-    return pa.record_batch([[getattr(row, name) for row in rows] for name in schema.names], schema=schema)
+    columns = [
+        text_column([row.uid for row in kept]),
+        text_column([row.title for row in kept]),
+        text_column([row.content for row in kept]),
+        number_column(np.array([row.row for row in kept], dtype=np.int64)),
+    ]
+    return pa.record_batch(columns, schema=cleaned_schema())
 
 
 def _hashes(texts: Iterable[str]) -> "NDArray[np.uint64]":

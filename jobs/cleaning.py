@@ -31,33 +31,25 @@ _INVISIBLE = re.compile("[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u20
 _LONE_JOINER = re.compile("(?<!\\w)(?<![\u0300-\u036f\u0600-\u1cff])[\u200c\u200d]|[\u200c\u200d](?!\\w)")
 _LONE_MIDDLE_DOT = re.compile(r"(?<!\w)·|·(?!\w)")
 
-# What follows in the catalogue profile has a meaning only in a place of its own: elsewhere it goes.
-_WITHOUT_MEANING = re.compile(
-    r"""\*{2,} | (?<!\d)(?<!\d\ )\* | \*(?!\ ?\d)  # 4*6
-      | ~(?!\ ?\d) | \^(?!\d) | (?<!\w)\^          # ~5 kg, 10^3
-      | [<>](?!\ ?=?\ ?[\d.$])                     # < 5 %
-      | =(?!\ ?\w) | (?<!\w)(?<!\w\ )(?<![<>])=    # size = 5
-      | _(?!\w) | (?<!\w)_ | __+                   # USB_C
-      | \#(?!\w)(?<![A-Za-z]\#) | \#\#+            # #2, C#
-      | @(?!\ ?\w)
-      | \((?:TM|tm|R|r)\) | \(\s*\) | \[\s*\] | [{}|] | \+{3,} | /{3,} | \${2,} | %{2,} | &{2,}
-    """,
-    re.VERBOSE,
-)
+_SIGNS = re.compile(r"[*~^<>=_#@{}|]+")
+_SIGN_RUN = re.compile(r"([+/&])\1\1+")
+_EMPTY_BRACKETS = re.compile(r"\((?:TM|tm|R|r|\s*)\)|\[\s*\]")
 _ESCAPED_BREAK = re.compile(r"\\[nrt](?![a-z])")
 _NOT_REFERENCE = re.compile(r"[^\w\s.,!?]|_")
 _DASHES = re.compile(r"--+")
 _QUOTES = re.compile(r"''+|\"\"+")
-_RUN = re.compile(r"([.,!?;:])(?:\s*\1)+(?=(\w)?)")
-_MIXED_RUN = re.compile(r"[.,!?;:]{3,}")
-_SPACE_BEFORE = re.compile(r"\s+([.,])(?=\s|$)")
-_SPACE_BEFORE_COMMA = re.compile(r"\s+,(?=\w)")
+_RUN = re.compile(r"(?:([.,;:])\1+|[!?]{2,})(\w?)")
+_SPACE_BEFORE = re.compile(r"\s+(?:([.,])(?=\s|$)|,(?=\w))")
 _SPACES = re.compile(r"\s+")
 _LEADING = re.compile(r"^(?:[,;:!?\s]|\.(?!\d)|-(?!\d))+")
 _TRAILING = re.compile(r"[-,;:/&\s]+$")
 
 _PLAIN = re.compile(r"[A-Za-z0-9 .,!?'\"()%$/+:;\-\[\]&]*")
-_DOUBLES = ("  ", "..", ",,", "!!", "??", "--", "''", '""', ";;", "::", " ,", " .", "()", "[]", "(R", "(T", "(r", "(t")
+_MARKS_OF_DIRT = (
+    *("  ", "..", ",,", ";;", "::", "!!", "??", "!?", "?!", "--", "''", '""', " ,", " .", "+++", "///"),
+    *("()", "( )", "[]", "[ ]", "(R)", "(r)", "(TM)", "(tm)"),
+)
+_ENTITY_START = re.compile(r"&[A-Za-z&#]")
 
 
 def clean(text: str, profile: Profile) -> str:
@@ -70,35 +62,32 @@ def clean(text: str, profile: Profile) -> str:
 
 def clean_thoroughly(text: str, profile: Profile) -> str:
     """What `clean` returns, by every step, also for text that needs none."""
-    text = without_markup(_INVISIBLE.sub("", text))
-    text = _normalised(_INVISIBLE.sub("", text))
-    if profile == "reference":
-        text = _NOT_REFERENCE.sub(" ", text.replace("'", "")) if text.isascii() else _reference(text)
-    else:
-        text = _without_symbols(text)
-    text = _RUN.sub(_one_of_a_run, _MIXED_RUN.sub(_strongest, text))
-    text = _SPACES.sub(" ", _SPACE_BEFORE_COMMA.sub(", ", _SPACE_BEFORE.sub(r"\1", text)))
+    text = _normalised(without_markup(_without_invisible(text)))
+    text = _reference(text) if profile == "reference" else _without_empty_signs(text)
+    text = _SPACE_BEFORE.sub(lambda match: match[1] or ", ", text)
+    text = _SPACES.sub(" ", _RUN.sub(_one_of_a_run, text))
     text = _TRAILING.sub("", _LEADING.sub("", text))
     return text if any(map(str.isalnum, text)) else ""
 
 
 def _is_plain(text: str) -> bool:
-    """Whether `clean_thoroughly` would return this text as it is (never true where it would not)."""
-    if not text or not _PLAIN.fullmatch(text) or any(pair in text for pair in _DOUBLES):
+    """Whether `clean_thoroughly` would return this text as it is; never true where it would not."""
+    if not text or not _PLAIN.fullmatch(text) or any(mark in text for mark in _MARKS_OF_DIRT):
         return False
-    first, last = text[0], text[-1]
-    if not (first.isalnum() or first in "('\"$[") or not (last.isalnum() or last in ".!?)'\"%]"):
+    if not (text[0].isalnum() or text[0] in "('\"$[") or not (text[-1].isalnum() or text[-1] in ".!?)'\"%]"):
         return False
     return not ("&" in text and _ENTITY_START.search(text)) and any(map(str.isalnum, text))
 
 
-_ENTITY_START = re.compile(r"&[A-Za-z&]|[.,!?;:]{3}|[+/$%]{2}")
+def _without_invisible(text: str) -> str:
+    return text if text.isascii() else _INVISIBLE.sub("", text)
 
 
 def _normalised(text: str) -> str:
     """Typographic quotes, dashes and the like as their plain forms; what is no letter, mark, number or sign as a space."""
     if not text.isascii():
-        text = _LONE_MIDDLE_DOT.sub(" ", _LONE_JOINER.sub("", _MARK_AT_END.sub("", text)))
+        text = _MARK_AT_END.sub("", _without_invisible(text))
+        text = _LONE_MIDDLE_DOT.sub(" ", _LONE_JOINER.sub("", text))
     return text.translate(_CHARACTERS)
 
 
@@ -127,26 +116,41 @@ _CHARACTERS = _Characters()
 
 
 def _reference(text: str) -> str:
-    kept = (
-        character
-        if character in " .,!?\u200c\u200d" or unicodedata.category(character)[0] in "LMN"
-        else ("" if character == "'" else " ")
-        for character in text
-    )
-    return "".join(kept)
+    """Letters, marks, digits, spaces and . , ! ? alone. An apostrophe closes up, for `dont` is one word."""
+    text = text.replace("'", "")
+    if text.isascii():
+        return _NOT_REFERENCE.sub(" ", text)
+    return "".join(character if _is_reference(character) else " " for character in text)
 
 
-def _without_symbols(text: str) -> str:
+def _is_reference(character: str) -> bool:
+    return character in " .,!?\u200c\u200d" or unicodedata.category(character)[0] in "LMN"
+
+
+def _without_empty_signs(text: str) -> str:
+    """Without signs where they say nothing: `***`, `| |`, a lone `#`; with `4*6`, `< 5`, `USB_C`, `#2`, `C#`."""
     if "\\" in text:
         text = _ESCAPED_BREAK.sub(" ", text).replace('\\"', '"').replace("\\'", "'").replace("\\", " ")
-    text = _WITHOUT_MEANING.sub(" ", text)
+    text = _SIGN_RUN.sub(" ", _EMPTY_BRACKETS.sub(" ", _SIGNS.sub(_sign_with_meaning, text)))
     return _DASHES.sub(" - ", _QUOTES.sub('"', text))
+
+
+def _sign_with_meaning(match: re.Match[str]) -> str:
+    run, text, start, end = match[0], match.string, match.start(), match.end()
+    left, right = text[start - 1 : start] if start else "", text[end : end + 1]
+    before, after = text[max(0, start - 2) : start].strip()[-1:], text[end : end + 2].strip()[:1]
+    kept = (
+        (run in ("*", "^") and before.isdigit() and after.isdigit())
+        or (run in ("~", "<", ">", "<=", ">=", "=<") and (after.isdigit() or after in tuple("$.")))
+        or (run == "=" and before.isalnum() and after.isalnum())
+        or (run == "_" and left.isalnum() and right.isalnum())
+        or (run == "#" and (left.isalpha() or right.isalnum()))
+        or (run == "@" and after.isalnum())
+    )
+    return run if kept else " "
 
 
 def _one_of_a_run(match: re.Match[str]) -> str:
     """One mark for several; a space after it where a word follows at once, so that `1...5` is not `1.5`."""
-    return match[1] + (" " if match[2] else "")
-
-
-def _strongest(match: re.Match[str]) -> str:
-    return next(mark for mark in "?!.;:," if mark in match[0]) + " "
+    mark = match[1] or ("?" if "?" in match[0] else "!")
+    return f"{mark} {match[2]}" if match[2] else mark

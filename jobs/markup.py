@@ -8,7 +8,8 @@ _ROUNDS = 4  # `&amp;amp;quot;` and markup that was encoded as text
 _ENTITY = re.compile(r"&(?:#\s?(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,8}));?|([A-Za-z][A-Za-z0-9]{1,30})(;?))")
 _RUN_INTO_WORD = re.compile(r"(?:quot|nbsp|apos|[lr][sd]quo|[mn]dash|hellip|bull)")
 _NAMES = {name.rstrip(";"): text for name, text in html5.items()}
-_LENIENT = frozenset(name for name in html5 if not name.endswith(";")) | {
+_WORDS = frozenset(("not", "cent", "sect", "para", "micro", "divide", "shy", "uml", "times", "pound", "die"))
+_LENIENT = (frozenset(name for name in html5 if not name.endswith(";")) - _WORDS) | {
     *("apos", "mdash", "ndash", "lsquo", "rsquo", "ldquo", "rdquo", "hellip", "bull", "trade")
 }
 
@@ -24,9 +25,8 @@ _SILENT = re.compile(
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
 _JOINING = re.compile(r"</?(?:sup|sub|wbr)\b[^<>]*>", re.IGNORECASE)
-_TAG = re.compile(
-    r"""<[A-Za-z/!?](?:[^<>"']|"[^"<>]{0,2000}"|'[^'<>]{0,2000}')*+> | <[A-Za-z/!?][^<>]*+>""", re.VERBOSE
-)
+_TAG = re.compile(r"""<[A-Za-z/!?](?:[^<>"']|"[^"<]{0,2000}"|'[^'<]{0,2000}')*+> | <[A-Za-z/!?][^<>]*+>""", re.VERBOSE)
+_CLOSING = re.compile(r"[.,!?;:)](?!\w)|['’]s\b")
 _FRAGMENT = re.compile(
     rf"</?(?:{_ELEMENTS})\b(?:\s+[\w:-]+\s*=\s*(?:\"[^\"<>]*\"?|'[^'<>]*'?|[^\s<>\"']*))*+\s*/?>?",
     re.IGNORECASE,
@@ -52,7 +52,12 @@ def without_markup(text: str) -> str:
 
 def _without_tags(text: str) -> str:
     text = _JOINING.sub("", _SILENT.sub(" ", text))
-    return _CUT_OFF.sub(" ", _FRAGMENT.sub(" ", _TAG.sub(" ", text)))
+    return _CUT_OFF.sub(" ", _FRAGMENT.sub(" ", _TAG.sub(_gap, text)))
+
+
+def _gap(match: re.Match[str]) -> str:
+    """What a tag leaves behind: nothing before a closing mark, as in `<em>Vogue</em>'s` or `<b>new</b>!`, else a space."""
+    return "" if _CLOSING.match(match.string, match.end()) else " "
 
 
 def _decoded(match: re.Match[str]) -> str:

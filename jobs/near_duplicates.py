@@ -6,6 +6,7 @@ word pairs, 99.98 % are found. Signatures lie in a file, so that memory does not
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,7 @@ def _shingles(text: str) -> list[str]:
     words = text.split()
     if not text.isascii() and len(max(words, key=len)) > _LONGEST_WORD:
         return [text[start : start + 3] for start in range(max(1, len(text) - 2))]
-    return list(map(str.__add__, words, words[1:])) if len(words) > 1 else words
+    return [one + two for one, two in pairwise(words)] if len(words) > 1 else words
 
 
 def _band(signature_file: Path, band: int) -> "NDArray[np.uint64]":

@@ -13,7 +13,7 @@ from typing import Any
 from jobs.errors import InputError
 from jobs.sources import Stream
 
-CHUNK_BYTES = 4 << 20
+CHUNK_BYTES = 1 << 20
 MAX_UID_CHARACTERS = 200
 SHOWN_CHARACTERS = 200
 _BOM = b"\xef\xbb\xbf"
@@ -226,7 +226,7 @@ class _Array:
         self._buffer, self._at = self._buffer[begin:], self._at - begin
         if len(self._buffer) > self._max_row_bytes:
             if not self._skipping:
-                yield self._buffer[: self._max_row_bytes + 1]
+                yield self._buffer.lstrip()[: self._max_row_bytes + 1]
             self._skipping = True
             self._forget()
 

@@ -155,6 +155,7 @@ def _marks(address: str) -> list[str | int]:
                 found = [response.headers.get(name) for name in ("ETag", "Last-Modified", "Content-Length")]
         except urllib.error.HTTPError as error:
             if error.code in (403, 405, 501):  # an address signed for GET, or a server without HEAD
+                error.close()
                 return []
             raise
         return [mark or "" for mark in found] if found[0] or (found[1] and found[2]) else []
@@ -170,6 +171,7 @@ def _translated(address: str) -> Iterator[None]:
     except JobError:
         raise
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == 429 or error.code >= 500:
             raise NotReadyError(f"{where} answered {error.code} {error.reason}: try again later") from error
         raise ConfigurationError(f"{where} answered {error.code} {error.reason}: correct --input") from error
