@@ -6,7 +6,7 @@ intervals overlap: it sees much smaller effects.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.document import Card, Tone
@@ -61,6 +61,11 @@ def score(stage: Stage | None, metric: str, group: str = HELD_OUT) -> Interval |
     return found.scores.get(metric) if found else None
 
 
+def baselines(history: History) -> dict[str, Mapping[str, Interval]]:
+    """The baselines of all stages by name: only a stage with retrieval knows the nearest neighbour."""
+    return {name: scores for stage in history.stages for name, scores in stage.baselines.items()}
+
+
 def training_seconds(history: History) -> float | None:
     """The seconds of all trained shards; None where one did not report them."""
     seconds = [shard.seconds for shard in history.shards]
@@ -100,7 +105,7 @@ def summary(history: History, seed: int) -> list[str]:
         found += _retrieval_sentence(compare(last, retrieved, HELD_OUT, "rougeL", seed))
     final = retrieved or last
     if final is not None:
-        found += _baseline_sentence(final)
+        found += _baseline_sentence(final, baselines(history))
     return found + _forgetting_sentence(history, seed)
 
 
@@ -219,9 +224,9 @@ def _change(found: Comparison) -> str:
     return f"{values}a difference of {signed(found.difference.value)} (95 % interval {span(found.difference)})"
 
 
-def _baseline_sentence(stage: Stage) -> list[str]:
+def _baseline_sentence(stage: Stage, known: Mapping[str, Mapping[str, Interval]]) -> list[str]:
     own = score(stage, "rougeL")
-    found = [(name, scores["rougeL"]) for name, scores in stage.baselines.items() if "rougeL" in scores]
+    found = [(name, scores["rougeL"]) for name, scores in known.items() if "rougeL" in scores]
     if own is None or not found:
         return []
     name, best = max(found, key=lambda item: item[1].value)

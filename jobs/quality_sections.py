@@ -43,10 +43,9 @@ def result(history: History, seed: int) -> Section | None:
     questions = chosen[0].groups[HELD_OUT].questions
     columns = [name for name in METRIC_NAMES if any(score(stage, name) for stage in chosen)]
     rows = [[Cell(stage_label(stage)), *(interval(score(stage, name), name) for name in columns)] for stage in chosen]
-    baselines = next((stage.baselines for stage in reversed(chosen) if stage.baselines), {})
     rows += [
         [Cell(baseline_label(name), "baseline"), *(interval(found.get(metric), metric) for metric in columns)]
-        for name, found in baselines.items()
+        for name, found in findings.baselines(history).items()
     ]
     table = Table(
         f"Mean over {questions:,} held-out questions, with its 95 % interval. ROUGE: higher is better; "
@@ -149,11 +148,11 @@ def _stage_chart(history: History, name: str, metric: str, group: str, title: st
         return None
     lines = [_stage_line("Without retrieval", plain, metric, group, "blue", "o")]
     lines += [_stage_line("With retrieval", retrieved, metric, group, "orange", "D", joined=False)] if retrieved else []
-    found = next((stage.baselines for stage in reversed(plain) if stage.baselines), {})
+    found = findings.baselines(history) if group == HELD_OUT and metric.startswith("rouge") else {}
     levels = [
         Level(baseline_label(key), scores[metric].value, colour)
         for (key, scores), colour in zip(found.items(), ("grey", "green"), strict=False)
-        if metric in scores and group == HELD_OUT
+        if metric in scores
     ]
     first, last = lines[0].y[0], lines[0].y[-1]
     description = f"{title}: {METRIC_NAMES[metric]} goes from {first:.3f} to {last:.3f} over {len(plain)} stages."

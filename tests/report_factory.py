@@ -36,6 +36,7 @@ PHRASES = (
     "tested by the maker for long life",
     "in a resealable pack",
 )
+GROUPS = (history.HELD_OUT, history.OWN_SHARD, history.FIRST_SHARD)
 HOSTILE = '<script>alert("x")</script> #panic("x") ] $ \\ {{ 7*7 }} `code` */ // 日本語 😀 & "quoted"'
 
 
@@ -151,13 +152,14 @@ def make_shard(store: Store, plan: Plan, shard: int) -> None:
 
 def make_stage(store: Store, plan: Plan, shard: int | None, retrieval: bool) -> None:
     name = ("base" if shard is None else f"shard-{shard:05d}") + ("-retrieval" if retrieval else "")
-    answers = [row for group in _groups(shard) for row in _answers(plan, group, shard, retrieval)]
+    answers = [row for group in GROUPS for row in _answers(plan, group, shard, retrieval)]
     scores = {
         "stage": name, "model_digest": "0" * 64, "shard": shard, "retrieval": retrieval,
-        "groups": {group: _scores([row for row in answers if row["group"] == group]) for group in _groups(shard)},
+        "groups": {group: _scores([row for row in answers if row["group"] == group]) for group in GROUPS},
         "baselines": {
-            "title-repeated": {"rouge1": _interval(0.14), "rouge2": _interval(0.05), "rougeL": _interval(0.121), "rougeLsum": _interval(0.122)},
-            "nearest-neighbour": {"rouge1": _interval(0.17), "rouge2": _interval(0.06), "rougeL": _interval(0.138), "rougeLsum": _interval(0.146)},
+            name: {"rouge1": _interval(rouge * 1.2), "rouge2": _interval(rouge * 0.4), "rougeL": _interval(rouge),
+                   "rougeLsum": _interval(rouge * 1.05), "repetition": _interval(0.01)}
+            for name, rouge in (("title-repeated", 0.121), ("nearest-neighbour", 0.138))[: 1 + retrieval]
         },
         "seconds": 21.5, "answers_per_second": len(answers) / 21.5,
     }  # fmt: skip
@@ -195,14 +197,6 @@ def answer_schema() -> pa.Schema:
     words = pa.list_(pa.string())
     return pa.schema(
         [*texts, pa.field("neighbours", words), *numbers, pa.field("flags", words), pa.field("tokens", pa.int64())]
-    )
-
-
-def _groups(shard: int | None) -> list[str]:
-    return (
-        [history.HELD_OUT, history.FIRST_SHARD]
-        if shard is None
-        else [history.HELD_OUT, history.OWN_SHARD, history.FIRST_SHARD]
     )
 
 

@@ -104,3 +104,9 @@ def test_models_that_answered_other_questions_are_not_compared() -> None:
     other = Stage("", 0, False, last.groups, {}, renamed, 1.0)
     assert findings.compare(base, other, history.HELD_OUT, "rougeL", SEED) is None
     assert "did not answer the same held-out questions" in findings.verdict(run_of(base, other), SEED)
+
+
+def test_a_baseline_that_one_stage_alone_knows_stands_beside_all() -> None:
+    found = run_of(stage(None, 0.1, 3.5), stage(0, 0.15, 3.1))
+    alone = Stage("", None, True, {}, {"title-repeated": {}}, found.stages[0].answers, None)
+    assert set(findings.baselines(run_of(*found.stages, alone))) == {"nearest-neighbour", "title-repeated"}

@@ -114,7 +114,7 @@ def test_stages_csv_has_every_score_with_its_interval(files: dict[str, str]) -> 
 
 
 def test_answers_csv_has_every_answer(files: dict[str, str]) -> None:
-    assert len(rows(files["answers.csv"])) == 12 * (2 * 2 + 3 * 4)
+    assert len(rows(files["answers.csv"])) == 12 * 3 * 6
 
 
 def test_a_spreadsheet_runs_no_text_as_a_formula(store: Store, tmp_path: Path) -> None:
