@@ -11,7 +11,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,10 @@ from jobs.store import Store, file_sha256
 
 MANIFEST = "manifest.json"
 ATTEMPT = "attempt-"
+
+
+class DamagedFile(NotReadyError):
+    """A stored file is not the one that its manifest promises."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Artifact:
     def fetch(self, name: str, folder: Path) -> Path:
         """Download one file to `folder/name`, verified.
 
-        Errors: `NotReadyError` when it is not the file that the manifest promises.
+        Errors: `DamagedFile` (75) when it is not the file that the manifest promises.
         """
         item = self.manifest.files.get(name)
         if item is None:
@@ -82,7 +86,7 @@ class Artifact:
         self.store.download(f"{self.path}/{item.key}", target)
         if target.stat().st_size != item.size or file_sha256(target) != item.sha256:
             target.unlink()
-            raise NotReadyError(
+            raise DamagedFile(
                 f"{self.store.at(self.path)}/{item.key} is not the file that its manifest promises (SHA-256 {item.sha256}): "
                 f"remove {self.store.at(self.path)}/{MANIFEST} and run its job again"
             )
@@ -131,7 +135,7 @@ class Draft:
         """Take over the files of a committed artifact that lies below this one, where they are."""
         below = part.path.removeprefix(f"{self._path}/")
         for name, item in part.manifest.files.items():
-            self._files[name] = File(f"{below}/{item.key}", item.size, item.sha256)
+            self._files[name] = replace(item, key=f"{below}/{item.key}")
 
     def commit(self, figures: Mapping[str, Any]) -> Artifact:
         """Publish. Returns the artifact that stands: this one, or that of a twin which was first."""

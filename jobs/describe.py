@@ -19,16 +19,15 @@ from jobs.artifact import Artifact
 from jobs.catalogue import Catalogue
 from jobs.cleaning import Profile
 from jobs.describing import Describer
-from jobs.embedding import DEFAULT_ENCODER
 from jobs.errors import ConfigurationError, InputError
-from jobs.generation import Decoding, Precision
 from jobs.neighbourhood import Index
-from jobs.settings import IndexedSettings, Name, unit
+from jobs.settings import Name, unit
 from jobs.store import Store
 from jobs.titles import Title, TitleFile
+from jobs.writing import WritingSettings
 
 
-class Settings(IndexedSettings):
+class Settings(WritingSettings):
     """What `describe` can be told."""
 
     catalogue: Name = Field("main", description="The catalogue whose products are the neighbours.")
@@ -50,56 +49,12 @@ class Settings(IndexedSettings):
         description="Titles of a part: what is done at a time.",
         json_schema_extra=unit("titles"),
     )
-    neighbours: int = Field(
-        3, ge=0, le=20, description="Products shown to the model beside each title; 0 for none.",
-        json_schema_extra=unit("products"),
-    )  # fmt: skip
-    encoder: str = Field(DEFAULT_ENCODER, description="The sentence encoder that the index was made with.")
-    prompt_max_tokens: int = Field(
-        384, ge=16, le=4096, description="Prompts are cut there; the title must fit.", json_schema_extra=unit("tokens")
-    )
-    answer_min_tokens: int = Field(
-        8, ge=0, le=512, description="No description ends sooner.", json_schema_extra=unit("tokens")
-    )
-    answer_max_tokens: int = Field(
-        128, ge=8, le=1024, description="Descriptions are cut there.", json_schema_extra=unit("tokens")
-    )
-    beams: int = Field(
-        1, ge=1, le=16, description="Beams of the first try; 1 is greedy.", json_schema_extra=unit("beams")
-    )
-    no_repeat_ngram: int = Field(
-        3,
-        ge=0,
-        le=10,
-        description="No run of so many tokens comes twice; 0 allows it.",
-        json_schema_extra=unit("tokens"),
-    )
-    repetition_penalty: float = Field(
-        1.2, ge=1, le=3, description="Divides the odds of tokens that were used; 1 is off."
-    )
-    precision: Precision = Field("auto", description="Of the weights: int8 on a CPU, bfloat16 on a GPU, where auto.")
-    batch_tokens: int = Field(
-        0, ge=0, description="Padded tokens of a batch; 0: 8,192 on a CPU, 131,072 on a GPU.",
-        json_schema_extra=unit("tokens"),
-    )  # fmt: skip
-    threads: int = Field(0, ge=0, description="Batches at a time on a CPU; 0: one for each core.")
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if self.query and (self.titles or self.index is not None):
             raise ValueError("--query is one title: leave --titles and --index out")
-        if self.answer_min_tokens > self.answer_max_tokens:
-            raise ValueError(
-                f"--answer-min-tokens {self.answer_min_tokens} is more than --answer-max-tokens {self.answer_max_tokens}"
-            )
         return self
-
-    @property
-    def decoding(self) -> Decoding:
-        """How the first try is decoded."""
-        return Decoding(
-            self.beams, self.no_repeat_ngram, self.repetition_penalty, self.answer_min_tokens, self.answer_max_tokens
-        )
 
 
 @dataclass(frozen=True)
@@ -147,8 +102,7 @@ def _plan(settings: Settings, store: Store) -> Plan:
     file = titles.fetch(settings.titles) if settings.titles else None
     decisive = {
         "limit": settings.limit, "part_rows": settings.part_rows, "neighbours": settings.neighbours,
-        "prompt_max_tokens": settings.prompt_max_tokens, "precision": settings.precision, **vars(settings.decoding),
-        **({} if file else {"split": settings.split}),
+        **settings.decisive, **({"profile": _profile(products)} if file else {"split": settings.split}),
     }  # fmt: skip
     inputs = {"model": model.digest, "titles": file.digest if file else products.digest}
     return Plan(
@@ -159,13 +113,13 @@ def _plan(settings: Settings, store: Store) -> Plan:
 
 def _titles(settings: Settings, plan: Plan, work: Path) -> list[Title]:
     if plan.file:
-        return titles.from_file(plan.file, _profile(plan), settings.limit)
+        return titles.from_file(plan.file, _profile(plan.products), settings.limit)
     return titles.from_catalogue(plan.products, settings.split, settings.limit, work)
 
 
-def _profile(plan: Plan) -> Profile:
+def _profile(products: Catalogue) -> Profile:
     """How the catalogue's titles were cleaned."""
-    return "reference" if plan.products.artifact.manifest.settings.get("profile") == "reference" else "catalogue"
+    return "reference" if products.artifact.manifest.settings.get("profile") == "reference" else "catalogue"
 
 
 def _describe_parts(settings: Settings, plan: Plan, store: Store, rows: list[Title], work: Path) -> None:
@@ -202,7 +156,7 @@ def _describer(settings: Settings, plan: Plan, work: Path) -> Describer:
 
 
 def _answer_query(settings: Settings, plan: Plan) -> None:
-    title = titles.of_query(settings.query, _profile(plan))
+    title = titles.of_query(settings.query, _profile(plan.products))
     if title.error:
         raise InputError(f"--query {settings.query!r}: {title.error}")
     with artifact.work_folder() as work:
