@@ -28,6 +28,9 @@ Json = dict[str, Any]
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 60.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 5.0
+SILENCE_SECONDS = 300.0
+"""A watch brings a bookmark about once a minute. One that brings nothing for this long is dead, and is taken up again."""
+
 REFUSED_SECONDS = 10.0
 """An API server that has just started refuses what it allows a moment later, and so does a Role that was just made."""
 
@@ -120,7 +123,7 @@ class Cluster:
             "labelSelector": labels, "resourceVersion": version, "watch": "true",
             "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds),
         }  # fmt: skip
-        response = self._send("watch", kind, query=query, answer_seconds=seconds + ANSWER_SECONDS)
+        response = self._send("watch", kind, query=query, answer_seconds=SILENCE_SECONDS)
         return _events(response, f"{kind.name} in namespace {self.namespace}")
 
     def _answer(
@@ -213,13 +216,14 @@ def _connect() -> tuple["ApiClient", str]:
 
     chosen = Configuration()
     chosen.socket_options = _keep_alive()
+    file = os.environ.get("KUBECONFIG") or None
     try:
-        if not os.environ.get("KUBECONFIG") and (ACCOUNT / "token").exists():
+        if file is None and (ACCOUNT / "token").exists():
             load_incluster_config(client_configuration=chosen)
             namespace = (ACCOUNT / "namespace").read_text().strip()
         else:
-            load_kube_config(client_configuration=chosen)
-            namespace = list_kube_config_contexts()[1].get("context", {}).get("namespace") or "default"
+            load_kube_config(config_file=file, client_configuration=chosen)
+            namespace = list_kube_config_contexts(config_file=file)[1].get("context", {}).get("namespace") or "default"
     except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
         raise ConfigurationError(
             f"no usable credentials for a cluster: {error}. Point KUBECONFIG at a kubeconfig, or run in a pod with a "

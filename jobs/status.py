@@ -1,6 +1,7 @@
 """What is done, what is running, what is waiting, with figures.
 
-Reads manifests and saved states in the store; changes nothing. Try: skuscribe status
+Reads manifests and saved states in the store, or with --release the Jobs and pods of a release on the cluster; changes
+nothing. Try: skuscribe status
 """
 
 import json
@@ -13,14 +14,26 @@ from pydantic import Field
 from jobs import artifact, catalogue, runs
 from jobs.artifact import ATTEMPT, Artifact
 from jobs.errors import JobError, NotReadyError
-from jobs.settings import StoreSettings
+from jobs.settings import StoreSettings, unit
 from jobs.store import Store
 
 
 class Settings(StoreSettings):
-    """Which run."""
+    """Which run, or which release."""
 
     run: str = Field("", description="This run alone. Empty: all runs.")
+    release: str = Field(
+        "", description="Show this release on the cluster instead: steps, shards, pods, time left, cost."
+    )
+    namespace: str = Field(
+        "", description="Where the release lives. Empty: where the credentials for the cluster belong."
+    )
+    gpu_hour_price: float = Field(
+        0,
+        ge=0,
+        description="What an hour of a GPU costs, in any currency. 0: the hours alone.",
+        json_schema_extra=unit("per hour"),
+    )
 
 
 @dataclass(frozen=True)
@@ -34,7 +47,13 @@ class ShardState:
 
 
 def run(settings: Settings) -> None:
-    """Print it. Errors: `NotReadyError` (75) where the store holds nothing at all."""
+    """Print it. Errors: `NotReadyError` (75) where the store holds nothing at all, or the cluster no such release."""
+    if settings.release:
+        from jobs import cluster, release_status
+
+        seen = cluster.Cluster(settings.namespace, patience_seconds=10)
+        print("\n".join(release_status.overview(seen, settings.release, settings.gpu_hour_price)))
+        return
     store = Store(settings.store)
     lines = list(_overview(store, settings.run))
     if not lines:

@@ -3,13 +3,14 @@
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from jobs.cluster import Cluster
 
-from . import simulation
+from . import kube, simulation
 
 HERE = Path(__file__).parent
 
@@ -23,16 +24,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="no cluster: set KUBECONFIG to the kubeconfig of one"))
 
 
+@contextmanager
+def own_namespace() -> Iterator[str]:
+    """A namespace that nobody else uses, removed at the end."""
+    name = f"skuscribe-test-{uuid.uuid4().hex[:6]}"
+    kube.core().create_namespace({"metadata": {"name": name}})
+    try:
+        yield name
+    finally:
+        kube.core().delete_namespace(name)
+
+
 @pytest.fixture
 def namespace() -> Iterator[str]:
     """A namespace of this test's own."""
-    from kubernetes import client, config
-
-    api = client.CoreV1Api(config.new_client_from_config())
-    name = f"skuscribe-test-{uuid.uuid4().hex[:6]}"
-    api.create_namespace({"metadata": {"name": name}})  # type: ignore[arg-type]  # the client takes the JSON too
-    yield name
-    api.delete_namespace(name)
+    with own_namespace() as name:
+        yield name
 
 
 @pytest.fixture

@@ -10,6 +10,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from . import kube
 
 LABEL = "skuscribe-test-simulated"
 GPU = "nvidia.com/gpu"
@@ -24,9 +27,7 @@ def kwok() -> str | None:
 @contextmanager
 def simulated_nodes(program: str, count: int, log: Path) -> Iterator[None]:
     """`count` nodes with one GPU each, and a node without, all tainted so that nothing else lands there."""
-    from kubernetes import client, config
-
-    api = client.CoreV1Api(config.new_client_from_config())
+    api = kube.core()
     names = [f"{LABEL}-{number}" for number in range(count + 1)]
     arguments = ["--manage-nodes-with-label-selector", f"{LABEL}=true", "--node-lease-duration-seconds", "40"]
     stages = Path(__file__).with_name("simulated.yaml")
@@ -38,8 +39,7 @@ def simulated_nodes(program: str, count: int, log: Path) -> Iterator[None]:
         )
     try:
         for name in names:
-            node = _node(name, gpus=0 if name == names[0] else 1)
-            api.create_node(node)  # type: ignore[arg-type]  # the client takes the JSON too
+            api.create_node(_node(name, gpus=0 if name == names[0] else 1))
         _wait_until_ready(api, len(names))
         yield
     finally:
@@ -72,7 +72,7 @@ def _node(name: str, gpus: int) -> dict[str, object]:
     }
 
 
-def _wait_until_ready(api, count: int) -> None:  # type: ignore[no-untyped-def]  # the client's own type is untyped here
+def _wait_until_ready(api: Any, count: int) -> None:
     for _ in range(150):
         nodes = api.list_node(label_selector=f"{LABEL}=true").items
         ready = [
