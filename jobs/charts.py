@@ -91,6 +91,7 @@ def line_chart(
             axes.axhline(level.y, color=PAPER[level.colour], linewidth=1.2, linestyle=(0, (1, 2)), label=level.label)
         _dress(axes, x_label, y_label)
         if share:
+            axes.set_ylim(-0.02, min(max(axes.get_ylim()[1], 0.1), 1.04))
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})

@@ -6,15 +6,26 @@ intervals overlap: it sees much smaller effects.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.document import Card, Tone
 from jobs.history import FIRST_SHARD, HELD_OUT, History, Stage
 from jobs.metrics import Interval, bootstrap
-from jobs.wording import baseline_label, dollars, duration, lower_first, percent, signed, span, stage_label
+from jobs.wording import (
+    baseline_label,
+    dollars,
+    duration,
+    lower_first,
+    percent,
+    reason_label,
+    signed,
+    span,
+    stage_label,
+)
 
-FEW_QUESTIONS = 30
+FEW_QUESTIONS, MOSTLY = 30, 0.5
 
 
 @dataclass(frozen=True)
@@ -90,7 +101,8 @@ def verdict(history: History, seed: int) -> str:
     if not better and not worse:
         return "The held-out questions show no difference between the trained model and the base model."
     word, names = ("better", better) if better else ("worse", worse)
-    rest = "" if len(names) == len(outcomes) else f" in {names[0]}; in the other figure there is no clear difference"
+    unclear = [name for name, outcome in outcomes.items() if outcome is None]
+    rest = f" in {names[0]}; {unclear[0]} shows no clear difference" if unclear else ""
     return f"The trained model is {word} than the base model{rest}."
 
 
@@ -105,7 +117,7 @@ def summary(history: History, seed: int) -> list[str]:
         found += _retrieval_sentence(compare(last, retrieved, HELD_OUT, "rougeL", seed))
     final = retrieved or last
     if final is not None:
-        found += _baseline_sentence(final, baselines(history))
+        found += _baseline_sentence(final, baselines(history)) + _flagged_sentence(final, base)
     return found + _forgetting_sentence(history, seed)
 
 
@@ -159,7 +171,8 @@ def _clean_card(history: History) -> Card | None:
     detail = lower_first(stage_label(stage))
     if base is None:
         return Card("Answers flagged", percent(flagged.value), detail)
-    tone: Tone = "good" if flagged.high < base.low else "bad" if flagged.low > base.high else "plain"
+    worse = flagged.low > base.high or flagged.low >= MOSTLY
+    tone: Tone = "bad" if worse else "good" if flagged.high < base.low else "plain"
     return Card("Answers flagged", f"{percent(base.value)} → {percent(flagged.value)}", f"base model → {detail}", tone)
 
 
@@ -237,6 +250,17 @@ def _baseline_sentence(stage: Stage, known: Mapping[str, Mapping[str, Interval]]
     if own.high < best.low:
         return [f"{who} does not reach the baselines: {words}."]
     return [f"{who} is not shown to beat the baselines: {words}, and the intervals overlap."]
+
+
+def _flagged_sentence(stage: Stage, base: Stage | None) -> list[str]:
+    own, before = score(stage, "flagged"), score(base, "flagged")
+    if own is None:
+        return []
+    than = f" (base model: {percent(before.value)})" if before else ""
+    asked = zip(stage.answers["group"].to_pylist(), stage.answers["flags"].to_pylist(), strict=True)
+    reasons = Counter(flag for group, flags in asked if group == HELD_OUT for flag in flags or [])
+    most = f", most often for this reason: {reason_label(reasons.most_common(1)[0][0])}" if reasons else ""
+    return [f"Of the held-out answers {lower_first(stage_label(stage))}, {percent(own.value)} are flagged{than}{most}."]
 
 
 def _forgetting_sentence(history: History, seed: int) -> list[str]:

@@ -212,7 +212,8 @@ def _reason_table(history: History) -> Table | None:
         for reason in reasons
     ]
     return Table(
-        "Why held-out answers are flagged: the share of answers with each reason. One can have several.",
+        "Why held-out answers are flagged: the share of answers with each reason. One can have several. Invented: "
+        "it stands in neither the title nor the neighbours. Copied: from the title or a neighbour.",
         ["Reason", *(stage_label(stage) for stage in chosen)],
         rows,
     )

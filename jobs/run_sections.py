@@ -81,7 +81,11 @@ def batch(history: History) -> Section | None:
     blocks: list[Block] = [Text(", ".join(words) + "."), Table("What became of them", ["", "Products", "Share"], rows)]
     if by_reason:
         blocks.append(
-            Table("Why they were flagged; one can have several reasons", ["Reason", "Products", "Share"], by_reason)
+            Table(
+                "Why they were flagged; one can have several reasons. Invented: it stands in neither the title nor the neighbours",
+                ["Reason", "Products", "Share"],
+                by_reason,
+            )
         )
     scores = [[Cell(name), Cell(percent(value))] for name, value in _score_rows(history)]
     if scores:

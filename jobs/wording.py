@@ -20,11 +20,11 @@ _BASELINES = {"title-repeated": "The title repeated", "nearest-neighbour": "The 
 _REASONS = {
     "empty": "no text",
     "repetition": "repeated text",
-    "invented": "a number or code from neither title nor neighbours",
-    "copied": "mostly copied from title or neighbour",
+    "invented": "invented number or code",
+    "copied": "copied",
     "short": "too short",
     "long": "too long",
-    "unfinished": "cut off in a sentence",
+    "unfinished": "cut off",
 }
 
 

@@ -66,7 +66,7 @@ def test_better_in_one_figure_and_worse_in_the_other_is_mixed() -> None:
 
 def test_better_in_one_figure_alone_says_which() -> None:
     found = run_of(stage(None, 0.1, 3.5), stage(0, 0.1, 3.1))
-    assert "better than the base model in loss; in the other figure" in findings.verdict(found, SEED)
+    assert "better than the base model in loss; ROUGE-L shows no clear difference" in findings.verdict(found, SEED)
 
 
 def test_without_a_base_model_nothing_is_compared() -> None:
@@ -110,3 +110,14 @@ def test_a_baseline_that_one_stage_alone_knows_stands_beside_all() -> None:
     found = run_of(stage(None, 0.1, 3.5), stage(0, 0.15, 3.1))
     alone = Stage("", None, True, {}, {"title-repeated": {}}, found.stages[0].answers, None)
     assert set(findings.baselines(run_of(*found.stages, alone))) == {"nearest-neighbour", "title-repeated"}
+
+
+def test_answers_that_are_mostly_flagged_are_said_to_be() -> None:
+    last = stage(0, 0.15, 3.1)
+    flagged = last.answers.drop_columns("flags").append_column("flags", pa.array([["invented"]] * 80))
+    group = Group(40, {**last.groups[history.HELD_OUT].scores, "flagged": Interval(1.0, 1.0, 1.0)})
+    found = run_of(stage(None, 0.1, 3.5), Stage("", 0, False, {history.HELD_OUT: group}, {}, flagged, 1.0))
+    assert "100 % are flagged, most often for this reason: invented number or code" in " ".join(
+        findings.summary(found, SEED)
+    )
+    assert next(card for card in findings.cards(found, SEED, 0) if card.label == "Answers flagged").value == "100 %"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs import artifact, history, runs
+from jobs import artifact, batch_files, evaluate, history, questions, runs, scorecard
 from jobs.errors import ConfigurationError, NotReadyError
 from jobs.store import Store
 from tests import report_factory as factory
@@ -111,3 +111,11 @@ def test_the_reference_run_has_ten_shards_of_three_epochs_and_its_blanks_stay_bl
     assert found[0].training_loss == 3.5787
     assert found[17].rougeL is None
     assert all(epoch.validation_loss is not None for epoch in found if (epoch.shard, epoch.epoch) != (5, 2))
+
+
+def test_it_looks_for_what_the_jobs_write() -> None:
+    assert history.EVALUATION_KIND == evaluate.KIND
+    assert (history.ANSWERS_FILE, history.SCORES_FILE) == (evaluate.ANSWERS_FILE, evaluate.SCORES_FILE)
+    assert history.EXPORT_KIND == batch_files.KIND
+    assert questions.GROUPS == (history.HELD_OUT, history.OWN_SHARD, history.FIRST_SHARD)
+    assert factory.answer_schema().names == scorecard.schema().names

@@ -125,7 +125,7 @@ def test_a_spreadsheet_runs_no_text_as_a_formula(store: Store, tmp_path: Path) -
 
 def test_what_was_described_is_told_with_its_reasons_and_scores(files: dict[str, str]) -> None:
     text = words(files["index.html"])
-    assert "a number or code from neither title nor neighbours 81 4.0 %" in text
+    assert "invented number or code 81 4.0 %" in text
     assert "found in title or neighbours 94 %" in text
 
 
