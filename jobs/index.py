@@ -6,32 +6,26 @@ Phase `embed`, as an Indexed Job, embeds one file of the catalogue per index; ph
 Try: skuscribe index --catalogue main
 """
 
-import hashlib
-import json
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
-from jobs import artifact, catalogue, database, embedding, hnsw, log
+from jobs import artifact, catalogue, database, embedding, hnsw, log, product_table
 from jobs.catalogue import Catalogue
 from jobs.embedding import DEFAULT_ENCODER, Encoder
-from jobs.errors import ConfigurationError, NotReadyError
+from jobs.errors import ConfigurationError
 from jobs.settings import IndexedSettings, Name, unit
 from jobs.store import Store
 
 if TYPE_CHECKING:
     import numpy as np
-    import pyarrow as pa
 
     from jobs.database import Connection
 
-JOB = "index"
 EMBED_ROWS = 4096
-SWAP_ATTEMPTS = 10
-LOCK_TIMEOUT = "3s"
 
 
 class Settings(IndexedSettings):
@@ -104,27 +98,14 @@ def _stands(connection: "Connection", settings: Settings, found: Catalogue, enco
     return True
 
 
-@dataclass(frozen=True)
-class _Row:
-    """A product on its way into the database. `content_hash` stands for the encoder and the text that it embeds."""
-
-    uid: str
-    title: str
-    content: str
-    cluster: int
-    split: str
-    shard: int | None
-    row: int
-    content_hash: bytes
-
-
 def _embed(connection: "Connection", name: str, found: Catalogue, file: str, encoder: Encoder) -> None:
     """Put the vectors of one file's new texts beside those that are on their way. Killed anywhere, a rerun goes on."""
     started = time.monotonic()
     with artifact.work_folder() as folder:
-        rows, _ = _rows(found, file, found.read_file(file, folder), encoder)
+        rows, _ = product_table.rows_of(found, file, found.read_file(file, folder), encoder)
     connection.execute(
-        database.statement("clear_failures"), {"job": JOB, "scope": name, "uids": [row.uid for row in rows]}
+        database.statement("clear_failures"),
+        {"job": product_table.JOB, "scope": name, "uids": [row.uid for row in rows]},
     )
     texts = {row.content_hash: row for row in rows}
     missing = [texts[found_hash] for found_hash in _missing(connection, list(texts))]
@@ -148,11 +129,11 @@ def _embed(connection: "Connection", name: str, found: Catalogue, file: str, enc
 
 def _missing(connection: "Connection", hashes: Sequence[bytes]) -> list[bytes]:
     connection.execute(database.statement("create_wanted"))
-    _copy(connection, "copy_wanted", ["bytea"], ((item,) for item in hashes))
+    product_table.copy(connection, "copy_wanted", ["bytea"], ((item,) for item in hashes))
     return [row[0] for row in connection.execute(database.statement("missing_vectors"))]
 
 
-def _keep(connection: "Connection", name: str, rows: Sequence[_Row], vectors: "np.ndarray") -> None:
+def _keep(connection: "Connection", name: str, rows: Sequence[product_table.Row], vectors: "np.ndarray") -> None:
     """Store vectors; one that is not a number becomes a failure."""
     import numpy as np
     from pgvector import HalfVector
@@ -164,29 +145,10 @@ def _keep(connection: "Connection", name: str, rows: Sequence[_Row], vectors: "n
         good = (
             (row.content_hash, HalfVector(half)) for row, half, fine in zip(rows, halves, sound, strict=True) if fine
         )
-        _copy(connection, "copy_computed", ["bytea", "halfvec"], good)
+        product_table.copy(connection, "copy_computed", ["bytea", "halfvec"], good)
         connection.execute(database.statement("keep_computed"))
         for row in (row for row, fine in zip(rows, sound, strict=True) if not fine):
-            _fail(connection, name, row.uid, "the encoder gave a vector that is not finite")
-
-
-def _rows(found: Catalogue, file: str, products: "pa.Table", encoder: Encoder) -> tuple[list[_Row], list[str]]:
-    """The rows of one file, and the uids of those that Postgres cannot hold, for they have a NUL character."""
-    shard = found.files().index(file) if file != f"{catalogue.HELD_OUT}.parquet" else None
-    salt = encoder.digest.encode()
-    rows, unfit = [], []
-    for item in products.to_pylist():
-        text = embedding.text_to_embed(item["title"], item["content"])
-        if "\0" in text or "\0" in item["uid"]:
-            unfit.append(item["uid"].replace("\0", ""))
-            continue
-        digest = hashlib.sha256(salt + text.encode()).digest()
-        rows.append(
-            _Row(
-                item["uid"], item["title"], item["content"], item["cluster"], item["split"], shard, item["row"], digest
-            )
-        )
-    return rows, unfit
+            product_table.fail(connection, name, row.uid, "the encoder gave a vector that is not finite")
 
 
 def _build(connection: "Connection", settings: Settings, found: Catalogue, encoder: Encoder) -> None:
@@ -198,124 +160,23 @@ def _build(connection: "Connection", settings: Settings, found: Catalogue, encod
     started = time.monotonic()
     number, last = connection.execute(database.statement("register_catalogue"), name).fetchone() or (0, 0)
     table = f"product_{number}_{last + 1}"
-    _drop_abandoned(connection, number)
-    _load(connection, settings.catalogue, found, encoder, table)
+    product_table.drop_abandoned(connection, number)
+    product_table.load(connection, settings.catalogue, found, encoder, table)
     recipe = hnsw.Recipe(encoder.dimensions, settings.m, settings.ef_construction)
     index_seconds = hnsw.create(connection, table, recipe, settings.build_memory_mb, settings.build_workers)
     recall = hnsw.measure_recall(connection, table, encoder.dimensions, settings.recall_queries, settings.seed)
-    values = {
-        **name, **asdict(recipe), "generation": last + 1, "catalogue_digest": found.digest, "encoder": encoder.name,
-        "encoder_digest": encoder.digest, "index_seconds": index_seconds, "recall_at_10": json.dumps(recall),
-        "recall_queries": settings.recall_queries, "ef_search": hnsw.choose_ef_search(recall, settings.recall_at_least),
-    }  # fmt: skip
-    _swap_in(connection, number, table, values, started)
-
-
-def _drop_abandoned(connection: "Connection", number: int) -> None:
-    from psycopg import sql
-
-    for (table,) in connection.execute(database.statement("abandoned_tables"), {"catalogue_id": number}).fetchall():
-        connection.execute(database.formatted("drop_table", table=sql.Identifier(table)))
-
-
-def _load(connection: "Connection", name: str, found: Catalogue, encoder: Encoder, table: str) -> None:
-    """Make the table and fill it with every product of the catalogue and its vector.
-
-    Errors: `NotReadyError` (75) naming the files that are not embedded yet.
-    """
-    from psycopg import sql
-
-    with connection.transaction(), artifact.work_folder() as folder:
-        connection.execute(database.statement("create_loaded"))
-        unfit: list[str] = []
-        for file in found.files():
-            rows, unfit_here = _rows(found, file, found.read_file(file, folder), encoder)
-            types = ["text", "text", "text", "int8", "text", "int4", "int8", "bytea"]
-            _copy(connection, "copy_loaded", types, (tuple(vars(row).values()) for row in rows))
-            unfit += unfit_here
-        connection.execute(database.statement("forget_failures"), {"job": JOB, "scope": name})
-        for uid in unfit:
-            _fail(connection, name, uid, "its text holds a NUL character, which Postgres cannot store")
-        connection.execute(database.statement("analyse_loaded"))
-        missing = connection.execute(database.statement("missing_files"), {"catalogue": name}).fetchall()
-        if missing:
-            held_out = f"{catalogue.HELD_OUT}.parquet"
-            listed = ", ".join(
-                f"{held_out if shard is None else catalogue.shard_file(shard)} ({count} texts)"
-                for shard, count in missing
-            )
-            raise NotReadyError(
-                f"not every file of {name} is embedded yet: {listed}. `skuscribe index --phase embed --catalogue {name}` embeds them"
-            )
-        parts = {"table": sql.Identifier(table), "catalogue": sql.Literal(name)}
-        connection.execute(database.formatted("create_product_table", **parts))
-        connection.execute(database.formatted("fill_product_table", **parts), {"catalogue": name})
-    connection.execute(database.formatted("analyse_table", table=sql.Identifier(table)))
-
-
-def _swap_in(connection: "Connection", number: int, table: str, values: dict[str, Any], started: float) -> None:
-    """Publish. It takes a lock that no reader may hold; it gives up quickly and tries again, so that readers do not queue."""
-    import psycopg
-
-    for attempt in range(1, SWAP_ATTEMPTS + 1):
-        try:
-            with connection.transaction():
-                _swap_in_once(connection, number, table, values, started)
-            return
-        except psycopg.errors.LockNotAvailable:
-            if attempt == SWAP_ATTEMPTS:
-                raise
-            log.warning("a long query holds the old index: trying again", attempt=attempt)
-            time.sleep(min(attempt, 5))
-
-
-def _swap_in_once(connection: "Connection", number: int, table: str, values: dict[str, Any], started: float) -> None:
-    from psycopg import sql
-
-    new = {"table": sql.Identifier(table)}
-    connection.execute(database.statement("set_local"), {"name": "lock_timeout", "value": LOCK_TIMEOUT})
-    vectors_new = _one(connection, database.formatted("count_embedded", **new))
-    connection.execute(database.formatted("forget_embedded", **new))
-    sizes = {"table": f"skuscribe.{table}", "index": f"skuscribe.{table}_hnsw"}
-    rows, table_bytes, index_bytes = connection.execute(
-        database.formatted("table_figures", **new), sizes
-    ).fetchone() or (0, 0, 0)
-    removed = 0
-    old = [row[0] for row in connection.execute(database.statement("partition_of"), {"catalogue_id": number})]
-    for name in old:
-        removed += _one(connection, database.formatted("count_removed", old=sql.Identifier(name), new=new["table"]))
-        connection.execute(database.formatted("detach_partition", table=sql.Identifier(name)))
-    connection.execute(database.formatted("attach_partition", **new, catalogue=sql.Literal(values["catalogue"])))
-    for name in old:
-        connection.execute(database.formatted("drop_table", table=sql.Identifier(name)))
-    figures = {
-        "rows": rows, "vectors_new": vectors_new, "rows_removed": removed, "index_bytes": index_bytes,
-        "table_bytes": table_bytes, "seconds": time.monotonic() - started,
-    }  # fmt: skip
-    connection.execute(database.statement("publish_catalogue"), values)
-    connection.execute(database.statement("record_build"), values | figures)
-    recall = json.loads(values["recall_at_10"])[str(values["ef_search"])]
+    build = product_table.Build(
+        **asdict(recipe), catalogue=settings.catalogue, catalogue_id=number, generation=last + 1, table=table, catalogue_digest=found.digest,
+        encoder=encoder.name, encoder_digest=encoder.digest, index_seconds=index_seconds, recall_at_10=recall,
+        recall_queries=settings.recall_queries, ef_search=hnsw.choose_ef_search(recall, settings.recall_at_least),
+    )  # fmt: skip
+    figures = product_table.publish(connection, build, started)
+    at_chosen = recall[str(build.ef_search)]
     log.fact(
         "indexed",
-        catalogue=values["catalogue"],
-        generation=values["generation"],
-        ef_search=values["ef_search"],
-        recall_at_10=recall,
+        catalogue=build.catalogue,
+        generation=build.generation,
+        ef_search=build.ef_search,
+        recall_at_10=at_chosen,
         **figures,
     )
-
-
-def _copy(connection: "Connection", name: str, types: Sequence[str], rows: Iterator[tuple[Any, ...]]) -> None:
-    with connection.cursor() as cursor, cursor.copy(database.statement(name)) as copy:
-        copy.set_types(types)
-        for row in rows:
-            copy.write_row(row)
-
-
-def _one(connection: "Connection", query: Any) -> int:
-    row = connection.execute(query).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _fail(connection: "Connection", name: str, uid: str, error: str) -> None:
-    connection.execute(database.statement("write_failure"), {"job": JOB, "scope": name, "uid": uid, "error": error})

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import artifact, catalogue, cli, hnsw, index
+from jobs import artifact, catalogue, cli, hnsw, index, product_table
 from jobs.catalogue import Product
 from jobs.database import session
 from jobs.embedding import Encoder
@@ -233,8 +233,8 @@ def test_a_long_query_on_the_old_index_delays_the_swap_and_is_not_cut(
     commit(store, PRODUCTS, HELD_OUT)
     build(store)
     commit(store, PRODUCTS[:20], HELD_OUT)
-    monkeypatch.setattr(index, "SWAP_ATTEMPTS", 1)
-    monkeypatch.setattr(index, "LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr(product_table, "PUBLISH_ATTEMPTS", 1)
+    monkeypatch.setattr(product_table, "LOCK_TIMEOUT", "100ms")
     with psycopg.connect() as reader:
         reader.execute("SELECT count(*) FROM skuscribe.product")
         with pytest.raises(NotReadyError, match="another session"):
@@ -246,7 +246,7 @@ def test_a_long_query_on_the_old_index_delays_the_swap_and_is_not_cut(
 
 KILLED = """
 import os, signal
-from jobs import embedding, hnsw, index
+from jobs import embedding, hnsw, index, product_table
 index.EMBED_ROWS = 16
 calls = []
 def deadly(function, after):
@@ -261,10 +261,10 @@ index.run(index.Settings(store={store!r}))
 """
 PATCHES = {
     "while embedding": "embedding.Encoder.encode = deadly(embedding.Encoder.encode, 2)",
-    "while loading": "index._copy = deadly(index._copy, 6)",
+    "while loading": "product_table.copy = deadly(product_table.copy, 3)",
     "before the HNSW index": "hnsw.create = deadly(hnsw.create, 0)",
-    "before the swap": "index._swap_in = deadly(index._swap_in, 0)",
-    "in the swap": "index._one = deadly(index._one, 0)",
+    "before the swap": "product_table.publish = deadly(product_table.publish, 0)",
+    "in the swap": "product_table._one = deadly(product_table._one, 0)",
 }
 
 
@@ -277,6 +277,8 @@ def test_killed_anywhere_and_run_again_it_gives_the_same_index(store: Store, dat
         assert ask("SELECT count(*) FROM skuscribe.product") == [(0,)], where
         if where == "while embedding":
             assert ask("SELECT count(*) FROM skuscribe.embedded") == [(32,)], "what was embedded is kept"
+            build(store, phase="embed")
+            assert ask("SELECT count(*) FROM skuscribe.embedded") == [(70,)]
     build(store)
     assert ask("SELECT count(*), count(embedding) FROM skuscribe.product") == [(70, 70)]
     assert ask("SELECT count(*) FROM pg_class WHERE relname ~ '^product_[0-9]+_[0-9]+$'") == [(1,)], (
@@ -411,6 +413,6 @@ def test_memory_that_the_server_lacks_is_done_without(
 
 def test_no_sql_text_stands_in_the_jobs() -> None:
     words = ("SELECT ", "INSERT ", "CREATE TABLE", "DELETE FROM", "ALTER TABLE")
-    for name in ("index", "hnsw", "retrieval", "database"):
+    for name in ("index", "product_table", "hnsw", "retrieval", "database"):
         source = (Path(index.__file__).parent / f"{name}.py").read_text()
         assert not [word for word in words if word in source], name

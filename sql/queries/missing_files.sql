@@ -1,10 +1,11 @@
--- Products per file whose text has no vector; files are told by shard, null for the held-out set.
+-- Products per file whose text has no vector; files are told by shard, null for the held-out set. A text that failed counts as done.
 SELECT shard, count(*)
 FROM loaded l
 WHERE NOT EXISTS (SELECT FROM skuscribe.embedded e WHERE e.content_hash = l.content_hash)
   AND NOT EXISTS (SELECT FROM skuscribe.product p WHERE p.content_hash = l.content_hash AND p.embedding IS NOT NULL)
   AND NOT EXISTS (
-      SELECT FROM skuscribe.failure f WHERE f.job = 'index' AND f.scope = %(catalogue)s AND f.uid = l.uid
+      SELECT FROM skuscribe.failure f JOIN loaded failed ON failed.uid = f.uid
+      WHERE f.job = 'index' AND f.scope = %(catalogue)s AND failed.content_hash = l.content_hash
   )
 GROUP BY shard
 ORDER BY shard NULLS LAST;
