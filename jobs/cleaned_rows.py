@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.catalogue import reject_schema
-from jobs.cleaning import Profile, clean
+from jobs.cleaning import Profile, clean_all
 from jobs.columns import number_column, text_column
 from jobs.near_duplicates import signatures
 from jobs.rows import Chunk, RawRow, Reject, parsed, shown
@@ -86,7 +86,13 @@ def cleaned_chunk(chunk: Chunk, rules: Rules) -> CleanedChunk:
     """Clean the rows of a chunk, and say why each of the others is left out."""
     import numpy as np
 
-    results = [_cleaned(item, rules) for item in parsed(chunk, rules.max_row_bytes)]
+    items = list(parsed(chunk, rules.max_row_bytes))
+    raw = [item for item in items if isinstance(item, RawRow)]
+    titles = iter(clean_all([row.title for row in raw], rules.profile))
+    contents = iter(clean_all([row.content for row in raw], rules.profile))
+    results = [
+        item if isinstance(item, Reject) else _judged(item, next(titles), next(contents), rules) for item in items
+    ]
     kept = [result for result in results if isinstance(result, RawRow)]
     rejects = [result for result in results if isinstance(result, Reject)]
     texts = [f"{row.title} {row.content}" for row in kept]
@@ -151,13 +157,10 @@ def spill(chunks: Iterable[CleanedChunk], folder: Path, advance: Callable[[int],
     return CleanedRows(folder, **arrays, read=read, reasons=reasons)
 
 
-def _cleaned(raw: RawRow | Reject, rules: Rules) -> RawRow | Reject:
-    if isinstance(raw, Reject):
-        return raw
-    title = clean(raw.title, rules.profile)
+def _judged(raw: RawRow, title: str, content: str, rules: Rules) -> RawRow | Reject:
+    """The row with its clean title and content, unless they say too little."""
     if not title:
         return Reject(raw.row, raw.uid, "title-empty-once-cleaned", shown(raw.title))
-    content = clean(raw.content, rules.profile)
     if not content:
         return Reject(raw.row, raw.uid, "content-empty-once-cleaned", shown(raw.content))
     if len(content) < rules.min_content_characters:
