@@ -189,7 +189,7 @@ def _line(item: StepState) -> str:
     pods = ", ".join(
         f"{count} {name}" for name, count in (("running", item.running), ("pending", item.pending)) if count
     )
-    rate = "" if item.per_hour is None else f"{item.per_hour:,.1f}"
+    rate = "" if item.per_hour is None or item.indexes == 1 else f"{item.per_hour:,.1f}"
     left = "" if item.seconds_left is None else _span(item.seconds_left)
     cells = f"{f'{item.done:,}/{item.indexes:,}':>11}{pods:>22}{item.failed or '':>8}{item.taken or '':>7}"
     times = f"{_span(item.seconds) if item.seconds else '':>10}{rate:>10}{left:>10}"
