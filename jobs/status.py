@@ -141,7 +141,7 @@ def _index_lines() -> Iterator[str]:
     from jobs import database
 
     try:
-        with database.connect(read_only=True) as connection:
+        with database.session(read_only=True) as connection:
             rows = connection.execute(database.statement("index_status")).fetchall()
     except JobError as error:
         yield f"Postgres: {error}"
