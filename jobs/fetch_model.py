@@ -5,6 +5,7 @@ Writes models/NAME: configuration, safetensors weights, tokenizer. Pickled weigh
 Try: skuscribe fetch-model --source tiny --tokenizer folder/of/flan-t5
 """
 
+import errno
 import hashlib
 import re
 import shutil
@@ -169,7 +170,8 @@ def _from_hub(source: str, revision: str, folder: Path) -> None:
             "folder of this name: correct --source, or set HF_TOKEN"
         ) from error
     except Exception as error:
-        if isinstance(error, OSError) and error.errno == 28:
+        of_the_way = isinstance(error, OSError | errors.HfHubHTTPError) or type(error).__module__.startswith("httpx")
+        if not of_the_way or (isinstance(error, OSError) and error.errno == errno.ENOSPC):
             raise
         raise NotReadyError(
             f"the hub cannot be reached for {source!r} ({type(error).__name__}): try again later, or give --source a folder "

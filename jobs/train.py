@@ -165,16 +165,17 @@ def _train_shard(
         course, measure = _prepare(settings, recipe, shard, table, model, tokenizer, place)
         from jobs import training
 
-        records = training.train(course, model, measure, stop, work)
+        progress = training.train(course, model, measure, stop, work)
         child = work / "child"
         models.save(model.cpu(), child, folder)
         models.load(child)  # the head may be lost on the way to disk: look
         source = str(base.manifest.figures.get("source", settings.model))
         (child / "README.md").write_text(
-            model_card.card(settings.run, shard, inputs, source, recipe, settings.seed, records)
+            model_card.card(settings.run, shard, inputs, source, recipe, settings.seed, progress.records)
         )
         rows = {"train_rows": len(course.lengths.target), "test_rows": table.num_rows - len(course.lengths.target)}
-        _commit(place, child, records, rows | {"epochs": recipe.epochs, "gpu": course.device.gpu})
+        figures = {"epochs": recipe.epochs, "gpu": course.device.gpu, "seconds": progress.seconds}
+        _commit(place, child, progress.records, rows | figures)
 
 
 def _already_done(store: Store, path: str, decisive: Mapping[str, Any], origins: Mapping[str, str]) -> bool:

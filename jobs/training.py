@@ -68,10 +68,8 @@ def find_device() -> Device:
     return Device("cuda", torch.cuda.get_device_name(0), torch.cuda.is_bf16_supported())
 
 
-def train(
-    course: Course, model: "T5ForConditionalGeneration", measure: Measure, stop: Stop, work: Path
-) -> list[dict[str, Any]]:
-    """Train `model` in place, from its saved state if it has one, to the end of the last epoch. Returns a record per epoch.
+def train(course: Course, model: "T5ForConditionalGeneration", measure: Measure, stop: Stop, work: Path) -> Progress:
+    """Train `model` in place, from its saved state if it has one, to the end of the last epoch. Returns its progress.
 
     Errors: `Interrupted` (143) after a signal, its state saved; `InputError` when the loss is a number no more;
     `MemoryError` when the GPU's memory is too small.
@@ -101,7 +99,7 @@ def train(
                 "out of GPU memory: lower --target-tokens-per-batch or --batch-rows and raise --gradient-accumulation by "
                 "the same factor, or take a GPU with more memory"
             ) from error
-    return progress.records
+    return progress
 
 
 class _Driver:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jobs import artifact, log
+from jobs.artifact import DamagedFile
 from jobs.errors import InputError
 from jobs.store import Store
 
@@ -54,8 +55,9 @@ class Place:
         return f"{self.path}/state/step-{step:06d}"
 
     def names(self) -> list[str]:
-        """The folders of states, whole or not, in order."""
-        return sorted(self.store.folders(f"{self.path}/state/"))
+        """The folders of states, whole or not, in order. A folder is its objects: some servers list emptied ones."""
+        prefix = f"{self.path}/state/"
+        return sorted({item.key.removeprefix(prefix).split("/")[0] for item in self.store.objects(prefix)})
 
 
 def save(place: Place, progress: Progress, model: "torch.nn.Module", optimizer: "torch.optim.Optimizer") -> None:
@@ -93,7 +95,12 @@ def restore(
             log.warning(f"the state at {place.store.at(path)} is of other settings or another parent: it is removed")
             artifact.remove(place.store, path)
             continue
-        found.fetch_all(folder)
+        try:
+            found.fetch_all(folder)
+        except DamagedFile as error:
+            log.warning(f"a saved state is damaged and is removed: {error}")
+            artifact.remove(place.store, path)
+            continue
         return _read(folder, model, optimizer)
     return None
 
@@ -151,11 +158,10 @@ def _read(folder: Path, model: "torch.nn.Module", optimizer: "torch.optim.Optimi
     with torch.no_grad():
         for name, weight in model.named_parameters():
             weight.copy_(weights[name])
-    for name, weight in model.named_parameters():
-        found = {key.rsplit("/", 1)[1]: value for key, value in moments.items() if key.rsplit("/", 1)[0] == name}
-        # AdamW counts steps on the CPU unless it is fused, where the count lives beside the weights
-        fused = bool(optimizer.defaults.get("fused"))
-        optimizer.state[weight] = {
-            key: value.to(weight.device) if key != "step" or fused else value for key, value in found.items()
-        }
+    parameters = dict(model.named_parameters())
+    for key, value in moments.items():
+        name, moment = key.rsplit("/", 1)
+        # AdamW counts steps on the CPU unless it is fused: then the count lives beside the weights
+        beside = moment != "step" or optimizer.defaults.get("fused")
+        optimizer.state[parameters[name]][moment] = value.to(parameters[name].device) if beside else value
     return Progress(**json.loads((folder / "progress.json").read_text()))
