@@ -83,5 +83,5 @@ def _cross_entropy(hidden: "torch.Tensor", weight: "torch.Tensor", labels: "torc
             return of_hidden * outer[0].to(of_hidden.dtype), of_weight * outer[0]
 
     with torch.autocast(hidden.device.type, enabled=False):
-        loss: torch.Tensor = Chunked.apply(hidden, weight)
+        loss: torch.Tensor = Chunked.apply(hidden, weight)  # type: ignore[no-untyped-call]
     return loss

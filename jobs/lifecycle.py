@@ -74,8 +74,8 @@ def run_to_exit_code(work: Callable[[], None]) -> int:
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         sys.stderr.close()
         return 0
-    except MemoryError:
-        _last_words("out of memory: give the job more memory, or make its batches smaller", 137)
+    except MemoryError as error:
+        _last_words(str(error) or "out of memory: give the job more memory, or make its batches smaller", 137)
         return 137
     except OSError as error:
         if error.errno == 28:

@@ -89,7 +89,11 @@ def test_the_reference_recipe_takes_eight_rows_a_batch() -> None:
 
 def test_more_batches_to_accumulate_than_rows_are_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="--gradient-accumulation 4 needs as many training rows, found 3"):
-        batches.plan(Lengths(np.ones(3), np.ones(3)), replace(REFERENCE, gradient_accumulation=4), 1)
+        batches.plan(
+            Lengths(np.ones(3, dtype=np.int64), np.ones(3, dtype=np.int64)),
+            replace(REFERENCE, gradient_accumulation=4),
+            1,
+        )
 
 
 def test_a_batch_is_padded_to_its_longest_row_and_padding_is_not_learnt() -> None:

@@ -100,4 +100,5 @@ def test_a_state_of_another_configuration_or_parent_is_removed_with_a_warning(
 
 
 def test_nothing_to_go_on_from_is_nothing_to_restore(place: Place, tmp_path: Path) -> None:
-    assert training_state.restore(place, *network(1), tmp_path) is None
+    model, optimizer = network(1)
+    assert training_state.restore(place, model, optimizer, tmp_path) is None
