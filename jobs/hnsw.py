@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from jobs.database import Connection
 
 EF_SEARCH = (40, 80, 120, 200, 320, 500, 800)
-NEIGHBOURS = 10
+ALL = 0.999
 SAME_DISTANCE = 1e-6
 _MIB = 1024 * 1024
 
@@ -73,7 +73,7 @@ def measure_recall(connection: "Connection", table: str, dimensions: int, querie
         by_index = {"enable_seqscan": "off", "enable_sort": "off", "hnsw.ef_search": str(ef_search)}
         found = _distances(connection, table, dimensions, rows, by_index)
         recall[str(ef_search)] = round(recall_of(exact, found), 5)
-        if recall[str(ef_search)] == 1.0:
+        if recall[str(ef_search)] >= ALL:
             break
     return recall
 

@@ -130,7 +130,7 @@ def test_new_and_changed_rows_alone_are_embedded_and_removed_rows_go(
     ]  # fmt: skip
 
 
-def test_a_moved_or_retitled_row_is_updated_and_a_second_catalogue_takes_the_vectors_that_are_there(
+def test_a_row_that_moves_to_another_split_or_cluster_is_updated_without_embedding_it(
     store: Store, database: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     commit(store, PRODUCTS, HELD_OUT)
@@ -164,7 +164,9 @@ def test_equal_texts_are_embedded_once(store: Store, database: str, capsys: pyte
     ]
 
 
-def test_two_catalogues_stand_side_by_side(store: Store, database: str) -> None:
+def test_a_second_catalogue_stands_beside_the_first_and_takes_the_vectors_that_are_there(
+    store: Store, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     commit(store, PRODUCTS, HELD_OUT)
     build(store)
     with artifact.draft(store, catalogue.path_of("second"), catalogue.KIND, {}, {}) as draft:
@@ -173,7 +175,9 @@ def test_two_catalogues_stand_side_by_side(store: Store, database: str) -> None:
         pq.write_table(pa.Table.from_pylist(rows, schema=catalogue.product_schema()), buffer)
         draft.add_bytes(f"{catalogue.HELD_OUT}.parquet", buffer.getvalue())
         draft.commit({})
+    capsys.readouterr()
     build(store, catalogue="second")
+    assert [said["embedded"] for said in facts(capsys, "embedded")] == [0]
     assert ask("SELECT catalogue, count(*) FROM skuscribe.product GROUP BY 1 ORDER BY 1") == [
         ("main", 70),
         ("second", 10),
