@@ -86,18 +86,12 @@ def cleaned_chunk(chunk: Chunk, rules: Rules) -> CleanedChunk:
     """Clean the rows of a chunk, and say why each of the others is left out."""
     import numpy as np
 
-    items = list(parsed(chunk, rules.max_row_bytes))
-    raw = [item for item in items if isinstance(item, RawRow)]
-    titles = iter(clean_all([row.title for row in raw], rules.profile))
-    contents = iter(clean_all([row.content for row in raw], rules.profile))
-    results = [
-        item if isinstance(item, Reject) else _judged(item, next(titles), next(contents), rules) for item in items
-    ]
+    results = judged_rows(chunk, rules)
     kept = [result for result in results if isinstance(result, RawRow)]
     rejects = [result for result in results if isinstance(result, Reject)]
     texts = [f"{row.title} {row.content}" for row in kept]
     return CleanedChunk(
-        products=_product_batch(kept),
+        products=product_batch(kept),
         rejects=reject_batch(rejects),
         rows=np.array([row.row for row in kept], dtype=np.int64),
         uid_hashes=_hashes(row.uid for row in kept),
@@ -120,6 +114,15 @@ def reject_batch(rejects: Sequence[Reject]) -> "pa.RecordBatch":
         text_column([reject.text for reject in rejects]),
     ]
     return pa.record_batch(columns, schema=reject_schema())
+
+
+def judged_rows(chunk: Chunk, rules: Rules) -> list[RawRow | Reject]:
+    """Every row of a chunk, cleaned, or with the reason why it is left out."""
+    items = list(parsed(chunk, rules.max_row_bytes))
+    raw = [item for item in items if isinstance(item, RawRow)]
+    titles = iter(clean_all([row.title for row in raw], rules.profile))
+    contents = iter(clean_all([row.content for row in raw], rules.profile))
+    return [item if isinstance(item, Reject) else _judged(item, next(titles), next(contents), rules) for item in items]
 
 
 def spill(chunks: Iterable[CleanedChunk], folder: Path, advance: Callable[[int], None]) -> CleanedRows:
@@ -178,7 +181,8 @@ def _cut(text: str, characters: int) -> str:
     return begun[: begun.rfind(" ")] if " " in begun[characters // 2 :] else text[:characters]
 
 
-def _product_batch(kept: Sequence[RawRow]) -> "pa.RecordBatch":
+def product_batch(kept: Sequence[RawRow]) -> "pa.RecordBatch":
+    """Kept rows as Arrow, schema `cleaned_schema()`."""
     import numpy as np
     import pyarrow as pa
 

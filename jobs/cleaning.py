@@ -165,8 +165,10 @@ def _is_not_ascii(text: str) -> bool:
     return not text.isascii()
 
 
-def _holds(*parts: str) -> Callable[[str], bool]:
-    return lambda text: any(part in text for part in parts)
+def _has_a_run(text: str) -> bool:
+    if ".." in text or ",," in text or ";;" in text or "::" in text:
+        return True
+    return "!!" in text or "??" in text or "!?" in text or "?!" in text
 
 
 def _has_loose_ends(text: str) -> bool:
@@ -175,27 +177,27 @@ def _has_loose_ends(text: str) -> bool:
 
 _FIRST: tuple[_Step, ...] = (
     (_is_not_ascii, _without_invisible),
-    (_holds("<", "&", "{"), without_markup),
+    (lambda text: "<" in text or "&" in text or "{" in text, without_markup),
     (_is_not_ascii, _without_invisible),
     (_is_not_ascii, _without_loners),
     (lambda text: "`" in text or not (text.isascii() and text.isprintable()), _normalised),
 )
 _LAST: tuple[_Step, ...] = (
     (bool, lambda text: " ".join(text.split())),
-    (_holds(" .", " ,"), lambda text: _SPACE_BEFORE.sub(lambda match: match[1] or ", ", text)),
-    (_holds("..", ",,", ";;", "::", "!!", "??", "!?", "?!"), lambda text: _RUN.sub(_one_of_a_run, text)),
+    (lambda text: " ." in text or " ," in text, lambda text: _SPACE_BEFORE.sub(lambda match: match[1] or ", ", text)),
+    (_has_a_run, lambda text: _RUN.sub(_one_of_a_run, text)),
     (_has_loose_ends, _without_loose_ends),
 )
 _STEPS: dict[Profile, tuple[_Step, ...]] = {
     "reference": (*_FIRST, (bool, _reference), *_LAST),
     "catalogue": (
         *_FIRST,
-        (_holds("\\"), _without_escapes),
+        (lambda text: "\\" in text, _without_escapes),
         (lambda text: _SIGNS.search(text) is not None, _without_empty_signs),
-        (_holds("(", "["), lambda text: _EMPTY_BRACKETS.sub(" ", text)),
-        (_holds("+++", "///", "&&&"), lambda text: _SIGN_RUN.sub(" ", text)),
-        (_holds("''", '""'), lambda text: _QUOTES.sub('"', text)),
-        (_holds("--"), lambda text: _DASHES.sub(" - ", text)),
+        (lambda text: "(" in text or "[" in text, lambda text: _EMPTY_BRACKETS.sub(" ", text)),
+        (lambda text: "+++" in text or "///" in text or "&&&" in text, lambda text: _SIGN_RUN.sub(" ", text)),
+        (lambda text: "''" in text or '""' in text, lambda text: _QUOTES.sub('"', text)),
+        (lambda text: "--" in text, lambda text: _DASHES.sub(" - ", text)),
         *_LAST,
     ),
 }

@@ -21,7 +21,7 @@ _ELEMENTS = (
     "sup|svg|table|tbody|td|textarea|tfoot|th|thead|time|title|tr|tt|u|ul|var|video|wbr"
 )
 _SILENT = re.compile(
-    r"<(script|style|noscript|template|svg)\b[^>]*>.*?(?:</\1\s*>|\Z) | <!--.*?(?:-->|\Z) | <!\[CDATA\[ | \]\]>",
+    r"<(script|style|noscript|template|svg)\b[^<>]*>.*?(?:</\1\s*>|\Z) | <!--.*?(?:-->|\Z) | <!\[CDATA\[ | \]\]>",
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
 _JOINING = re.compile(r"</?(?:sup|sub|wbr)\b[^<>]*>", re.IGNORECASE)

@@ -78,11 +78,8 @@ class Settings(StoreSettings):
 
 def run(settings: Settings) -> None:
     """Make the catalogue, unless it stands already."""
-    import pyarrow as pa
-
     from jobs import sources
 
-    pa.set_memory_pool(pa.system_memory_pool())  # gives back what it frees: a third less memory than Arrow's own
     started = time.monotonic()
     store = Store(settings.store)
     tokenizer_file = _tokenizer_file(settings.tokenizer)
@@ -121,10 +118,13 @@ def _stands(
 
 def _clean(settings: Settings, folder: Path) -> tuple[CleanedRows, str]:
     """All rows cleaned, and the SHA-256 of the input's bytes."""
+    import pyarrow as pa
+
     from jobs import sources
     from jobs.parallel import ordered
     from jobs.rows import chunks
 
+    pa.set_memory_pool(pa.system_memory_pool())  # gives back what it frees: a third less memory than Arrow's own
     rules = Rules(
         settings.profile, settings.max_row_bytes, settings.min_content_characters, settings.max_content_characters
     )

@@ -175,7 +175,7 @@ def _translated(address: str) -> Iterator[None]:
         if error.code == 429 or error.code >= 500:
             raise NotReadyError(f"{where} answered {error.code} {error.reason}: try again later") from error
         raise ConfigurationError(f"{where} answered {error.code} {error.reason}: correct --input") from error
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigurationError(f"there is no file {where}: correct --input (SKUSCRIBE_INPUT)") from error
     except (IsADirectoryError, PermissionError) as error:
         raise ConfigurationError(

@@ -116,6 +116,11 @@ def test_what_is_cleaned_is_one_line_of_words(text: str) -> None:
     assert cleaned == "" or any(character.isalnum() for character in cleaned)
 
 
+@pytest.mark.parametrize("scrap", ["<a b='", "<style", "<script>", "<!--", "&#", "{a:", ".a ", "® ", "( "])
+def test_a_text_of_one_scrap_repeated_is_cleaned_in_linear_time(scrap: str) -> None:
+    assert len(clean(scrap * (400_000 // len(scrap)), "catalogue")) < 400_000  # quadratic, it would end by the timeout
+
+
 @given(DIRT | st.text())
 def test_the_reference_profile_leaves_nothing_but_its_alphabet(text: str) -> None:
     cleaned = clean(text, "reference")
