@@ -18,7 +18,7 @@ NUMBERS, BAND = 64, 4
 _SEED = 20_011
 _ROUNDS = 16
 _BLOCK_ROWS = 1 << 15
-_PAIRS = 1 << 13
+_PAIRS = 1 << 9
 _LONGEST_WORD = 40
 
 
@@ -75,11 +75,14 @@ def _band(signature_file: Path, band: int) -> "NDArray[np.uint64]":
     """One band of every signature: its four numbers read as one of 64 bits, shape (n,)."""
     import numpy as np
 
-    parts = []
+    found = np.empty(signature_file.stat().st_size // (NUMBERS * 2), dtype=np.uint64)
+    start = 0
     with signature_file.open("rb") as file:
         while data := file.read(_BLOCK_ROWS * NUMBERS * 2):
-            parts.append(np.frombuffer(data, dtype=np.uint64).reshape(-1, NUMBERS // BAND)[:, band].copy())
-    return np.concatenate(parts)
+            block = np.frombuffer(data, dtype=np.uint64).reshape(-1, NUMBERS // BAND)[:, band]
+            found[start : start + len(block)] = block
+            start += len(block)
+    return found
 
 
 def _groups(keys: "NDArray[np.uint64]", rows: "NDArray[np.int64]") -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
@@ -92,8 +95,10 @@ def _groups(keys: "NDArray[np.uint64]", rows: "NDArray[np.int64]") -> "tuple[NDA
     shared = np.zeros(len(keys), dtype=bool)
     shared[1:] |= same_as_next
     shared[:-1] |= same_as_next
-    number = np.cumsum(np.concatenate([[True], ~same_as_next])[: len(keys)])
-    return rows[order[shared]], number[shared]
+    members = order[shared]
+    first = np.ones(len(members), dtype=bool)
+    first[1:] = keys[members[1:]] != keys[members[:-1]]
+    return rows[members], np.cumsum(first)
 
 
 def _with_leader(
@@ -122,7 +127,7 @@ def _similar(
             pair = slice(start, start + _PAIRS)
             agreeing = (stored[left[pair]] == stored[right[pair]]).mean(axis=1)
             similar[pair] = agreeing >= similarity
-            mapped.madvise(mmap.MADV_DONTNEED)  # pages once read count as ours until we say that we are done with them
+            mapped.madvise(mmap.MADV_DONTNEED)  # pages around each row once read count as ours until we say otherwise
         del stored
     return similar
 
