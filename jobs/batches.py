@@ -6,10 +6,7 @@ the same rows in step n + 1 as one that never stopped.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jobs.errors import ConfigurationError
 from jobs.prompt import prompt
@@ -17,11 +14,13 @@ from jobs.recipes import Recipe
 
 if TYPE_CHECKING:
     import datasets
+    import numpy as np
+    import numpy.typing as npt
     import torch
     from transformers import PreTrainedTokenizerFast
 
 IGNORED = -100  # a label that the loss passes over
-Rows = npt.NDArray[np.int64]
+Rows: TypeAlias = "npt.NDArray[np.int64]"
 
 
 @dataclass(frozen=True)
@@ -76,6 +75,7 @@ def tokenise(
 
 def lengths_of(examples: "datasets.Dataset") -> Lengths:
     """The lengths of every row of `tokenise()`."""
+    import numpy as np
     import pyarrow.compute as pc
 
     table = examples.data
@@ -88,6 +88,8 @@ def plan(lengths: Lengths, recipe: Recipe, seed: int) -> Plan:
 
     Errors: `ConfigurationError` where there are fewer rows than batches to accumulate in one step.
     """
+    import numpy as np
+
     if len(lengths.target) < recipe.gradient_accumulation:
         raise ConfigurationError(
             f"--gradient-accumulation {recipe.gradient_accumulation} needs as many training rows, found {len(lengths.target)}"
@@ -100,7 +102,9 @@ def plan(lengths: Lengths, recipe: Recipe, seed: int) -> Plan:
     return Plan(tuple(steps), tuple(ends))
 
 
-def _epoch_steps(lengths: Lengths, recipe: Recipe, random: np.random.Generator) -> list[tuple[Rows, ...]]:
+def _epoch_steps(lengths: Lengths, recipe: Recipe, random: "np.random.Generator") -> list[tuple[Rows, ...]]:
+    import numpy as np
+
     order = random.permutation(len(lengths.target))
     share = recipe.gradient_accumulation
     if recipe.batch_rows:
@@ -122,6 +126,8 @@ def token_batches(window: Rows, lengths: Lengths, budget: int) -> list[Rows]:
 
     A row longer than the budget is a batch of its own. Rows of the same lengths keep the window's order.
     """
+    import numpy as np
+
     by_length = window[np.lexsort((lengths.source[window], lengths.target[window]))]
     batches, first, longest_source = [], 0, 0
     for position, row in enumerate(by_length):
@@ -136,6 +142,8 @@ def token_batches(window: Rows, lengths: Lengths, budget: int) -> list[Rows]:
 
 def _at_least(groups: list[Rows], rows: int) -> list[Rows]:
     """Join each group of fewer rows to the one before it, the first to the one after it."""
+    import numpy as np
+
     joined: list[Rows] = []
     for group in groups:
         if joined and (len(group) < rows or len(joined[-1]) < rows):

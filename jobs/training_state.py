@@ -1,6 +1,7 @@
 """What a training run needs to go on where it was: weights, optimizer moments, random states, place and sums.
 
-    runs/RUN/shard-00007/state/step-000400/  manifest.json  model.safetensors  optimizer.safetensors  random.safetensors  progress.json
+    runs/RUN/shard-00007/state/step-000400/  manifest.json  model.safetensors  optimizer.safetensors
+                                             random.safetensors  random.json  progress.json
 
 Each state is an artifact: its manifest is written last, and it is verified when read. At most one is kept; the manifest
 of an older one goes first. Restored, the next step equals, bit for bit on one machine, that of a run that never stopped.
@@ -12,8 +13,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from jobs import artifact, log
 from jobs.artifact import DamagedFile
@@ -113,6 +112,7 @@ def remove_all(place: Place) -> None:
 
 def restore_random(folder: Path) -> None:
     """Set the random states of torch (CPU and GPU), numpy and Python to those saved."""
+    import numpy as np
     import torch
     from safetensors.torch import load_file
 
@@ -129,6 +129,7 @@ def restore_random(folder: Path) -> None:
 
 
 def _write(folder: Path, progress: Progress, model: "torch.nn.Module", optimizer: "torch.optim.Optimizer") -> None:
+    import numpy as np
     import torch
     from safetensors.torch import save_file
 
