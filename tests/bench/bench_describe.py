@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SHAPES = {"tiny": (64, 2), "small": (512, 8), "base": (768, 12)}  # width, layers
 HEADS = {"small": (6, 64, 1024), "base": (12, 64, 2048)}  # heads, their width, the feed-forward width: FLAN-T5's
 ALONE_GOAL, BATCH_GOAL, ROUGE_GOAL = 10.0, 3.0, 0.01
-TRAINING_STEPS, PROMPT_TOKENS, SECONDS_FOR_A_RIVAL = 120, 128, 20.0
+TRAINING_STEPS, TRAINING_ROWS, PROMPT_TOKENS, SECONDS_FOR_A_RIVAL = 120, 240, 128, 20.0
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,8 @@ def main() -> None:
         )
     batched = results[2]
     own, theirs = _rouge(ours.answers[: len(batched.answers)], contents), _rouge(batched.answers, contents)
-    print(
-        f"ROUGE-L, ours against generate(): {own / theirs - 1:+.2%} (goal: within {ROUGE_GOAL:.0%})" if theirs else ""
-    )
+    if arguments.shape == "tiny" and theirs:  # random weights write noise, and its ROUGE says nothing
+        print(f"ROUGE-L, ours against generate(): {own / theirs - 1:+.2%} (goal: within {ROUGE_GOAL:.0%})")
 
 
 def _arguments() -> argparse.Namespace:
@@ -163,7 +162,7 @@ def _train(model: Any, vocabulary: Path, titles: Sequence[str], contents: Sequen
     torch.manual_seed(13)
     model.train()
     for step in range(TRAINING_STEPS):
-        rows = [(step * 16 + row) % len(titles) for row in range(16)]
+        rows = [(step * 16 + row) % min(len(titles), TRAINING_ROWS) for row in range(16)]
         asked = tokenizer(
             [prompt(titles[row]) for row in rows], padding=True, truncation=True, max_length=64, return_tensors="pt"
         )
