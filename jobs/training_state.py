@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs import artifact, log
 from jobs.artifact import DamagedFile
-from jobs.errors import InputError
+from jobs.errors import InputError, NotReadyError
 from jobs.store import Store
 
 if TYPE_CHECKING:
@@ -62,15 +62,24 @@ class Place:
 def save(place: Place, progress: Progress, model: "torch.nn.Module", optimizer: "torch.optim.Optimizer") -> None:
     """Store the state after `progress.step` steps, then remove the older ones. A twin's newer state is left alone."""
     path = place.at(progress.step)
+    newest = path.rsplit("/", 1)[1]
     with artifact.work_folder() as work:
         _write(work, progress, model, optimizer)
-        with artifact.draft(place.store, path, KIND, place.settings, place.inputs) as draft:
-            draft.add_folder(work)
-            draft.commit({"step": progress.step})
-    newest = path.rsplit("/", 1)[1]
+        try:
+            with artifact.draft(place.store, path, KIND, place.settings, place.inputs) as draft:
+                draft.add_folder(work)
+                draft.commit({"step": progress.step})
+        except NotReadyError:
+            # A twin that was first with this step may have gone on and removed its state before we could look at it.
+            if not any(name > newest for name in place.names()) and not _finished(place):
+                raise
     for name in place.names():
         if name < newest:
             artifact.remove(place.store, f"{place.path}/state/{name}")
+
+
+def _finished(place: Place) -> bool:
+    return artifact.find(place.store, place.path) is not None
 
 
 def restore(

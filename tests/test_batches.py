@@ -71,7 +71,7 @@ def test_most_of_what_a_sorted_batch_computes_is_no_padding() -> None:
     draw = np.random.default_rng(1)
     skewed = Lengths(draw.integers(10, 40, 4000), np.minimum(512, draw.lognormal(3.8, 0.9, 4000).astype(int) + 2))
     found = {recipe.name: batches.plan(skewed, recipe, 1).epoch_rows(0) for recipe in (FAST, REFERENCE)}
-    assert batches.padding_efficiency(found["fast"], skewed) > 0.85
+    assert batches.padding_efficiency(found["fast"], skewed) > 0.8
     assert batches.padding_efficiency(found["reference"], skewed) < 0.6
 
 
