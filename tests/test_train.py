@@ -101,12 +101,12 @@ def test_two_writers_of_one_shard_both_end_well_and_leave_one_artifact(ready: St
     }
 
 
-def test_batches_to_accumulate_go_on_where_they_were_too(ready: Store) -> None:
-    for name, recipe in (("plain", "fast"), ("other", "reference")):
+def test_both_recipes_accumulate_batches_and_end_with_weights_of_their_own(ready: Store) -> None:
+    for name, recipe in (("fast", "fast"), ("reference", "reference")):
         run(
             ready, index=0, run=name, recipe=recipe, gradient_accumulation=2, target_tokens_per_batch=None, batch_rows=4
         )
-    assert weights(ready, "plain") != weights(ready, "other")
+    assert weights(ready, "fast") != weights(ready, "reference")
 
 
 def test_a_shard_whose_parent_is_not_trained_waits_for_it(ready: Store) -> None:
