@@ -124,7 +124,7 @@ def test_converting_leaves_the_model_as_it_was(both: Both, tmp_path: Path) -> No
 
 def test_an_answer_says_whether_it_ended_by_itself(both: Both, prompts: list[str]) -> None:
     sources = both.writer.encode(prompts, 128)
-    assert not any(item.ended for item in both.writer.write(sources, Decoding(1, 0, 1, 0, 2)))
+    assert not any(item.ended for item in both.writer.write(sources, Decoding(1, 0, 1, 2, 2)))
     assert any(item.ended for item in both.writer.write(sources, PLAIN))
 
 
