@@ -4,8 +4,8 @@ import threading
 from dataclasses import dataclass, field
 
 from jobs import plan
-from jobs.cluster import JOBS, PODS, Cluster, Json, Resource
-from jobs.errors import NotReadyError
+from jobs.cluster import JOBS, PODS, Cluster, Gone, Json, Resource
+from jobs.errors import ConfigurationError, NotReadyError
 from jobs.last_words import INDEX_LABEL
 
 from . import simulation
@@ -37,16 +37,24 @@ class Recorder:
             thread.join(30)
 
     def _record(self, kind: Resource, events: list[Json]) -> None:
-        cluster = Cluster(self.namespace)
-        version = cluster.list(kind, "").version
+        """A test may take the API server away: then what was missed is found in a list, as if it were made now."""
+        cluster, known = Cluster(self.namespace), set[str]()
+        version = ""
         while not self._stop.is_set():
             try:
+                if not version:
+                    found = cluster.list(kind, "")
+                    version = found.version
+                    events += [{"type": "ADDED", "object": item} for item in found.items if _uid(item) not in known]
                 for event in cluster.watch(kind, "", version, seconds=3):
                     version = event["object"]["metadata"]["resourceVersion"]
                     if event["type"] != "BOOKMARK":
+                        known.add(_uid(event["object"]))
                         events.append(event)
-            except NotReadyError:
-                self._stop.wait(0.5)  # the API server is away: a test may want it so
+            except Gone:
+                version = ""
+            except (NotReadyError, ConfigurationError):
+                self._stop.wait(0.5)
 
     def made(self, release: str, step: str = "") -> list[Json]:
         """The pods of a release, or of a step of it, as they were made."""
@@ -86,6 +94,10 @@ class Recorder:
             assert all(completed.get(need, born) < born for need in NEEDS[step]), f"{name} came too soon"
             if step == "train" and index_of(pod) > 0:
                 assert trained[index_of(pod) - 1] < born, f"{name} came before the shard before it"
+
+
+def _uid(item: Json) -> str:
+    return str(item["metadata"]["uid"])
 
 
 def release_of(item: Json) -> str:

@@ -1,14 +1,26 @@
-"""A release as the chart would leave it: one suspended CronJob a step, on simulated nodes."""
+"""A release on simulated nodes: the chart's own templates, or small ones that a test can bend as it likes."""
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import yaml
+
 from jobs import plan
-from jobs.cluster import CRONJOBS, Cluster
+from jobs.cluster import CRONJOBS, Cluster, Json
 
 from . import simulation
 
+CHART = Path(__file__).parents[2] / "charts" / "skuscribe"
+NEEDED = {
+    "store": {"url": "s3://bucket"},
+    "postgres": {"host": "database", "existingSecret": "password"},
+    "prepare": {"settings": {"input": "s3://bucket/rows.jsonl.gz"}},
+}
 GPU_STEPS = ("train", "evaluate", "describe")
 
 POD_FAILURE_RULES: list[dict[str, Any]] = [
@@ -25,6 +37,25 @@ class Part:
     at_a_time: int = 1
     retries: int = 1
     pretend: Mapping[str, str] = field(default_factory=dict)
+
+
+def make_release_of_chart(cluster: Cluster, release: str, values: Json, at_a_time: int = 1) -> None:
+    """Create the CronJobs that the chart renders with these values, to run on simulated nodes.
+
+    The chart trains one shard at a time; `at_a_time` bends that, for a test that has no time for 1,000 one by one.
+    """
+    where: Json = simulation.placement(gpu=False)
+    pod = {"nodeSelector": where["nodeSelector"], "tolerations": where["tolerations"]}
+    program = shutil.which("helm", path=str(Path(sys.executable).parent)) or shutil.which("helm") or "helm"
+    command = [program, "template", release, str(CHART), "--namespace", cluster.namespace, "--values", "-"]
+    text = yaml.safe_dump(NEEDED | {"pod": pod} | values)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for item in yaml.safe_load_all(done.stdout):
+        if item and item["kind"] == "CronJob":
+            if item["metadata"]["name"] == f"{release}-train":
+                item["spec"]["jobTemplate"]["spec"]["parallelism"] = at_a_time
+            cluster.create(CRONJOBS, item)
 
 
 def make_release(cluster: Cluster, release: str, parts: Mapping[str, Part], steps: tuple[str, ...] = ()) -> None:

@@ -64,7 +64,9 @@ def placement(gpu: bool) -> dict[str, object]:
 
 
 def _node(name: str, gpus: int) -> dict[str, object]:
-    room = {"cpu": "32", "memory": "64Gi", "pods": "250"} | ({GPU: str(gpus)} if gpus else {})
+    room = {"cpu": "1000", "memory": "4Ti", "ephemeral-storage": "40Ti", "pods": "250"} | (
+        {GPU: str(gpus)} if gpus else {}
+    )
     return {
         "metadata": {"name": name, "labels": {LABEL: "true", "kubernetes.io/hostname": name}},
         "spec": {"taints": [{"key": LABEL, "value": "true", "effect": "NoSchedule"}]},

@@ -1,6 +1,6 @@
 """Six releases side by side in one namespace: 65 shards in order, four ways in which shard 40 fails, 1,000 shards.
 
-They run at the same time, each with a pipeline of its own, for all of them mostly wait.
+Their templates are the chart's own. They run at the same time, each with a pipeline of its own, for all of them mostly wait.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from jobs.cluster import PODS, Cluster, Json
 from . import kube
 from .conftest import own_namespace
 from .recorder import Recorder, index_of, release_of, step_of
-from .releases import Part, make_release
+from .releases import make_release_of_chart
 from .running import facts, start_pipeline
 
 CODES = (65, 78, 75, 137)
@@ -36,19 +36,27 @@ def runs(simulated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("pipelines")
     with own_namespace() as namespace:
         cluster = Cluster(namespace)
-        make_release(cluster, "whole", {"train": Part(65), "evaluate": Part(8, 8), "embed": Part(4, 4)})
-        make_release(cluster, "thousand", {"train": Part(1000, at_a_time=40)})
+        wide = {"embed": {"parallelism": 40}, "evaluate": {"parallelism": 40}}
+        make_release_of_chart(cluster, "whole", {"shards": 65, **wide})
+        make_release_of_chart(cluster, "thousand", {"shards": 1000, **wide}, at_a_time=40)
         for code in CODES:
             words = f"code {code}: the pod's own last words"
             pretend = {"exit-code": str(code), "only-index": "40", "last-words": words}
-            make_release(cluster, f"fails-{code}", {"train": Part(65, retries=1, pretend=pretend)})
+            annotations = {f"simulated/{name}": value for name, value in pretend.items()}
+            train = {"retries": 1, "pod": {"annotations": annotations}}
+            make_release_of_chart(cluster, f"fails-{code}", {"shards": 65, "train": train, **wide})
         anything = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
         account = kube.service_account(namespace, "counted", anything, folder)
         releases = ["whole", *(f"fails-{code}" for code in CODES)]
         with Recorder(namespace) as recorder, kube.CountedRequests(namespace, "counted") as counted:
             processes = {name: start_pipeline(cluster, name, folder / name) for name in releases}
             processes["thousand"] = start_pipeline(cluster, "thousand", folder / "thousand", account)
-            codes = {name: process.wait(500) for name, process in processes.items()}
+            try:
+                codes = {name: process.wait(500) for name, process in processes.items()}
+            finally:
+                for process in processes.values():
+                    process.kill()
+                    process.wait()
             requests = counted.count()
         last = {name: facts(folder / name)[-1] for name in processes}
         yield Runs(codes, last, requests, recorder, cluster.list(PODS, "").items)

@@ -14,6 +14,7 @@ from jobs.cluster import JOBS, Cluster, Listing, Resource
 from jobs.launch import SELECTED_BY
 from jobs.watch import follow
 
+from . import api_server
 from .line import CutLine
 from .recorder import NEEDS, Recorder, step_of
 from .releases import Part, make_release
@@ -36,7 +37,6 @@ def assert_launched_once(recorder: Recorder, output: Path) -> None:
     made = Counter(step_of(job) for job in recorder.jobs_added("demo"))
     assert made == dict.fromkeys(NEEDS, 1)
     assert max(Counter(launched(output)).values()) == 1
-    recorder.assert_gpu_pods_had_their_inputs("demo")
 
 
 def wait_until_launched(process: subprocess.Popen[bytes], output: Path) -> None:
@@ -69,6 +69,7 @@ def test_killed_at_random_moments_it_launches_nothing_twice(
     assert code == 0
     assert kills >= 5
     assert_launched_once(recorder, output)
+    recorder.assert_gpu_pods_had_their_inputs("demo")
 
 
 def test_sigterm_ends_it_at_once_with_143(cluster: Cluster, tmp_path: Path) -> None:
@@ -94,6 +95,23 @@ def test_cut_off_from_the_api_server_again_and_again_it_goes_on(
         line.stay_up(0)
         assert process.wait(60) == 0
     assert cuts >= 3
+    assert_launched_once(recorder, output)
+    recorder.assert_gpu_pods_had_their_inputs("demo")
+
+
+@pytest.mark.skipif(not api_server.pid_file().exists(), reason="the API server is no process of this machine")
+def test_the_api_server_is_killed_and_started_again_twice(
+    cluster: Cluster, tmp_path: Path, moments: random.Random
+) -> None:
+    output = tmp_path / "log"
+    make_release(cluster, "demo", {**PARTS, "train": Part(20)})
+    with Recorder(cluster.namespace) as recorder:
+        process = start_pipeline(cluster, "demo", output)
+        wait_until_launched(process, output)
+        for _ in range(2):
+            time.sleep(moments.uniform(0, 3))
+            api_server.restart(moments.uniform(0, 3))
+        assert process.wait(200) == 0
     assert_launched_once(recorder, output)
 
 
