@@ -1,0 +1,152 @@
+"""A release of the chart on the cluster, as its user has it: helm and kubectl, and what they say."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CHART = Path(__file__).parents[2] / "charts" / "skuscribe"
+PROGRAMS = Path(sys.executable).parent
+IMAGE = os.environ.get("SKUSCRIBE_IMAGE", "localhost/skuscribe:test")
+
+Object = dict[str, Any]
+
+
+def image_values() -> list[str]:
+    """The `--set` values that choose the image under test, for pods with a GPU too."""
+    repository, _, tag = IMAGE.rpartition(":")
+    return [
+        f"image.repository={repository}",
+        f"image.tag={tag}",
+        f"gpuImage.tag={tag}",
+        "image.pullPolicy=IfNotPresent",
+    ]
+
+
+def run(*command: str, check: bool = True, timeout: float = 600, stdin: str | None = None, errors: bool = False) -> str:
+    """Run a program and return what it prints, with its errors where they are asked for or it fails."""
+    path = PROGRAMS / command[0]
+    words = [str(path) if path.exists() else command[0], *command[1:]]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=timeout, input=stdin)
+    assert not check or done.returncode == 0, f"{' '.join(command)}: {done.stdout}\n{done.stderr}"
+    return done.stdout + (done.stderr if done.returncode or errors else "")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A release in a namespace, and the values it was installed with."""
+
+    namespace: str
+    name: str = "demo"
+    values: tuple[str, ...] = ("demo.enabled=true",)
+
+    def install(self, *more: str) -> str:
+        """`helm install`; returns its notes."""
+        return self._helm("install", more)
+
+    def upgrade(self, *more: str) -> str:
+        """`helm upgrade`."""
+        return self._helm("upgrade", more)
+
+    def uninstall(self) -> None:
+        """`helm uninstall`, to the last object."""
+        run("helm", "uninstall", self.name, "-n", self.namespace, "--wait", "--cascade=foreground", "--timeout=5m")
+
+    def kubectl(self, *words: str, check: bool = True, timeout: float = 600, stdin: str | None = None) -> str:
+        """Kubectl in the namespace."""
+        return run("kubectl", "-n", self.namespace, *words, check=check, timeout=timeout, stdin=stdin)
+
+    def objects(self, kind: str, component: str = "") -> list[Object]:
+        """Objects of the release."""
+        selector = f"app.kubernetes.io/instance={self.name}"
+        if component:
+            selector += f",app.kubernetes.io/component={component}"
+        return list(json.loads(self.kubectl("get", kind, "-l", selector, "-o", "json"))["items"])
+
+    def job(self, component: str) -> Object | None:
+        """The newest Job of a component."""
+        found = sorted(self.objects("jobs", component), key=lambda item: item["metadata"]["creationTimestamp"])
+        return found[-1] if found else None
+
+    def wait_for_pipeline(self, seconds: float, state: str = "Complete") -> Object:
+        """Wait until the newest pipeline is Complete or Failed, and give what it ended with."""
+        return self.wait_for_job("pipeline", seconds, state)
+
+    def wait_for_job(self, component: str, seconds: float, state: str = "Complete") -> Object:
+        """Wait until the newest Job of a component has ended, as `state` says."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            job = self.job(component)
+            ended = [item for item in (job or {}).get("status", {}).get("conditions", []) if item["status"] == "True"]
+            for condition in ended:
+                if condition["type"] in ("Complete", "Failed"):
+                    assert condition["type"] == state, f"{component}: {condition}\n{self.story()}"
+                    assert job is not None
+                    return job
+            time.sleep(1)
+        raise AssertionError(f"{component} has not ended within {seconds} s\n{self.story()}")
+
+    def wait_until(self, what: str, condition: Any, seconds: float) -> Any:
+        """Wait until a function gives something true, and give it."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found = condition()
+            if found:
+                return found
+            time.sleep(0.5)
+        raise AssertionError(f"{what}: not within {seconds} s\n{self.story()}")
+
+    def logs(self, component: str) -> list[Object]:
+        """The JSON lines of a component's pods."""
+        text = self.kubectl("logs", "-l", self._selector(component), "--tail=-1", check=False)
+        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+    def last_words(self, component: str) -> list[str]:
+        """The termination messages of a component's pods."""
+        found = []
+        for pod in self.objects("pods", component):
+            for container in pod["status"].get("containerStatuses", []):
+                ended = container["state"].get("terminated")
+                if ended:
+                    found.append(f"{ended['exitCode']}: {ended.get('message', '')}")
+        return found
+
+    def in_services(self, *command: str, timeout: float = 600) -> str:
+        """Run a command in the pod of the demo's services."""
+        return self.kubectl("exec", f"deploy/{self.name}-services", "--", *command, timeout=timeout)
+
+    def digests(self, run_name: str) -> Mapping[str, str]:
+        """The SHA-256 of the weights of every trained shard of a run."""
+        program = (
+            "from jobs import runs; from jobs.store import Store; store = Store('s3://skuscribe'); "
+            f"print(dict((name, runs.trained_shard(store, {run_name!r}, int(name[6:])).manifest.files['model/model.safetensors'].sha256) "
+            f"for name in store.folders('runs/{run_name}/') if name.startswith('shard-')))"
+        )
+        return dict(json.loads(self.in_services("python3", "-c", program).replace("'", '"')))
+
+    def story(self) -> str:
+        """Jobs, pods, events and last words, for whoever reads a failure."""
+        parts = [
+            self.kubectl("get", "jobs,pods,events", "--sort-by=.metadata.creationTimestamp", check=False),
+            *(" | ".join(self.last_words(step)) for step in ("pipeline",)),
+            self.kubectl("logs", "-l", self._selector("pipeline"), "--tail=20", check=False),
+        ]
+        return "\n".join(parts)
+
+    def _helm(self, verb: str, more: tuple[str, ...]) -> str:
+        chosen = [word for value in (*image_values(), *self.values, *more) for word in ("--set", value)]
+        return run("helm", verb, self.name, str(CHART), "-n", self.namespace, *chosen)
+
+    def _selector(self, component: str) -> str:
+        return f"app.kubernetes.io/instance={self.name},app.kubernetes.io/component={component}"
+
+
+def commands_of(notes: str) -> list[str]:
+    """The commands that the notes of a release show."""
+    return [line.strip() for line in notes.splitlines() if re.match(r"  (kubectl|helm) ", line)]

@@ -1,0 +1,125 @@
+"""The demo on real pods, in a namespace that enforces Pod Security `restricted`: from `helm install` to nothing left."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs import plan
+
+from . import kube
+from .conftest import own_namespace
+from .installed import Installed, commands_of, run
+
+MINUTES = 60.0
+RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
+
+
+@pytest.fixture(scope="module")
+def restricted() -> Iterator[str]:
+    """A namespace that takes no pod which is not restricted."""
+    with own_namespace() as name:
+        kube.core().patch_namespace(name, {"metadata": {"labels": RESTRICTED}})
+        yield name
+
+
+@pytest.fixture(scope="module")
+def demo(restricted: str) -> Iterator[Installed]:
+    """The demo, with the pipeline at its end."""
+    release = Installed(restricted)
+    release.install()
+    release.wait_for_pipeline(15 * MINUTES)
+    yield release
+
+
+def test_every_step_ran_once_and_is_complete(demo: Installed) -> None:
+    for step in plan.STEPS:
+        [job] = demo.objects("jobs", step.name)
+        assert [item["type"] for item in job["status"]["conditions"] if item["status"] == "True"][-1] == "Complete"
+        assert job["metadata"]["ownerReferences"][0]["name"] == f"demo-{step.name}"
+
+
+def test_each_pod_says_what_it_does_in_json_lines(demo: Installed) -> None:
+    for step in plan.STEPS:
+        lines = demo.logs(step.name)
+        assert lines, step.name
+        assert all({"time", "level", "event"} <= set(line) for line in lines)
+
+
+def test_secrets_show_in_no_manifest_event_or_log(demo: Installed) -> None:
+    import base64
+
+    secret = json.loads(demo.kubectl("get", "secret", "demo-services", "-o", "json"))["data"]
+    words = [base64.b64decode(value).decode() for value in secret.values()]
+    seen = demo.kubectl("get", "jobs,cronjobs,pods,events,deployments", "-o", "yaml")
+    for step in ("pipeline", "services", *(step.name for step in plan.STEPS)):
+        seen += demo.kubectl("logs", "-l", demo._selector(step), "--tail=-1", check=False)
+    for word in words:
+        assert word not in seen
+
+
+def test_helm_test_finds_everything_well(demo: Installed) -> None:
+    said = run("helm", "test", "demo", "-n", demo.namespace, "--timeout=5m", errors=True)
+    for what in ("S3", "Postgres", "encoder", "disk", "memory"):
+        assert f"ok    {what}" in said
+    assert not [pod for pod in demo.objects("pods", "doctor")]
+
+
+def test_the_commands_of_the_notes_work(demo: Installed, tmp_path: Path) -> None:
+    notes = run("helm", "get", "notes", "demo", "-n", demo.namespace)
+    commands = [command for command in commands_of(notes) if "logs -f" not in command and "create job" not in command]
+    assert len(commands) >= 6
+    for command in commands:
+        shown, _, target = command.replace("exec -it", "exec -i").partition(" > ")
+        stdin = "SELECT count(*) FROM skuscribe.description;" if "psql" in shown else None
+        said = run(*[word.strip('"') for word in shown.split(" ")] if '"' not in shown else _words(shown), stdin=stdin)
+        if target:
+            assert "<html" in said[:2000].lower()
+        if "psql" in shown:
+            assert any(int(word) > 0 for word in said.split() if word.isdigit())
+
+
+def _words(command: str) -> list[str]:
+    import shlex
+
+    return shlex.split(command)
+
+
+def test_a_job_can_be_launched_by_hand(demo: Installed) -> None:
+    demo.kubectl("create", "job", "--from=cronjob/demo-describe", "one-more")
+    demo.kubectl("wait", "--for=condition=Complete", "job/one-more", "--timeout=5m")
+    assert any("already done" in line["event"] for line in demo.logs("describe"))
+
+
+def test_an_upgrade_without_a_change_launches_and_touches_nothing(demo: Installed) -> None:
+    def state() -> dict[str, tuple[str, str]]:
+        found = json.loads(demo.kubectl("get", "jobs,pods,cronjobs,secrets,deployments", "-o", "json"))["items"]
+        return {
+            f"{item['kind']} {item['metadata']['name']}": (item["metadata"]["uid"], str(item["metadata"].get("generation")))
+            for item in found
+            if item.get("type") != "helm.sh/release.v1"
+        }  # fmt: skip
+
+    before = state()
+    demo.upgrade()
+    assert state() == before
+
+
+def test_an_upgrade_launches_what_is_new_and_a_rollback_goes_back(demo: Installed) -> None:
+    before = {item["metadata"]["name"] for item in demo.objects("jobs") if "pipeline" not in item["metadata"]["name"]}
+    demo.upgrade("describe.settings.limit=5", "settings.batch=five")
+    demo.wait_for_pipeline(5 * MINUTES)
+    after = {item["metadata"]["name"] for item in demo.objects("jobs") if "pipeline" not in item["metadata"]["name"]}
+    assert {name.rsplit("-", 1)[0] for name in after - before} == {"demo-describe", "demo-report"}
+    assert before <= after
+    run("helm", "rollback", "demo", "-n", demo.namespace)
+    demo.wait_for_pipeline(5 * MINUTES)
+    assert {item["metadata"]["name"] for item in demo.objects("jobs")} >= after
+
+
+def test_an_uninstall_leaves_nothing_behind(demo: Installed) -> None:
+    demo.uninstall()
+    kinds = "all,secrets,configmaps,serviceaccounts,roles,rolebindings,networkpolicies,persistentvolumeclaims,cronjobs"
+    left = demo.kubectl("get", kinds, "-o", "name").split()
+    assert sorted(left) == ["configmap/kube-root-ca.crt", "serviceaccount/default"]
