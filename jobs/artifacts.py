@@ -8,11 +8,12 @@ from pathlib import Path
 
 from pydantic import Field
 
-from jobs import artifact, log
-from jobs.artifact import MANIFEST, Artifact
-from jobs.errors import ConfigurationError
-from jobs.settings import StoreSettings
-from jobs.store import Store
+from jobs.process import log
+from jobs.process.errors import ConfigurationError
+from jobs.process.settings import StoreSettings
+from jobs.storage import artifact
+from jobs.storage.artifact import MANIFEST, Artifact
+from jobs.storage.store import Store
 
 
 class Settings(StoreSettings):

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
-from jobs import __version__, lifecycle
-from jobs.errors import ConfigurationError
+from jobs import __version__
+from jobs.process import lifecycle
+from jobs.process.errors import ConfigurationError
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen is None:
             names = ", ".join(command.name for command in COMMANDS)
             raise ConfigurationError(f"there is no command {words[0]!r}; the commands are {names}")
-        from jobs import settings
+        from jobs.process import settings
 
         module = import_module(chosen.module)
         module.run(settings.parse(module.Settings, chosen.name, module.__doc__ or chosen.summary, words[1:]))

@@ -14,17 +14,20 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from jobs import artifact, batch_files, catalogue, database, describing, generation, log, neighbourhood, runs, titles
-from jobs.artifact import Artifact
-from jobs.catalogue import Catalogue
-from jobs.cleaning import Profile
-from jobs.describing import Describer
-from jobs.errors import ConfigurationError, InputError
-from jobs.neighbourhood import Index
-from jobs.settings import Name, unit
-from jobs.store import Store
-from jobs.titles import Title, TitleFile
-from jobs.writing import WritingSettings
+from jobs.intake.cleaning import Profile
+from jobs.process import log
+from jobs.process.errors import ConfigurationError, InputError
+from jobs.process.settings import Name, unit
+from jobs.search import database
+from jobs.storage import artifact, catalogue, runs
+from jobs.storage.artifact import Artifact
+from jobs.storage.catalogue import Catalogue
+from jobs.storage.store import Store
+from jobs.writing import batch_files, describing, generation, neighbourhood, titles
+from jobs.writing.choices import WritingSettings
+from jobs.writing.describing import Describer
+from jobs.writing.neighbourhood import Index
+from jobs.writing.titles import Title, TitleFile
 
 
 class Settings(WritingSettings):

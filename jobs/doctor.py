@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from jobs.errors import ConfigurationError, JobError, NotReadyError
-from jobs.settings import Settings as CommonSettings
-from jobs.settings import StoreUrl, unit
-from jobs.store import Store
+from jobs.process.errors import ConfigurationError, JobError, NotReadyError
+from jobs.process.settings import Settings as CommonSettings
+from jobs.process.settings import StoreUrl, unit
+from jobs.storage.store import Store
 
 
 class Settings(CommonSettings):
@@ -86,7 +86,7 @@ def _s3(url: str) -> str:
 
 
 def _postgres() -> str:
-    from jobs import database
+    from jobs.search import database
 
     with database.connect() as connection:
         version = connection.execute("SHOW server_version").fetchone()
@@ -96,7 +96,7 @@ def _postgres() -> str:
 
 
 def _encoder(name: str) -> str:
-    from jobs.embedding import Encoder
+    from jobs.search.embedding import Encoder
 
     encoder = Encoder(name)
     norms = (encoder.encode(["a red bicycle"]) ** 2).sum(axis=1)

@@ -16,18 +16,22 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from jobs import artifact, catalogue, generation, log, neighbourhood, questions, retrieval, runs, scorecard
-from jobs.artifact import Artifact
-from jobs.catalogue import Catalogue
-from jobs.generation import Writer
-from jobs.neighbourhood import Index, Neighbourhood
-from jobs.prompt import prompt
-from jobs.questions import Question
-from jobs.retrieval import Neighbour
-from jobs.scorecard import Marked
-from jobs.settings import Name, unit
-from jobs.store import Store
-from jobs.writing import WritingSettings
+from jobs.judging import questions, scorecard
+from jobs.judging.questions import Question
+from jobs.judging.scorecard import Marked
+from jobs.model.prompt import prompt
+from jobs.process import log
+from jobs.process.settings import Name, unit
+from jobs.search import retrieval
+from jobs.search.retrieval import Neighbour
+from jobs.storage import artifact, catalogue, runs
+from jobs.storage.artifact import Artifact
+from jobs.storage.catalogue import Catalogue
+from jobs.storage.store import Store
+from jobs.writing import generation, neighbourhood
+from jobs.writing.choices import WritingSettings
+from jobs.writing.generation import Writer
+from jobs.writing.neighbourhood import Index, Neighbourhood
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
@@ -130,7 +134,7 @@ def _evaluate(
 
 
 def _load(model: Artifact, stage: Stage, work: Path) -> _Asked:
-    from jobs import models
+    from jobs.model import models
 
     folder = model.fetch_all(work, "" if stage.shard is None else runs.MODEL_PREFIX)
     return _Asked(model.digest, models.load(folder), models.load_tokenizer(folder))
@@ -140,7 +144,7 @@ def _ask(
     settings: Settings, products: Catalogue, stage: Stage, asked: _Asked, index: Index | None, work: Path
 ) -> tuple[list[Marked], dict[str, Any], float]:
     """The marked answers of a stage, the baselines beside them, and the seconds that writing took."""
-    from jobs.losses import losses
+    from jobs.judging.losses import losses
 
     device = generation.choose_device(settings.precision, settings.threads, settings.batch_tokens)
     found = questions.of_stage(products, stage.shard, settings.questions, work)

@@ -15,10 +15,12 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from jobs import artifact, catalogue, log, models, runs, tiny
-from jobs.errors import ConfigurationError, InputError, NotReadyError
-from jobs.settings import Name, StoreSettings, unit
-from jobs.store import Store
+from jobs.model import models, tiny
+from jobs.process import log
+from jobs.process.errors import ConfigurationError, InputError, NotReadyError
+from jobs.process.settings import Name, StoreSettings, unit
+from jobs.storage import artifact, catalogue, runs
+from jobs.storage.store import Store
 
 TINY = "tiny"
 WANTED = ("*.json", "*.safetensors")

@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
-from jobs import artifact, catalogue, database, embedding, hnsw, log, product_table
-from jobs.catalogue import Catalogue
-from jobs.embedding import DEFAULT_ENCODER, Encoder
-from jobs.errors import ConfigurationError
-from jobs.settings import IndexedSettings, Name, unit
-from jobs.store import Store
+from jobs.process import log
+from jobs.process.errors import ConfigurationError
+from jobs.process.settings import IndexedSettings, Name, unit
+from jobs.search import database, embedding, hnsw, product_table
+from jobs.search.embedding import DEFAULT_ENCODER, Encoder
+from jobs.storage import artifact, catalogue
+from jobs.storage.catalogue import Catalogue
+from jobs.storage.store import Store
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from jobs.database import Connection
+    from jobs.search.database import Connection
 
 EMBED_ROWS = 4096
 

@@ -19,11 +19,13 @@ from typing import Any
 
 from pydantic import Field
 
-from jobs import lifecycle, log, plan, results, services
-from jobs.errors import ConfigurationError, Interrupted, JobError
-from jobs.settings import Name, unit
-from jobs.settings import Settings as CommonSettings
-from jobs.store import Store
+from jobs import plan
+from jobs.process import lifecycle, log, services
+from jobs.process.errors import ConfigurationError, Interrupted, JobError
+from jobs.process.settings import Name, unit
+from jobs.process.settings import Settings as CommonSettings
+from jobs.storage import results
+from jobs.storage.store import Store
 
 SAMPLE_DEFAULTS = {
     "SHARD_ROWS": "240", "HELD_OUT_ROWS": "40", "QUESTIONS": "40", "PART_ROWS": "20",
@@ -94,7 +96,7 @@ def _sample(state: Path) -> Path:
     """The generated sample, made once."""
     path = state / "sample.jsonl.gz"
     if not path.exists():
-        from jobs import sample
+        from jobs.intake import sample
 
         unfinished = path.with_suffix(".new")
         sample.write_sample(unfinished, rows=720, seed=13)

@@ -10,14 +10,16 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field, field_validator
 
-from jobs import last_words, log, plan
-from jobs.cluster import JOBS, Cluster, Json
-from jobs.decision import Decision, SeenJob, Wanted, decide, needs_among, observe
-from jobs.errors import ConfigurationError
-from jobs.launch import Template, launch, read_template
-from jobs.settings import Name, unit
-from jobs.settings import Settings as CommonSettings
-from jobs.watch import Change, follow
+from jobs import plan
+from jobs.process import log
+from jobs.process.errors import ConfigurationError
+from jobs.process.settings import Name, unit
+from jobs.process.settings import Settings as CommonSettings
+from jobs.release import last_words
+from jobs.release.cluster import JOBS, Cluster, Json
+from jobs.release.decision import Decision, SeenJob, Wanted, decide, needs_among, observe
+from jobs.release.launch import Template, launch, read_template
+from jobs.release.watch import Change, follow
 
 
 class Settings(CommonSettings):

@@ -18,17 +18,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
-from jobs import artifact, catalogue, log
-from jobs.cleaned_rows import CleanedRows, Rules, cleaned_chunk, spill
-from jobs.errors import ConfigurationError, InputError
-from jobs.settings import Name, StoreSettings, unit
-from jobs.store import Store, file_sha256
+from jobs.intake.cleaned_rows import CleanedRows, Rules, cleaned_chunk, spill
+from jobs.process import log
+from jobs.process.errors import ConfigurationError, InputError
+from jobs.process.settings import Name, StoreSettings, unit
+from jobs.storage import artifact, catalogue
+from jobs.storage.store import Store, file_sha256
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from jobs.catalogue_files import Placement
+    from jobs.intake.catalogue_files import Placement
 
 TEST_SHARE = 0.05
 HELD_OUT_SHARE = 0.05
@@ -78,7 +79,7 @@ class Settings(StoreSettings):
 
 def run(settings: Settings) -> None:
     """Make the catalogue, unless it stands already."""
-    from jobs import sources
+    from jobs.intake import sources
 
     started = time.monotonic()
     store = Store(settings.store)
@@ -99,7 +100,7 @@ def _stands(
     store: Store, settings: Settings, decisive: Mapping[str, Any], inputs: Mapping[str, str], source: str | None
 ) -> bool:
     """Whether the catalogue stands, made of these rows. They are read again only where the source may have changed."""
-    from jobs import sources
+    from jobs.intake import sources
 
     path = catalogue.path_of(settings.catalogue)
     standing = artifact.find(store, path)
@@ -120,9 +121,9 @@ def _clean(settings: Settings, folder: Path) -> tuple[CleanedRows, str]:
     """All rows cleaned, and the SHA-256 of the input's bytes."""
     import pyarrow as pa
 
-    from jobs import sources
-    from jobs.parallel import ordered
-    from jobs.rows import chunks
+    from jobs.intake import sources
+    from jobs.intake.rows import chunks
+    from jobs.process.parallel import ordered
 
     pa.set_memory_pool(pa.system_memory_pool())  # gives back what it frees: a third less memory than Arrow's own
     rules = Rules(
@@ -147,8 +148,8 @@ def _place(settings: Settings, cleaned: CleanedRows) -> "Placement":
     """Find the clusters, then deal them out."""
     import numpy as np
 
-    from jobs import near_duplicates, splits
-    from jobs.catalogue_files import Placement
+    from jobs.intake import near_duplicates, splits
+    from jobs.intake.catalogue_files import Placement
 
     alive = _first_of_each(cleaned.uid_hashes)
     labels = near_duplicates.clusters(cleaned.signature_file, cleaned.text_hashes, alive, settings.similarity)
@@ -175,8 +176,8 @@ def _publish(
     started: float,
 ) -> dict[str, log.Figure]:
     """Write the files one by one, and commit. Returns the figures."""
-    from jobs.catalogue_files import write_products, write_rejects
-    from jobs.catalogue_statistics import statistics
+    from jobs.intake.catalogue_files import write_products, write_rejects
+    from jobs.intake.catalogue_statistics import statistics
 
     path = catalogue.path_of(settings.catalogue)
     found = statistics(cleaned, placement, tokenizer_file, settings.seed)

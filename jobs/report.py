@@ -14,13 +14,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from jobs import __version__, artifact, findings, history, log, quality_sections, run_sections, runs
-from jobs.document import Document, to_html, to_pdf
-from jobs.errors import NotReadyError
-from jobs.history import Epoch, History, Sources
-from jobs.metrics import Interval
-from jobs.settings import Name, StoreSettings, unit
-from jobs.store import Store
+from jobs import __version__
+from jobs.judging.metrics import Interval
+from jobs.process import log
+from jobs.process.errors import NotReadyError
+from jobs.process.settings import Name, StoreSettings, unit
+from jobs.reporting import findings, history, quality_sections, run_sections
+from jobs.reporting.document import Document, to_html, to_pdf
+from jobs.reporting.history import Epoch, History, Sources
+from jobs.storage import artifact, runs
+from jobs.storage.store import Store
 
 KIND = "report"
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from jobs import log, services
-from jobs.errors import ConfigurationError, NotReadyError
-from jobs.settings import Settings as CommonSettings
-from jobs.settings import unit
+from jobs.process import log, services
+from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.process.settings import Settings as CommonSettings
+from jobs.process.settings import unit
 
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD")
 SAMPLE_KEY = "raw/sample.jsonl.gz"
@@ -55,8 +55,8 @@ def run(settings: Settings) -> None:
 
 def _put_sample(own: Mapping[str, str], rows: int) -> None:
     """Write the sample into the store, unless it is there."""
-    from jobs.sample import write_sample
-    from jobs.store import Store
+    from jobs.intake.sample import write_sample
+    from jobs.storage.store import Store
 
     if rows == 0:
         return

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 
 from pydantic import Field
 
-from jobs import artifact, catalogue, runs
-from jobs.artifact import ATTEMPT, Artifact
-from jobs.errors import JobError, NotReadyError
-from jobs.settings import StoreSettings, unit
-from jobs.store import Store
+from jobs.process.errors import JobError, NotReadyError
+from jobs.process.settings import StoreSettings, unit
+from jobs.storage import artifact, catalogue, runs
+from jobs.storage.artifact import ATTEMPT, Artifact
+from jobs.storage.store import Store
 
 
 class Settings(StoreSettings):
@@ -49,7 +49,7 @@ class ShardState:
 def run(settings: Settings) -> None:
     """Print it. Errors: `NotReadyError` (75) where the store holds nothing at all, or the cluster no such release."""
     if settings.release:
-        from jobs import cluster, release_status
+        from jobs.release import cluster, release_status
 
         seen = cluster.Cluster(settings.namespace, patience_seconds=10)
         print("\n".join(release_status.overview(seen, settings.release, settings.gpu_hour_price)))
@@ -138,7 +138,7 @@ def _artifact_line(store: Store, path: str, names: tuple[str, ...], indent: str 
 
 def _index_lines() -> Iterator[str]:
     """What Postgres holds; one line that says why where it can't be asked."""
-    from jobs import database
+    from jobs.search import database
 
     try:
         with database.session(read_only=True) as connection:

@@ -15,32 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
-from jobs import (
-    artifact,
-    batches,
-    catalogue,
-    lifecycle,
-    log,
-    model_card,
-    models,
-    recipes,
-    runs,
-    throughput,
-    training_state,
-)
-from jobs.artifact import Artifact
-from jobs.catalogue import Catalogue
-from jobs.errors import ConfigurationError, InputError
-from jobs.recipes import Recipe, RecipeName
-from jobs.settings import IndexedSettings, Name, unit
-from jobs.store import Store
-from jobs.training_state import Place, Progress
+from jobs.model import batches, model_card, models, recipes, throughput, training_state
+from jobs.model.recipes import Recipe, RecipeName
+from jobs.model.training_state import Place, Progress
+from jobs.process import lifecycle, log
+from jobs.process.errors import ConfigurationError, InputError
+from jobs.process.settings import IndexedSettings, Name, unit
+from jobs.storage import artifact, catalogue, runs
+from jobs.storage.artifact import Artifact
+from jobs.storage.catalogue import Catalogue
+from jobs.storage.store import Store
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
 
-    from jobs.training import Course, Measure
+    from jobs.model.training import Course, Measure
 
 OF_RECIPE = "Default: the recipe's."
 
@@ -163,7 +153,7 @@ def _train_shard(
         folder = parent.fetch_all(work / "parent", runs.MODEL_PREFIX if shard else "")
         model, tokenizer = _load(folder)
         course, measure = _prepare(settings, recipe, shard, table, model, tokenizer, place)
-        from jobs import training
+        from jobs.model import training
 
         progress = training.train(course, model, measure, stop, work)
         child = work / "child"
@@ -224,7 +214,7 @@ def _prepare(
     """Tokens, plan and what is measured after each epoch."""
     import pyarrow.compute as pc
 
-    from jobs import training
+    from jobs.model import training
 
     halves = {split: table.filter(pc.equal(table["split"], split)) for split in (catalogue.TRAIN, catalogue.TEST)}
     if not halves[catalogue.TRAIN].num_rows:
@@ -249,7 +239,7 @@ def _prepare(
     references = halves[catalogue.TEST]["content"].to_pylist()[: settings.rouge_rows]
 
     def measure(epoch: int, progress: Progress, safe_point: Callable[[], None]) -> dict[str, Any]:
-        from jobs import validation
+        from jobs.model import validation
 
         test, test_lengths = tokens[catalogue.TEST], batches.lengths_of(tokens[catalogue.TEST])
         loss = validation.loss(model, test, test_lengths, device, safe_point)

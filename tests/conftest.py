@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs import services
-from jobs.store import Store
+from jobs.process import services
+from jobs.storage.store import Store
 
 if TYPE_CHECKING:
     from tests.ready import Ready

@@ -7,10 +7,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs import artifact, catalogue
-from jobs.artifact import Artifact
-from jobs.catalogue import Catalogue, Product
-from jobs.store import Store
+from jobs.storage import artifact, catalogue
+from jobs.storage.artifact import Artifact
+from jobs.storage.catalogue import Catalogue, Product
+from jobs.storage.store import Store
 
 COLOURS = ("red", "blue", "green", "black", "white", "steel", "walnut", "amber")
 THINGS = ("kettle", "lamp", "desk", "chair", "jacket", "router", "notebook", "drill", "vase", "clock")
@@ -57,7 +57,8 @@ def write_products(path: Path, products: list[Product]) -> Path:
 
 def write_tiny_model(store: Store, name: str = "base", seed: int = 13, catalogue_name: str = "main") -> Artifact:
     """Commit a tiny T5 whose vocabulary is learnt from the catalogue, as `fetch-model --source tiny` does."""
-    from jobs import fetch_model, runs
+    from jobs import fetch_model
+    from jobs.storage import runs
 
     settings = {"store": store.url, "source": "tiny", "model": name, "catalogue": catalogue_name, "seed": seed}
     fetch_model.run(fetch_model.Settings.model_validate(settings))

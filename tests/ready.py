@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from jobs import artifact, index, runs
-from jobs.artifact import Artifact
-from jobs.catalogue import Catalogue
-from jobs.store import Store
+from jobs import index
+from jobs.storage import artifact, runs
+from jobs.storage.artifact import Artifact
+from jobs.storage.catalogue import Catalogue
+from jobs.storage.store import Store
 from tests.factories import write_catalogue, write_tiny_model
 
 NAME = "ready"

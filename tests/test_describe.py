@@ -11,9 +11,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import artifact, batch_files, catalogue, database, describe, runs
-from jobs.artifact import Artifact
-from jobs.errors import ConfigurationError, InputError, NotReadyError
+from jobs import describe
+from jobs.process.errors import ConfigurationError, InputError, NotReadyError
+from jobs.search import database
+from jobs.storage import artifact, catalogue, runs
+from jobs.storage.artifact import Artifact
+from jobs.writing import batch_files
 from tests.ready import HELD_OUT, NAME, SHARDS, Ready
 
 SHORT = {"answer_max_tokens": 16, "threads": 1}

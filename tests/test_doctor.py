@@ -3,8 +3,8 @@
 import pytest
 
 from jobs import doctor
-from jobs.errors import ConfigurationError, NotReadyError
-from jobs.store import Store
+from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.storage.store import Store
 
 
 def findings(monkeypatch: pytest.MonkeyPatch, **chosen: object) -> dict[str, doctor.Finding]:

@@ -8,9 +8,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import artifact, catalogue, evaluate, metrics, runs, scorecard
-from jobs.artifact import Artifact
-from jobs.errors import ConfigurationError, NotReadyError
+from jobs import evaluate
+from jobs.judging import metrics, scorecard
+from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.storage import artifact, catalogue, runs
+from jobs.storage.artifact import Artifact
 from tests.ready import HELD_OUT, NAME, SHARDS, Ready
 
 CHOSEN = {"catalogue": NAME, "run": NAME, "model": NAME, "questions": 6, "answer_max_tokens": 16, "threads": 1}

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from jobs import fetch_model, models, runs
-from jobs.errors import ConfigurationError, InputError, NotReadyError
-from jobs.store import Store
+from jobs import fetch_model
+from jobs.model import models
+from jobs.process.errors import ConfigurationError, InputError, NotReadyError
+from jobs.storage import runs
+from jobs.storage.store import Store
 from tests.factories import write_catalogue
 
 

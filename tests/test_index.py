@@ -18,13 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import artifact, catalogue, cli, hnsw, index, product_table
-from jobs.catalogue import Product
-from jobs.database import session
-from jobs.embedding import Encoder
-from jobs.errors import ConfigurationError, NotReadyError
-from jobs.settings import parse
-from jobs.store import Store
+from jobs import cli, index
+from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.process.settings import parse
+from jobs.search import hnsw, product_table
+from jobs.search.database import session
+from jobs.search.embedding import Encoder
+from jobs.storage import artifact, catalogue
+from jobs.storage.catalogue import Product
+from jobs.storage.store import Store
 from tests.factories import product
 
 PRODUCTS = [product(number, "train" if number % 10 else "test") for number in range(60)]
@@ -291,7 +293,7 @@ def test_killed_anywhere_and_run_again_it_gives_the_same_index(store: Store, dat
     vectors = np.array(
         [json.loads(row[0]) for row in ask("SELECT embedding::text FROM skuscribe.product ORDER BY row")]
     )
-    from jobs.embedding import text_to_embed
+    from jobs.search.embedding import text_to_embed
 
     expected = Encoder().encode([text_to_embed(item.title, item.content) for item in PRODUCTS + HELD_OUT])
     assert (vectors * expected).sum(axis=1).min() > 0.999

@@ -2,9 +2,9 @@
 
 import pytest
 
-from jobs.errors import ConfigurationError
 from jobs.pipeline import Settings, run
-from jobs.settings import parse
+from jobs.process.errors import ConfigurationError
+from jobs.process.settings import parse
 
 
 def test_an_unknown_step_is_refused_with_the_steps_that_there_are() -> None:

@@ -17,12 +17,14 @@ import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from jobs import catalogue, prepare, sources
-from jobs.catalogue import Catalogue
-from jobs.errors import ConfigurationError, InputError, JobError
-from jobs.lifecycle import run_to_exit_code
-from jobs.sample import sample_rows
-from jobs.store import Store
+from jobs import prepare
+from jobs.intake import sources
+from jobs.intake.sample import sample_rows
+from jobs.process.errors import ConfigurationError, InputError, JobError
+from jobs.process.lifecycle import run_to_exit_code
+from jobs.storage import catalogue
+from jobs.storage.catalogue import Catalogue
+from jobs.storage.store import Store
 
 
 def lines_of(rows: Sequence[dict[str, Any]]) -> bytes:
@@ -98,7 +100,7 @@ def test_the_same_rows_give_the_same_bytes_however_they_come(store: Store, raw: 
 
 
 def test_the_number_of_processes_changes_no_byte(store: Store, raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.rows.CHUNK_BYTES", 20_000)
+    monkeypatch.setattr("jobs.intake.rows.CHUNK_BYTES", 20_000)
     assert prepared(store, raw, "one").digest == prepared(store, raw, "three", processes=3).digest
 
 
@@ -214,7 +216,7 @@ def test_a_full_disk_publishes_nothing(store: Store, raw: Path, monkeypatch: pyt
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("jobs.catalogue_files.write_rejects", full)
+    monkeypatch.setattr("jobs.intake.catalogue_files.write_rejects", full)
     assert run_to_exit_code(lambda: prepare.run(prepare.Settings(input=str(raw)))) == 75
     assert list(store.objects("catalogue/")) == []
 

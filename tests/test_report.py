@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from jobs import artifact, report, runs, services
-from jobs.artifact import Artifact
-from jobs.errors import NotReadyError
-from jobs.store import Store
+from jobs import report
+from jobs.process import services
+from jobs.process.errors import NotReadyError
+from jobs.storage import artifact, runs
+from jobs.storage.artifact import Artifact
+from jobs.storage.store import Store
 from tests import report_factory as factory
 
 SMALL = factory.Plan(questions=12)

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from jobs import artifact, runs, train
-from jobs.artifact import Artifact
-from jobs.errors import ConfigurationError, InputError, NotReadyError
-from jobs.store import Store
+from jobs import train
+from jobs.process.errors import ConfigurationError, InputError, NotReadyError
+from jobs.storage import artifact, runs
+from jobs.storage.artifact import Artifact
+from jobs.storage.store import Store
 from tests.factories import write_catalogue, write_tiny_model
 
 QUICK = {"epochs": 2, "target_tokens_per_batch": 256, "rouge_rows": 2, "rouge_max_tokens": 8}

@@ -19,9 +19,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs import generation, metrics, models, tiny
-from jobs.generation import Decoding, Writer
-from jobs.prompt import prompt
+from jobs.judging import metrics
+from jobs.model import models, tiny
+from jobs.model.prompt import prompt
+from jobs.writing import generation
+from jobs.writing.generation import Decoding, Writer
 from tests.factories import product
 
 if TYPE_CHECKING:

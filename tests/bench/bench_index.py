@@ -18,10 +18,11 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from jobs import artifact, catalogue, services
-from jobs.catalogue import Product
-from jobs.embedding import DEFAULT_ENCODER, text_to_embed
-from jobs.store import Store
+from jobs.process import services
+from jobs.search.embedding import DEFAULT_ENCODER, text_to_embed
+from jobs.storage import artifact, catalogue
+from jobs.storage.catalogue import Product
+from jobs.storage.store import Store
 from tests.factories import product, write_products
 
 GOAL, RECALL_GOAL = 5.0, 0.99
@@ -100,7 +101,7 @@ def _ours() -> Result:
     import safetensors.torch  # noqa: F401 - the libraries of both are there before the clock starts
 
     from jobs import index
-    from jobs.database import session
+    from jobs.search.database import session
 
     started = time.monotonic()
     index.run(index.Settings(store="s3://skuscribe/bench"))
@@ -115,8 +116,8 @@ def _rival(products: Path) -> Result:
     import pyarrow.parquet as pq
     from sentence_transformers import SentenceTransformer
 
-    from jobs.database import connect
-    from jobs.embedding import _folder_of
+    from jobs.search.database import connect
+    from jobs.search.embedding import _folder_of
 
     rows = pq.read_table(products).to_pylist()
     with connect() as connection:

@@ -21,12 +21,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs import catalogue, prepare, rows, services, sources
-from jobs.cleaned_rows import Rules, judged_rows, product_batch
-from jobs.cleaning import clean_thoroughly
-from jobs.parallel import ordered
-from jobs.sample import sample_rows
-from jobs.store import Store
+from jobs import prepare
+from jobs.intake import rows, sources
+from jobs.intake.cleaned_rows import Rules, judged_rows, product_batch
+from jobs.intake.cleaning import clean_thoroughly
+from jobs.intake.sample import sample_rows
+from jobs.process import services
+from jobs.process.parallel import ordered
+from jobs.storage import catalogue
+from jobs.storage.store import Store
 
 GOAL, MEMORY_GOAL_MB = 10.0, 500
 RIVAL, CLEANING, WHOLE = "pandas read_json, apply", "skuscribe, read and clean", "skuscribe prepare, all of it"

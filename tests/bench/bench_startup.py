@@ -12,7 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from jobs import sample, services
+from jobs.intake import sample
+from jobs.process import services
 
 GOAL_SECONDS = 1.0
 REPEATS = 5

@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jobs import batches, lifecycle, models, services, tiny, training, validation
-from jobs.batches import Lengths, Plan
-from jobs.recipes import FAST, REFERENCE, Recipe
-from jobs.store import Store
-from jobs.training import Course
-from jobs.training_state import Place, Progress
+from jobs.model import batches, models, tiny, training, validation
+from jobs.model.batches import Lengths, Plan
+from jobs.model.recipes import FAST, REFERENCE, Recipe
+from jobs.model.training import Course
+from jobs.model.training_state import Place, Progress
+from jobs.process import lifecycle, services
+from jobs.storage.store import Store
 from tests.factories import product
 
 LOOKS_PER_EPOCH = 4

@@ -16,7 +16,7 @@ import yaml
 
 from jobs import plan
 from jobs.cli import COMMANDS
-from jobs.settings import Settings, describe_field, variable
+from jobs.process.settings import Settings, describe_field, variable
 
 CHART = Path(__file__).parents[2] / "charts" / "skuscribe"
 SHARED = ("catalogue", "model", "run", "batch", "encoder", "seed")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cluster import Cluster
+from jobs.release.cluster import Cluster
 
 from . import kube, simulation
 

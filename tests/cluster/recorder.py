@@ -4,9 +4,9 @@ import threading
 from dataclasses import dataclass, field
 
 from jobs import plan
-from jobs.cluster import JOBS, PODS, Cluster, Gone, Json, Resource
-from jobs.errors import ConfigurationError, NotReadyError
-from jobs.last_words import INDEX_LABEL
+from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.release.cluster import JOBS, PODS, Cluster, Gone, Json, Resource
+from jobs.release.last_words import INDEX_LABEL
 
 from . import simulation
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from jobs import plan
-from jobs.cluster import CRONJOBS, Cluster, Json
+from jobs.release.cluster import CRONJOBS, Cluster, Json
 
 from . import simulation
 

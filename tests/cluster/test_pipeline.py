@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from jobs import pipeline
-from jobs.cluster import CRONJOBS, JOBS, Cluster, Json
-from jobs.errors import ConfigurationError
-from jobs.last_words import StepFailed
+from jobs.process.errors import ConfigurationError
+from jobs.release.cluster import CRONJOBS, JOBS, Cluster, Json
+from jobs.release.last_words import StepFailed
 
 from . import kube
 from .recorder import NEEDS, Recorder, revision, step_of

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from jobs import pipeline, status
-from jobs.cluster import Cluster
-from jobs.errors import NotReadyError
-from jobs.last_words import StepFailed
+from jobs.process.errors import NotReadyError
+from jobs.release.cluster import Cluster
+from jobs.release.last_words import StepFailed
 
 from .releases import Part, make_release
 

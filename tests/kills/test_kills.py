@@ -15,8 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from jobs import artifact, plan, sample, services
-from jobs.store import Store
+from jobs import plan
+from jobs.intake import sample
+from jobs.process import services
+from jobs.storage import artifact
+from jobs.storage.store import Store
 
 NAME = "kills"
 SETTINGS = {
@@ -161,6 +164,7 @@ def owner(run: Undisturbed, statement: str) -> object:
     import psycopg
 
     names = {"host": "PGHOST", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER", "password": "PGPASSWORD"}
-    with psycopg.connect(**{key: run.variables[name] for key, name in names.items()}) as connection:  # type: ignore[arg-type]
-        cursor = connection.execute(statement)  # type: ignore[arg-type]
+    where = psycopg.conninfo.make_conninfo("", **{key: run.variables[name] for key, name in names.items()})
+    with psycopg.connect(where) as connection:
+        cursor = connection.execute(statement.encode())
         return cursor.fetchone() if cursor.description else None

@@ -7,9 +7,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from jobs import database as db
-from jobs import index, services
-from jobs.store import Store
+from jobs import index
+from jobs.process import services
+from jobs.search import database as db
+from jobs.storage.store import Store
 from tests.factories import product
 from tests.test_index import HELD_OUT, PRODUCTS, commit
 

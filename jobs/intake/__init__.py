@@ -1,0 +1,1 @@
+"""From raw rows to a catalogue: reading, cleaning, duplicates, splits."""

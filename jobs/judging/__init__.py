@@ -1,0 +1,1 @@
+"""What texts and models are worth: questions, losses, ROUGE."""

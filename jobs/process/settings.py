@@ -1,0 +1,135 @@
+"""Settings: declared once, read from flags and the environment, with every mistake reported together.
+
+A job's settings are one class whose fields carry type, default, unit and a sentence. The same declaration makes the
+flag (`--shard-rows`), the variable (`SKUSCRIBE_SHARD_ROWS`), the help text and the chart's ConfigMap. A flag beats the
+variable, the variable beats the default. AWS_* and PG* are read by boto3 and libpq themselves.
+"""
+
+import argparse
+import os
+import typing
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from jobs.process.errors import ConfigurationError
+
+PREFIX = "SKUSCRIBE_"
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
+"""A name of an artifact or a run: it becomes a folder in S3 and a part of a Kubernetes name."""
+
+StoreUrl = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?$")]
+
+
+class Settings(BaseSettings):
+    """What every command has in common."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)
+
+
+class StoreSettings(Settings):
+    """For a job that reads or writes artifacts."""
+
+    store: StoreUrl = Field("s3://skuscribe", description="Where artifacts live: s3://BUCKET or s3://BUCKET/PREFIX.")
+
+
+class IndexedSettings(StoreSettings):
+    """For a job that can do one part of its work, as one index of a Kubernetes Indexed Job."""
+
+    index: int | None = Field(
+        default_factory=lambda: os.environ.get("JOB_COMPLETION_INDEX"),
+        validate_default=True,
+        ge=0,
+        description="Do this part alone, counted from 0; without it, all parts in order. Kubernetes sets it.",
+    )
+
+
+AnySettings = TypeVar("AnySettings", bound=Settings)
+
+
+def parse(kind: type[AnySettings], command: str, summary: str, arguments: Sequence[str]) -> AnySettings:
+    """Settings of a command from its arguments and the environment.
+
+    Errors: `ConfigurationError` (78) naming every wrong setting at once; argparse ends with 2 on an unknown flag.
+    """
+    given = vars(_parser(kind, command, summary).parse_args(arguments))
+    chosen = {name: value for name, value in given.items() if value is not None}
+    try:
+        return kind(**chosen)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(kind, error)) from None
+
+
+def flag(name: str) -> str:
+    """The flag of a field: `shard_rows` is `--shard-rows`."""
+    return "--" + name.replace("_", "-")
+
+
+def variable(name: str) -> str:
+    """The environment variable of a field: `shard_rows` is `SKUSCRIBE_SHARD_ROWS`."""
+    return PREFIX + name.upper()
+
+
+def describe_field(name: str, field: FieldInfo) -> str:
+    """The help text of a field: its sentence, its unit, its default, its variable."""
+    parts = [field.description or ""]
+    unit = unit_of(field)
+    if unit:
+        parts.append(f"Unit: {unit}.")
+    if field.is_required():
+        parts.append("Needed.")
+    elif field.default_factory is None and field.default not in (None, ""):
+        parts.append(f"Default: {field.default}.")
+    parts.append(f"[{variable(name)}]")
+    return " ".join(parts)
+
+
+def unit_of(field: FieldInfo) -> str | None:
+    """The unit that a field declares with `json_schema_extra={"unit": ...}`."""
+    extra = field.json_schema_extra
+    return str(extra["unit"]) if isinstance(extra, dict) and "unit" in extra else None
+
+
+def unit(name: str) -> dict[str, Any]:
+    """For `Field(json_schema_extra=unit("seconds"))`."""
+    return {"unit": name}
+
+
+def _parser(kind: type[Settings], command: str, summary: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"skuscribe {command}", description=summary, allow_abbrev=False)
+    for name, field in kind.model_fields.items():
+        if field.annotation is SecretStr:
+            continue  # a secret on a command line shows in every process list
+        text = describe_field(name, field).replace("%", "%%")
+        if field.annotation is bool:
+            parser.add_argument(flag(name), action=argparse.BooleanOptionalAction, default=None, help=text)
+        else:
+            parser.add_argument(flag(name), metavar=_metavar(field.annotation), help=text)
+    return parser
+
+
+def _metavar(annotation: Any) -> str:
+    if typing.get_origin(annotation) is Literal:
+        return "{" + ",".join(str(value) for value in typing.get_args(annotation)) + "}"
+    options = [part for part in typing.get_args(annotation) if part is not type(None)]
+    return (
+        _metavar(options[0])
+        if options and typing.get_origin(annotation) is not tuple
+        else {int: "N", float: "X", str: "TEXT"}.get(annotation, "TEXT")
+    )
+
+
+def _explain(kind: type[Settings], error: ValidationError) -> str:
+    lines = []
+    for mistake in error.errors():
+        name = str(mistake["loc"][0]) if mistake["loc"] else "settings"
+        field = kind.model_fields.get(name)
+        secret = field is not None and field.annotation is SecretStr
+        found = "" if secret or mistake["type"] == "missing" else f", found {mistake['input']!r}"
+        lines.append(f"{flag(name)} ({variable(name)}): {mistake['msg']}{found}")
+    head = "a setting is wrong" if len(lines) == 1 else f"{len(lines)} settings are wrong"
+    return f"{head}: " + "; ".join(lines) + ". `--help` says what each takes"

@@ -1,0 +1,1 @@
+"""The history of a run, worded, drawn and published."""

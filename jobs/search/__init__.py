@@ -1,0 +1,1 @@
+"""Postgres and pgvector: migrations, vectors, the index, neighbours."""

@@ -1,0 +1,77 @@
+"""Settings: one declaration, three ways to set, every mistake at once."""
+
+from typing import Literal
+
+import pytest
+from pydantic import Field, SecretStr
+
+from jobs.process.errors import ConfigurationError
+from jobs.process.settings import IndexedSettings, StoreSettings, describe_field, parse, unit
+
+
+class Sample(StoreSettings):
+    rows: int = Field(100, ge=1, description="How many rows.", json_schema_extra=unit("rows"))
+    recipe: Literal["reference", "fast"] = Field("fast", description="Which recipe.")
+    verbose: bool = Field(False, description="Whether to say more.")
+    token: SecretStr = Field(SecretStr(""), description="A secret.")
+
+
+def test_a_default_holds_where_nothing_is_set(environment: dict[str, str]) -> None:
+    assert parse(Sample, "sample", "", []).rows == 100
+
+
+def test_a_variable_beats_the_default_and_a_flag_beats_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKUSCRIBE_ROWS", "7")
+    assert parse(Sample, "sample", "", []).rows == 7
+    assert parse(Sample, "sample", "", ["--rows", "8"]).rows == 8
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKUSCRIBE_ROWS", "")
+    assert parse(Sample, "sample", "", []).rows == 100
+
+
+def test_every_mistake_is_reported_together_with_flag_variable_and_what_was_found() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse(Sample, "sample", "", ["--rows", "0", "--recipe", "quick", "--store", "ftp://x"])
+    message = str(caught.value)
+    assert message.startswith("3 settings are wrong")
+    for part in ("--rows (SKUSCRIBE_ROWS)", "'0'", "'quick'", "--recipe", "--store", "'ftp://x'"):
+        assert part in message
+
+
+def test_a_secret_has_no_flag_and_stands_in_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKUSCRIBE_TOKEN", "hush-hush")
+    found = parse(Sample, "sample", "", [])
+    assert "hush" not in repr(found)
+    with pytest.raises(SystemExit) as ended:
+        parse(Sample, "sample", "", ["--token", "hush-hush"])
+    assert ended.value.code == 2
+
+
+def test_an_unknown_flag_and_an_abbreviation_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for word in ("--row", "--colour"):
+        with pytest.raises(SystemExit) as ended:
+            parse(Sample, "sample", "", [word, "3"])
+        assert ended.value.code == 2
+    assert "--colour" in capsys.readouterr().err
+
+
+def test_help_names_sentence_unit_default_and_variable() -> None:
+    text = describe_field("rows", Sample.model_fields["rows"])
+    assert text == "How many rows. Unit: rows. Default: 100. [SKUSCRIBE_ROWS]"
+
+
+def test_a_flag_can_be_switched_on_and_off() -> None:
+    assert parse(Sample, "sample", "", ["--verbose"]).verbose
+    assert not parse(Sample, "sample", "", ["--no-verbose"]).verbose
+
+
+def test_the_index_comes_from_kubernetes_unless_a_flag_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parse(IndexedSettings, "train", "", []).index is None
+    monkeypatch.setenv("JOB_COMPLETION_INDEX", "3")
+    assert parse(IndexedSettings, "train", "", []).index == 3
+    assert parse(IndexedSettings, "train", "", ["--index", "5"]).index == 5
+    monkeypatch.setenv("JOB_COMPLETION_INDEX", "three")
+    with pytest.raises(ConfigurationError, match="three"):
+        parse(IndexedSettings, "train", "", [])
