@@ -104,7 +104,7 @@ class Installed:
 
     def logs(self, component: str) -> list[Object]:
         """The JSON lines of a component's pods."""
-        text = self.kubectl("logs", "-l", self._selector(component), "--tail=-1", check=False)
+        text = self.kubectl("logs", "-l", self.selector(component), "--tail=-1", check=False)
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
     def last_words(self, component: str) -> list[str]:
@@ -135,7 +135,7 @@ class Installed:
         parts = [
             self.kubectl("get", "jobs,pods,events", "--sort-by=.metadata.creationTimestamp", check=False),
             *(" | ".join(self.last_words(step)) for step in ("pipeline",)),
-            self.kubectl("logs", "-l", self._selector("pipeline"), "--tail=20", check=False),
+            self.kubectl("logs", "-l", self.selector("pipeline"), "--tail=20", check=False),
         ]
         return "\n".join(parts)
 
@@ -143,7 +143,8 @@ class Installed:
         chosen = [word for value in (*image_values(), *self.values, *more) for word in ("--set", value)]
         return run("helm", verb, self.name, str(CHART), "-n", self.namespace, *chosen)
 
-    def _selector(self, component: str) -> str:
+    def selector(self, component: str) -> str:
+        """The labels of a component's objects."""
         return f"app.kubernetes.io/instance={self.name},app.kubernetes.io/component={component}"
 
 

@@ -1,6 +1,8 @@
 """The demo on real pods, in a namespace that enforces Pod Security `restricted`: from `helm install` to nothing left."""
 
+import base64
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,12 +27,12 @@ def restricted() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def demo(restricted: str) -> Iterator[Installed]:
+def demo(restricted: str) -> Installed:
     """The demo, with the pipeline at its end."""
     release = Installed(restricted)
     release.install()
     release.wait_for_pipeline(15 * MINUTES)
-    yield release
+    return release
 
 
 def test_every_step_ran_once_and_is_complete(demo: Installed) -> None:
@@ -48,13 +50,11 @@ def test_each_pod_says_what_it_does_in_json_lines(demo: Installed) -> None:
 
 
 def test_secrets_show_in_no_manifest_event_or_log(demo: Installed) -> None:
-    import base64
-
     secret = json.loads(demo.kubectl("get", "secret", "demo-services", "-o", "json"))["data"]
     words = [base64.b64decode(value).decode() for value in secret.values()]
     seen = demo.kubectl("get", "jobs,cronjobs,pods,events,deployments", "-o", "yaml")
     for step in ("pipeline", "services", *(step.name for step in plan.STEPS)):
-        seen += demo.kubectl("logs", "-l", demo._selector(step), "--tail=-1", check=False)
+        seen += demo.kubectl("logs", "-l", demo.selector(step), "--tail=-1", check=False)
     for word in words:
         assert word not in seen
 
@@ -63,7 +63,7 @@ def test_helm_test_finds_everything_well(demo: Installed) -> None:
     said = run("helm", "test", "demo", "-n", demo.namespace, "--timeout=5m", errors=True)
     for what in ("S3", "Postgres", "encoder", "disk", "memory"):
         assert f"ok    {what}" in said
-    assert not [pod for pod in demo.objects("pods", "doctor")]
+    assert not demo.objects("pods", "doctor")
 
 
 def test_the_commands_of_the_notes_work(demo: Installed, tmp_path: Path) -> None:
@@ -73,17 +73,11 @@ def test_the_commands_of_the_notes_work(demo: Installed, tmp_path: Path) -> None
     for command in commands:
         shown, _, target = command.replace("exec -it", "exec -i").partition(" > ")
         stdin = "SELECT count(*) FROM skuscribe.description;" if "psql" in shown else None
-        said = run(*[word.strip('"') for word in shown.split(" ")] if '"' not in shown else _words(shown), stdin=stdin)
+        said = run(*shlex.split(shown), stdin=stdin)
         if target:
             assert "<html" in said[:2000].lower()
         if "psql" in shown:
             assert any(int(word) > 0 for word in said.split() if word.isdigit())
-
-
-def _words(command: str) -> list[str]:
-    import shlex
-
-    return shlex.split(command)
 
 
 def test_a_job_can_be_launched_by_hand(demo: Installed) -> None:
