@@ -158,6 +158,8 @@ def _note(job: Json, pods: Sequence[PodState], failures: Sequence[FailedPod]) ->
     latest_first = sorted(failures, key=lambda item: item.finished, reverse=True)
     failed = culprit(job, latest_first)
     waiting = next((f"pod {pod.name} waits: {pod.waits_for}" for pod in pods if pod.waits_for), "")
+    if not pods and _state(job) == "running":
+        waiting = f"no pod yet; `kubectl describe job {job['metadata']['name']}` says what is in the way"
     if failed is None:
         return waiting
     index = "" if failed.index is None else f"index {failed.index}, "

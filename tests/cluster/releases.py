@@ -20,6 +20,7 @@ NEEDED = {
     "store": {"url": "s3://bucket"},
     "postgres": {"host": "database", "existingSecret": "password"},
     "prepare": {"settings": {"input": "s3://bucket/rows.jsonl.gz"}},
+    "serviceAccount": {"create": False},  # only the CronJobs are made here
 }
 GPU_STEPS = ("train", "evaluate", "describe")
 

@@ -81,6 +81,10 @@ def test_so_does_a_pod_whose_image_can_not_be_pulled() -> None:
     assert found.note == "pod p waits: ImagePullBackOff: no such image"
 
 
+def test_a_job_that_can_make_no_pod_says_where_to_look() -> None:
+    assert state([job()]).note == "no pod yet; `kubectl describe job demo-train-1` says what is in the way"
+
+
 def test_a_job_that_has_ended_takes_no_more_time() -> None:
     complete = [{"type": "Complete", "status": "True", "lastTransitionTime": at(3)}]
     found = state([job(succeeded=65, completionTime=at(3), conditions=complete)])
