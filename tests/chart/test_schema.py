@@ -1,6 +1,7 @@
 """Values: few, explained, and refused where they are wrong."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -25,7 +26,7 @@ def test_lint_is_clean() -> None:
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda path: path.stem)
-def test_lint_of_each_example_is_clean(file) -> None:  # type: ignore[no-untyped-def]  # a path
+def test_lint_of_each_example_is_clean(file: Path) -> None:
     done = helm("lint", "--strict", str(CHART), "--values", str(file))
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -100,3 +101,10 @@ def test_what_is_needed_is_asked_for_by_name(missing: str) -> None:
 
 def test_the_demo_needs_nothing() -> None:
     assert len(render(*DEMO)) > len(plan.STEPS)
+
+
+def test_what_the_readme_asks_for_is_enough(tmp_path: Path) -> None:
+    block = (CHART / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
+    file = tmp_path / "my-values.yaml"
+    file.write_text(block)
+    assert len(render(file=file)) > len(plan.STEPS)

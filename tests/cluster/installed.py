@@ -15,6 +15,10 @@ CHART = Path(__file__).parents[2] / "charts" / "skuscribe"
 PROGRAMS = Path(sys.executable).parent
 IMAGE = os.environ.get("SKUSCRIBE_IMAGE", "localhost/skuscribe:test")
 
+READ_OBJECT = (
+    "import sys, boto3; "
+    "print(boto3.client('s3').get_object(Bucket='skuscribe', Key=sys.argv[1])['Body'].read().decode())"
+)
 Object = dict[str, Any]
 
 
@@ -123,12 +127,12 @@ class Installed:
 
     def digests(self, run_name: str) -> Mapping[str, str]:
         """The SHA-256 of the weights of every trained shard of a run."""
-        program = (
-            "from jobs import runs; from jobs.store import Store; store = Store('s3://skuscribe'); "
-            f"print(dict((name, runs.trained_shard(store, {run_name!r}, int(name[6:])).manifest.files['model/model.safetensors'].sha256) "
-            f"for name in store.folders('runs/{run_name}/') if name.startswith('shard-')))"
-        )
-        return dict(json.loads(self.in_services("python3", "-c", program).replace("'", '"')))
+        found = {}
+        for line in self.in_services("skuscribe", "artifacts", "--path", f"runs/{run_name}/shard-").splitlines():
+            path = line.split()[0].removeprefix("s3://skuscribe/")
+            manifest = self.in_services("python3", "-c", READ_OBJECT, f"{path}/manifest.json")
+            found[path[-11:]] = json.loads(manifest)["files"]["model/model.safetensors"]["sha256"]
+        return found
 
     def story(self) -> str:
         """Jobs, pods, events and last words, for whoever reads a failure."""

@@ -17,9 +17,9 @@ from .conftest import own_namespace
 from .installed import Installed
 from .test_demo import MINUTES, RESTRICTED
 
-SHARDS = 3
+SHARDS = 2
 QUICK = (
-    "prepare.settings.input=s3://skuscribe/raw/sample.jsonl.gz", "prepare.settings.shard_rows=230", "prepare.settings.held_out_rows=40",
+    "prepare.settings.input=s3://skuscribe/raw/sample.jsonl.gz", "prepare.settings.shard_rows=350", "prepare.settings.held_out_rows=40",
     "fetchModel.settings.source=tiny", f"shards={SHARDS}", "train.settings.rouge_rows=0", "evaluate.settings.questions=4",
     "describe.settings.limit=8", "train.gpus=0", "evaluate.gpus=0", "describe.gpus=0", "shm=64Mi",
     *(f"{step}.resources.requests.cpu=100m,{step}.resources.requests.memory=300Mi,{step}.resources.requests.ephemeral-storage=1Gi"
@@ -82,7 +82,7 @@ def pod_in_shard(release: Installed, shard: int) -> Callable[[], dict[str, Any] 
 
 
 def test_a_pod_deleted_in_a_shard_costs_nothing_but_time(store: Installed, undisturbed: dict[str, str]) -> None:
-    release = user(store, "deleted", TRAINING, "train.settings.save_every_seconds=1")
+    release = user(store, "deleted", TRAINING, "train.settings.save_every_seconds=3")
     release.install()
     pod = release.wait_until("a pod trains shard 1", pod_in_shard(release, 1), 5 * MINUTES)
     release.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=false")
@@ -92,7 +92,7 @@ def test_a_pod_deleted_in_a_shard_costs_nothing_but_time(store: Installed, undis
 
 
 def test_an_upgrade_while_it_trains_does_not_disturb_the_shard(store: Installed, undisturbed: dict[str, str]) -> None:
-    release = user(store, "upgraded", TRAINING, "train.settings.save_every_seconds=1")
+    release = user(store, "upgraded", TRAINING, "train.settings.save_every_seconds=3")
     release.install()
     pod = release.wait_until("a pod trains shard 1", pod_in_shard(release, 1), 5 * MINUTES)
     release.upgrade("report.settings.examples=3", "pipeline.steps={prepare,fetch-model,train}")
@@ -184,7 +184,7 @@ def machines() -> Path:
 
 def training_on_gpu(store: Installed, name: str) -> tuple[Installed, dict[str, Any]]:
     """A release that trains shard 1 on the GPU node at this moment, and the pod that does."""
-    release = user(store, name, TRAINING, "train.settings.save_every_seconds=1", *ON_GPU_NODE)
+    release = user(store, name, TRAINING, "train.settings.save_every_seconds=3", *ON_GPU_NODE)
     release.install()
     return release, release.wait_until("a pod trains shard 1", pod_in_shard(release, 1), 5 * MINUTES)
 
