@@ -37,7 +37,7 @@ COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command. Returns the exit code: 0 done, 2 and 78 wrong configuration, 65, 75, 143 as `jobs.errors` says."""
+    """Run a command. Returns the exit code: 0 done, 2 and 78 wrong configuration, 65, 75, 143 as `jobs.process.errors` says."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help"):
         print(_usage())

@@ -103,7 +103,7 @@ def cleaned_chunk(chunk: Chunk, rules: Rules) -> CleanedChunk:
 
 
 def reject_batch(rejects: Sequence[Reject]) -> "pa.RecordBatch":
-    """Rejects as Arrow, schema `jobs.catalogue.reject_schema()`."""
+    """Rejects as Arrow, schema `jobs.storage.catalogue.reject_schema()`."""
     import numpy as np
     import pyarrow as pa
 

@@ -3,7 +3,7 @@
 Two profiles. `reference` leaves letters, marks, digits, spaces and `. , ! ?` alone. `catalogue` also keeps what carries a
 fact: `10-inch`, `1/2"`, `50%`, `don't`, `$5`, `A&B`, `C++`, `#2`. Letters and marks of every language pass as they are.
 
-    .venv/bin/python -c 'from jobs.cleaning import clean; print(clean("<b>1/2&quot;</b> drill&#8482;!!!", "catalogue"))'
+    .venv/bin/python -c 'from jobs.intake.cleaning import clean; print(clean("<b>1/2&quot;</b> drill&#8482;!!!", "catalogue"))'
 """
 
 import re

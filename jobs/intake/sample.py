@@ -3,7 +3,7 @@
 Writes gzipped JSON Lines in the layout of AmazonTitles' `trn.json.gz`: uid, title, content, target_ind, target_rel. What a
 title says (kind, material, colour, size, maker) comes back in its content, so that a small model has something to learn.
 
-    .venv/bin/python -c 'from pathlib import Path; from jobs.sample import write_sample; write_sample(Path("rows.json.gz"), 600, 13)'
+    .venv/bin/python -c 'from pathlib import Path; from jobs.intake.sample import write_sample; write_sample(Path("rows.json.gz"), 600, 13)'
 """
 
 import gzip

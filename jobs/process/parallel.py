@@ -20,7 +20,7 @@ from jobs.process.errors import NotReadyError
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
-_START = "import sys; sys.path.insert(0, sys.argv[1]); from jobs.parallel import serve; serve(int(sys.argv[2]))"
+_START = "import sys; sys.path.insert(0, sys.argv[1]); from jobs.process.parallel import serve; serve(int(sys.argv[2]))"
 
 
 def ordered(work: Callable[[Piece], Result], pieces: Iterable[Piece], processes: int) -> Iterator[Result]:

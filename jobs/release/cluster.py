@@ -88,6 +88,8 @@ class Patience:
 
     def restore(self) -> None:
         """It is back: the next trouble starts counting anew."""
+        if self._since is not None:
+            log.fact("going on", waited_seconds=round(time.monotonic() - self._since, 1))
         self._since, self._pause_seconds = None, FIRST_PAUSE_SECONDS
 
 
@@ -140,6 +142,7 @@ class Cluster:
         while True:
             try:
                 response = self._send(verb, kind, name, query, body, missing)
+                patience.restore()
                 return None if response.status == missing else dict(json.loads(response.data))
             except NotReadyError as problem:
                 patience.pause(problem)
@@ -243,7 +246,12 @@ def _keep_alive() -> list[tuple[int, int, int]]:
 
 def _authorisation(api: "ApiClient") -> dict[str, str]:
     """The header that says who we are; reading it renews a token that is about to expire."""
-    settings = api.configuration.auth_settings()
+    from kubernetes.config import ConfigException
+
+    try:
+        settings = api.configuration.auth_settings()
+    except (ConfigException, OSError) as error:
+        raise _Refused(f"the token of this account can't be read: {error}. Renew the credentials") from error
     return {item["key"]: item["value"] for item in settings.values() if item["in"] == "header" and item["value"]}
 
 

@@ -23,7 +23,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 class Description:
     """What was written for one product. `flags` are the reasons not to publish it; `error` says why there is no text.
 
-    `repetition`, `grounding`, `copying`: as `jobs.scoring` says, None where there is no text. `neighbours` are uids, nearest
+    `repetition`, `grounding`, `copying`: as `jobs.writing.scoring` says, None where there is no text. `neighbours` are uids, nearest
     first, and `neighbour_similarities` their cosines. `retries` counts the decodings after the first.
     """
 

@@ -59,6 +59,13 @@ def test_secrets_show_in_no_manifest_event_or_log(demo: Installed) -> None:
         assert word not in seen
 
 
+def test_the_image_runs_as_a_user_of_its_own_and_holds_no_compiler(demo: Installed) -> None:
+    assert demo.in_services("id").startswith("uid=10001(skuscribe) gid=10001(skuscribe)")
+    compilers = "for name in cc gcc g++ clang make ld; do command -v $name; done; true"
+    assert demo.in_services("sh", "-c", compilers) == ""
+    assert "skuscribe services" in demo.in_services("sh", "-c", "tr '\\0' ' ' < /proc/1/cmdline")
+
+
 def test_helm_test_finds_everything_well(demo: Installed) -> None:
     said = run("helm", "test", "demo", "-n", demo.namespace, "--timeout=5m", errors=True)
     for what in ("S3", "Postgres", "encoder", "disk", "memory"):

@@ -74,7 +74,7 @@ def test_a_second_signal_does_not_wait() -> None:
 
 def test_a_real_process_ends_with_143_on_sigterm_and_says_why() -> None:
     code = (
-        "import sys, time; from jobs import lifecycle\n"
+        "import sys, time; from jobs.process import lifecycle\n"
         "def work():\n print('ready', flush=True); time.sleep(30)\n"
         "sys.exit(lifecycle.run_to_exit_code(work))"
     )

@@ -41,7 +41,7 @@ def test_a_worker_that_is_killed_is_told_of() -> None:
 
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     program = (
-        "import time; from jobs.parallel import ordered; "
+        "import time; from jobs.process.parallel import ordered; "
         "[print(n, flush=True) or time.sleep(1) for n in ordered(abs, range(100), 2)]"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)

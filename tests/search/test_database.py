@@ -12,7 +12,7 @@ from jobs.process import services
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.search import database
 
-PACKAGED = Path(database.__file__).parent.parent / "sql"
+PACKAGED = Path(database.__file__).parents[2] / "sql"
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_no_texts_give_no_vectors(encoder: Encoder) -> None:
 
 def test_the_digest_says_which_files_and_does_not_import_torch(folder: Path) -> None:
     script = (
-        "import sys; from jobs.embedding import Encoder; e = Encoder(); print(e.digest, e.dimensions);"
+        "import sys; from jobs.search.embedding import Encoder; e = Encoder(); print(e.digest, e.dimensions);"
         "assert 'torch' not in sys.modules and 'transformers' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
