@@ -30,8 +30,8 @@ stop:  ## stop the embedded Postgres and S3
 clean: stop  ## remove what `make run` made: the services' data and OUT
 	@for path in "$(STATE)" "$(OUT)"; do if [ -e "$$path" ]; then du -sh "$$path" | sed 's/^/removed /'; rm -rf "$$path"; fi; done
 
-test: .venv/dev  ## every test that needs no cluster
-	@$(BIN)/pytest -q -m "not cluster"
+test: .venv/dev  ## every test that needs no cluster, but the long ones of test-kills
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not cluster and not kills"
 
 test-kills: .venv/dev  ## each job killed KILLS times with each signal, from a SEED
 	@$(BIN)/pytest -q tests/kills --kills $(KILLS) --seed $(SEED)

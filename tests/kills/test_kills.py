@@ -21,6 +21,8 @@ from jobs.process import services
 from jobs.storage import artifact
 from jobs.storage.store import Store
 
+pytestmark = pytest.mark.kills
+
 NAME = "kills"
 SETTINGS = {
     "CATALOGUE": NAME, "MODEL": NAME, "RUN": NAME, "BATCH": NAME, "SOURCE": "tiny",
