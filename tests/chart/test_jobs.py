@@ -137,3 +137,18 @@ def test_gpus_are_asked_for_where_models_run_and_nowhere_else(prod: list[Manifes
 def test_kueue_finds_its_label_on_every_job() -> None:
     for item in of_kind(render(*PROD, "kueue.queue=gpus"), "CronJob").values():
         assert item["spec"]["jobTemplate"]["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpus"
+
+
+def test_the_demo_is_the_local_run_s_sample() -> None:
+    from jobs.local import SAMPLE_DEFAULTS, TINY_DEFAULTS
+
+    manifests = render(*DEMO)
+    given: dict[str, str] = {}
+    for step in plan.STEPS:
+        variables = environment_of(job_of(manifests, step.name)["template"])
+        given |= {name.removeprefix("SKUSCRIBE_"): str(item.get("value")) for name, item in variables.items()}
+    wanted = SAMPLE_DEFAULTS | TINY_DEFAULTS
+    parts = {"PART_ROWS"}  # one pod describes the few titles of the demo
+    assert {name: given.get(name) for name in wanted if name not in parts} == {
+        name: value for name, value in wanted.items() if name not in parts
+    }
