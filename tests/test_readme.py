@@ -1,7 +1,7 @@
 """The README is true: every shell command and every SQL statement in it runs, in order, as a newcomer would run them.
 
-Blocks marked `sh cluster` are run by tests/cluster, for they need a cluster. `make test`, `make bench` and the like are
-checked to exist and are not run from here: `.ci/run` runs them.
+Blocks marked `sh cluster` need a cluster: their releases are rendered here, and installed in tests/cluster. `make test`,
+`make bench` and the like are checked to exist and are not run from here: `.ci/run` runs them.
 """
 
 import os
@@ -70,6 +70,7 @@ def in_shell(folder: Path, script: str) -> str:
     return done.stdout
 
 
+@pytest.mark.timeout(1800)
 def test_every_command_and_statement_runs_in_order(checkout: Path) -> None:
     ran = 0
     for block in blocks():
@@ -85,6 +86,10 @@ def test_every_command_and_statement_runs_in_order(checkout: Path) -> None:
         elif block.language == "sh":
             lines = [line for line in block.text.splitlines() if not NOT_FROM_HERE.match(line)]
             in_shell(checkout, "\n".join(lines))
+            ran += 1
+        elif block.language == "sh cluster":
+            assert all(line.startswith("helm install ") for line in block.text.splitlines())
+            in_shell(checkout, block.text.replace("helm install", ".venv/bin/helm template"))
             ran += 1
     assert ran >= 8
 

@@ -21,7 +21,7 @@ from jobs.process import services
 from jobs.storage import artifact
 from jobs.storage.store import Store
 
-pytestmark = pytest.mark.kills
+pytestmark = [pytest.mark.kills, pytest.mark.timeout(3600)]
 
 NAME = "kills"
 SETTINGS = {
