@@ -22,7 +22,7 @@ QUICK = (
     "prepare.settings.input=s3://skuscribe/raw/sample.jsonl.gz", "prepare.settings.shard_rows=350", "prepare.settings.held_out_rows=40",
     "fetchModel.settings.source=tiny", f"shards={SHARDS}", "train.settings.rouge_rows=0", "evaluate.settings.questions=4",
     "describe.settings.limit=8", "train.gpus=0", "evaluate.gpus=0", "describe.gpus=0", "shm=64Mi",
-    *(f"{step}.resources.requests.cpu=100m,{step}.resources.requests.memory=300Mi,{step}.resources.requests.ephemeral-storage=1Gi"
+    *(f"{step}.resources.requests.cpu=100m,{step}.resources.requests.memory=300Mi,{step}.resources.requests.ephemeral-storage=1Gi,{step}.resources.limits.cpu=1"
       for step in ("prepare", "fetchModel", "embed", "build", "train", "evaluate", "describe", "report")),
 )  # fmt: skip
 USES_STORE = (
