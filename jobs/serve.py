@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from jobs.process import log, services
+from jobs.process import lifecycle, log, services
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.process.settings import Settings as CommonSettings
 from jobs.process.settings import unit
@@ -22,7 +22,7 @@ from jobs.process.settings import unit
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD")
 SAMPLE_KEY = "raw/sample.jsonl.gz"
 CHUNK_BYTES = 1 << 18
-LOOK_EVERY_SECONDS = 1.0
+LOOK_EVERY_SECONDS = 0.5
 
 
 class Settings(CommonSettings):
@@ -76,14 +76,15 @@ async def _serve(settings: Settings, own: Mapping[str, str]) -> None:
         settings.postgres_port: int(own["PGPORT"]),
         settings.s3_port: int(own["AWS_ENDPOINT_URL"].rsplit(":", 1)[1]),
     }
-    async with contextlib.AsyncExitStack() as stack:
-        for outer, inner in ports.items():
-            await stack.enter_async_context(await _relay(settings.listen, outer, inner))
+    folder = settings.folder.resolve()
+    with lifecycle.deferred() as stop:  # an exception that a signal raises may hit any task, and end that one alone
+        relays = [await _relay(settings.listen, outer, inner) for outer, inner in ports.items()]
         settings.ready_file.touch()
         log.fact("services ready", listen=settings.listen, postgres=settings.postgres_port, s3=settings.s3_port)
-        folder = settings.folder.resolve()
-        while len(services.running(folder)) == 2:
+        while not stop.requested and len(services.running(folder)) == 2:
             await asyncio.sleep(LOOK_EVERY_SECONDS)
+        for relay in relays:
+            relay.close()
     running = ", ".join(services.running(folder)) or "none"
     raise NotReadyError(f"a server ended (still running: {running}); the logs are in {folder}")
 

@@ -87,7 +87,7 @@ def test_postgres_takes_the_given_password_from_the_owner_and_not_from_the_super
 
 def test_a_signal_ends_it_and_both_servers(served: Served) -> None:
     served.process.send_signal(signal.SIGTERM)
-    _, said = served.process.communicate(timeout=30)
+    _, said = served.process.communicate(timeout=60)
     assert served.process.returncode == 143, said
     assert services.running(served.folder / "data") == []
     assert not (served.folder / "ready").exists()
