@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,18 @@ def test_all_shards_are_trained_in_a_chain_and_the_child_loads_in_plain_transfor
     assert runs.trained_shard(ready, "main", 1).manifest.created == second.manifest.created
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As many threads as `kill_often` uses: with another number, sums are rounded otherwise."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_killed_at_any_moment_by_either_signal_the_weights_come_out_equal_bit_for_bit(ready: Store) -> None:
     run(ready, index=0, run="undisturbed", save_every_seconds=1000)
     endings = run_elsewhere("7", "train --run disturbed --index 0 --save-every-seconds 0.4")

@@ -7,6 +7,7 @@ They outlive the command that started them; `stop()` ends them.
 import contextlib
 import importlib.util
 import os
+import random
 import secrets
 import shlex
 import shutil
@@ -25,6 +26,7 @@ ENVIRONMENT_FILE = "environment"
 DATABASE, OWNER, READER, SUPERUSER = "skuscribe", "skuscribe", "skuscribe_reader", "postgres"
 BUCKET = "skuscribe"
 START_TIMEOUT_SECONDS = 60.0
+PORTS = range(15_000, 32_000)
 HOST = "127.0.0.1"
 
 
@@ -216,6 +218,8 @@ def _start_s3(folder: Path, environment: dict[str, str]) -> None:
         "filer.port",
         "filer.port.grpc",
         "s3.port.grpc",
+        "admin.port",
+        "admin.port.grpc",
     ]
     ports = dict(zip(names, _free_ports(len(names)), strict=True))
     command = [
@@ -328,8 +332,14 @@ def _answers(port: int) -> bool:
 
 
 def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        listeners = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for listener in listeners:
-            listener.bind((HOST, 0))
-        return [int(listener.getsockname()[1]) for listener in listeners]
+    """Ports that nobody listens on, below those that systems hand to outgoing connections, which come and go."""
+    found: list[int] = []
+    for port in random.sample(PORTS, len(PORTS)):
+        with contextlib.suppress(OSError), socket.socket() as listener:
+            listener.bind((HOST, port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise NotReadyError(
+        f"no {count} ports are free on {HOST} between {PORTS.start} and {PORTS.stop}: stop other servers"
+    )
