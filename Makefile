@@ -66,7 +66,7 @@ install: .venv/local  ## the locked dependencies into .venv
 	@rm -rf .venv/download && touch $@
 
 image:  ## the image of every job, for CPUs, built and loaded by BUILD_IMAGE, as IMAGE
-	$(BUILD_IMAGE)
+	@PIP_CONSTRAINT= $(BUILD_IMAGE)  # the lock alone decides: a build does not see this machine's own constraints
 
 test-cluster: .venv/dev  ## every test that needs a cluster: KUBECONFIG says which
 	@test -n "$$KUBECONFIG" || { echo "KUBECONFIG is not set: no cluster to test on"; exit 78; }

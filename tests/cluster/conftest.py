@@ -51,8 +51,9 @@ def cluster(namespace: str) -> Cluster:
 @pytest.fixture(scope="session")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """64 simulated GPU nodes and one without a GPU."""
-    program = simulation.kwok()
+    folder = tmp_path_factory.mktemp("kwok")
+    program = simulation.kwok(folder)
     if program is None:
-        pytest.skip("no kwok: put it on PATH, or beside the kubeconfig in bin/")
-    with simulation.simulated_nodes(program, 64, tmp_path_factory.mktemp("kwok") / "kwok.log"):
+        pytest.skip("no kwok, which simulates nodes: put it on PATH")
+    with simulation.simulated_nodes(program, 64, folder / "kwok.log"):
         yield

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 CHART = Path(__file__).parents[2] / "charts" / "skuscribe"
@@ -106,6 +107,20 @@ class Installed:
             time.sleep(0.5)
         raise AssertionError(f"{what}: not within {seconds} s\n{self.story()}")
 
+    def follow(self, pod: str, event: str, seconds: float) -> None:
+        """Read a pod's log as it is written, until it tells of this event."""
+        command = [str(PROGRAMS / "kubectl"), "-n", self.namespace, "logs", "-f", pod]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            stop = Timer(seconds, process.kill)
+            stop.start()
+            try:
+                told = any(f'"event": "{event}"' in line for line in process.stdout)
+            finally:
+                stop.cancel()
+                process.kill()
+        assert told, f"{pod} has not told of {event!r} within {seconds} s\n{self.story()}"
+
     def logs(self, component: str) -> list[Object]:
         """The JSON lines of a component's pods."""
         text = self.kubectl("logs", "-l", self.selector(component), "--tail=-1", check=False)
@@ -137,7 +152,7 @@ class Installed:
     def story(self) -> str:
         """Jobs, pods, events and last words, for whoever reads a failure."""
         parts = [
-            self.kubectl("get", "jobs,pods,events", "--sort-by=.metadata.creationTimestamp", check=False),
+            *(self.kubectl("get", kinds, check=False) for kinds in ("jobs,pods", "events")),
             *(" | ".join(self.last_words(step)) for step in ("pipeline",)),
             self.kubectl("logs", "-l", self.selector("pipeline"), "--tail=20", check=False),
         ]

@@ -3,6 +3,7 @@
 kwok moves the pods, as simulated.yaml says; the API server, the Job controller and the scheduler are the real ones.
 """
 
+import lzma
 import os
 import shutil
 import subprocess
@@ -13,15 +14,24 @@ from pathlib import Path
 from typing import Any
 
 from . import kube
+from .machines import MACHINES
 
 LABEL = "skuscribe-test-simulated"
 GPU = "nvidia.com/gpu"
 
 
-def kwok() -> str | None:
-    """The kwok program: on PATH, or in the folder `bin` beside the kubeconfig."""
-    beside = Path(os.environ.get("KUBECONFIG", "")).parent / "bin"
-    return shutil.which("kwok", path=f"{os.environ.get('PATH', '')}:{beside}")
+def kwok(folder: Path) -> str | None:
+    """The kwok program: on PATH, or the packed one of the local cluster, unpacked into `folder`."""
+    packed = MACHINES / "bin" / "kwok.xz"
+    if found := shutil.which("kwok"):
+        return found
+    if not packed.exists():
+        return None
+    program = folder / "kwok"
+    with lzma.open(packed) as source, program.open("wb") as target:
+        shutil.copyfileobj(source, target)
+    program.chmod(0o700)
+    return str(program)
 
 
 @contextmanager

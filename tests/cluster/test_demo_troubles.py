@@ -6,7 +6,7 @@ One release keeps the demo's services; others use them as they would use a bucke
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ import pytest
 from . import kube
 from .conftest import own_namespace
 from .installed import Installed
+from .machines import MACHINES
 from .test_demo import MINUTES, RESTRICTED
 
 SHARDS = 2
 QUICK = (
     "prepare.settings.input=s3://skuscribe/raw/sample.jsonl.gz", "prepare.settings.shard_rows=350", "prepare.settings.held_out_rows=40",
-    "fetchModel.settings.source=tiny", f"shards={SHARDS}", "train.settings.rouge_rows=0", "evaluate.settings.questions=4",
+    "fetchModel.settings.source=tiny", f"shards={SHARDS}", "train.settings.rouge_rows=0", "train.settings.epochs=8",
+    "train.settings.save_every_seconds=0.5", "evaluate.settings.questions=4",
     "describe.settings.limit=8", "train.gpus=0", "evaluate.gpus=0", "describe.gpus=0", "shm=64Mi",
     *(f"{step}.resources.requests.cpu=100m,{step}.resources.requests.memory=300Mi,{step}.resources.requests.ephemeral-storage=1Gi,{step}.resources.limits.cpu=1"
       for step in ("prepare", "fetchModel", "embed", "build", "train", "evaluate", "describe", "report")),
@@ -66,35 +68,41 @@ def test_a_training_leaves_the_weights_of_every_shard(undisturbed: dict[str, str
     assert len(set(undisturbed.values())) == SHARDS
 
 
-def pod_in_shard(release: Installed, shard: int) -> Callable[[], dict[str, Any] | None]:
-    """The pod that trains this shard and has begun with it."""
+def pod_within_shard(release: Installed, shard: int) -> dict[str, Any]:
+    """The pod that trains this shard, once it has saved a state and goes on."""
 
-    def found() -> dict[str, Any] | None:
+    def running() -> dict[str, Any] | None:
         for pod in release.objects("pods", "train"):
             index = pod["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"]
             if index == str(shard) and pod["status"]["phase"] == "Running":
-                name = pod["metadata"]["name"]
-                log = release.kubectl("logs", name, check=False)
-                return dict(pod) if '"state saved"' in log or '"event": "train' in log else None
+                return dict(pod)
         return None
 
-    return found
+    pod: dict[str, Any] = release.wait_until(f"a pod trains shard {shard}", running, 5 * MINUTES)
+    release.follow(pod["metadata"]["name"], "state saved", 5 * MINUTES)
+    return pod
+
+
+def assert_resumed(release: Installed) -> None:
+    """A later pod went on from what the one before had saved."""
+    assert any(line["event"] == "going on from a saved state" for line in release.logs("train")), release.story()
 
 
 def test_a_pod_deleted_in_a_shard_costs_nothing_but_time(store: Installed, undisturbed: dict[str, str]) -> None:
-    release = user(store, "deleted", TRAINING, "train.settings.save_every_seconds=3")
+    release = user(store, "deleted", TRAINING)
     release.install()
-    pod = release.wait_until("a pod trains shard 1", pod_in_shard(release, 1), 5 * MINUTES)
+    pod = pod_within_shard(release, 1)
     release.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=false")
     release.wait_for_pipeline(10 * MINUTES)
+    assert_resumed(release)
     assert dict(store.digests("deleted")) == undisturbed
     release.uninstall()
 
 
 def test_an_upgrade_while_it_trains_does_not_disturb_the_shard(store: Installed, undisturbed: dict[str, str]) -> None:
-    release = user(store, "upgraded", TRAINING, "train.settings.save_every_seconds=3")
+    release = user(store, "upgraded", TRAINING)
     release.install()
-    pod = release.wait_until("a pod trains shard 1", pod_in_shard(release, 1), 5 * MINUTES)
+    pod = pod_within_shard(release, 1)
     release.upgrade("report.settings.examples=3", "pipeline.steps={prepare,fetch-model,train}")
     release.upgrade("evaluate.settings.questions=5", "gracePeriodSeconds=60")
     release.wait_for_pipeline(10 * MINUTES)
@@ -158,7 +166,6 @@ def test_two_releases_side_by_side_do_not_meet(store: Installed, undisturbed: di
     second.uninstall()
 
 
-MACHINES = Path(__file__).parents[3] / "shared" / "cluster"
 ON_GPU_NODE = (
     "train.gpus=1", "gpuPod.nodeSelector.cloud\\.google\\.com/gke-accelerator=nvidia-l4",
     "gpuPod.tolerations[0].key=nvidia.com/gpu", "gpuPod.tolerations[0].operator=Exists",
@@ -184,9 +191,9 @@ def machines() -> Path:
 
 def training_on_gpu(store: Installed, name: str) -> tuple[Installed, dict[str, Any]]:
     """A release that trains shard 1 on the GPU node at this moment, and the pod that does."""
-    release = user(store, name, TRAINING, "train.settings.save_every_seconds=3", *ON_GPU_NODE)
+    release = user(store, name, TRAINING, *ON_GPU_NODE)
     release.install()
-    return release, release.wait_until("a pod trains shard 1", pod_in_shard(release, 1), 5 * MINUTES)
+    return release, pod_within_shard(release, 1)
 
 
 def test_a_drained_node_costs_no_retry(store: Installed, undisturbed: dict[str, str], gpu_node: str) -> None:
@@ -197,6 +204,7 @@ def test_a_drained_node_costs_no_retry(store: Installed, undisturbed: dict[str, 
     finally:
         release.kubectl("uncordon", gpu_node)
     release.wait_for_pipeline(10 * MINUTES)
+    assert_resumed(release)
     job = release.job("train")
     assert job is not None
     assert not job["status"].get("failed")
@@ -214,6 +222,7 @@ def test_a_reclaimed_machine_costs_nothing_but_time(
     finally:
         subprocess.run([machines / "up"], check=True, capture_output=True, timeout=240)
     release.wait_for_pipeline(10 * MINUTES)
+    assert_resumed(release)
     job = release.job("train")
     assert job is not None
     # A machine of the same name that is back sooner than the pod is missed leaves a failure without the condition.
