@@ -122,8 +122,9 @@ class Installed:
         assert told, f"{pod} has not told of {event!r} within {seconds} s\n{self.story()}"
 
     def logs(self, component: str) -> list[Object]:
-        """The JSON lines of a component's pods."""
-        text = self.kubectl("logs", "-l", self.selector(component), "--tail=-1", check=False)
+        """The JSON lines of a component's pods; a pod whose node went has left none."""
+        names = [pod["metadata"]["name"] for pod in self.objects("pods", component)]
+        text = "".join(self.kubectl("logs", name, check=False) for name in names)
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
     def last_words(self, component: str) -> list[str]:

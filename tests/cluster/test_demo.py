@@ -122,5 +122,9 @@ def test_an_upgrade_launches_what_is_new_and_a_rollback_goes_back(demo: Installe
 def test_an_uninstall_leaves_nothing_behind(demo: Installed) -> None:
     demo.uninstall()
     kinds = "all,secrets,configmaps,serviceaccounts,roles,rolebindings,networkpolicies,persistentvolumeclaims,cronjobs"
-    left = demo.kubectl("get", kinds, "-o", "name").split()
-    assert sorted(left) == ["configmap/kube-root-ca.crt", "serviceaccount/default"]
+
+    def only_what_every_namespace_has() -> bool:
+        left = demo.kubectl("get", kinds, "-o", "name").split()
+        return sorted(left) == ["configmap/kube-root-ca.crt", "serviceaccount/default"]
+
+    demo.wait_until("nothing is left", only_what_every_namespace_has, 2 * MINUTES)
