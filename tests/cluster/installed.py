@@ -124,7 +124,7 @@ class Installed:
     def logs(self, component: str) -> list[Object]:
         """The JSON lines of a component's pods; a pod whose node went has left none."""
         names = [pod["metadata"]["name"] for pod in self.objects("pods", component)]
-        text = "".join(self.kubectl("logs", name, check=False) for name in names)
+        text = "\n".join(self.kubectl("logs", name, check=False) for name in names)
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
     def last_words(self, component: str) -> list[str]:

@@ -85,7 +85,8 @@ def pod_within_shard(release: Installed, shard: int) -> dict[str, Any]:
 
 def assert_resumed(release: Installed) -> None:
     """A later pod went on from what the one before had saved."""
-    assert any(line["event"] == "going on from a saved state" for line in release.logs("train")), release.story()
+    events = [line["event"] for line in release.logs("train")]
+    assert "going on from a saved state" in events, f"{events}\n{release.story()}"
 
 
 def test_a_pod_deleted_in_a_shard_costs_nothing_but_time(store: Installed, undisturbed: dict[str, str]) -> None:
