@@ -168,7 +168,7 @@ def _judged(raw: RawRow, title: str, content: str, rules: Rules) -> RawRow | Rej
         return Reject(raw.row, raw.uid, "content-empty-once-cleaned", shown(raw.content))
     if len(content) < rules.min_content_characters:
         return Reject(raw.row, raw.uid, "content-too-short", shown(raw.content))
-    if content.lower() == title.lower():
+    if len(content) < 4 * len(title) and content.lower() == title.lower():  # a lower case is thrice as long at most
         return Reject(raw.row, raw.uid, "content-repeats-title", shown(raw.content))
     if len(content) > rules.max_content_characters:
         content = _cut(content, rules.max_content_characters)

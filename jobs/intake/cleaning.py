@@ -33,8 +33,10 @@ _MARK_AT_END = re.compile("[®™©℠]+(?=[\\s.,!?;:)]|$)")
 _INVISIBLE = re.compile("[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffc]")
 _LONE_JOINER = re.compile("(?<!\\w)(?<![\u0300-\u036f\u0600-\u1cff])[\u200c\u200d]|[\u200c\u200d](?!\\w)")
 _LONE_MIDDLE_DOT = re.compile(r"(?<!\w)·|·(?!\w)")
+_LONERS = "®™©℠\u200c\u200d·"
 
-_SIGNS = re.compile(r"[*~^<>=_#@{}|]+")
+_SIGNS_ALONE = "*~^<>=_#@{}|"
+_SIGNS = re.compile(f"[{re.escape(_SIGNS_ALONE)}]+")
 _SIGN_RUN = re.compile(r"([+/&])\1\1+")
 _EMPTY_BRACKETS = re.compile(r"\((?:TM|tm|R|r|\s*)\)|\[\s*\]")
 _ESCAPED_BREAK = re.compile(r"\\[nrt](?![a-z])")
@@ -43,8 +45,8 @@ _DASHES = re.compile(r"--+")
 _QUOTES = re.compile(r"''+|\"\"+")
 _RUN = re.compile(r"(?:([.,;:])\1+|[!?]{2,})(\w?)")
 _SPACE_BEFORE = re.compile(r"\s+(?:([.,])(?=\s|$)|,(?=\w))")
-_LEADING = re.compile(r"^(?:[,;:!?\s]|\.(?!\d)|-(?!\d))+")
-_TRAILING = re.compile(r"[-,;:/&\s]+$")
+_LEADING = re.compile(r"(?:[,;:!?\s]|\.(?!\d)|-(?!\d))+")
+_TRAILING = "-,;:/& "
 
 # In RE2's dialect: whatever a step could change. A text without any of it is clean as it stands.
 _DIRT = r"""[^A-Za-z0-9 .,!?'"()%$/+:;\-\[\]&]|  |\.\.|,,|;;|::|[!?][!?]|--|''|""| [,.]|\+\+\+|///|&[A-Za-z#&]"""
@@ -158,11 +160,25 @@ def _one_of_a_run(match: re.Match[str]) -> str:
 
 
 def _without_loose_ends(text: str) -> str:
-    return _TRAILING.sub("", _LEADING.sub("", text))
+    begun = _LEADING.match(text)
+    return (text[begun.end() :] if begun else text).rstrip(_TRAILING)
 
 
 def _is_not_ascii(text: str) -> bool:
     return not text.isascii()
+
+
+def _has_loners(text: str) -> bool:
+    return not text.isascii() and _has_one_of(text, _LONERS)
+
+
+def _has_one_of(text: str, characters: str) -> bool:
+    """Looks for one after the other: some passes of a search for one character are faster than one for many."""
+    return any(character in text for character in characters)
+
+
+def _has_space_to_close(text: str) -> bool:
+    return "  " in text or text[:1].isspace() or text[-1:].isspace()
 
 
 def _has_a_run(text: str) -> bool:
@@ -179,11 +195,11 @@ _FIRST: tuple[_Step, ...] = (
     (_is_not_ascii, _without_invisible),
     (lambda text: "<" in text or "&" in text or "{" in text, without_markup),
     (_is_not_ascii, _without_invisible),
-    (_is_not_ascii, _without_loners),
+    (_has_loners, _without_loners),
     (lambda text: "`" in text or not (text.isascii() and text.isprintable()), _normalised),
 )
 _LAST: tuple[_Step, ...] = (
-    (bool, lambda text: " ".join(text.split())),
+    (_has_space_to_close, lambda text: " ".join(text.split())),
     (lambda text: " ." in text or " ," in text, lambda text: _SPACE_BEFORE.sub(lambda match: match[1] or ", ", text)),
     (_has_a_run, lambda text: _RUN.sub(_one_of_a_run, text)),
     (_has_loose_ends, _without_loose_ends),
@@ -193,7 +209,7 @@ _STEPS: dict[Profile, tuple[_Step, ...]] = {
     "catalogue": (
         *_FIRST,
         (lambda text: "\\" in text, _without_escapes),
-        (lambda text: _SIGNS.search(text) is not None, _without_empty_signs),
+        (lambda text: _has_one_of(text, _SIGNS_ALONE), _without_empty_signs),
         (lambda text: "(" in text or "[" in text, lambda text: _EMPTY_BRACKETS.sub(" ", text)),
         (lambda text: "+++" in text or "///" in text or "&&&" in text, lambda text: _SIGN_RUN.sub(" ", text)),
         (lambda text: "''" in text or '""' in text, lambda text: _QUOTES.sub('"', text)),
