@@ -1,18 +1,17 @@
 """What texts are measured with: ROUGE against a reference, repetition, and how sure a mean is.
 
-ROUGE is rouge-score's, with the Porter stemmer, F-measure, as the `evaluate` library's `rouge` reports it. It is called
-directly, for `import evaluate` takes ten seconds and more. Its words are runs of a-z and 0-9: text of other scripts scores 0.
+ROUGE is rouge-score's, with the Porter stemmer, F-measure, asked through the `evaluate` library. Its words are runs of a-z and
+0-9: text of other scripts scores 0.
 """
 
 import re
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
 
 REPETITION_WORDS = 3
 _WORD = re.compile(r"\w+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
-_STEMS_KEPT = 200_000
 
 
 @dataclass(frozen=True)
@@ -39,14 +38,17 @@ def rouge(predictions: Sequence[str], references: Sequence[str]) -> list[Rouge]:
 
     Source: Lin 2004, "ROUGE: A Package for Automatic Evaluation of Summaries". Errors: ValueError when lengths differ.
     """
-    from nltk.stem.porter import PorterStemmer
-    from rouge_score.rouge_scorer import RougeScorer
+    if len(predictions) != len(references):
+        raise ValueError(f"each prediction needs a reference: {len(predictions)} and {len(references)} were given")
+    if not predictions:
+        return []
+    from jobs.judging.rouge_metric import RougeMetric
 
-    names = [field.name for field in fields(Rouge)]
-    scorer = RougeScorer(names, tokenizer=_Tokenizer(PorterStemmer()))
-    pairs = zip(predictions, references, strict=True)
-    scores = (scorer.score("\n".join(sentences(reference)), "\n".join(sentences(text))) for text, reference in pairs)
-    return [Rouge(*(float(score[name].fmeasure) for name in names)) for score in scores]
+    with tempfile.TemporaryDirectory(prefix="skuscribe-") as folder:  # the library makes one, and leaves it empty
+        metric = RougeMetric(keep_in_memory=True, cache_dir=folder)
+        texts, expected = (["\n".join(sentences(text)) for text in side] for side in (predictions, references))
+        found = metric.compute(predictions=texts, references=expected)
+    return [Rouge(*values) for values in zip(*(found[field.name] for field in fields(Rouge)), strict=True)]
 
 
 def mean(scores: Sequence[Rouge]) -> Rouge:
@@ -86,15 +88,3 @@ def words(text: str) -> list[str]:
 def sentences(text: str) -> list[str]:
     """The sentences of a text: what ends with `.`, `!` or `?` before a space, or with its line."""
     return [part.strip() for part in _SENTENCE_END.split(text) if part.strip()]
-
-
-class _Tokenizer:
-    """rouge-score's own tokens. The stem of a word is kept, for stemming is most of the time that ROUGE takes."""
-
-    def __init__(self, stemmer) -> None:  # type: ignore[no-untyped-def]  # nltk carries no types
-        self.stem = lru_cache(_STEMS_KEPT)(stemmer.stem)
-
-    def tokenize(self, text: str) -> list[str]:
-        from rouge_score.tokenize import tokenize
-
-        return list(tokenize(text, self))
