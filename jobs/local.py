@@ -29,7 +29,7 @@ from jobs.storage.store import Store
 
 SAMPLE_DEFAULTS = {
     "SHARD_ROWS": "240", "HELD_OUT_ROWS": "40", "QUESTIONS": "40", "PART_ROWS": "20",
-    "EPOCHS": "6", "TARGET_TOKENS_PER_BATCH": "768", "ROUGE_ROWS": "10",
+    "EPOCHS": "6", "TARGET_TOKENS_PER_BATCH": "384", "ROUGE_ROWS": "10",
 }  # fmt: skip
 """Sizes for the generated sample: enough rows for three shards, so that a first run shows a chain."""
 
@@ -52,6 +52,7 @@ class Settings(CommonSettings):
     out: Path = Field(Path("out"), description="Where the results go.")
     state: Path = Field(Path(".skuscribe"), description="Where the embedded services keep their data.")
     name: Name | None = Field(None, description="Name of the catalogue, model, run and batch. Default: OUT's own name.")
+    retrieval_share: plan.RetrievalShare | None = None
     describe: int = Field(
         2000, ge=1, description="At most this many held-out titles are described.", json_schema_extra=unit("titles")
     )
@@ -73,7 +74,7 @@ def run(settings: Settings) -> None:
     rows = settings.input or str(_sample(state))
     variables = _variables(settings, name, rows, state)
     seconds = {}
-    for step in plan.in_order():
+    for step in plan.in_order(plan.steps(float(variables.get("SKUSCRIBE_RETRIEVAL_SHARE", 0)))):
         began = time.monotonic()
         _run_step(step, variables)
         seconds[step.name] = round(time.monotonic() - began, 1)
@@ -116,6 +117,7 @@ def _variables(settings: Settings, name: str, rows: str, state: Path) -> dict[st
     fixed = {
         "INPUT": rows, "SOURCE": settings.source, "CATALOGUE": name, "MODEL": name, "RUN": name, "BATCH": name,
         **({"TOKENIZER": settings.tokenizer} if settings.tokenizer else {}),
+        **({} if settings.retrieval_share is None else {"RETRIEVAL_SHARE": str(settings.retrieval_share)}),
     }  # fmt: skip
     return (
         {f"SKUSCRIBE_{key}": value for key, value in chosen.items()}

@@ -6,7 +6,7 @@ with the pod's own last words. Try: skuscribe pipeline --release demo --namespac
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from pydantic import Field, field_validator
 
@@ -32,6 +32,7 @@ class Settings(CommonSettings):
     )
     namespace: str = Field("", description="Where the release lives. Empty: where these credentials belong.")
     steps: str = Field("", description="The steps to run, with commas between them. Empty: all.")
+    retrieval_share: plan.RetrievalShare = 0.0
     run: Name = Field("main", description="Name of the run: another name makes other Jobs of the same templates.")
     patience_seconds: float = Field(
         600, gt=0, description="How long to wait for an API server that is away.", json_schema_extra=unit("seconds")
@@ -52,7 +53,8 @@ def run(settings: Settings) -> None:
     cluster = Cluster(settings.namespace, settings.patience_seconds)
     enabled = _words(settings.steps) or [step.name for step in plan.STEPS]
     log.fact("pipeline", release=settings.release, namespace=cluster.namespace, steps=",".join(enabled))
-    Pipeline(cluster, settings.release, enabled, settings.run).follow()
+    needs = needs_among(plan.steps(settings.retrieval_share), enabled)
+    Pipeline(cluster, settings.release, needs, settings.run).follow()
 
 
 def _words(text: str) -> list[str]:
@@ -60,11 +62,10 @@ def _words(text: str) -> list[str]:
 
 
 class Pipeline:
-    """The steps of a release, and what is known of their Jobs."""
+    """The steps of a release, each with those that it needs, and what is known of their Jobs."""
 
-    def __init__(self, cluster: Cluster, release: str, enabled: Sequence[str], run: str) -> None:
-        self._cluster, self._release, self._run = cluster, release, run
-        self._needs = needs_among(plan.STEPS, enabled)
+    def __init__(self, cluster: Cluster, release: str, needs: Mapping[str, tuple[str, ...]], run: str) -> None:
+        self._cluster, self._release, self._run, self._needs = cluster, release, run, needs
         self._seen: dict[str, SeenJob] = {}
         self._raw: dict[str, Json] = {}
         self._held: Mapping[str, str] = {}

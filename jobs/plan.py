@@ -1,10 +1,21 @@
 """Which step needs which: the one place that says so. The local run follows it, and so does the cluster."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 Parts = Literal["one", "shards", "stages", "files", "batches"]
+
+RetrievalShare = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=1,
+        description="Of the training rows, so many (0 to 1) are shown their neighbours; 0 trains without an index.",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,13 @@ STEPS = (
     Step("describe", needs=("train", "build"), parts="batches"),
     Step("report", needs=("evaluate", "describe")),
 )
+
+
+def steps(retrieval_share: float = 0.0) -> tuple[Step, ...]:
+    """The steps; a training that shows neighbours waits for the index."""
+    if not retrieval_share:
+        return STEPS
+    return tuple(replace(step, needs=(*step.needs, "build")) if step.name == "train" else step for step in STEPS)
 
 
 def in_order(steps: tuple[Step, ...] = STEPS) -> Iterator[Step]:

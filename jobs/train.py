@@ -1,30 +1,34 @@
 """Train a shard's model from the model before it, or all shards in a chain.
 
-Reads catalogue/NAME and the parent: the model of the shard before, for the first shard the base model.
-Writes runs/RUN/run.json once and runs/RUN/shard-00000: the model in transformers' own layout, and its metrics. A state to
-go on from is saved every few minutes and when a signal comes; killed anywhere and started again, the weights come out equal.
+Reads catalogue/NAME and the parent: the model of the shard before, for the first shard the base model; with
+--retrieval-share, the index in Postgres. Writes runs/RUN/run.json once and runs/RUN/shard-00000: the model in transformers' own
+layout, and its metrics. A state to go on from is saved every few minutes and when a signal comes; killed anywhere and
+started again, the weights come out equal.
 Try: skuscribe train --epochs 1 --target-tokens-per-batch 1024
 """
 
 import json
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
-from jobs.model import batches, model_card, models, recipes, throughput, training_state
+from jobs.model import batches, model_card, models, recipes, training_state
 from jobs.model.recipes import Recipe, RecipeName
-from jobs.model.training_state import Place, Progress
+from jobs.model.training_state import Place
+from jobs.plan import RetrievalShare
 from jobs.process import lifecycle, log
 from jobs.process.errors import ConfigurationError, InputError
-from jobs.process.settings import IndexedSettings, Name, unit
+from jobs.process.settings import Name, unit
 from jobs.storage import artifact, catalogue, runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.store import Store
+from jobs.writing import training_prompts
+from jobs.writing.choices import PROMPT_TOKENS, RetrievalSettings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +39,7 @@ if TYPE_CHECKING:
 OF_RECIPE = "Default: the recipe's."
 
 
-class Settings(IndexedSettings):
+class Settings(RetrievalSettings):
     """What `train` can be told."""
 
     catalogue: Name = Field("main", description="The catalogue to train on.")
@@ -43,6 +47,7 @@ class Settings(IndexedSettings):
     model: Name = Field("base", description="The base model of the first shard.")
     recipe: RecipeName = Field("fast", description="`fast`, or `reference`: what the notebooks did.")
     seed: int = Field(13, ge=0, lt=2**32, description="Decides the order of the rows, and dropout.")
+    retrieval_share: RetrievalShare = 0.0
     epochs: int | None = Field(
         None, ge=1, le=1000, description=f"How often each row is seen. {OF_RECIPE}", json_schema_extra=unit("epochs")
     )
@@ -69,7 +74,11 @@ class Settings(IndexedSettings):
         None, ge=1, le=1024, description=f"Batches per optimizer step. {OF_RECIPE}", json_schema_extra=unit("batches")
     )
     max_source_tokens: int | None = Field(
-        None, ge=8, le=4096, description=f"Prompts are cut there. {OF_RECIPE}", json_schema_extra=unit("tokens")
+        None,
+        ge=8,
+        le=4096,
+        description=f"Prompts are cut there. {OF_RECIPE[:-1]}, or {PROMPT_TOKENS} with --retrieval-share.",
+        json_schema_extra=unit("tokens"),
     )
     max_target_tokens: int | None = Field(
         None, ge=8, le=4096, description=f"Descriptions are cut there. {OF_RECIPE}", json_schema_extra=unit("tokens")
@@ -98,23 +107,43 @@ class Settings(IndexedSettings):
         return self
 
 
+@dataclass(frozen=True)
+class Chain:
+    """What all shards of a run are trained with. `decisive` decides the weights; `origins` are the digests they come from."""
+
+    store: Store
+    products: Catalogue
+    base: Artifact
+    recipe: Recipe
+    decisive: Mapping[str, Any]
+    origins: Mapping[str, str]
+
+
 def run(settings: Settings) -> None:
     """Train one shard, or all. Errors: 65 bad rows, 75 no parent yet, 78 another configuration, 143 interrupted."""
+    chain = _chain(settings)
+    shards = chain.products.shards
+    if settings.index is not None and settings.index >= shards:
+        raise ConfigurationError(
+            f"--index {settings.index}: catalogue {settings.catalogue!r} has {shards} shards, 0 to {shards - 1}"
+        )
+    origins = {f"{name}_digest": digest for name, digest in chain.origins.items()}
+    runs.freeze(chain.store, settings.run, {**chain.decisive, **origins})
+    for shard in [settings.index] if settings.index is not None else range(shards):
+        _train_shard(settings, chain, shard)
+
+
+def _chain(settings: Settings) -> Chain:
     store, recipe = Store(settings.store), _recipe(settings)
     products, base = catalogue.require(store, settings.catalogue), runs.base_model(store, settings.model)
-    if settings.index is not None and settings.index >= products.shards:
-        raise ConfigurationError(
-            f"--index {settings.index}: catalogue {settings.catalogue!r} has {products.shards} shards, 0 to {products.shards - 1}"
-        )
-    configuration = {
+    decisive = {
         **asdict(recipe), "recipe": recipe.name, "seed": settings.seed, "rouge_rows": settings.rouge_rows,
         "rouge_max_tokens": settings.rouge_max_tokens, "catalogue": settings.catalogue, "model": settings.model,
     }  # fmt: skip
-    del configuration["name"]
-    origins = {"base_model": base.digest, "catalogue": products.digest}
-    runs.freeze(store, settings.run, configuration | {f"{name}_digest": digest for name, digest in origins.items()})
-    for shard in [settings.index] if settings.index is not None else range(products.shards):
-        _train_shard(settings, recipe, store, products, base, shard, configuration | {"shard": shard}, origins)
+    del decisive["name"]
+    if settings.retrieval_share:
+        decisive |= settings.model_dump(include={"retrieval_share", "neighbours", "encoder"})
+    return Chain(store, products, base, recipe, decisive, {"base_model": base.digest, "catalogue": products.digest})
 
 
 def _recipe(settings: Settings) -> Recipe:
@@ -129,42 +158,36 @@ def _recipe(settings: Settings) -> Recipe:
         given["target_tokens_per_batch"] = 0
     if settings.target_tokens_per_batch is not None:
         given |= {"batch_rows": 0, "window_rows": recipe.window_rows or recipes.FAST.window_rows}
+    if settings.retrieval_share:
+        given = {"max_source_tokens": PROMPT_TOKENS} | given
     return replace(recipe, **given)
 
 
-def _train_shard(
-    settings: Settings,
-    recipe: Recipe,
-    store: Store,
-    products: Catalogue,
-    base: Artifact,
-    shard: int,
-    decisive: Mapping[str, Any],
-    origins: Mapping[str, str],
-) -> None:
-    path = runs.shard_path(settings.run, shard)
-    if _already_done(store, path, decisive, origins):
+def _train_shard(settings: Settings, chain: Chain, shard: int) -> None:
+    store, path, decisive = chain.store, runs.shard_path(settings.run, shard), {**chain.decisive, "shard": shard}
+    if _already_done(store, path, decisive, chain.origins):
         return
-    parent = base if shard == 0 else _parent(store, settings.run, shard - 1, base)
-    inputs = {**origins, "parent": parent.digest}
-    place = Place(store, path, decisive, inputs)
+    parent = chain.base if shard == 0 else _parent(store, settings.run, shard - 1, chain.base)
     with artifact.work_folder() as work, lifecycle.deferred() as stop:
-        table = products.read_shard(shard, work)
+        table = chain.products.read_shard(shard, work)
+        shown = _shown(settings, chain, shard, table) if settings.retrieval_share else None
+        inputs = {**chain.origins, "parent": parent.digest} | ({"neighbours": shown.digest} if shown else {})
+        place = Place(store, path, decisive, inputs)
         folder = parent.fetch_all(work / "parent", runs.MODEL_PREFIX if shard else "")
         model, tokenizer = _load(folder)
-        course, measure = _prepare(settings, recipe, shard, table, model, tokenizer, place)
+        prompts = training_prompts.prompts(table, shown, work)
+        course, measure = _prepare(settings, chain.recipe, shard, table, prompts, model, tokenizer, place)
         from jobs.model import training
 
         progress = training.train(course, model, measure, stop, work)
         child = work / "child"
         models.save(model.cpu(), child, folder)
         models.load(child)  # the head may be lost on the way to disk: look
-        source = str(base.manifest.figures.get("source", settings.model))
-        (child / "README.md").write_text(
-            model_card.card(settings.run, shard, inputs, source, recipe, settings.seed, progress.records)
-        )
+        source = str(chain.base.manifest.figures.get("source", settings.model))
+        card = model_card.card(settings.run, shard, inputs, source, chain.recipe, settings.seed, progress.records)
+        (child / "README.md").write_text(card)
         rows = {"train_rows": len(course.lengths.target), "test_rows": table.num_rows - len(course.lengths.target)}
-        figures = {"epochs": recipe.epochs, "gpu": course.device.gpu, "seconds": progress.seconds}
+        figures = {"epochs": chain.recipe.epochs, "gpu": course.device.gpu, "seconds": progress.seconds}
         _commit(place, child, progress.records, rows | figures)
 
 
@@ -173,7 +196,7 @@ def _already_done(store: Store, path: str, decisive: Mapping[str, Any], origins:
     standing = artifact.find(store, path)
     if standing is None:
         return False
-    artifact.done(store, path, decisive, {**origins, "parent": standing.manifest.inputs.get("parent", "")})
+    artifact.done(store, path, decisive, {**standing.manifest.inputs, **origins})
     log.fact("already done", artifact=store.at(path), validation_loss=standing.manifest.figures.get("validation_loss"))
     return True
 
@@ -187,6 +210,14 @@ def _parent(store: Store, run: str, shard: int, base: Artifact) -> Artifact:
             "run began with, or start a new run with --run"
         )
     return parent
+
+
+def _shown(settings: Settings, chain: Chain, shard: int, table: "pa.Table") -> Artifact:
+    """What a share of the shard's titles are shown beside them."""
+    return training_prompts.neighbours(
+        chain.store, settings.run, shard, settings.catalogue, chain.products.digest, table,
+        training_prompts.Choice(settings.retrieval_share, settings.neighbours, settings.encoder, settings.seed),
+    )  # fmt: skip
 
 
 def _load(folder: Path) -> "tuple[T5ForConditionalGeneration, PreTrainedTokenizerFast]":
@@ -207,69 +238,40 @@ def _prepare(
     recipe: Recipe,
     shard: int,
     table: "pa.Table",
+    prompts: Sequence[str],
     model: "T5ForConditionalGeneration",
     tokenizer: "PreTrainedTokenizerFast",
     place: Place,
 ) -> "tuple[Course, Measure]":
     """Tokens, plan and what is measured after each epoch."""
-    import pyarrow.compute as pc
+    from jobs.model import epochs, training
 
-    from jobs.model import training
-
-    halves = {split: table.filter(pc.equal(table["split"], split)) for split in (catalogue.TRAIN, catalogue.TEST)}
-    if not halves[catalogue.TRAIN].num_rows:
+    contents, sides = table["content"].to_pylist(), table["split"].to_pylist()
+    halves = {
+        split: [row for row, side in enumerate(sides) if side == split] for split in (catalogue.TRAIN, catalogue.TEST)
+    }
+    if not halves[catalogue.TRAIN]:
         raise InputError(
             f"shard {shard} of catalogue {settings.catalogue!r} has no training rows ({table.num_rows} rows in all): prepare it anew"
         )
     tokens = {
         split: batches.tokenise(
             tokenizer,
-            half["title"].to_pylist(),
-            half["content"].to_pylist(),
+            [prompts[row] for row in rows],
+            [contents[row] for row in rows],
             recipe.max_source_tokens,
             recipe.max_target_tokens,
         )
-        for split, half in halves.items()
+        for split, rows in halves.items()
     }
     lengths, device = batches.lengths_of(tokens[catalogue.TRAIN]), training.find_device()
     course = training.Course(
         shard, tokens[catalogue.TRAIN], lengths, batches.plan(lengths, recipe, settings.seed), recipe, device, settings.seed,
         place, settings.save_every_seconds,
     )  # fmt: skip
-    references = halves[catalogue.TEST]["content"].to_pylist()[: settings.rouge_rows]
-
-    def measure(epoch: int, progress: Progress, safe_point: Callable[[], None]) -> dict[str, Any]:
-        from jobs.model import validation
-
-        test, test_lengths = tokens[catalogue.TEST], batches.lengths_of(tokens[catalogue.TEST])
-        loss = validation.loss(model, test, test_lengths, device, safe_point)
-        rouge = validation.rouge(
-            model, tokenizer, test, test_lengths, references, settings.rouge_max_tokens, device, safe_point
-        )  # fmt: skip
-        record = _record(course, model, epoch, progress) | {"validation_loss": loss}
-        record |= asdict(rouge) if rouge else dict.fromkeys(("rouge1", "rouge2", "rougeL", "rougeLsum"))
-        log.fact("epoch done", **record)
-        return record
-
-    return course, measure
-
-
-def _record(course: "Course", model: "T5ForConditionalGeneration", epoch: int, progress: Progress) -> dict[str, Any]:
-    """What training itself tells of an epoch. Rates are over the seconds spent in steps; padding is left out of tokens."""
-    lengths, seconds = course.lengths, max(progress.epoch_seconds, 1e-9)
-    tokens = int(lengths.target.sum())
-    operations = throughput.training_operations(model.config, lengths)
-    return {
-        "shard": course.shard,
-        "epoch": epoch + 1,
-        "step": progress.step,
-        "training_loss": progress.loss_sum / tokens,
-        "examples_per_second": len(lengths.target) / seconds,
-        "target_tokens_per_second": tokens / seconds,
-        "padding_efficiency": batches.padding_efficiency(course.plan.epoch_rows(epoch), lengths),
-        "model_flops_utilisation": throughput.utilisation(operations, seconds, course.device.gpu),
-        "seconds": progress.epoch_seconds,
-    }
+    references = [contents[row] for row in halves[catalogue.TEST][: settings.rouge_rows]]
+    test = tokens[catalogue.TEST]
+    return course, epochs.measuring(course, model, tokenizer, test, references, settings.rouge_max_tokens)
 
 
 def _commit(place: Place, child: Path, records: list[dict[str, Any]], figures: dict[str, Any]) -> None:

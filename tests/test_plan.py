@@ -21,3 +21,9 @@ def test_every_step_is_a_command() -> None:
 def test_a_circle_is_refused() -> None:
     with pytest.raises(ValueError, match="wait for each other: a, b"):
         list(plan.in_order((plan.Step("a", needs=("b",)), plan.Step("b", needs=("a",)))))
+
+
+def test_a_training_that_shows_neighbours_comes_after_the_index() -> None:
+    order = [step.name for step in plan.in_order(plan.steps(0.5))]
+    assert order.index("build") < order.index("train")
+    assert plan.steps(0.0) == plan.STEPS

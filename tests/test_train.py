@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jobs import train
+from jobs import index, train
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.storage import artifact, runs
 from jobs.storage.artifact import Artifact
@@ -181,6 +181,27 @@ def test_a_loss_that_is_no_number_ends_the_shard_as_a_bad_input_and_saves_nothin
     with pytest.raises(InputError, match="training loss of shard 0 became"):
         run(ready, index=0, model="huge", save_every_seconds=0)
     assert not list(ready.objects("runs/main/shard-00000/"))
+
+
+def test_a_training_that_shows_neighbours_is_made_from_what_it_showed_and_killed_it_makes_the_same(
+    ready: Store, database: str
+) -> None:
+    index.run(index.Settings.model_validate({"store": ready.url, "catalogue": "main"}))
+    shown = {"retrieval_share": 0.5, "neighbours": 2, "index": 0}
+    run(ready, run="calm", **shown)
+    calm = runs.trained_shard(ready, "calm", 0)
+    assert calm.manifest.settings["max_source_tokens"] == 384
+    found = artifact.find(ready, "runs/calm/neighbours/shard-00000")
+    assert found is not None
+    assert calm.manifest.inputs["neighbours"] == found.digest
+
+    flags = "--index 0 --retrieval-share 0.5 --neighbours 2 --save-every-seconds 0.2"
+    endings = run_elsewhere("29", f"train --store {ready.url} --run killed {flags}")
+    assert endings[-1] == 0
+    assert len(endings) > 1
+    assert weights(ready, "killed") == weights(ready, "calm")
+    run(ready, run="plain", index=0)
+    assert weights(ready, "plain") != weights(ready, "calm")
 
 
 def test_the_recipe_reaches_the_manifest_with_what_was_given_in_its_place() -> None:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from jobs.model.prompt import prompt
 from jobs.model.recipes import Recipe
 from jobs.process.errors import ConfigurationError
 
@@ -56,7 +55,7 @@ class Plan:
 
 def tokenise(
     tokenizer: "PreTrainedTokenizerFast",
-    titles: Sequence[str],
+    prompts: Sequence[str],
     contents: Sequence[str],
     source_limit: int,
     target_limit: int,
@@ -64,7 +63,7 @@ def tokenise(
     """Prompts and descriptions as tokens, cut at the limits with the end token kept: columns `input_ids`, `labels`."""
     import datasets
 
-    sources = tokenizer([prompt(title) for title in titles], truncation=True, max_length=source_limit)
+    sources = tokenizer(list(prompts), truncation=True, max_length=source_limit)
     targets = tokenizer(list(contents), truncation=True, max_length=target_limit)
     tokens = datasets.Sequence(datasets.Value("int32"))
     return datasets.Dataset.from_dict(

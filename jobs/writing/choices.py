@@ -8,17 +8,29 @@ from jobs.process.settings import IndexedSettings, unit
 from jobs.search.embedding import DEFAULT_ENCODER
 from jobs.writing.generation import Decoding, Precision
 
+PROMPT_TOKENS = 384
+"""Room for a title and the texts of a few neighbours."""
 
-class WritingSettings(IndexedSettings):
-    """For `evaluate` and `describe`, which write in the same way."""
+
+class RetrievalSettings(IndexedSettings):
+    """For whoever shows a model the products nearest to a title."""
 
     neighbours: int = Field(
         3, ge=0, le=20, description="Products shown to the model beside each title; 0 for none.",
         json_schema_extra=unit("products"),
     )  # fmt: skip
     encoder: str = Field(DEFAULT_ENCODER, description="The sentence encoder that the index was made with.")
+
+
+class WritingSettings(RetrievalSettings):
+    """For `evaluate` and `describe`, which write in the same way."""
+
     prompt_max_tokens: int = Field(
-        384, ge=16, le=4096, description="Prompts are cut there; the title must fit.", json_schema_extra=unit("tokens")
+        PROMPT_TOKENS,
+        ge=16,
+        le=4096,
+        description="Prompts are cut there; the title must fit.",
+        json_schema_extra=unit("tokens"),
     )
     answer_min_tokens: int = Field(
         8, ge=0, le=512, description="No description ends sooner.", json_schema_extra=unit("tokens")

@@ -152,3 +152,18 @@ def test_the_demo_is_the_local_run_s_sample() -> None:
     assert {name: given.get(name) for name in wanted if name not in parts} == {
         name: value for name, value in wanted.items() if name not in parts
     }
+
+
+def test_a_training_that_shows_neighbours_reaches_postgres_and_the_pipeline_lets_it_wait() -> None:
+    def found(*values: str) -> tuple[bool, bool, bool]:
+        manifests = render(*PROD, *values)
+        policy = of_kind(manifests, "NetworkPolicy")["prod-postgres"]["spec"]["podSelector"]["matchExpressions"][0]
+        [pipeline] = [job for name, job in of_kind(manifests, "Job").items() if name.startswith("prod-pipeline-")]
+        return (
+            "PGHOST" in environment_of(job_of(manifests, "train")["template"]),
+            "train" in policy["values"],
+            environment_of(pipeline["spec"]["template"]).get("SKUSCRIBE_RETRIEVAL_SHARE", {}).get("value") == "0.5",
+        )
+
+    assert found("train.settings.retrieval_share=0.5") == (True, True, True)
+    assert found("train.settings.retrieval_share=0") == found() == (False, False, False)

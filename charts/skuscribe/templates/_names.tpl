@@ -74,3 +74,11 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- define "skuscribe.text" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ printf "%.0f" . }}{{- else -}}{{ toString . }}{{- end -}}
 {{- end -}}
+
+{{- /* Of the training rows, how many are shown their neighbours: empty for none. Then training needs the index, and Postgres. */ -}}
+{{- define "skuscribe.retrievalShare" -}}
+{{- $settings := dict -}}
+{{- if .Values.demo.enabled -}}{{- $settings = .Values.demo.settings.train | default dict | deepCopy -}}{{- end -}}
+{{- $share := get (mergeOverwrite $settings (.Values.train.settings | default dict | deepCopy)) "retrieval_share" -}}
+{{- if gt (toString $share | float64) 0.0 -}}{{ $share }}{{- end -}}
+{{- end -}}
