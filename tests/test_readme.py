@@ -1,6 +1,6 @@
 """The README is true: every shell command and every SQL statement in it runs, in order, as a newcomer would run them.
 
-Blocks marked `sh cluster` need a cluster: their releases are rendered here, and installed in tests/cluster. `make test`,
+Blocks marked `sh cluster` are run in tests/cluster; the release of one marked `sh release` is rendered here. `make test`,
 `make bench` and the like are checked to exist and are not run from here: `.ci/run` runs them.
 """
 
@@ -9,35 +9,13 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.readme import ROOT, blocks
+
 NOT_FROM_HERE = re.compile(r"^(make (test|test-kills|test-cluster|bench|check|clean)\b|\.ci/run)")
-
-
-@dataclass(frozen=True)
-class Block:
-    """One fenced block of the README."""
-
-    line: int
-    language: str
-    text: str
-
-
-def blocks() -> list[Block]:
-    found, lines = [], (ROOT / "README.md").read_text().splitlines()
-    opened: tuple[int, str] | None = None
-    for number, line in enumerate(lines, 1):
-        if line.startswith("```") and opened is None:
-            opened = (number, line.removeprefix("```").strip())
-        elif line.startswith("```") and opened is not None:
-            found.append(Block(opened[0], opened[1], "\n".join(lines[opened[0] : number - 1])))
-            opened = None
-    assert opened is None, f"the block at line {opened} of the README is never closed"
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +65,7 @@ def test_every_command_and_statement_runs_in_order(checkout: Path) -> None:
             lines = [line for line in block.text.splitlines() if not NOT_FROM_HERE.match(line)]
             in_shell(checkout, "\n".join(lines))
             ran += 1
-        elif block.language == "sh cluster":
+        elif block.language == "sh release":
             assert all(line.startswith("helm install ") for line in block.text.splitlines())
             in_shell(checkout, block.text.replace("helm install", ".venv/bin/helm template"))
             ran += 1

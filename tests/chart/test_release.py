@@ -143,8 +143,8 @@ def test_images_go_by_tag_or_digest_and_gpu_pods_have_their_own() -> None:
     assert (image(plain, "prepare"), image(plain, "train")) == ("r/s:0.1.0", "r/s:0.1.0-gpu")
     digest = "sha256:" + "a" * 64
     fixed = render(*PROD, f"image.digest={digest}", f"gpuImage.digest={digest}", "gpuImage.repository=g")
-    assert (image(fixed, "prepare"), image(fixed, "train")) == (f"skuscribe@{digest}", f"g@{digest}")
-    assert image(render(*PROD, "gpuImage.tag=cpu", "train.gpus=0"), "train") == "skuscribe:0.1.0"
+    assert (image(fixed, "prepare"), image(fixed, "train")) == (f"localhost/skuscribe@{digest}", f"g@{digest}")
+    assert image(render(*PROD, "gpuImage.tag=cpu", "train.gpus=0"), "train") == "localhost/skuscribe:0.1.0"
 
 
 def test_secrets_are_references_and_show_in_no_manifest(prod: list[Manifest], demo: list[Manifest]) -> None:

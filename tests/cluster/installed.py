@@ -12,9 +12,11 @@ from pathlib import Path
 from threading import Timer
 from typing import Any
 
+from jobs import __version__
+
 CHART = Path(__file__).parents[2] / "charts" / "skuscribe"
 PROGRAMS = Path(sys.executable).parent
-IMAGE = os.environ.get("SKUSCRIBE_IMAGE", "localhost/skuscribe:test")
+IMAGE = os.environ.get("SKUSCRIBE_IMAGE", f"localhost/skuscribe:{__version__}")
 
 READ_OBJECT = (
     "import sys, boto3; "

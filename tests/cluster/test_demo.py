@@ -2,17 +2,22 @@
 
 import base64
 import json
+import os
 import shlex
+import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
-from jobs import plan
+from jobs import __version__, plan
+from tests.readme import ROOT, blocks
 
 from . import kube
 from .conftest import own_namespace
-from .installed import Installed, commands_of, run
+from .installed import PROGRAMS, Installed, commands_of, image_values, run
 
 MINUTES = 60.0
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
@@ -26,13 +31,56 @@ def restricted() -> Iterator[str]:
         yield name
 
 
+@dataclass(frozen=True)
+class Newcomer:
+    """Somebody who follows the README's commands to the letter, with a kubeconfig that names the namespace."""
+
+    kubeconfig: Path
+
+    def types(self, command: str) -> str:
+        """What the command prints."""
+        chosen = " --set " + ",".join(image_values()) if command.startswith("helm install") else ""
+        mine = os.environ | {"KUBECONFIG": str(self.kubeconfig), "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
+        done = subprocess.run(
+            ["bash", "-c", command + chosen], cwd=ROOT, env=mine, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout + done.stderr  # helm shows the words of a test among its errors
+
+
+def readme_commands() -> list[str]:
+    """Those that need a cluster: the first makes the image, the last removes the release."""
+    [block] = [item for item in blocks() if item.language == "sh cluster"]
+    return block.text.splitlines()
+
+
 @pytest.fixture(scope="module")
-def demo(restricted: str) -> Installed:
+def newcomer(restricted: str, tmp_path_factory: pytest.TempPathFactory) -> Newcomer:
+    content = yaml.safe_load(Path(os.environ["KUBECONFIG"]).read_text())
+    kube.current_context(content)["namespace"] = restricted
+    return Newcomer(kube.write_kubeconfig(content, tmp_path_factory.mktemp("newcomer") / "kubeconfig"))
+
+
+@pytest.fixture(scope="module")
+def said(newcomer: Newcomer) -> str:
+    """What the README's commands print, from the install to where the release is about to go."""
+    image, *commands, uninstall = readme_commands()
+    assert (image, uninstall) == ("make image", "helm uninstall demo")  # `make test-cluster` has made the image
+    return "".join(newcomer.types(command) for command in commands)
+
+
+@pytest.fixture(scope="module")
+def demo(restricted: str, said: str) -> Installed:
     """The demo, with the pipeline at its end."""
     release = Installed(restricted)
-    release.install()
-    release.wait_for_pipeline(15 * MINUTES)
+    assert release.wait_for_pipeline(MINUTES), said
     return release
+
+
+def test_the_commands_of_the_readme_show_what_it_says(said: str) -> None:
+    assert f"localhost/skuscribe:{__version__}" in (ROOT / "README.md").read_text()
+    for word in ("cronjob/demo-describe", "demo-train", "neighbours", "held-out", "ok    Postgres"):
+        assert word in said, said
 
 
 def test_every_step_ran_once_and_is_complete(demo: Installed) -> None:
@@ -119,8 +167,8 @@ def test_an_upgrade_launches_what_is_new_and_a_rollback_goes_back(demo: Installe
     assert {item["metadata"]["name"] for item in demo.objects("jobs")} >= after
 
 
-def test_an_uninstall_leaves_nothing_behind(demo: Installed) -> None:
-    demo.uninstall()
+def test_an_uninstall_leaves_nothing_behind(demo: Installed, newcomer: Newcomer) -> None:
+    newcomer.types(readme_commands()[-1])
     kinds = "all,secrets,configmaps,serviceaccounts,roles,rolebindings,networkpolicies,persistentvolumeclaims,cronjobs"
 
     def only_what_every_namespace_has() -> bool:
