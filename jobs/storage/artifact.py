@@ -113,6 +113,7 @@ class Draft:
         self._store, self._path, self._kind = store, path, kind
         self._settings, self._inputs = settings, inputs
         self._files: dict[str, File] = {}
+        self.settled = False
         self.attempt = ATTEMPT + uuid.uuid4().hex[:12]
 
     def add(self, name: str, path: Path) -> None:
@@ -141,12 +142,16 @@ class Draft:
     def commit(self, figures: Mapping[str, Any]) -> Artifact:
         """Publish. Returns the artifact that stands: this one, or that of a twin which was first."""
         manifest = Manifest(self._kind, self._settings, self._inputs, self._files, figures, self.attempt)
-        if self._store.write_if_absent(f"{self._path}/{MANIFEST}", _to_json(manifest)):
+        self.settled = True  # from here on the manifest may stand, whatever we hear of it: its files must stay
+        if not self._store.write_if_absent(f"{self._path}/{MANIFEST}", _to_json(manifest)):
+            standing = require(self._store, self._path, self._kind, "")
+            if standing.manifest.attempt != self.attempt:  # else it is ours: the answer to a first try was lost
+                log.fact("another attempt was first", artifact=self._store.at(self._path))
+                self.discard()
+                return standing
+        with suppress(JobError):  # what dead attempts have left is litter, no harm
             _sweep(self._store, self._path, manifest)
-            return Artifact(self._store, self._path, manifest)
-        log.fact("another attempt was first", artifact=self._store.at(self._path))
-        self.discard()
-        return require(self._store, self._path, self._kind, "")
+        return Artifact(self._store, self._path, manifest)
 
     def discard(self) -> None:
         """Remove what this attempt has uploaded."""
@@ -158,13 +163,14 @@ class Draft:
 def draft(
     store: Store, path: str, kind: str, settings: Mapping[str, Any], inputs: Mapping[str, str]
 ) -> Iterator[Draft]:
-    """A draft that cleans up after itself when the block ends with an error."""
+    """A draft that cleans up after itself when the block ends with an error before it is committed."""
     work = Draft(store, path, kind, settings, inputs)
     try:
         yield work
     except BaseException:
-        with suppress(JobError):
-            work.discard()
+        if not work.settled:
+            with suppress(JobError):
+                work.discard()
         raise
 
 

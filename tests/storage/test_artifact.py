@@ -144,3 +144,44 @@ def test_any_manifest_reads_back_as_it_was_written(
     found = artifact.find(store, "any")
     assert found is not None
     assert found.manifest == written
+
+
+def test_a_commit_whose_answer_was_lost_stands_with_all_its_files(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The manifest was written, the answer did not come, and the try that followed met it."""
+    write = store.write_if_absent
+
+    def answer_lost(key: str, data: bytes) -> bool:
+        write(key, data)
+        return write(key, data)
+
+    monkeypatch.setattr(store, "write_if_absent", answer_lost)
+    made = commit(store)
+    assert made.fetch("folder/file.txt", tmp_path).read_bytes() == b"data"
+
+
+@pytest.mark.parametrize("error", [NotReadyError("S3 went away"), KeyboardInterrupt()])
+def test_what_happens_after_the_manifest_is_written_takes_no_file_away(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    write = store.write_if_absent
+
+    def written_then(key: str, data: bytes) -> bool:
+        write(key, data)
+        raise error
+
+    monkeypatch.setattr(store, "write_if_absent", written_then)
+    with pytest.raises(type(error)):
+        commit(store)
+    found = artifact.require(store, "things/one", "thing", "make")
+    assert found.fetch("folder/file.txt", tmp_path).read_bytes() == b"data"
+
+
+def test_litter_that_cannot_be_swept_is_no_failure(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def out_of_reach(_key: str) -> None:
+        raise NotReadyError("S3 went away")
+
+    store.write("things/one/attempt-dead/half", b"x")
+    monkeypatch.setattr(store, "delete", out_of_reach)
+    assert commit(store).names() == ["folder/file.txt"]
