@@ -17,7 +17,7 @@ from jobs.intake.markup import without_markup
 Profile = Literal["catalogue", "reference"]
 _Step = tuple[Callable[[str], bool], Callable[[str], str]]
 
-_KEPT_SYMBOLS = frozenset("°№℃℉" + "".join(map(chr, range(0x3200, 0x3400))))  # units and the squared words of CJK
+_KEPT_SYMBOLS = frozenset("°№℃℉♭♮⌀" + "".join(map(chr, range(0x3200, 0x3400))))  # units and the squared words of CJK
 _REPLACED = {
     **dict.fromkeys("‘’‚‛′´`ʹ＇", "'"),
     **dict.fromkeys("“”„‟″〝〞＂", '"'),
@@ -37,11 +37,12 @@ _LONERS = "®™©℠\u200c\u200d·"
 
 _SIGNS_ALONE = "*~^<>=_#@{}|"
 _SIGNS = re.compile(f"[{re.escape(_SIGNS_ALONE)}]+")
-_SIGN_RUN = re.compile(r"([+/&])\1\1+")
-_EMPTY_BRACKETS = re.compile(r"\((?:TM|tm|R|r|\s*)\)|\[\s*\]")
+_SIGN_RUN = re.compile(r"(?<![A-Za-z0-9+])\+{3,}|([/&])\1\1+")  # `A+++` is a class of energy
+_EMPTY_BRACKETS = re.compile(r"(?<=\w)\s?\((?:TM|tm|R|r)\)(?!-)|\(\s*\)|\[\s*\]")  # `(R)-lipoic acid` is a substance
 _ESCAPED_BREAK = re.compile(r"\\[nrt](?![a-z])")
 _NOT_REFERENCE = re.compile(r"[^\w\s.,!?]|_")
 _DASHES = re.compile(r"--+")
+_DASH_RUN = re.compile(r"(?:\s-\s){2,}")
 _QUOTES = re.compile(r"''+|\"\"+")
 _RUN = re.compile(r"(?:([.,;:])\1+|[!?]{2,})(\w?)")
 _SPACE_BEFORE = re.compile(r"\s+(?:([.,])(?=\s|$)|,(?=\w))")
@@ -74,7 +75,8 @@ def clean_all(texts: Sequence[str], profile: Profile) -> list[str]:
 
     if profile == "reference":
         return [clean(text, profile) for text in texts]
-    dirty = pc.match_substring_regex(text_column(texts), _DIRT).to_pylist()
+    # Half a surrogate pair has no UTF-8; as a backslash and its number it is dirt, which it is.
+    dirty = pc.match_substring_regex(text_column(texts, errors="backslashreplace"), _DIRT).to_pylist()
     return [clean(text, profile) if work else text for text, work in zip(texts, dirty, strict=True)]
 
 
@@ -89,7 +91,7 @@ def _without_loners(text: str) -> str:
 
 def _normalised(text: str) -> str:
     """Typographic quotes, dashes and the like as their plain forms; what is no letter, mark, number or sign as a space."""
-    return text.translate(_CHARACTERS)
+    return _DASH_RUN.sub(" - ", text.translate(_CHARACTERS))
 
 
 class _Characters(dict[int, str]):
@@ -144,6 +146,7 @@ def _sign_with_meaning(match: re.Match[str]) -> str:
     before, after = text[max(0, start - 2) : start].strip()[-1:], text[end : end + 2].strip()[:1]
     kept = (
         (run in ("*", "^") and before.isdigit() and after.isdigit())
+        or (run == "^" and left.isalpha() and right.isdigit())
         or (run in ("~", "<", ">", "<=", ">=", "=<") and (after.isdigit() or after in tuple("$.")))
         or (run == "=" and before.isalnum() and after.isalnum())
         or (run == "_" and left.isalnum() and right.isalnum())

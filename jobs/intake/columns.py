@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def text_column(texts: Sequence[str | None]) -> "pa.StringArray":
-    """A column of strings, at most 2 GB of them, null where there is None."""
+def text_column(texts: Sequence[str | None], errors: str = "strict") -> "pa.StringArray":
+    """A column of strings, at most 2 GB of them, null where there is None. `errors`: as `str.encode` takes it."""
     import numpy as np
     import pyarrow as pa
 
-    encoded = [b"" if text is None else text.encode() for text in texts]
+    encoded = [b"" if text is None else text.encode(errors=errors) for text in texts]
     offsets = np.zeros(len(encoded) + 1, dtype=np.int32)
     np.cumsum([len(data) for data in encoded], out=offsets[1:])
     present = np.packbits([text is not None for text in texts], bitorder="little") if None in texts else None

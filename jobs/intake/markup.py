@@ -6,7 +6,10 @@ from html.entities import html5
 _ROUNDS = 4  # `&amp;amp;quot;` and markup that was encoded as text
 
 _ENTITY = re.compile(r"&(?:#\s?(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,8}));?|([A-Za-z][A-Za-z0-9]{1,30})(;?))")
-_RUN_INTO_WORD = re.compile(r"(?:quot|nbsp|apos|[lr][sd]quo|[mn]dash|hellip|bull)")
+_RUN_INTO_WORD = re.compile(
+    r"quot|nbsp|apos|[lr][sd]quo|[mn]dash|hellip|bull|deg(?=[CF]$)|amp(?=[A-Z])"
+    r"|[A-Za-z](?:grave|acute|circ|tilde|uml|cedil)|[Aa]ring|[Oo]slash|AElig|aelig|szlig"
+)
 _NAMES = {name.rstrip(";"): text for name, text in html5.items()}
 _WORDS = frozenset(("not", "cent", "sect", "para", "micro", "divide", "shy", "uml", "times", "pound", "die"))
 _LENIENT = (frozenset(name for name in html5 if not name.endswith(";")) - _WORDS) | {
@@ -20,9 +23,9 @@ _ELEMENTS = (
     "ol|option|p|param|picture|pre|q|s|script|section|select|small|source|span|strike|strong|style|sub|summary|"
     "sup|svg|table|tbody|td|textarea|tfoot|th|thead|time|title|tr|tt|u|ul|var|video|wbr"
 )
-_SILENT = re.compile(
-    r"<(script|style|noscript|template|svg)\b[^<>]*>.*?(?:</\1\s*>|\Z) | <!--.*?(?:-->|\Z) | <!\[CDATA\[ | \]\]>",
-    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+_SILENT = r"<(script|style|noscript|template|svg)\b[^<>]*>.*?(?:</\1\s*>%s) | <!--.*?(?:-->%s) | <!\[CDATA\[ | \]\]>"
+_SILENT_OR_CUT_OFF, _SILENT_AND_CLOSED = (
+    re.compile(_SILENT % (end, end), re.VERBOSE | re.DOTALL | re.IGNORECASE) for end in (r"|\Z", "")
 )
 _JOINING = re.compile(r"</?(?:sup|sub|wbr)\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"""<[A-Za-z/!?](?:[^<>"']|"[^"<]{0,2000}"|'[^'<]{0,2000}')*+> | <[A-Za-z/!?][^<>]*+>""", re.VERBOSE)
@@ -32,26 +35,33 @@ _FRAGMENT = re.compile(
     re.IGNORECASE,
 )
 _CUT_OFF = re.compile(r"</?[A-Za-z]*\Z")
-_CSS_RULE = re.compile(r"(?:[.#@][\w-]+[\w\s.#:>,-]*)?\{\s*[a-z-]+\s*:[^{}]*\}", re.IGNORECASE)
+_CSS_PROPERTY = "background|border|color|display|float|font|height|line|list|margin|padding|text|width"
+_CSS_RULE = re.compile(  # the parts before `{` are bounded, for each of them is tried from many places
+    r"(?:[.#@][\w-]{1,60}[\w\s.#:>,-]{0,200})\{\s*[a-z-]+\s*:[^{}]*\}"
+    rf"|\{{\s*(?:[a-z-]{{1,40}}\s*:[^{{}};]*;|(?:{_CSS_PROPERTY})[a-z-]{{0,40}}\s*:)[^{{}}]*\}}",
+    re.IGNORECASE,
+)
 
 
 def without_markup(text: str) -> str:
     """The text that a browser would show, on one line; plain text passes as it is."""
+    silent = _SILENT_OR_CUT_OFF  # a script that a scraper cut off; but `&lt;script&gt;` in a text is a word of it
     for _ in range(_ROUNDS):
         if "<" not in text and "&" not in text:
             break
         before = text
         if "<" in text:
-            text = _without_tags(text)
+            text = _without_tags(text, silent)
         if "&" in text:
             text = _ENTITY.sub(_decoded, text)
+        silent = _SILENT_AND_CLOSED
         if text == before:
             break
     return _CSS_RULE.sub(" ", text) if "{" in text else text
 
 
-def _without_tags(text: str) -> str:
-    text = _JOINING.sub("", _SILENT.sub(" ", text))
+def _without_tags(text: str, silent: re.Pattern[str]) -> str:
+    text = _JOINING.sub("", silent.sub(" ", text))
     return _CUT_OFF.sub(" ", _FRAGMENT.sub(" ", _TAG.sub(_gap, text)))
 
 
@@ -69,8 +79,8 @@ def _decoded(match: re.Match[str]) -> str:
         return found if found else match[0]
     if name in _LENIENT:
         return _NAMES[name]
-    begun = _RUN_INTO_WORD.match(name)  # `&quotBest of all&quot`
-    return _NAMES[begun[0]] + name[begun.end() :] if begun else match[0]
+    begun = _RUN_INTO_WORD.match(name)  # `&quotBest of all&quot`, `75&degF`, `ma&ntildeana`
+    return _NAMES[begun[0]] + name[begun.end() :] if begun and begun[0] in _NAMES else match[0]
 
 
 def _character(code: int) -> str:

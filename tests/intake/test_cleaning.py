@@ -57,6 +57,13 @@ LANGUAGES = (
         ("Intel® Core™2 Duo®, new™!", "Intel Core 2 Duo, new!"),
         ("• one ★ two ✔ 😀 | three ***", "one two three"),
         ("👨\u200d👩\u200d👧 family ❤\ufe0f 1\ufe0f\u20e3", "family 1"),
+        ("Energy class A+++, SPF 50 PA++++, +++ new +++", "Energy class A+++, SPF 50 PA++++, new"),
+        ("1500cd/m^2 and 10^3, B♭ Trumpet, ⌀ 12 mm", "1500cd/m^2 and 10^3, B♭ Trumpet, ⌀ 12 mm"),
+        ("(R)-lipoic acid by Acme (R), Super(TM) Glue", "(R)-lipoic acid by Acme, Super Glue"),
+        ("中国——北京", "中国 - 北京"),
+        ("covers the &lt;script&gt; tag, and much more", "covers the tag, and much more"),
+        ("Set {a: 1, b: 2} and {color: red} p { margin: 0; }", "Set a: 1, b: 2 and p"),
+        ("75&degF, R&ampB, ma&ntildeana, Q&paranormal, &amplifier", "75°F, R&B, mañana, Q&paranormal, &amplifier"),
         ("Wow!!! Really?!?! Yes...and no,, -- end", "Wow! Really? Yes. and no, - end"),
         ("range 1...5", "range 1. 5"),
         ("size ,8-inch ,blue .", "size, 8-inch, blue."),
@@ -136,3 +143,13 @@ def test_it_does_not_matter_how_a_text_was_encoded(text: str, how: str) -> None:
         "twice": html.escape(html.escape(text)),
     }[how]
     assert clean(encoded, "catalogue") == clean(text, "catalogue")
+
+
+def test_half_a_surrogate_pair_is_taken_out_and_harms_no_other_text() -> None:
+    assert clean_all(["Lamp \ud83d of brass", "Desk"], "catalogue") == ["Lamp of brass", "Desk"]
+
+
+@pytest.mark.timeout(30)
+def test_a_long_text_that_looks_like_css_takes_no_longer_than_its_length() -> None:
+    text = "3.5 x 4.2 cm www.shop.com item.code " * 6000 + "{"
+    assert clean(text, "catalogue").startswith("3.5 x 4.2 cm www.shop.com")
