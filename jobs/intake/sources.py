@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from jobs.process.errors import ConfigurationError, InputError, JobError, NotReadyError
+from jobs.process.settings import without_secrets
 from jobs.storage.artifact import digest_of
 from jobs.storage.store import head_input, open_input
 
 READ_BYTES = 1 << 20
+INPUT = "--input (SKUSCRIBE_INPUT)"
 TIMEOUT_SECONDS = 60
 _GZIP = b"\x1f\x8b"
 
@@ -53,16 +55,16 @@ class Source:
 
 
 @contextmanager
-def opened(address: str) -> Iterator[Source]:
-    """The bytes at an address.
+def opened(address: str, setting: str = INPUT) -> Iterator[Source]:
+    """The bytes at an address, which `setting` names.
 
     Errors: `ConfigurationError` (78) where there is nothing or it may not be read, `NotReadyError` (75) where a service
     does not answer.
     """
-    with _translated(address):
+    with _translated(address, setting):
         stream, promised_bytes = _open(address)
     with closing(stream):
-        yield Source(shown(address), stream, promised_bytes)
+        yield Source(without_secrets(address), stream, promised_bytes)
 
 
 def uncompressed(source: Source) -> Stream:
@@ -78,12 +80,7 @@ def identity(address: str) -> str | None:
     """What changes when the bytes at an address change, found without reading them; None where nothing tells."""
     with _translated(address):
         marks = _marks(address)
-    return digest_of([shown(address), *marks]) if marks else None
-
-
-def shown(address: str) -> str:
-    """An address for messages: without a query, which may be a signature."""
-    return address.partition("?")[0] if "://" in address else address
+    return digest_of([without_secrets(address), *marks]) if marks else None
 
 
 class _Prefixed:
@@ -164,8 +161,8 @@ def _marks(address: str) -> list[str | int]:
 
 
 @contextmanager
-def _translated(address: str) -> Iterator[None]:
-    where = shown(address)
+def _translated(address: str, setting: str = INPUT) -> Iterator[None]:
+    where = without_secrets(address)
     try:
         yield
     except JobError:
@@ -174,12 +171,12 @@ def _translated(address: str) -> Iterator[None]:
         error.close()
         if error.code == 429 or error.code >= 500:
             raise NotReadyError(f"{where} answered {error.code} {error.reason}: try again later") from error
-        raise ConfigurationError(f"{where} answered {error.code} {error.reason}: correct --input") from error
+        raise ConfigurationError(f"{where} answered {error.code} {error.reason}: correct {setting}") from error
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ConfigurationError(f"there is no file {where}: correct --input (SKUSCRIBE_INPUT)") from error
+        raise ConfigurationError(f"there is no file {where}: correct {setting}") from error
     except (IsADirectoryError, PermissionError) as error:
         raise ConfigurationError(
-            f"{where} cannot be read ({error.strerror}): --input takes one readable file"
+            f"{where} cannot be read ({error.strerror}): {setting} takes one readable file"
         ) from error
     except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
         raise NotReadyError(f"{where} cannot be reached ({error}): is the address right and the service up?") from error

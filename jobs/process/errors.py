@@ -31,7 +31,7 @@ class ConfigurationError(JobError):
     exit_code = 78
 
 
-class Interrupted(JobError):
+class Interrupted(BaseException):  # not an Exception: a library that catches those must not go on for it
     """A signal asked the process to end. What was saved stands; the same command goes on from there."""
 
-    exit_code = 143
+    exit_code: ClassVar[int] = 143

@@ -5,6 +5,7 @@ SIGINT raise `Interrupted` where the main thread stands. Code that has something
 part of a batch) runs inside `deferred()` and looks at `stop.requested` where it can stop.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -68,24 +69,27 @@ def run_to_exit_code(work: Callable[[], None]) -> int:
     install_handlers()
     try:
         work()
-    except JobError as error:
+    except (JobError, Interrupted) as error:
         _last_words(str(error), error.exit_code)
         return error.exit_code
-    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+    except BrokenPipeError:  # the reader of our answer went away, as `| head` does
         sys.stderr.close()
         return 0
     except MemoryError as error:
         _last_words(str(error) or "out of memory: give the job more memory, or make its batches smaller", 137)
         return 137
-    except OSError as error:
-        if error.errno == 28:
-            where = error.filename or tempfile.gettempdir()
+    except Exception as error:
+        if _disk_is_full(error):
+            where = getattr(error, "filename", None) or tempfile.gettempdir()
             _last_words(f"no space left on the disk of {where}: free some, or point TMPDIR at a larger disk", 75)
             return 75
         return _defect(error)
-    except Exception as error:
-        return _defect(error)
     return 0
+
+
+def _disk_is_full(error: Exception) -> bool:
+    """As Python says it, and as libraries in Rust do."""
+    return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or f"(os error {errno.ENOSPC})" in str(error)
 
 
 def _defect(error: Exception) -> int:

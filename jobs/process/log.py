@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -90,7 +90,8 @@ class _Lines:
 
 def _line(level: str, event: str, figures: dict[str, Figure]) -> None:
     record = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "event": event, **figures}
-    print(json.dumps(record, ensure_ascii=False), file=sys.stderr, flush=True)
+    with suppress(BrokenPipeError):  # nobody listens any more: no reason to stop the work
+        print(json.dumps(record, ensure_ascii=False), file=sys.stderr, flush=True)
 
 
 def _human(value: Figure) -> str:

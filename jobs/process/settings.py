@@ -24,6 +24,8 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
 
 StoreUrl = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?$")]
 
+RequireGpu = Annotated[bool, Field(description="Whether a GPU that is missing or does not work is a wrong setting.")]
+
 
 class Settings(BaseSettings):
     """What every command has in common."""
@@ -129,7 +131,20 @@ def _explain(kind: type[Settings], error: ValidationError) -> str:
         name = str(mistake["loc"][0]) if mistake["loc"] else "settings"
         field = kind.model_fields.get(name)
         secret = field is not None and field.annotation is SecretStr
-        found = "" if secret or mistake["type"] == "missing" else f", found {mistake['input']!r}"
+        found = "" if secret or mistake["type"] == "missing" else f", found {_shown(mistake['input'])}"
         lines.append(f"{flag(name)} ({variable(name)}): {mistake['msg']}{found}")
     head = "a setting is wrong" if len(lines) == 1 else f"{len(lines)} settings are wrong"
     return f"{head}: " + "; ".join(lines) + ". `--help` says what each takes"
+
+
+def without_secrets(address: str) -> str:
+    """An address for messages: without a user and a password, and without a query, which may be a signature."""
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        return address
+    host, slash, path = rest.partition("?")[0].partition("#")[0].partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
+
+def _shown(value: object) -> str:
+    return repr(without_secrets(value)) if isinstance(value, str) else repr(value)

@@ -87,3 +87,33 @@ def test_a_real_process_ends_with_143_on_sigterm_and_says_why() -> None:
     assert process.returncode == 143
     assert "SIGTERM" in errors
     assert time.monotonic() - began < 5
+
+
+def test_a_signal_passes_through_code_that_catches_every_exception() -> None:
+    def work() -> None:
+        try:
+            lifecycle._on_signal(signal.SIGTERM, None)
+        except Exception as error:  # as libraries do around a request
+            raise InputError("the tokenizer does not load") from error
+
+    assert lifecycle.run_to_exit_code(work) == 143
+
+
+def test_a_full_disk_is_told_by_a_library_in_rust_too() -> None:
+    assert ending_with(RuntimeError("I/O error: No space left on device (os error 28)")) == 75
+
+
+def test_a_log_that_nobody_reads_does_not_end_the_work(tmp_path: Path) -> None:
+    program = (
+        "import sys, time; from jobs.process import lifecycle, log\n"
+        "def work():\n"
+        "    for number in range(50): log.fact('line', number=number); time.sleep(0.01)\n"
+        f"    open({str(tmp_path / 'done')!r}, 'w').close()\n"
+        "sys.exit(lifecycle.run_to_exit_code(work))"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.stderr.close()
+        process.wait(60)
+    assert (tmp_path / "done").exists()

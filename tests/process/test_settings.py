@@ -6,7 +6,7 @@ import pytest
 from pydantic import Field, SecretStr
 
 from jobs.process.errors import ConfigurationError
-from jobs.process.settings import IndexedSettings, StoreSettings, describe_field, parse, unit
+from jobs.process.settings import IndexedSettings, StoreSettings, describe_field, parse, unit, without_secrets
 
 
 class Sample(StoreSettings):
@@ -75,3 +75,16 @@ def test_the_index_comes_from_kubernetes_unless_a_flag_says_otherwise(monkeypatc
     monkeypatch.setenv("JOB_COMPLETION_INDEX", "three")
     with pytest.raises(ConfigurationError, match="three"):
         parse(IndexedSettings, "train", "", [])
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://bob:hush@host:8080/a/b?sig=hush#x", "https://host:8080/a/b"),
+        ("s3://bucket/a@b/c", "s3://bucket/a@b/c"),
+        ("http://host?sig=hush", "http://host"),
+        ("folder/file?.jsonl", "folder/file?.jsonl"),
+    ],
+)
+def test_an_address_is_shown_without_what_may_be_secret(address: str, shown: str) -> None:
+    assert without_secrets(address) == shown
