@@ -57,6 +57,12 @@ class Settings(StoreSettings):
         0.8, ge=0.5, le=1, description="Products whose texts are at least this similar share a cluster (0 to 1)."
     )
     shard_rows: int = Field(20_000, ge=10, le=200_000, description="Rows of a shard.", json_schema_extra=unit("rows"))
+    expected_shards: int | None = Field(
+        None,
+        ge=1,
+        description="How many shards the jobs after this one count on: another number is a wrong setting.",
+        json_schema_extra=unit("shards"),
+    )
     held_out_rows: int = Field(
         2000, ge=0, description="Rows of the held-out set, at most 5 % of all.", json_schema_extra=unit("rows")
     )
@@ -72,28 +78,40 @@ class Settings(StoreSettings):
     @field_validator("input")
     @classmethod
     def _has_a_known_scheme(cls, value: str) -> str:
-        if "://" in value and not re.match(r"(?:s3|https?)://[^/]+/.", value):
-            raise ValueError("takes a path, http(s)://HOST/... or s3://BUCKET/KEY")
+        if "://" in value and not re.match(r"(?:s3|https?)://[^/@]+/.", value):
+            raise ValueError("takes a path, http(s)://HOST/... (without a password in it) or s3://BUCKET/KEY")
         return value
 
 
 def run(settings: Settings) -> None:
-    """Make the catalogue, unless it stands already."""
+    """Make the catalogue, unless it stands already. Errors: 65 no usable rows, 75 out of reach, 78 made otherwise, other shards."""
     from jobs.intake import sources
 
     started = time.monotonic()
     store = Store(settings.store)
     tokenizer_file = _tokenizer_file(settings.tokenizer)
     inputs = {"tokenizer": file_sha256(tokenizer_file)} if tokenizer_file else {}
-    decisive = settings.model_dump(exclude={"store", "input", "catalogue", "tokenizer", "processes"})
+    decisive = settings.model_dump(exclude={"store", "input", "catalogue", "tokenizer", "processes", "expected_shards"})
     source = sources.identity(settings.input)
     if _stands(store, settings, decisive, inputs, source):
+        _check_shards(store, settings)
         return
     with artifact.work_folder() as folder:
         cleaned, inputs["rows"] = _clean(settings, folder)
         placement = _place(settings, cleaned)
         figures = _publish(store, settings, decisive, inputs, cleaned, placement, tokenizer_file, source, started)
     log.fact("catalogue made", catalogue=store.at(catalogue.path_of(settings.catalogue)), **figures)
+    _check_shards(store, settings)
+
+
+def _check_shards(store: Store, settings: Settings) -> None:
+    """Errors: `ConfigurationError` (78) where the catalogue, which stands, has another number of shards than expected."""
+    found, expected = catalogue.require(store, settings.catalogue).shards, settings.expected_shards
+    if expected not in (None, found):
+        raise ConfigurationError(
+            f"catalogue {settings.catalogue!r} stands and has {found} shards, {expected} were expected: the jobs after this "
+            f"one have to be set to {found} (`shards: {found}` in the chart's values)"
+        )
 
 
 def _stands(
@@ -152,9 +170,10 @@ def _place(settings: Settings, cleaned: CleanedRows) -> "Placement":
     from jobs.intake.catalogue_files import Placement
 
     alive = _first_of_each(cleaned.uid_hashes)
-    labels = near_duplicates.clusters(cleaned.signature_file, cleaned.text_hashes, alive, settings.similarity)
+    labels = near_duplicates.clusters(cleaned.signature_file, cleaned.content_hashes, alive, settings.similarity)
     rows = np.flatnonzero(alive)
-    held_out_rows = min(settings.held_out_rows, int(len(rows) * HELD_OUT_SHARE))
+    at_least = 1 if len(rows) >= 3 else 0  # one to train with, one to test with, one that nobody has seen
+    held_out_rows = min(settings.held_out_rows, max(at_least, int(len(rows) * HELD_OUT_SHARE)))
     dealt = splits.assign(
         np.searchsorted(rows, labels[rows]), settings.shard_rows, held_out_rows, TEST_SHARE, settings.seed
     )

@@ -22,6 +22,7 @@ from jobs.intake import sources
 from jobs.intake.sample import sample_rows
 from jobs.process.errors import ConfigurationError, InputError, JobError
 from jobs.process.lifecycle import run_to_exit_code
+from jobs.process.settings import parse
 from jobs.storage import catalogue
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.store import Store
@@ -258,3 +259,58 @@ def test_killed_at_any_moment_and_run_again_it_makes_the_same(store: Store, raw:
             assert process.returncode in (143, 0, -15)
     assert prepared(store, raw, "killed").digest == undisturbed.digest
     assert len({item.key.split("/")[2] for item in store.objects("catalogue/killed/")}) == 2  # manifest and one attempt
+
+
+def row(number: int, title: str, content: str) -> dict[str, Any]:
+    return {"uid": f"U{number}", "title": title, "content": content}
+
+
+def test_half_a_surrogate_pair_in_a_row_does_not_end_the_job(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    lines = lines_of([row(number, f"Lamp {number}", f"A lamp of brass, number {number}.") for number in range(5)])
+    path.write_bytes(lines + b'\n{"uid": "U9", "title": "Lamp \\ud83d", "content": "A lamp with half a smile."}')
+    made = prepared(store, path)
+    assert "Lamp" in products(made, tmp_path)["title"].to_pylist()
+
+
+def test_a_content_that_several_titles_share_stands_on_one_side_alone(store: Store, tmp_path: Path) -> None:
+    shared = "The same long text, word for word, about a garden, its flowers and what grows there in spring."
+    rows = [
+        row(number, f"Volume {number} of {number * 7 % 13}", f"A text of its own: {number}") for number in range(300)
+    ]
+    rows += [row(300 + number, f"Garden book {number}", shared) for number in range(8)]
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(lines_of(rows))
+    found = products(prepared(store, path), tmp_path).filter(pa.compute.field("content") == shared)
+    assert found.num_rows == 8
+    assert len(set(found["cluster"].to_pylist())) == 1
+    assert len(set(found["split"].to_pylist())) == 1
+
+
+def test_a_handful_of_rows_has_one_that_is_held_out(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    words = ("kettle", "lamp", "desk", "chair", "clock")
+    path.write_bytes(
+        lines_of([row(number, f"A {word}", f"What a {word} that is") for number, word in enumerate(words)])
+    )
+    made = prepared(store, path)
+    assert sorted(products(made, tmp_path)["split"].to_pylist()) == ["held-out", "test", "train", "train", "train"]
+
+
+def test_another_number_of_shards_than_expected_is_a_wrong_setting_and_the_catalogue_stands(
+    store: Store, raw: Path
+) -> None:
+    for _ in range(2):  # made, and found made
+        with pytest.raises(ConfigurationError, match=r"has 5 shards, 65 were expected.*`shards: 5`"):
+            prepared(store, raw, expected_shards=65)
+    assert prepared(store, raw, expected_shards=5).shards == 5
+
+
+@pytest.mark.parametrize(
+    "address", ["http://bob:hush@host/rows", "HTTPS://host/rows?X-Signature=hush", "ftp://b:hush@h/x"]
+)
+def test_an_address_with_a_secret_is_refused_without_repeating_it(address: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse(prepare.Settings, "prepare", "", ["--input", address])
+    assert "hush" not in str(caught.value)
+    assert "--input" in str(caught.value)

@@ -40,6 +40,7 @@ class CleanedChunk:
     rows: "NDArray[np.int64]"
     uid_hashes: "NDArray[np.uint64]"
     text_hashes: "NDArray[np.uint64]"
+    content_hashes: "NDArray[np.uint64]"
     title_words: "NDArray[np.int32]"
     content_words: "NDArray[np.int32]"
     signatures: "NDArray[np.uint16]"
@@ -53,6 +54,7 @@ class CleanedRows:
     rows: "NDArray[np.int64]"
     uid_hashes: "NDArray[np.uint64]"
     text_hashes: "NDArray[np.uint64]"
+    content_hashes: "NDArray[np.uint64]"
     title_words: "NDArray[np.int32]"
     content_words: "NDArray[np.int32]"
     read: int
@@ -96,6 +98,7 @@ def cleaned_chunk(chunk: Chunk, rules: Rules) -> CleanedChunk:
         rows=np.array([row.row for row in kept], dtype=np.int64),
         uid_hashes=_hashes(row.uid for row in kept),
         text_hashes=_hashes(f"{row.title}\n{row.content}".lower() for row in kept),
+        content_hashes=_hashes(row.content.lower() for row in kept),
         title_words=np.array([row.title.count(" ") + 1 for row in kept], dtype=np.int32),
         content_words=np.array([row.content.count(" ") + 1 for row in kept], dtype=np.int32),
         signatures=signatures(texts),
@@ -131,7 +134,7 @@ def spill(chunks: Iterable[CleanedChunk], folder: Path, advance: Callable[[int],
     import pyarrow as pa
 
     known: dict[str, list[Any]] = {
-        name: [] for name in ("rows", "uid_hashes", "text_hashes", "title_words", "content_words")
+        name: [] for name in ("rows", "uid_hashes", "text_hashes", "content_hashes", "title_words", "content_words")
     }
     reasons: dict[str, int] = {}
     read = 0

@@ -1,4 +1,4 @@
-"""Which products are the same text, or nearly: MinHash signatures, banded, then verified.
+"""Which products have the same content, or nearly the same text: MinHash signatures, banded, then verified.
 
 A signature is 64 numbers of 16 bits; the share of places where two agree estimates the Jaccard similarity of the texts'
 word pairs (Broder 1997). Rows that agree on any of 16 bands of 4 are candidates: of two texts that share 80 % of their
@@ -34,18 +34,19 @@ def signatures(texts: Sequence[str]) -> "NDArray[np.uint16]":
 
 
 def clusters(
-    signature_file: Path, text_hashes: "NDArray[np.uint64]", alive: "NDArray[np.bool_]", similarity: float
+    signature_file: Path, content_hashes: "NDArray[np.uint64]", alive: "NDArray[np.bool_]", similarity: float
 ) -> "NDArray[np.int64]":
     """For each of n rows the smallest row of its cluster, shape (n,).
 
-    `signature_file` holds n signatures, `text_hashes` (n,) is equal for equal texts, and a row that is not `alive` stays
-    alone. Rows are joined when their estimated similarity is at least `similarity` (0..1), and by way of others.
+    `signature_file` holds n signatures, `content_hashes` (n,) is equal for equal contents, and a row that is not `alive` stays
+    alone. Rows are joined when they have the same content, whatever their titles, for it is what a model learns to write; when
+    the estimated similarity of their texts is at least `similarity` (0..1); and by way of others.
     """
     import numpy as np
 
     rows = np.flatnonzero(alive)
     labels = np.arange(len(alive), dtype=np.int64)
-    members, groups = _groups(text_hashes[rows], rows)
+    members, groups = _groups(content_hashes[rows], rows)
     _link(labels, *_with_leader(members, groups)[:2])
     if len(rows) < 2 or similarity > 1:
         return labels

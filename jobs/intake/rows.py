@@ -225,7 +225,9 @@ class _Array:
         self._buffer, self._at = self._buffer[begin:], self._at - begin
         if len(self._buffer) > self._max_row_bytes:
             if not self._skipping:
-                yield self._buffer.lstrip()[: self._max_row_bytes + 1]
+                yield self._buffer.lstrip()[: self._max_row_bytes + 1].ljust(
+                    self._max_row_bytes + 1
+                )  # too long, so it says
             self._skipping = True
             self._forget()
 
