@@ -20,7 +20,7 @@ from jobs.process import log
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.process.settings import Name, StoreSettings, unit
 from jobs.storage import artifact, catalogue, runs
-from jobs.storage.store import Store
+from jobs.storage.store import Store, StoredObject, file_sha256
 
 TINY = "tiny"
 WANTED = ("*.json", "*.safetensors")
@@ -83,7 +83,9 @@ def run(settings: Settings) -> None:
 
 
 def _decisive(settings: Settings) -> dict[str, Any]:
-    """The settings that decide the result; a folder's own place does not."""
+    """The settings that decide the result; of a folder or an s3:// prefix the files do, wherever they lie."""
+    if settings.source.startswith("s3://") or _looks_like_folder(settings.source):
+        return {}
     if settings.source != TINY:
         return {"source": settings.source, "revision": settings.revision}
     return settings.model_dump(include={"source", "tiny_width", "tiny_layers", "seed"}) | (
@@ -92,8 +94,15 @@ def _decisive(settings: Settings) -> dict[str, Any]:
 
 
 def _inputs(settings: Settings, store: Store, work: Path) -> dict[str, str]:
-    """The digests of what the tiny model is made from."""
-    if settings.source != TINY:
+    """The digests of what the model is made from."""
+    source = settings.source
+    if source.startswith("s3://"):
+        found = [[item.key, item.size, item.etag] for item in _objects_at(Store(source), WANTED)]
+        return {"objects": artifact.digest_of(found)}
+    if source != TINY and _looks_like_folder(source):
+        files = _files_in(Path(source).expanduser())
+        return {"files": artifact.digest_of([[path.name, file_sha256(path)] for path in files])}
+    if source != TINY:
         return {}
     if not settings.tokenizer:
         return {"catalogue": catalogue.require(store, settings.catalogue).digest}
@@ -121,31 +130,37 @@ def _looks_like_folder(source: str) -> bool:
     return source.startswith(("/", ".", "~")) or Path(source).is_dir() or source.count("/") > 1
 
 
-def _from_folder(source: Path, folder: Path) -> None:
+def _files_in(source: Path) -> list[Path]:
+    """A model's files in a folder. Errors: 78 where there is no such folder, 65 where it holds no T5."""
     if not source.is_dir():
         raise ConfigurationError(f"--source: there is no folder {source}: correct it, or name a model of the hub")
     models.check_files(source)
+    return sorted(path for pattern in WANTED for path in source.glob(pattern))
+
+
+def _from_folder(source: Path, folder: Path) -> None:
     folder.mkdir()
-    for pattern in WANTED:
-        for path in source.glob(pattern):
-            shutil.copyfile(path, folder / path.name)
+    for path in _files_in(source):
+        shutil.copyfile(path, folder / path.name)
 
 
 def _from_s3(source: str, folder: Path, wanted: tuple[str, ...]) -> None:
     """Download the objects directly below an s3:// prefix whose names are wanted."""
     place = Store(source)
-    found = [
-        item.key
-        for item in place.objects("")
-        if "/" not in item.key and Path(item.key).suffix in {Path(name).suffix for name in wanted}
-    ]
+    folder.mkdir(exist_ok=True)
+    for item in _objects_at(place, wanted):
+        place.download(item.key, folder / item.key)
+
+
+def _objects_at(place: Store, wanted: tuple[str, ...]) -> list[StoredObject]:
+    """The objects directly below a prefix whose names are wanted. Errors: `ConfigurationError` where there are none."""
+    suffixes = {Path(name).suffix for name in wanted}
+    found = [item for item in place.objects("") if "/" not in item.key and Path(item.key).suffix in suffixes]
     if not found:
         raise ConfigurationError(
-            f"{source} holds no {' or '.join(wanted)}: correct the address, or upload the model there"
+            f"{place.url} holds no {' or '.join(wanted)}: correct the address, or upload the model there"
         )
-    folder.mkdir(exist_ok=True)
-    for key in found:
-        place.download(key, folder / key)
+    return found
 
 
 def _from_hub(source: str, revision: str, folder: Path) -> None:

@@ -199,3 +199,17 @@ def test_a_tokenizer_too_large_for_the_model_is_a_bad_input(store: Store, tiny_f
 def test_a_tokenizer_for_a_model_that_has_one_is_refused() -> None:
     with pytest.raises(ValueError, match="--tokenizer goes with --source tiny alone"):
         fetch_model.Settings.model_validate({"source": "google/flan-t5-small", "tokenizer": "somewhere"})
+
+
+def test_a_folder_is_told_by_its_files_wherever_it_lies(store: Store, tiny_folder: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    fetch(store, source=str(tiny_folder), model="mine")
+    moved = tmp_path / "moved"
+    tiny_folder.rename(moved)
+    fetch(store, source=str(moved), model="mine")  # the same files: done
+    weights = load_file(moved / "model.safetensors")
+    weights["lm_head.weight"] *= 1.01
+    save_file(weights, moved / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ConfigurationError, match="files was"):
+        fetch(store, source=str(moved), model="mine")

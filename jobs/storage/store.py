@@ -23,11 +23,12 @@ _MISSING = {"404", "NoSuchKey", "NotFound"}
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One object below the store's prefix."""
+    """One object below the store's prefix. `etag` changes with its content."""
 
     key: str
     size: int
     modified: datetime
+    etag: str
 
 
 class Store:
@@ -38,7 +39,10 @@ class Store:
         self.url = url.rstrip("/")
         self.bucket = bucket
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
-        self._client = _client()
+        try:
+            self._client = _client()
+        except Exception as error:
+            raise _as_job_error(error, self.url) from error
 
     def at(self, key: str) -> str:
         """The full address of a key, for messages and for other tools."""
@@ -98,7 +102,9 @@ class Store:
             )
             for page in pages:
                 for item in page.get("Contents", []):
-                    yield StoredObject(item["Key"].removeprefix(self._prefix), item["Size"], item["LastModified"])
+                    yield StoredObject(
+                        item["Key"].removeprefix(self._prefix), item["Size"], item["LastModified"], item["ETag"]
+                    )
         except Exception as error:
             raise self._translated(error, prefix) from error
 
