@@ -84,18 +84,23 @@ def run(settings: Settings) -> None:
 
 
 def _stands(connection: "Connection", settings: Settings, found: Catalogue, encoder: Encoder) -> bool:
+    """Whether the index stands. What recall is wanted may have changed: then it is searched with another ef_search."""
     row = connection.execute(database.statement("standing_index"), {"catalogue": settings.catalogue}).fetchone()
     wanted = (found.digest, encoder.digest, settings.m, settings.ef_construction)
     if row is None or tuple(row[4:]) != wanted:
         return False
     generation, rows, ef_search, recall = row[:4]
+    wanted_ef_search = hnsw.choose_ef_search(recall, settings.recall_at_least)
+    if wanted_ef_search != ef_search:
+        chosen = {"catalogue": settings.catalogue, "ef_search": wanted_ef_search}
+        connection.execute(database.statement("choose_ef_search"), chosen)
     log.fact(
         "already done",
         catalogue=settings.catalogue,
         generation=generation,
         rows=rows,
-        ef_search=ef_search,
-        recall_at_10=float(recall),
+        ef_search=wanted_ef_search,
+        recall_at_10=recall[str(wanted_ef_search)],
     )
     return True
 

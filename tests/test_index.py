@@ -321,6 +321,20 @@ def test_recall_is_measured_and_the_smallest_sufficient_ef_search_is_stored(stor
     assert ask("SELECT ef_search FROM skuscribe.catalogue") == [(ef_search,)]
 
 
+def test_another_recall_wanted_of_an_index_that_stands_chooses_ef_search_anew(store: Store, database: str) -> None:
+    commit(store, PRODUCTS, HELD_OUT)
+    build(store)
+    with session() as connection:
+        connection.execute(
+            """UPDATE skuscribe.index_build SET recall_at_10 = '{"40": 0.991, "80": 0.999}', ef_search = 40"""
+        )
+        connection.execute("UPDATE skuscribe.catalogue SET ef_search = 40")
+    for wanted, ef_search in ((0.999, 80), (0.99, 40)):
+        build(store, recall_at_least=wanted)
+        assert ask("SELECT generation, ef_search FROM skuscribe.catalogue") == [(1, ef_search)]
+        assert ask("SELECT ef_search FROM skuscribe.index_size") == [(ef_search,)]
+
+
 def test_recall_counts_by_distance() -> None:
     exact = {1: [0.1, 0.2, 0.3], 2: [0.5]}
     assert hnsw.recall_of(exact, exact) == 1.0

@@ -1,4 +1,4 @@
-SELECT generation, rows, ef_search, recall_at_10 ->> c.ef_search::text, catalogue_digest, encoder_digest, m, ef_construction
+SELECT generation, rows, ef_search, recall_at_10, catalogue_digest, encoder_digest, m, ef_construction
 FROM skuscribe.catalogue c
 JOIN skuscribe.index_build b USING (catalogue, generation, catalogue_digest, encoder_digest, m, ef_construction, ef_search)
 WHERE c.catalogue = %(catalogue)s;

@@ -1,0 +1,9 @@
+-- Search the index in use with another ef_search.
+WITH chosen AS (
+    UPDATE skuscribe.catalogue SET ef_search = %(ef_search)s, updated = now()
+    WHERE catalogue = %(catalogue)s
+    RETURNING catalogue, generation
+)
+UPDATE skuscribe.index_build b SET ef_search = %(ef_search)s
+FROM chosen c
+WHERE b.catalogue = c.catalogue AND b.generation = c.generation;
