@@ -52,6 +52,12 @@ class Settings(WritingSettings):
         description="Titles of a part: what is done at a time.",
         json_schema_extra=unit("titles"),
     )
+    parts: int | None = Field(
+        None,
+        ge=1,
+        description="How many indexes share the batch: index i does the parts i, i + so many, and so on. Without it, part i alone.",
+        json_schema_extra=unit("indexes"),
+    )
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -128,7 +134,7 @@ def _profile(products: Catalogue) -> Profile:
 def _describe_parts(settings: Settings, plan: Plan, store: Store, rows: list[Title], work: Path) -> None:
     """Every part that is asked for and not done; then, where all parts stand, the batch."""
     starts = range(0, len(rows), settings.part_rows)
-    wanted = [part for part in range(len(starts)) if settings.index in (None, part)]
+    wanted = _wanted(settings, len(starts))
     if not wanted:
         log.fact("there is no such part", part=settings.index, parts=len(starts), products=len(rows))
     describer: Describer | None = None
@@ -148,11 +154,19 @@ def _describe_parts(settings: Settings, plan: Plan, store: Store, rows: list[Tit
     batch_files.commit_batch(store, settings.batch, len(starts), plan.settings, plan.inputs, plan.model_name)
 
 
+def _wanted(settings: Settings, parts: int) -> list[int]:
+    """The parts of a batch that this process does."""
+    if settings.index is None:
+        return list(range(parts))
+    return list(range(settings.index, parts, settings.parts or max(parts, 1)))
+
+
 def _part(rows: list[Title], settings: Settings, part: int) -> list[Title]:
     return rows[part * settings.part_rows : (part + 1) * settings.part_rows]
 
 
 def _describer(settings: Settings, plan: Plan, work: Path) -> Describer:
+    settings.check_gpu()
     device = generation.choose_device(settings.precision, settings.threads, settings.batch_tokens)
     near = neighbourhood.Neighbourhood(plan.index, settings.encoder, settings.neighbours) if plan.index else None
     return Describer(plan.model, near, device, settings.decoding, settings.prompt_max_tokens, work)

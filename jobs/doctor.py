@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
+from jobs.model import gpu
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
+from jobs.process.settings import RequireGpu, StoreUrl, unit
 from jobs.process.settings import Settings as CommonSettings
-from jobs.process.settings import StoreUrl, unit
 from jobs.storage.store import Store
 
 
@@ -24,7 +25,7 @@ class Settings(CommonSettings):
 
     store: StoreUrl = Field("s3://skuscribe", description="Where artifacts live: s3://BUCKET or s3://BUCKET/PREFIX.")
     encoder: str = Field("all-MiniLM-L6-v2", description="The sentence encoder to try: a name, a folder or a hub id.")
-    require_gpu: bool = Field(False, description="Whether a missing GPU is a fault.")
+    require_gpu: RequireGpu = False
     minimum_disk: float = Field(5.0, ge=0, description="Free disk that TMPDIR must have.", json_schema_extra=unit("GB"))
     minimum_memory: float = Field(2.0, ge=0, description="Free memory there must be.", json_schema_extra=unit("GB"))
 
@@ -57,7 +58,7 @@ def look(settings: Settings) -> Iterator[Finding]:
         ("S3", lambda: _s3(settings.store)),
         ("Postgres", _postgres),
         ("encoder", lambda: _encoder(settings.encoder)),
-        ("GPU", lambda: _gpu(required=settings.require_gpu)),
+        ("GPU", lambda: gpu.described(required=settings.require_gpu)),
         ("disk", lambda: _disk(settings.minimum_disk)),
         ("memory", lambda: _memory(settings.minimum_memory)),
     )
@@ -81,7 +82,7 @@ def _s3(url: str) -> str:
     finally:
         store.delete(key)
     models = [f"models/{name}" for name in store.folders("models/")]
-    where = os.environ.get("AWS_ENDPOINT_URL", "AWS")
+    where = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "AWS"
     return f"{url} at {where}: read, write, list, delete and conditional writes work; {', '.join(models) or 'no model yet'}"
 
 
@@ -90,7 +91,7 @@ def _postgres() -> str:
 
     with database.connect() as connection:
         version = connection.execute("SHOW server_version").fetchone()
-        vector = database.pgvector_version(connection)
+        vector = database.require_versions(connection)
         info = connection.info
         return f"{version[0] if version else '?'} at {info.host}, pgvector {vector}, as {info.user}"
 
@@ -101,21 +102,6 @@ def _encoder(name: str) -> str:
     encoder = Encoder(name)
     norms = (encoder.encode(["a red bicycle"]) ** 2).sum(axis=1)
     return f"{name}: {encoder.dimensions} dimensions, norm {norms[0]:.3f}"
-
-
-def _gpu(*, required: bool) -> str:
-    import torch
-
-    if torch.cuda.is_available():
-        memory = torch.cuda.get_device_properties(0).total_memory / 1e9
-        bf16 = "bf16" if torch.cuda.is_bf16_supported() else "no bf16"
-        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}, {memory:.0f} GB, {bf16}"
-    if required:
-        raise ConfigurationError(
-            f"no GPU that torch {torch.__version__} can use: is nvidia.com/gpu in the pod's limits, is the driver there, and is "
-            "this the gpu image?"
-        )
-    return f"none (torch {torch.__version__}): training and describing use {os.cpu_count()} CPU cores"
 
 
 def _disk(minimum_gigabytes: float) -> str:

@@ -120,6 +120,7 @@ def _evaluate(
     if artifact.done(store, path, decisive, inputs):
         log.fact("already done", artifact=store.at(path))
         return loaded
+    settings.check_gpu()
     started = time.monotonic()
     asked = loaded if loaded and loaded.digest == model.digest else _load(model, stage, work)
     marked, baselines, writing_seconds = _ask(settings, products, stage, asked, index, work)
@@ -151,6 +152,7 @@ def _ask(
     near = _neighbours(settings, index, found)
     prompts = [prompt(item.title.title, _texts(some)) for item, some in zip(found, near, strict=True)]
     references = [item.reference for item in found]
+    asked.model.cpu()  # where the converter reads the weights; the stage before may have left it on the GPU
     generation.convert(asked.model, asked.tokenizer, work / "converted", device.precision)
     writer = Writer(work / "converted", asked.tokenizer, device)
     log.fact("asking", stage=stage.name, questions=len(found), device=device.name, precision=device.precision)

@@ -28,7 +28,7 @@ from jobs.storage.artifact import Artifact
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.store import Store
 from jobs.writing import training_prompts
-from jobs.writing.choices import PROMPT_TOKENS, RetrievalSettings
+from jobs.writing.choices import PROMPT_TOKENS, ModelSettings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 OF_RECIPE = "Default: the recipe's."
 
 
-class Settings(RetrievalSettings):
+class Settings(ModelSettings):
     """What `train` can be told."""
 
     catalogue: Name = Field("main", description="The catalogue to train on.")
@@ -174,6 +174,7 @@ def _train_shard(settings: Settings, chain: Chain, shard: int) -> None:
         inputs = {**chain.origins, "parent": parent.digest} | ({"neighbours": shown.digest} if shown else {})
         place = Place(store, path, decisive, inputs)
         folder = parent.fetch_all(work / "parent", runs.MODEL_PREFIX if shard else "")
+        settings.check_gpu()
         model, tokenizer = _load(folder)
         prompts = training_prompts.prompts(table, shown, work)
         course, measure = _prepare(settings, chain.recipe, shard, table, prompts, model, tokenizer, place)

@@ -95,6 +95,38 @@ def test_other_settings_are_another_batch(ready: Ready) -> None:
         described(ready, "settled", limit=2, neighbours=0, shard=0)
 
 
+def test_two_indexes_share_a_batch_of_many_parts(ready: Ready, tmp_path: Path) -> None:
+    together = described(ready, "whole", part_rows=2)
+    assert described(ready, "shared", part_rows=2, parts=2, index=1) is None
+    shared = described(ready, "shared", part_rows=2, parts=2, index=0)
+    assert together is not None
+    assert shared is not None
+    assert rows_of(shared, tmp_path) == rows_of(together, tmp_path)
+
+
+def test_the_precision_that_was_computed_in_is_part_of_the_fingerprint(ready: Ready) -> None:
+    found = described(ready, "precise", limit=1)
+    assert found is not None
+    assert found.manifest.settings["precision"] == "int8"
+    with pytest.raises(ConfigurationError, match="precision was int8, now float32"):
+        described(ready, "precise", limit=1, precision="float32")
+
+
+def test_a_missing_file_of_titles_names_the_setting_to_correct(ready: Ready, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="correct --titles"):
+        described(ready, "none", titles=str(tmp_path / "none.csv"))
+
+
+def test_a_gpu_that_is_required_and_missing_is_a_wrong_setting(ready: Ready) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        assert described(ready, "on-gpu", limit=1, require_gpu=True)
+        return
+    with pytest.raises(ConfigurationError, match="no GPU that torch"):
+        described(ready, "on-gpu", limit=1, require_gpu=True)
+
+
 def test_parts_done_by_indexes_are_those_done_in_order(ready: Ready, tmp_path: Path) -> None:
     together = described(ready, "together", part_rows=5)
     assert described(ready, "apart", part_rows=5, index=2) is None

@@ -3,6 +3,7 @@
 import pytest
 
 from jobs import doctor
+from jobs.model import gpu
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.storage.store import Store
 
@@ -46,11 +47,11 @@ def test_a_gpu_is_missed_only_where_it_is_required() -> None:
     import torch
 
     if torch.cuda.is_available():
-        assert "GB" in doctor._gpu(required=True)
+        assert "GB" in gpu.described(required=True)
     else:
-        assert "CPU cores" in doctor._gpu(required=False)
+        assert "CPU cores" in gpu.described(required=False)
         with pytest.raises(ConfigurationError, match=r"nvidia\.com/gpu"):
-            doctor._gpu(required=True)
+            gpu.described(required=True)
 
 
 def test_too_little_disk_or_memory_says_how_much_there_is() -> None:

@@ -183,6 +183,7 @@ def test_a_loss_that_is_no_number_ends_the_shard_as_a_bad_input_and_saves_nothin
     assert not list(ready.objects("runs/main/shard-00000/"))
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_a_training_that_shows_neighbours_is_made_from_what_it_showed_and_killed_it_makes_the_same(
     ready: Store, database: str
 ) -> None:

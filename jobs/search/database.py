@@ -43,7 +43,7 @@ def connect(read_only: bool = False) -> "Connection":
         options += " -c default_transaction_read_only=on"
     try:
         connection = psycopg.connect(
-            connect_timeout=int(os.environ.get("PGCONNECT_TIMEOUT", "10")),
+            connect_timeout=_connect_timeout_seconds(),
             options=f"{os.environ.get('PGOPTIONS', '')} {options}".strip(),
             autocommit=True,
             prepare_threshold=None,  # a generic plan can't skip the partitions of other catalogues
@@ -82,7 +82,7 @@ def migrate(connection: "Connection") -> list[str]:
     Postgres or pgvector is too old or missing, or where an applied migration was edited since.
     """
     with translated():
-        _require_versions(connection)
+        require_versions(connection, create=True)
         with connection.transaction():
             connection.execute(statement("lock_migrations"))
             connection.execute(statement("create_migration_table"))
@@ -144,7 +144,11 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _require_versions(connection: "Connection") -> None:
+def require_versions(connection: "Connection", *, create: bool = False) -> str:
+    """The version of pgvector, which is new enough, as Postgres is; `create` makes the extension where it is missing.
+
+    Errors: `ConfigurationError` (78) with what to install or to update.
+    """
     import psycopg
 
     if connection.info.server_version < POSTGRES_AT_LEAST * 10_000:
@@ -153,7 +157,7 @@ def _require_versions(connection: "Connection") -> None:
         )
     try:
         version = pgvector_version(connection)
-        if version is None:
+        if version is None and create:
             connection.execute(statement("create_extension"))
             version = pgvector_version(connection)
             _register_vectors(connection)
@@ -166,12 +170,18 @@ def _require_versions(connection: "Connection") -> None:
             f"the extension vector (pgvector) is missing in {_where()} and could not be created: {_line(error)}. Install "
             "pgvector on the server, then let an administrator run CREATE EXTENSION vector in this database"
         ) from error
-    if version is None or tuple(int(part) for part in version.split(".")[:3]) < PGVECTOR_AT_LEAST:
+    if version is None:
+        raise ConfigurationError(
+            f"the extension vector (pgvector) is not created in {_where()}: `skuscribe index` does it where it may, else an "
+            "administrator runs CREATE EXTENSION vector in this database"
+        )
+    if tuple(int(part) for part in version.split(".")[:3]) < PGVECTOR_AT_LEAST:
         wanted = ".".join(str(part) for part in PGVECTOR_AT_LEAST)
         raise ConfigurationError(
             f"pgvector {wanted} or newer is needed (older ones can corrupt an index built in parallel), found {version} in "
             f"{_where()}: update the server's package, then run ALTER EXTENSION vector UPDATE"
         )
+    return version
 
 
 def pgvector_version(connection: "Connection") -> str | None:
@@ -196,6 +206,13 @@ def _register_vectors(connection: "Connection") -> None:
             register_vector(connection)
     except psycopg.Error as error:
         raise _connection_error(error) from None
+
+
+def _connect_timeout_seconds() -> int:
+    text = os.environ.get("PGCONNECT_TIMEOUT") or "10"
+    if not text.isdigit():
+        raise ConfigurationError(f"PGCONNECT_TIMEOUT takes a number of seconds, found {text!r}")
+    return int(text)
 
 
 def _connection_error(error: "psycopg.Error") -> JobError:

@@ -4,25 +4,33 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from jobs.process.settings import IndexedSettings, unit
+from jobs.model import gpu
+from jobs.process.settings import IndexedSettings, RequireGpu, unit
 from jobs.search.embedding import DEFAULT_ENCODER
+from jobs.writing import generation
 from jobs.writing.generation import Decoding, Precision
 
 PROMPT_TOKENS = 384
 """Room for a title and the texts of a few neighbours."""
 
 
-class RetrievalSettings(IndexedSettings):
-    """For whoever shows a model the products nearest to a title."""
+class ModelSettings(IndexedSettings):
+    """For whoever trains a model or lets it write, with the products nearest to a title beside it."""
 
     neighbours: int = Field(
         3, ge=0, le=20, description="Products shown to the model beside each title; 0 for none.",
         json_schema_extra=unit("products"),
     )  # fmt: skip
     encoder: str = Field(DEFAULT_ENCODER, description="The sentence encoder that the index was made with.")
+    require_gpu: RequireGpu = False
+
+    def check_gpu(self) -> None:
+        """Errors: `ConfigurationError` (78) where a GPU is required and none works."""
+        if self.require_gpu:
+            gpu.described(required=True)
 
 
-class WritingSettings(RetrievalSettings):
+class WritingSettings(ModelSettings):
     """For `evaluate` and `describe`, which write in the same way."""
 
     prompt_max_tokens: int = Field(
@@ -75,5 +83,6 @@ class WritingSettings(RetrievalSettings):
 
     @property
     def decisive(self) -> dict[str, Any]:
-        """What decides the text, for a fingerprint; the device, its threads and its batches do not."""
-        return {"prompt_max_tokens": self.prompt_max_tokens, "precision": self.precision, **vars(self.decoding)}
+        """What decides the text, for a fingerprint: `auto` as what it stands for here; threads and batches do not."""
+        precision = generation.choose_device(self.precision).precision
+        return {"prompt_max_tokens": self.prompt_max_tokens, "precision": precision, **vars(self.decoding)}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from jobs.model import gpu
 from jobs.process import lifecycle
 from jobs.process.errors import ConfigurationError
 
@@ -109,6 +110,8 @@ class Writer:
     def __init__(self, folder: Path, tokenizer: "PreTrainedTokenizerFast", device: Device) -> None:
         import ctranslate2
 
+        if device.name == "cuda":
+            gpu.load_cublas()
         self.device = device
         self._tokenizer = tokenizer
         self._translator = ctranslate2.Translator(

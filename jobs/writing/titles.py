@@ -8,6 +8,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from jobs.intake import cleaning
 from jobs.intake.cleaning import Profile
 from jobs.process.errors import ConfigurationError, InputError
+from jobs.process.settings import without_secrets
 from jobs.storage.catalogue import Catalogue
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ ENDINGS = (".txt", ".jsonl", ".csv")
 ALL = "all"
 MAX_CHARACTERS = 2_000
 _SHOWN_CHARACTERS = 200
+_NOT_UTF_8 = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of such bytes
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,13 @@ def fetch(address: str) -> TitleFile:
     """A file of titles. Errors: `ConfigurationError` (78) for another ending or no such file, 75 when out of reach."""
     from jobs.intake import sources
 
-    name = sources.shown(address).lower().removesuffix(".gz")
+    name = without_secrets(address).lower().removesuffix(".gz")
     ending = next((ending for ending in ENDINGS if name.endswith(ending)), None)
     if ending is None:
         raise ConfigurationError(
-            f"--titles {sources.shown(address)}: expected a file that ends in {', '.join(ENDINGS)}"
+            f"--titles {without_secrets(address)}: expected a file that ends in {', '.join(ENDINGS)}"
         )
-    with sources.opened(address) as source:
+    with sources.opened(address, "--titles (SKUSCRIBE_TITLES)") as source:
         stream = sources.uncompressed(source)
         data = b"".join(iter(lambda: stream.read(sources.READ_BYTES), b""))
     return TitleFile(source.address, ending, data)
@@ -70,7 +73,7 @@ def fetch(address: str) -> TitleFile:
 
 def from_file(file: TitleFile, profile: Profile, limit: int | None) -> list[Title]:
     """The titles of a file in its order, `limit` at most. Errors: `InputError` (65) where there is none."""
-    text = file.data.decode("utf-8-sig", errors="replace")
+    text = file.data.decode("utf-8-sig", errors="surrogateescape")
     readers = {".txt": _from_text, ".jsonl": _from_json_lines, ".csv": _from_csv}
     found: list[Title] = []
     for row in readers[file.ending](text):
@@ -92,7 +95,9 @@ def from_catalogue(products: Catalogue, split: str, limit: int | None, folder: P
         if limit is not None and len(found) >= limit:
             break
     if not found:
-        raise InputError(f"the catalogue {products.artifact.path} has no products in its split {split!r}")
+        raise InputError(
+            f"the catalogue {products.artifact.path} has no products in its split {split!r}: name another --split"
+        )
     return _with_unique_uids(found[:limit])
 
 
@@ -150,6 +155,8 @@ def _from_row(row: Any, number: int) -> Title:
 def _cleaned(row: Title, profile: Profile) -> Title:
     if row.error is not None:
         return replace(row, error=_harmless(row.error))
+    if _NOT_UTF_8.search(row.title):
+        return replace(row, title=_harmless(row.title), error="the title is not UTF-8: save the file as UTF-8")
     if len(row.title) > MAX_CHARACTERS:
         shown = _harmless(row.title[:_SHOWN_CHARACTERS])
         return replace(

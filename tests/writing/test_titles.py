@@ -61,6 +61,15 @@ def test_rows_that_cannot_be_used_keep_their_place_with_an_error(tmp_path: Path)
     assert [row.error is None for row in found] == [True, False, False, False, False, False]
 
 
+def test_a_title_that_is_not_utf_8_is_a_failed_row_and_not_a_mutilated_one(tmp_path: Path) -> None:
+    path = tmp_path / "titles.csv"
+    path.write_bytes("title\nCrème brûlée dish\nPlain dish\n".encode("cp1252"))
+    bad, good = read(path)
+    assert bad.error == "the title is not UTF-8: save the file as UTF-8"
+    bad.title.encode()
+    assert good == Title("line-3", "Plain dish")
+
+
 def test_a_title_of_ten_megabytes_is_one_failed_row(tmp_path: Path) -> None:
     for ending, text in (("csv", f"title\n{'x' * 10_000_000}\nLamp\n"), ("txt", f"{'x' * 10_000_000}\nLamp\n")):
         path = tmp_path / f"titles.{ending}"
