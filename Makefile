@@ -28,8 +28,8 @@ run: .venv/local  ## raw rows to descriptions, exports and a report, in OUT (INP
 stop:  ## stop the embedded Postgres and S3
 	@if [ -x $(BIN)/skuscribe ]; then $(BIN)/skuscribe local --state "$(STATE)" --only-stop; fi
 
-clean: stop  ## remove what `make run` made: the services' data and OUT
-	@for path in "$(STATE)" "$(OUT)"; do if [ -e "$$path" ]; then du -sh "$$path" | sed 's/^/removed /'; rm -rf "$$path"; fi; done
+clean:  ## stop the services, and remove what `make run` made: their data, and the results in OUT
+	@if [ -x $(BIN)/skuscribe ]; then $(BIN)/skuscribe local --out "$(OUT)" --state "$(STATE)" --only-clean; fi
 
 test: .venv/dev  ## every test that needs no cluster, but the long ones of test-kills
 	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not cluster and not kills"
@@ -54,7 +54,7 @@ install: .venv/local  ## the locked dependencies into .venv
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}: set PYTHON=")'
 	@echo "installing the locked dependencies into .venv (2 to 4 minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/pip install -q -c requirements.lock -e '.[local]'
+	@$(BIN)/pip install -q -c requirements.lock -e '.[local,cluster]'
 	@touch $@
 
 .venv/dev: .venv/local .venv/helm
@@ -80,6 +80,6 @@ chart: .venv/dev  ## the tables of the chart's README and the settings in its sc
 lock: .venv/dev  ## resolve pyproject.toml again into requirements.lock
 	@$(BIN)/pip install -q uv
 	@echo "torch==2.13.0" > .venv/torch.txt
-	@$(BIN)/uv pip compile -q --python-version 3.11 --extra dev -c .venv/torch.txt $(addprefix --find-links ,$(PIP_FIND_LINKS)) \
+	@$(BIN)/uv pip compile -q --python-version 3.11 --extra dev --extra gpu -c .venv/torch.txt $(addprefix --find-links ,$(PIP_FIND_LINKS)) \
 	  --no-emit-index-url --no-header --no-annotate pyproject.toml | sed -E '/^--/d; s/\+cpu$$//' > .venv/lock.txt
 	@{ echo "# Every version that a job or a test installs; pip takes it as a constraint file. Made by make lock."; cat .venv/lock.txt; } > requirements.lock

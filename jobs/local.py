@@ -57,6 +57,7 @@ class Settings(CommonSettings):
         2000, ge=1, description="At most this many held-out titles are described.", json_schema_extra=unit("titles")
     )
     only_stop: bool = Field(False, description="Stop the embedded services, and do nothing else.")
+    only_clean: bool = Field(False, description="Stop them, remove their data and what is ours in --out, and say what.")
 
 
 def run(settings: Settings) -> None:
@@ -65,6 +66,11 @@ def run(settings: Settings) -> None:
     if settings.only_stop:
         stopped = services.stop(state)
         print(f"stopped {' and '.join(stopped)}" if stopped else "no service was running")
+        return
+    if settings.only_clean:
+        services.stop(state)
+        gone = [*results.remove(settings.out), *services.remove(state)]
+        print("\n".join(f"removed {os.path.relpath(path)}" for path in gone) or "there was nothing to remove")
         return
     name = settings.name or _name_of(settings.out)
     started = time.monotonic()
@@ -80,7 +86,7 @@ def run(settings: Settings) -> None:
         seconds[step.name] = round(time.monotonic() - began, 1)
     summary = results.collect(Store(environment["SKUSCRIBE_STORE"]), name, settings.out)
     summary["seconds"] = {**seconds, "total": round(time.monotonic() - started, 1)}
-    results.write_atomically(settings.out / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False).encode())
+    results.write_atomically(settings.out / results.SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False).encode())
     print(_table(summary, settings.out))
     print(_next_commands(name, state))
 
@@ -95,7 +101,7 @@ def _name_of(out: Path) -> str:
 
 def _sample(state: Path) -> Path:
     """The generated sample, made once."""
-    path = state / "sample.jsonl.gz"
+    path = state / services.SAMPLE_FILE
     if not path.exists():
         from jobs.intake import sample
 
@@ -107,7 +113,7 @@ def _sample(state: Path) -> Path:
 
 def _variables(settings: Settings, name: str, rows: str, state: Path) -> dict[str, str]:
     """The environment of the jobs: ours, the services', and the names; a variable that the user has set stays."""
-    temporary = state / "tmp"
+    temporary = state / services.TEMPORARY
     temporary.mkdir(exist_ok=True)
     chosen = {
         "LIMIT": str(settings.describe),
@@ -167,7 +173,7 @@ def _table(summary: dict[str, Any], out: Path) -> str:
     data, model, texts = summary["catalogue"], summary["model"], summary["descriptions"]
     rows = [
         ("catalogue", f"{data['kept']:,} products of {data['read']:,} rows, {data['rejected']:,} rejected, {data['shards']} shards", ""),
-        ("model", f"shard {model['shard']}, validation loss {model['validation_loss']:.3f}, ROUGE-L {model['rougeL']:.3f}", "model/"),
+        ("model", f"shard {model['shard']}, validation loss {_figure(model['validation_loss'])}, ROUGE-L {_figure(model['rougeL'])}", "model/"),
         ("descriptions", f"{texts['products']:,}: {texts['published']:,} published, {texts['flagged']:,} flagged, {texts['failed']:,} failed",
          "descriptions.jsonl .csv .parquet"),
         ("report", "every stage, side by side", "report.html report.pdf"),
@@ -175,6 +181,10 @@ def _table(summary: dict[str, Any], out: Path) -> str:
     ]  # fmt: skip
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     return f"\nin {out}/\n" + "\n".join(f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows)
+
+
+def _figure(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.3f}"
 
 
 def _next_commands(name: str, state: Path) -> str:

@@ -42,7 +42,7 @@ class ShardState:
 
     shard: int
     state: str
-    figures: dict[str, float]
+    figures: dict[str, float | None]
     note: str = ""
 
 
@@ -58,7 +58,7 @@ def run(settings: Settings) -> None:
     lines = list(_overview(store, settings.run))
     if not lines:
         raise NotReadyError(f"nothing stands in {settings.store} yet: `skuscribe prepare` makes the first artifact")
-    print("\n".join(lines))
+    print("\n".join([*lines, *_index_lines()]))
 
 
 def shard_states(store: Store, name: str, shards: int) -> list[ShardState]:
@@ -93,7 +93,6 @@ def _overview(store: Store, only: str) -> Iterator[str]:
             yield from _run_lines(store, name)
     for name in store.folders("exports/"):
         yield from _artifact_line(store, f"exports/{name}", ("products", "published", "flagged", "failed"))
-    yield from _index_lines()
 
 
 def _run_lines(store: Store, name: str) -> Iterator[str]:
@@ -104,7 +103,7 @@ def _run_lines(store: Store, name: str) -> Iterator[str]:
     for item in shards:
         columns = [("training_loss", 14, ".3f"), ("validation_loss", 16, ".3f"), ("rougeL", 9, ".3f"), ("examples_per_second", 12, ",.1f"), ("seconds", 9, ",.0f")]  # fmt: skip
         cells = "".join(
-            f"{format(item.figures[key], style) if key in item.figures else '':>{width}}"
+            f"{'' if (value := item.figures.get(key)) is None else format(value, style):>{width}}"
             for key, width, style in columns
         )
         yield f"  {item.shard:>5}  {item.state:<8}{cells}{item.note}".rstrip()

@@ -14,6 +14,7 @@ import pytest
 from jobs import local
 from jobs.process import services
 from jobs.process.errors import ConfigurationError, JobError
+from jobs.storage import results
 
 
 @pytest.fixture
@@ -74,3 +75,26 @@ def test_stopping_says_what_it_stopped(state: Path, capsys: pytest.CaptureFixtur
     services.start(state)
     local.run(local.Settings(state=state, only_stop=True))
     assert capsys.readouterr().out.splitlines() == ["no service was running", "stopped postgres and s3"]
+
+
+def test_cleaning_takes_what_is_ours_and_leaves_what_is_not(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    services.start(state)
+    out = tmp_path / "out"
+    (out / "model").mkdir(parents=True)
+    for name in (".artifacts.json", "report.html", "summary.json", "holiday.jpg"):
+        (out / name).write_text("{}")
+    local.run(local.Settings(out=out, state=state, only_clean=True))
+    assert [path.name for path in out.iterdir()] == ["holiday.jpg"]
+    assert not state.exists()
+    assert "report.html" in capsys.readouterr().out
+    local.run(local.Settings(out=out, state=state, only_clean=True))
+    assert capsys.readouterr().out == "there was nothing to remove\n"
+    state.mkdir()  # for the fixture to look into
+
+
+def test_a_folder_of_results_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    assert results.remove(tmp_path) == []
+    assert (tmp_path / "model").exists()

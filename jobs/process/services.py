@@ -23,6 +23,8 @@ from typing import Any
 from jobs.process.errors import ConfigurationError, NotReadyError
 
 ENVIRONMENT_FILE = "environment"
+SAMPLE_FILE, TEMPORARY = "sample.jsonl.gz", "tmp"
+OURS = ("postgres", "s3", "psql", SAMPLE_FILE, TEMPORARY, ENVIRONMENT_FILE)
 DATABASE, OWNER, READER, SUPERUSER = "skuscribe", "skuscribe", "skuscribe_reader", "postgres"
 BUCKET = "skuscribe"
 START_TIMEOUT_SECONDS = 60.0
@@ -48,6 +50,16 @@ def start(folder: Path, credentials: Mapping[str, str] = MappingProxyType({})) -
 def stop(folder: Path) -> list[str]:
     """Stop both. Returns the names of those that were running."""
     return [name for name in ("postgres", "s3") if _stop_process(folder / f"{name}", name)]
+
+
+def remove(folder: Path) -> list[Path]:
+    """Remove what is ours in the folder of services that do not run, and the folder where nothing else is in it."""
+    gone = [folder / name for name in OURS if (folder / name).exists()]
+    for path in gone:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if gone and not any(folder.iterdir()):
+        folder.rmdir()
+    return gone
 
 
 def running(folder: Path) -> list[str]:
@@ -108,6 +120,9 @@ def _start_postgres(folder: Path, own: dict[str, str], environment: dict[str, st
     data = folder / "data"
     if not (data / "PG_VERSION").exists():
         _initialise_postgres(programs, data, own, account)
+    data.chmod(
+        0o700
+    )  # Postgres refuses a folder that others may enter, and a volume that is mounted anew may let a group
     (data / "postmaster.pid").unlink(missing_ok=True) if not _running(folder, "postgres") else None
     options = [
         "-c", f"listen_addresses={HOST}", "-c", f"port={own['PGPORT']}", "-c", "unix_socket_directories=",

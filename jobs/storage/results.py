@@ -6,26 +6,34 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from jobs.process.errors import ConfigurationError
 from jobs.storage import artifact, catalogue, runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.store import Store
 
 REPORT_FILES = {"index.html": "report.html"}
 EXPECTED = ("model", "descriptions.jsonl", "descriptions.csv", "descriptions.parquet", "report.html", "report.pdf")
+TABLES = ("answers.csv", "shards.csv", "stages.csv")
+MARKER, SUMMARY = ".artifacts.json", "summary.json"
 
 
 def collect(store: Store, name: str, out: Path) -> dict[str, Any]:
-    """Fetch the results into OUT, verified, and their figures."""
+    """Fetch the results into OUT, verified, and their figures.
+
+    Errors: `ConfigurationError` (78) where OUT has a folder `model` that is not ours, which would be replaced.
+    """
     rows = catalogue.require(store, name)
     model = runs.trained_shard(store, name, rows.shards - 1)
     export = artifact.require(store, f"exports/{name}", "export", "describe")
     report = artifact.require(store, f"runs/{name}/report", "report", "report")
     out.mkdir(parents=True, exist_ok=True)
-    marker = out / ".artifacts.json"
+    marker = out / MARKER
+    if (out / "model").exists() and not marker.exists():
+        raise ConfigurationError(f"{out / 'model'} is there and is none of ours: move it away, or choose another --out")
     current = {item.path: item.digest for item in (model, export, report)}
     there = marker.exists() and all((out / name).exists() for name in EXPECTED)
     if not (there and json.loads(marker.read_text()) == current):
-        marker.unlink(missing_ok=True)
+        write_atomically(marker, b"{}")
         _fetch_model(model, out)
         _fetch_descriptions(export, out)
         _fetch_report(report, out)
@@ -38,6 +46,18 @@ def collect(store: Store, name: str, out: Path) -> dict[str, Any]:
         "report": dict(report.manifest.figures),
         "artifacts": current,
     }
+
+
+def remove(out: Path) -> list[Path]:
+    """Remove what `collect()` has put into OUT, and OUT where nothing else is in it. Returns what was removed."""
+    if not (out / MARKER).exists():
+        return []
+    gone = [out / name for name in (*EXPECTED, *TABLES, SUMMARY, MARKER) if (out / name).exists()]
+    for path in gone:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if not any(out.iterdir()):
+        out.rmdir()
+    return gone
 
 
 def _fetch_model(model: Artifact, out: Path) -> None:
