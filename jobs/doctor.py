@@ -17,6 +17,7 @@ from jobs.model import gpu
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
 from jobs.process.settings import RequireGpu, StoreUrl, unit
 from jobs.process.settings import Settings as CommonSettings
+from jobs.storage import artifact, runs
 from jobs.storage.store import Store
 
 
@@ -56,6 +57,7 @@ def look(settings: Settings) -> Iterator[Finding]:
     """Each finding as soon as it is made."""
     checks: tuple[tuple[str, Callable[[], str]], ...] = (
         ("S3", lambda: _s3(settings.store)),
+        ("model", lambda: _models(settings.store)),
         ("Postgres", _postgres),
         ("encoder", lambda: _encoder(settings.encoder)),
         ("GPU", lambda: gpu.described(required=settings.require_gpu)),
@@ -81,9 +83,27 @@ def _s3(url: str) -> str:
             )
     finally:
         store.delete(key)
-    models = [f"models/{name}" for name in store.folders("models/")]
     where = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "AWS"
-    return f"{url} at {where}: read, write, list, delete and conditional writes work; {', '.join(models) or 'no model yet'}"
+    return f"{url} at {where}: read, write, list, delete and conditional writes work"
+
+
+def _models(url: str) -> str:
+    """Whether each base model is whole, by the sizes of its files: to read them all is what `fetch` does."""
+    store, found = Store(url), []
+    for name in store.folders("models/"):
+        model = artifact.find(store, runs.model_path(name))
+        if model is None:
+            continue
+        sizes = {item.key: item.size for item in store.objects(f"{model.path}/")}
+        for item in model.manifest.files.values():
+            if sizes.get(f"{model.path}/{item.key}") != item.size:
+                raise NotReadyError(
+                    f"{store.at(model.path)}/{item.key} is missing or has another size than its manifest promises "
+                    f"({item.size:,} bytes): remove {store.at(model.path)}/{artifact.MANIFEST} and run `skuscribe fetch-model`"
+                )
+        parameters = model.manifest.figures.get("parameters")
+        found.append(f"{name}, whole" + (f", {parameters:,} parameters" if parameters else ""))
+    return "; ".join(found) or "none yet: `skuscribe fetch-model` stores one"
 
 
 def _postgres() -> str:
