@@ -7,6 +7,7 @@ with the pod's own last words. Try: skuscribe pipeline --release demo --namespac
 
 import time
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from pydantic import Field, field_validator
 
@@ -32,6 +33,11 @@ class Settings(CommonSettings):
     )
     namespace: str = Field("", description="Where the release lives. Empty: where these credentials belong.")
     steps: str = Field("", description="The steps to run, with commas between them. Empty: all.")
+    templates: str = Field(
+        "",
+        pattern=r"^([a-z-]+=[0-9a-f]+(,|$))*$",
+        description="STEP=MARK, with commas between them: of each step, wait for the template that is marked so. Empty: take what is there.",
+    )
     retrieval_share: plan.RetrievalShare = 0.0
     run: Name = Field("main", description="Name of the run: another name makes other Jobs of the same templates.")
     patience_seconds: float = Field(
@@ -54,7 +60,8 @@ def run(settings: Settings) -> None:
     enabled = _words(settings.steps) or [step.name for step in plan.STEPS]
     log.fact("pipeline", release=settings.release, namespace=cluster.namespace, steps=",".join(enabled))
     needs = needs_among(plan.steps(settings.retrieval_share), enabled)
-    Pipeline(cluster, settings.release, needs, settings.run).follow()
+    marks = dict(item.split("=") for item in _words(settings.templates))
+    Pipeline(cluster, settings.release, needs, settings.run, marks).follow()
 
 
 def _words(text: str) -> list[str]:
@@ -64,8 +71,15 @@ def _words(text: str) -> list[str]:
 class Pipeline:
     """The steps of a release, each with those that it needs, and what is known of their Jobs."""
 
-    def __init__(self, cluster: Cluster, release: str, needs: Mapping[str, tuple[str, ...]], run: str) -> None:
-        self._cluster, self._release, self._run, self._needs = cluster, release, run, needs
+    def __init__(
+        self,
+        cluster: Cluster,
+        release: str,
+        needs: Mapping[str, tuple[str, ...]],
+        run: str,
+        marks: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._cluster, self._release, self._run, self._needs, self._marks = cluster, release, run, needs, marks
         self._seen: dict[str, SeenJob] = {}
         self._raw: dict[str, Json] = {}
         self._held: Mapping[str, str] = {}
@@ -87,10 +101,13 @@ class Pipeline:
 
     def _read_templates(self) -> None:
         """All templates at once, so that a missing one is found before anything is launched."""
-        self._templates = {step: read_template(self._cluster, self._release, step, self._run) for step in self._needs}
+        self._templates = {step: self._read_template(step) for step in self._needs}
         self._wanted = [
             Wanted(step, item.cronjob, item.job, self._needs[step]) for step, item in self._templates.items()
         ]
+
+    def _read_template(self, step: str) -> Template:
+        return read_template(self._cluster, self._release, step, self._run, self._marks.get(step, ""))
 
     def _take_in(self, change: Change) -> None:
         uids = {item.cronjob: item.uid for item in self._templates.values()}
@@ -116,7 +133,7 @@ class Pipeline:
     def _launch(self, step: str) -> bool:
         """Make a step's Job. False where its template has changed since: then all are read again, to decide anew."""
         planned = self._templates[step]
-        template = read_template(self._cluster, self._release, step, self._run)
+        template = self._read_template(step)
         if (template.job, template.uid) != (planned.job, planned.uid):
             log.fact("templates have changed", step=step, cronjob=template.cronjob)
             self._read_templates()
@@ -134,7 +151,10 @@ class Pipeline:
     def _tell_held(self, decision: Decision) -> None:
         for step, job in decision.held.items():
             if self._held.get(step) != job:
-                log.fact("held back by another Job of this step", step=step, job=job)
+                remedy = (
+                    f"it goes on when that has ended; `kubectl -n {self._cluster.namespace} delete job {job}` ends it"
+                )
+                log.fact("held back by another Job of this step", step=step, job=job, remedy=remedy)
         self._held = decision.held
 
     def _failure(self, step: str) -> last_words.StepFailed:

@@ -5,6 +5,7 @@ Objects come and go as the JSON that the API speaks. An API server that is away 
 Credentials: KUBECONFIG, else the pod's own service account, else ~/.kube/config.
 """
 
+import importlib.util
 import json
 import os
 import random
@@ -213,6 +214,8 @@ class _Refused(ConfigurationError):
 
 def _connect() -> tuple["ApiClient", str]:
     """A client of the cluster, and the namespace that its credentials name."""
+    if importlib.util.find_spec("kubernetes") is None:
+        raise ConfigurationError("the Kubernetes client is not installed: pip install 'skuscribe[cluster]'")
     from kubernetes.client import ApiClient, Configuration
     from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
     from kubernetes.config.kube_config import list_kube_config_contexts

@@ -8,12 +8,16 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from jobs.process.errors import ConfigurationError
-from jobs.release.cluster import CRONJOBS, JOBS, Cluster, Json
+from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.release.cluster import CRONJOBS, JOBS, Cluster, Json, Patience
 
 LONGEST_POD_NAME = 63
 """Of a pod's host name, JOB-INDEX: the API server refuses an Indexed Job whose last index makes it longer."""
 
+MARK = "skuscribe/template"
+"""The annotation of a CronJob that tells its template from those of other revisions."""
+
+TEMPLATE_SECONDS = 60.0
 SELECTED_BY = ("app.kubernetes.io/name", "app.kubernetes.io/instance")
 
 
@@ -34,16 +38,28 @@ class Template:
         return int(self.content["spec"].get("completions") or 1)
 
 
-def read_template(cluster: Cluster, release: str, step: str, run: str) -> Template:
-    """The template of a step. Errors: `ConfigurationError` (78) where the release has none, or one that can't be followed."""
-    name = f"{release}-{step}"
-    found = cluster.read(CRONJOBS, name)
-    if found is None:
-        raise ConfigurationError(
-            f"step {step} is to run, and there is no CronJob {name} in namespace {cluster.namespace}: set "
-            f"SKUSCRIBE_STEPS to the steps that release {release} has, or upgrade the release with {step} enabled"
+def read_template(cluster: Cluster, release: str, step: str, run: str, mark: str = "") -> Template:
+    """The template of a step; with a `mark`, once it is there with that mark, for Helm makes the pipeline before it.
+
+    Errors: `ConfigurationError` (78) where the release has none, or one that can't be followed; `NotReadyError` (75) where
+    the one that is marked so does not come.
+    """
+    name, patience = f"{release}-{step}", Patience(TEMPLATE_SECONDS)
+    while True:
+        found = cluster.read(CRONJOBS, name)
+        if found is not None and mark in ("", found["metadata"].get("annotations", {}).get(MARK)):
+            return template_of(found, step, run)
+        if not mark:
+            raise ConfigurationError(
+                f"step {step} is to run, and there is no CronJob {name} in namespace {cluster.namespace}: set "
+                f"SKUSCRIBE_STEPS to the steps that release {release} has, or upgrade the release with {step} enabled"
+            )
+        patience.pause(
+            NotReadyError(
+                f"CronJob {name} in namespace {cluster.namespace} is not the one of this revision (annotation {MARK}: {mark}): "
+                "did the install or the upgrade end well? `helm upgrade` once more puts it there"
+            )
         )
-    return template_of(found, step, run)
 
 
 def template_of(cronjob: Json, step: str, run: str) -> Template:

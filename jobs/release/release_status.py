@@ -110,7 +110,7 @@ def step_state(step: str, cronjob: Json, jobs: Sequence[Json], pods: Sequence[Po
         indexes=indexes,
         running=sum(pod.phase == "Running" for pod in own),
         pending=sum(pod.phase == "Pending" for pod in own),
-        failed=sum(not failure.taken for failure in failures),
+        failed=max(status.get("failed", 0), sum(not failure.taken for failure in failures)),  # pods go with their node
         taken=sum(failure.taken for failure in failures),
         seconds=seconds,
         per_hour=per_hour,
@@ -135,7 +135,9 @@ def pod_state(pod: Json, now: datetime) -> PodState:
         name=pod["metadata"]["name"],
         phase=phase,
         seconds=max(times, default=0.0),
-        gpus=sum(int(count) for limit in limits for name, count in limit.items() if "gpu" in name),
+        gpus=sum(
+            int(count) for limit in limits for name, count in limit.items() if "/" in name
+        ),  # an extended resource
         waits_for=_waits_for(status) if phase == "Pending" else "",
         failure=failed_pod(pod) if phase == "Failed" else None,
     )

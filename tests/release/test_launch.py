@@ -1,13 +1,18 @@
 """What a Job is called, and what it is made of."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.process.errors import ConfigurationError
-from jobs.release.launch import job_name, job_of, template_of
+from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.release import cluster as cluster_module
+from jobs.release import launch
+from jobs.release.cluster import Cluster
+from jobs.release.launch import MARK, job_name, job_of, read_template, template_of
+from tests.fake_api import Answer, FakeApi, refusal
 
 LABELS = {"app.kubernetes.io/name": "skuscribe", "app.kubernetes.io/instance": "demo"}
 
@@ -69,3 +74,32 @@ def test_it_is_what_kubectl_would_make_of_the_cronjob() -> None:
 def test_a_template_without_the_labels_that_it_is_followed_by_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"demo-train.*lacks the label app.kubernetes.io/name"):
         template_of(cronjob(labels={}), "train", "main")
+
+
+def marked(mark: str) -> Answer:
+    return Answer(200, [cronjob() | {"metadata": {**cronjob()["metadata"], "annotations": {MARK: mark}}}])
+
+
+def test_the_template_of_this_revision_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Helm makes the pipeline before the CronJobs: at first there is none, then that of the revision before."""
+    monkeypatch.setattr(cluster_module, "FIRST_PAUSE_SECONDS", 0.01)
+    with FakeApi(refusal(404, "no such cronjob"), marked("0ld"), marked("new")) as api:
+        monkeypatch.setenv("KUBECONFIG", str(api.kubeconfig(tmp_path)))
+        found = read_template(Cluster(), "demo", "train", "main", "new")
+        assert found.cronjob == "demo-train"
+        assert len(api.asked) == 3
+
+
+def test_a_template_that_does_not_come_is_75_and_without_a_mark_a_missing_one_is_78(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_module, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(launch, "TEMPLATE_SECONDS", 0.1)
+    with FakeApi(marked("0ld")) as api:
+        monkeypatch.setenv("KUBECONFIG", str(api.kubeconfig(tmp_path)))
+        with pytest.raises(NotReadyError, match="is not the one of this revision"):
+            read_template(Cluster(), "demo", "train", "main", "new")
+    with FakeApi(refusal(404, "no such cronjob")) as api:
+        monkeypatch.setenv("KUBECONFIG", str(api.kubeconfig(tmp_path)))
+        with pytest.raises(ConfigurationError, match="there is no CronJob demo-train"):
+            read_template(Cluster(), "demo", "train", "main")
