@@ -20,7 +20,7 @@ from jobs.process.settings import Settings, describe_field, variable
 
 CHART = Path(__file__).parents[2] / "charts" / "skuscribe"
 SHARED = ("catalogue", "model", "run", "batch", "encoder", "seed")
-SET_BY_THE_CHART = ("store", "index", "phase")
+SET_BY_THE_CHART = ("store", "index", "phase", "query", "parts", "expected_shards", "require_gpu")
 FRACTION = r"^[0-9]*[.][0-9]+(e-?[0-9]+)?$"
 KEPT_KEYWORDS = (
     "type", "enum", "const", "pattern", "minLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "anyOf", "items",

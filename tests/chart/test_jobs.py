@@ -50,6 +50,8 @@ def test_indexes_are_counted_from_the_shards() -> None:
         13,
         7,
     ]
+    assert environment_of(job_of(found, "prepare")["template"])["SKUSCRIBE_EXPECTED_SHARDS"]["value"] == "10"
+    assert environment_of(job_of(found, "describe")["template"])["SKUSCRIBE_PARTS"]["value"] == "7"
     fewer = render(*PROD, "shards=10", "train.shards=4")
     assert [job_of(fewer, step)["completions"] for step in ("embed", "train", "evaluate")] == [11, 4, 6]
     assert environment_of(job_of(fewer, "describe")["template"])["SKUSCRIBE_SHARD"]["value"] == "3"

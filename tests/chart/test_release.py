@@ -6,7 +6,7 @@ import subprocess
 import kubernetes_validate
 import pytest
 
-from jobs import plan
+from jobs import pipeline, plan
 
 from .documentation import CHART
 from .rendering import DEMO, HELM, PROD, Manifest, environment_of, of_kind, pods, render
@@ -86,7 +86,7 @@ def test_only_the_pipeline_has_a_service_account_token(release: list[Manifest]) 
 def test_the_pipeline_s_role_holds_what_it_uses_and_nothing_more(prod: list[Manifest]) -> None:
     rules = of_kind(prod, "Role")["prod-pipeline"]["rules"]
     assert {(*rule["resources"], *sorted(rule["verbs"])) for rule in rules} == {
-        ("cronjobs", "get"), ("jobs", "create", "get", "list", "watch"), ("pods", "list", "watch"),
+        ("cronjobs", "get"), ("jobs", "create", "get", "list", "watch"), ("pods", "list"),
     }  # fmt: skip
     assert not of_kind(prod, "ClusterRole")
 
@@ -230,6 +230,84 @@ def test_the_pipeline_s_name_changes_with_what_it_launches_and_with_nothing_else
     ):
         assert pipeline_name(*PROD, change) != name, change
     assert pipeline_name(*DEMO) == pipeline_name(*DEMO)
+
+
+def test_the_pipeline_is_told_which_template_of_each_step_is_this_revision_s(release: list[Manifest]) -> None:
+    [(_, pod)] = [item for item in pods(release) if item[0].startswith("Job")]
+    told = environment_of(pod)["SKUSCRIBE_TEMPLATES"]["value"]
+    marks = {
+        name: item["metadata"]["annotations"]["skuscribe/template"]
+        for name, item in of_kind(release, "CronJob").items()
+    }
+    assert dict(item.split("=") for item in told.split(",")) == {
+        name.split("-", 1)[1]: mark for name, mark in marks.items()
+    }
+    assert pipeline.Settings(templates=told)
+
+
+@pytest.mark.parametrize("name", ["123", "my.release", "1.5"])
+def test_a_release_that_is_named_like_a_number_or_with_a_dot_has_valid_names(name: str) -> None:
+    for item in render(*DEMO, release=name):
+        assert kubernetes_validate.validate(item, "1.35", strict=True)
+        assert "." not in item["metadata"]["name"]
+        assert item["metadata"]["labels"]["app.kubernetes.io/instance"] == name
+
+
+def test_a_variable_that_is_given_twice_stands_once_and_the_last_one_counts() -> None:
+    given = (
+        "pod.extraEnv[0].name=OMP_NUM_THREADS",
+        "pod.extraEnv[0].value=one",
+        "train.pod.extraEnv[0].name=OMP_NUM_THREADS",
+    )
+    found = pods(render(*PROD, *given, "train.pod.extraEnv[0].value=three"))
+    for name, pod in (item for item in found if item[0] != "Pod prod-doctor"):  # it looks as training does
+        [found] = [item for item in pod["spec"]["containers"][0]["env"] if item["name"] == "OMP_NUM_THREADS"]
+        assert found == {"name": "OMP_NUM_THREADS", "value": "three" if name.endswith("-train") else "one"}
+
+
+def test_a_schedule_does_not_catch_up_on_the_past(release: list[Manifest]) -> None:
+    assert all(item["spec"]["startingDeadlineSeconds"] == 300 for item in of_kind(release, "CronJob").values())
+
+
+def test_jobs_with_a_gpu_require_it_unless_told_otherwise(demo: list[Manifest]) -> None:
+    def requiring(manifests: list[Manifest]) -> set[str]:
+        return {
+            name.split("-")[-1]
+            for name, pod in pods(manifests)
+            if environment_of(pod).get("SKUSCRIBE_REQUIRE_GPU", {}).get("value") == "true"
+            and name.startswith("CronJob")
+        }
+
+    assert requiring(render(*PROD)) == {"train", "evaluate", "describe"}
+    assert requiring(render(*PROD, "requireGpu=false")) == requiring(demo) == set()
+
+
+def test_s3_alone_is_reached_at_the_endpoint(prod: list[Manifest]) -> None:
+    """With AWS_ENDPOINT_URL, a role would be asked for at the S3 server."""
+    for _, pod in pods(
+        render(*PROD, "store.endpoint=https://s3.example", "store.roleArn=arn:aws:iam::123456789012:role/x")
+    ):
+        assert "AWS_ENDPOINT_URL" not in environment_of(pod)
+
+
+def test_the_network_lets_through_what_a_cluster_needs() -> None:
+    def ports(policy: str, *values: str) -> tuple[list[int], list[str]]:
+        spec = of_kind(render(*PROD, *values), "NetworkPolicy")[policy]["spec"]
+        of = spec["podSelector"].get("matchExpressions", [{"values": []}])[0]["values"]
+        return [item["port"] for item in spec["egress"][0]["ports"]], of
+
+    assert ports("prod")[0] == [53, 53, 5353, 5353]
+    assert ports("prod-store")[0] == [443]
+    assert ports("prod-store", "store.endpoint=https://minio.tenant.svc", "networkPolicy.storePorts={9000}")[0] == [
+        9000
+    ]
+    assert (
+        "train"
+        in ports("prod-role", "serviceAccount.annotations.eks\\.amazonaws\\.com/role-arn=arn:aws:iam::1:role/x")[1]
+    )
+    assert ports("prod-internet")[1] == ["prepare", "fetch-model"]
+    assert "embed" in ports("prod-internet", "settings.encoder=hub/encoder")[1]
+    assert "describe" in ports("prod-internet", "describe.settings.titles=https://host/titles.csv")[1]
 
 
 def test_the_pipeline_is_told_release_namespace_steps_and_run() -> None:

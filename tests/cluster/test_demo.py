@@ -79,7 +79,7 @@ def demo(restricted: str, said: str) -> Installed:
 
 def test_the_commands_of_the_readme_show_what_it_says(said: str) -> None:
     assert f"localhost/skuscribe:{__version__}" in (ROOT / "README.md").read_text()
-    for word in ("cronjob/demo-describe", "demo-train", "neighbours", "held-out", "ok    Postgres"):
+    for word in ("cronjob/demo-describe", "release demo in namespace", "neighbours", "held-out", "ok    Postgres"):
         assert word in said, said
 
 

@@ -168,7 +168,7 @@ def test_two_releases_side_by_side_do_not_meet(store: Installed, undisturbed: di
 
 
 ON_GPU_NODE = (
-    "train.gpus=1", "gpuPod.nodeSelector.cloud\\.google\\.com/gke-accelerator=nvidia-l4",
+    "train.gpus=1", "requireGpu=false", "gpuPod.nodeSelector.cloud\\.google\\.com/gke-accelerator=nvidia-l4",
     "gpuPod.tolerations[0].key=nvidia.com/gpu", "gpuPod.tolerations[0].operator=Exists",
 )  # fmt: skip
 

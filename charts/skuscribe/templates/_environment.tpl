@@ -1,5 +1,41 @@
 {{- /* The environment of a container. */ -}}
 
+{{- /* All of it: what `skuscribe.pod` takes, "gpus", and "extraEnv". Of two variables of one name the later one counts. */ -}}
+{{- define "skuscribe.environment" -}}
+{{- $order := list -}}
+{{- $found := dict -}}
+{{- range concat (include "skuscribe.ownEnvironment" . | fromYamlArray) (.extraEnv | default list) -}}
+{{- if not (hasKey $found .name) -}}{{- $order = append $order .name -}}{{- end -}}
+{{- $_ := set $found .name . -}}
+{{- end -}}
+{{- range $order }}
+- {{ get $found . | toYaml | nindent 2 | trim }}
+{{- end }}
+{{- end -}}
+
+{{- define "skuscribe.ownEnvironment" -}}
+{{- if .store }}
+{{- include "skuscribe.storeEnvironment" .root | nindent 0 }}
+{{- end }}
+{{- if .postgres }}
+{{- include "skuscribe.postgresEnvironment" .root | nindent 0 }}
+{{- end }}
+{{- with .environment }}
+{{- . | nindent 0 }}
+{{- end }}
+{{- if and .computes .gpus .root.Values.requireGpu }}
+- {name: SKUSCRIBE_REQUIRE_GPU, value: "true"}
+{{- end }}
+{{- if .key }}
+{{- include "skuscribe.settings" . | nindent 0 }}
+{{- end }}
+{{- if not .token }}
+# torch would start a thread for each core of the node, whatever the container may use.
+- name: OMP_NUM_THREADS
+  valueFrom: {resourceFieldRef: {resource: limits.cpu}}
+{{- end }}
+{{- end -}}
+
 {{- /*
 A job's settings as variables, from what several jobs share, the demo's and its own. They stand in the template itself: a
 Job keeps its template, while a ConfigMap that an upgrade changes would reach the later shards of a training that runs.
@@ -40,7 +76,7 @@ dict "root" "key" (of the values) "values" "shares" (which shared settings the j
   value: {{ $.Values.store.region | quote }}
 {{- end }}
 {{- with $demo | ternary (printf "http://%s-services:8333" (include "skuscribe.fullname" .)) .Values.store.endpoint }}
-- name: AWS_ENDPOINT_URL
+- name: AWS_ENDPOINT_URL_S3
   value: {{ . | quote }}
 {{- end }}
 {{- if $secret }}

@@ -1,8 +1,8 @@
 {{- /* Names, labels, images: what several templates say alike. */ -}}
 
-{{- /* The name that objects begin with, 36 characters at most: `NAME-evaluate-HASH-INDEX` has to fit a host name. */ -}}
+{{- /* The name that objects begin with, 36 characters at most and no dots: `NAME-evaluate-HASH-INDEX` has to be a host name. */ -}}
 {{- define "skuscribe.fullname" -}}
-{{- $name := .Values.fullnameOverride | default .Release.Name -}}
+{{- $name := .Values.fullnameOverride | default .Release.Name | replace "." "-" -}}
 {{- if gt (len $name) 36 -}}
 {{- $name = printf "%s-%s" (trunc 27 $name | trimSuffix "-") (sha256sum $name | trunc 8) -}}
 {{- end -}}
@@ -12,7 +12,7 @@
 {{- /* Labels by which pods of this release are chosen. No version: a label that changes would change a Job's template. */ -}}
 {{- define "skuscribe.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- /* Labels of pods and Jobs: dict "root" "name". */ -}}

@@ -21,8 +21,9 @@
 {{- end -}}
 
 {{- /*
-dict "root" "name" (the step) "key" "values" "arguments" "shares" "store" "postgres", and where they differ
-"token" (whether it talks to Kubernetes) "serviceAccountName" "resources" "environment" (further variables, as YAML)
+dict "root" "name" (the step) "key" "values" "arguments" "shares" "store" "postgres" "computes" (whether a GPU that it has must
+work), and where they differ "token" (whether it talks to Kubernetes) "serviceAccountName" "resources" "environment" (further
+variables, as YAML)
 */ -}}
 {{- define "skuscribe.pod" -}}
 {{- $root := .root -}}
@@ -47,7 +48,7 @@ metadata:
   {{- end }}
 spec:
   restartPolicy: Never
-  serviceAccountName: {{ .serviceAccountName | default (include "skuscribe.serviceAccountName" $root) }}
+  serviceAccountName: {{ .serviceAccountName | default (include "skuscribe.serviceAccountName" $root) | quote }}
   automountServiceAccountToken: {{ $launcher }}
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ $root.Values.gracePeriodSeconds }}
@@ -73,29 +74,10 @@ spec:
       image: {{ include "skuscribe.image" (dict "root" $root "gpus" $gpus) | quote }}
       imagePullPolicy: {{ $root.Values.image.pullPolicy }}
       args: {{ toJson .arguments }}
+      {{- with include "skuscribe.environment" (merge (dict "gpus" $gpus "extraEnv" $pod.extraEnv) .) | trim }}
       env:
-        {{- if .store }}
-        {{- include "skuscribe.storeEnvironment" $root | nindent 8 }}
-        {{- end }}
-        {{- if .postgres }}
-        {{- include "skuscribe.postgresEnvironment" $root | nindent 8 }}
-        {{- end }}
-        {{- if .key }}
-        {{- with include "skuscribe.settings" . | trim }}
         {{- . | nindent 8 }}
-        {{- end }}
-        {{- end }}
-        {{- with .environment }}
-        {{- . | nindent 8 }}
-        {{- end }}
-        {{- if not $launcher }}
-        # torch would start a thread for each core of the node, whatever the container may use.
-        - name: OMP_NUM_THREADS
-          valueFrom: {resourceFieldRef: {resource: limits.cpu}}
-        {{- end }}
-        {{- with $pod.extraEnv }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
+      {{- end }}
       resources:
         {{- toYaml $resources | nindent 8 }}
       securityContext:
