@@ -1,5 +1,7 @@
 """The doctor: what works is said, and what does not comes with what to do and the right exit code."""
 
+import ctypes
+
 import pytest
 
 from jobs import doctor
@@ -91,6 +93,6 @@ def test_a_missing_cublas_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
     def missing(name: str, mode: int) -> None:
         raise OSError(f"{name}: cannot open shared object file")
 
-    monkeypatch.setattr(gpu.ctypes, "CDLL", missing)
+    monkeypatch.setattr(ctypes, "CDLL", missing)
     with pytest.raises(ConfigurationError, match=r"libcublasLt\.so\.12.*skuscribe\[gpu\]"):
         gpu.load_cublas()
