@@ -154,7 +154,7 @@ def _clean(settings: Settings, folder: Path) -> tuple[CleanedRows, str]:
         digest = source.drain()
     if not cleaned.read:
         raise InputError(f"{source.address} has no rows: JSON Lines or a JSON array of objects was expected")
-    if not len(cleaned.rows):
+    if not cleaned.kept:
         raise InputError(
             f"{source.address}: none of {cleaned.read:,} rows can be used ({_listed(cleaned.reasons)}); "
             'each should be an object such as {"uid": "1", "title": "...", "content": "..."}'
@@ -171,6 +171,7 @@ def _place(settings: Settings, cleaned: CleanedRows) -> "Placement":
 
     alive = _first_of_each(cleaned.uid_hashes)
     labels = near_duplicates.clusters(cleaned.signature_file, cleaned.content_hashes, alive, settings.similarity)
+    placed = cleaned.rows[labels]
     rows = np.flatnonzero(alive)
     at_least = 1 if len(rows) >= 3 else 0  # one to train with, one to test with, one that nobody has seen
     held_out_rows = min(settings.held_out_rows, max(at_least, int(len(rows) * HELD_OUT_SHARE)))
@@ -180,7 +181,7 @@ def _place(settings: Settings, cleaned: CleanedRows) -> "Placement":
     shard = np.full(len(alive), splits.HELD_OUT_SHARD, dtype=np.int32)
     test = np.zeros(len(alive), dtype=bool)
     shard[rows], test[rows] = dealt.shard, dealt.test
-    return Placement(alive, cleaned.rows[labels], splits.Splits(shard, test, dealt.shards))
+    return Placement(alive, placed, splits.Splits(shard, test, dealt.shards))
 
 
 def _publish(

@@ -1,10 +1,11 @@
 """Raw rows to clean rows: what a worker does with a chunk, and the local files that hold the results until they are dealt out.
 
-The files lie in the order of the input. Per row, in memory, there are a few numbers alone.
+The files lie in the order of the input.
 """
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
+
+_COLUMNS = {
+    "rows": "int64", "uid_hashes": "uint64", "text_hashes": "uint64", "content_hashes": "uint64", "title_words": "int32",
+    "content_words": "int32",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,17 +54,45 @@ class CleanedChunk:
 
 @dataclass(frozen=True)
 class CleanedRows:
-    """All kept rows: per row its number in the input and what is known of it, shapes (n,); the texts lie in files."""
+    """All kept rows, in files in `folder`: their texts, and per row its number in the input and what is known of it.
+
+    Each of those columns is read when it is asked for, shape (n,), so that memory holds no more of them than are in use.
+    """
 
     folder: Path
-    rows: "NDArray[np.int64]"
-    uid_hashes: "NDArray[np.uint64]"
-    text_hashes: "NDArray[np.uint64]"
-    content_hashes: "NDArray[np.uint64]"
-    title_words: "NDArray[np.int32]"
-    content_words: "NDArray[np.int32]"
+    kept: int
     read: int
     reasons: dict[str, int]
+
+    @property
+    def rows(self) -> "NDArray[np.int64]":
+        """The number of each row in the input, from 1."""
+        return self._column("rows")
+
+    @property
+    def uid_hashes(self) -> "NDArray[np.uint64]":
+        """A hash of each uid."""
+        return self._column("uid_hashes")
+
+    @property
+    def text_hashes(self) -> "NDArray[np.uint64]":
+        """A hash of each title and content together, whatever their case."""
+        return self._column("text_hashes")
+
+    @property
+    def content_hashes(self) -> "NDArray[np.uint64]":
+        """A hash of each content, whatever its case."""
+        return self._column("content_hashes")
+
+    @property
+    def title_words(self) -> "NDArray[np.int32]":
+        """How many words each title has."""
+        return self._column("title_words")
+
+    @property
+    def content_words(self) -> "NDArray[np.int32]":
+        """How many words each content has."""
+        return self._column("content_words")
 
     @property
     def signature_file(self) -> Path:
@@ -74,6 +108,11 @@ class CleanedRows:
             pa.OSFile(str(self.folder / "rejects")) as rejects,
         ):
             yield from zip(pa.ipc.open_stream(products), pa.ipc.open_stream(rejects), strict=True)
+
+    def _column(self, name: str) -> "NDArray[Any]":
+        import numpy as np
+
+        return np.fromfile(self.folder / name, dtype=_COLUMNS[name])
 
 
 def cleaned_schema() -> "pa.Schema":
@@ -130,37 +169,31 @@ def judged_rows(chunk: Chunk, rules: Rules) -> list[RawRow | Reject]:
 
 def spill(chunks: Iterable[CleanedChunk], folder: Path, advance: Callable[[int], None]) -> CleanedRows:
     """Write the chunks to files in `folder` as they come; `advance` is told of every row read."""
-    import numpy as np
     import pyarrow as pa
 
-    known: dict[str, list[Any]] = {
-        name: [] for name in ("rows", "uid_hashes", "text_hashes", "content_hashes", "title_words", "content_words")
-    }
     reasons: dict[str, int] = {}
-    read = 0
+    kept = read = 0
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     with (
+        ExitStack() as stack,
         pa.OSFile(str(folder / "products"), "wb") as product_file,
         pa.OSFile(str(folder / "rejects"), "wb") as reject_file,
-        (folder / "signatures").open("wb") as signature_file,
         pa.ipc.new_stream(product_file, cleaned_schema(), options=options) as products,
         pa.ipc.new_stream(reject_file, reject_schema(), options=options) as rejects,
     ):
+        columns = {name: stack.enter_context((folder / name).open("wb")) for name in (*_COLUMNS, "signatures")}
         for chunk in chunks:
             products.write_batch(chunk.products)
             rejects.write_batch(chunk.rejects)
-            signature_file.write(chunk.signatures.tobytes())
-            for name, parts in known.items():
-                parts.append(getattr(chunk, name))
+            for name, file in columns.items():
+                file.write(getattr(chunk, name).tobytes())
             for reason in chunk.rejects["reason"].to_pylist():
                 reasons[reason] = reasons.get(reason, 0) + 1
+            kept += chunk.products.num_rows
             count = chunk.products.num_rows + chunk.rejects.num_rows
             read += count
             advance(count)
-    arrays: dict[str, Any] = {
-        name: np.concatenate(parts) if parts else np.empty(0, np.int64) for name, parts in known.items()
-    }
-    return CleanedRows(folder, **arrays, read=read, reasons=reasons)
+    return CleanedRows(folder, kept, read, reasons)
 
 
 def _judged(raw: RawRow, title: str, content: str, rules: Rules) -> RawRow | Reject:

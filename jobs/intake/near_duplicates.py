@@ -35,7 +35,7 @@ def signatures(texts: Sequence[str]) -> "NDArray[np.uint16]":
 
 def clusters(
     signature_file: Path, content_hashes: "NDArray[np.uint64]", alive: "NDArray[np.bool_]", similarity: float
-) -> "NDArray[np.int64]":
+) -> "NDArray[np.int32]":
     """For each of n rows the smallest row of its cluster, shape (n,).
 
     `signature_file` holds n signatures, `content_hashes` (n,) is equal for equal contents, and a row that is not `alive` stays
@@ -44,9 +44,10 @@ def clusters(
     """
     import numpy as np
 
-    rows = np.flatnonzero(alive)
-    labels = np.arange(len(alive), dtype=np.int64)
+    rows = np.flatnonzero(alive).astype(np.int32)
+    labels = np.arange(len(alive), dtype=np.int32)
     members, groups = _groups(content_hashes[rows], rows)
+    del content_hashes
     _link(labels, *_with_leader(members, groups)[:2])
     if len(rows) < 2 or similarity > 1:
         return labels
@@ -86,25 +87,22 @@ def _band(signature_file: Path, band: int) -> "NDArray[np.uint64]":
     return found
 
 
-def _groups(keys: "NDArray[np.uint64]", rows: "NDArray[np.int64]") -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
+def _groups(keys: "NDArray[np.uint64]", rows: "NDArray[np.int32]") -> "tuple[NDArray[np.int32], NDArray[np.int32]]":
     """Rows that share their key with another, ordered by key and row, and the number of the group of each."""
     import numpy as np
 
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    same_as_next = ordered[1:] == ordered[:-1]
-    shared = np.zeros(len(keys), dtype=bool)
-    shared[1:] |= same_as_next
-    shared[:-1] |= same_as_next
-    members = order[shared]
-    first = np.ones(len(members), dtype=bool)
-    first[1:] = keys[members[1:]] != keys[members[:-1]]
-    return rows[members], np.cumsum(first)
+    order = np.argsort(keys, kind="stable").astype(np.int32)
+    keys = keys[order]
+    same_as_before = np.zeros(len(keys), dtype=bool)
+    same_as_before[1:] = keys[1:] == keys[:-1]
+    shared = same_as_before.copy()
+    shared[:-1] |= same_as_before[1:]
+    return rows[order[shared]], np.cumsum(~same_as_before[shared], dtype=np.int32)
 
 
 def _with_leader(
-    members: "NDArray[np.int64]", groups: "NDArray[np.int64]"
-) -> "tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]":
+    members: "NDArray[np.int32]", groups: "NDArray[np.int32]"
+) -> "tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]":
     """The members of each group but its first, that first beside each of them, and their groups."""
     import numpy as np
 
@@ -115,7 +113,7 @@ def _with_leader(
 
 
 def _similar(
-    signature_file: Path, left: "NDArray[np.int64]", right: "NDArray[np.int64]", similarity: float
+    signature_file: Path, left: "NDArray[np.int32]", right: "NDArray[np.int32]", similarity: float
 ) -> "NDArray[np.bool_]":
     import mmap
 
@@ -133,7 +131,7 @@ def _similar(
     return similar
 
 
-def _link(labels: "NDArray[np.int64]", left: "NDArray[np.int64]", right: "NDArray[np.int64]") -> None:
+def _link(labels: "NDArray[np.int32]", left: "NDArray[np.int32]", right: "NDArray[np.int32]") -> None:
     """Join the clusters of each pair. `labels` names for each row the smallest row of its cluster, before and after."""
     import numpy as np
 

@@ -30,20 +30,17 @@ def assign(clusters: "NDArray[np.int64]", shard_rows: int, held_out_rows: int, t
     """Deal out n rows by their cluster, shape (n,), where a cluster is named by one of its own row indices."""
     import numpy as np
 
-    sizes = np.bincount(clusters, minlength=len(clusters))
-    divided = sizes[clusters] > shard_rows // 2
-    groups, group_of_row, group_sizes = np.unique(
-        np.where(divided, np.arange(len(clusters)), clusters), return_inverse=True, return_counts=True
-    )
-    train_only = np.zeros(len(groups), dtype=bool)
+    divided = (np.bincount(clusters) > shard_rows // 2)[clusters]
+    group_of_row, group_sizes = _numbered(np.where(divided, np.arange(len(clusters)), clusters))
+    train_only = np.zeros(len(group_sizes), dtype=bool)
     train_only[group_of_row[divided]] = True
-    order = np.random.default_rng(seed).permutation(len(groups))
-    group_shard = np.full(len(groups), HELD_OUT_SHARD, dtype=np.int32)
+    order = np.random.default_rng(seed).permutation(len(group_sizes))
+    group_shard = np.full(len(group_sizes), HELD_OUT_SHARD, dtype=np.int32)
     held_out = _chosen(group_sizes[order], ~train_only[order], held_out_rows)
     rest = order[~held_out]
     group_shard[rest] = _packed(group_sizes[rest], shard_rows)
     shards = int(group_shard.max(initial=-1)) + 1
-    group_test = np.zeros(len(groups), dtype=bool)
+    group_test = np.zeros(len(group_sizes), dtype=bool)
     by_shard = rest[np.argsort(group_shard[rest], kind="stable")]
     edges = np.searchsorted(group_shard[by_shard], np.arange(shards + 1))
     for start, end in pairwise(edges.tolist()):
@@ -52,6 +49,15 @@ def assign(clusters: "NDArray[np.int64]", shard_rows: int, held_out_rows: int, t
         if len(inside) > 1:
             group_test[inside] = _chosen(group_sizes[inside], ~train_only[inside], max(1, rows))
     return Splits(group_shard[group_of_row], group_test[group_of_row], shards)
+
+
+def _numbered(names: "NDArray[np.int64]") -> "tuple[NDArray[np.int32], NDArray[np.int64]]":
+    """For each of n rows the number of its group, from 0 in the order of their names (0 to n-1); and the size of each group."""
+    import numpy as np
+
+    sizes = np.bincount(names)
+    number = np.cumsum(sizes > 0, dtype=np.int32) - np.int32(1)
+    return number[names], sizes[sizes > 0]
 
 
 def _chosen(sizes: "NDArray[np.int64]", allowed: "NDArray[np.bool_]", rows: int) -> "NDArray[np.bool_]":
