@@ -11,15 +11,18 @@ import gzip
 import hashlib
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from jobs import prepare
 from jobs.intake import rows, sources
@@ -110,12 +113,37 @@ def _measured(kind: str, path: Path, processes: int) -> Result:
     work = {RIVAL: _rival, CLEANING: _cleaning, WHOLE: _whole}[kind]
     with tempfile.TemporaryDirectory() as folder:
         began, cpu_before = time.monotonic(), _cpu_seconds()
-        done = work(path, Path(folder), processes)
+        with PeakMemory() as memory:
+            done = work(path, Path(folder), processes)
         seconds, cpu_seconds = time.monotonic() - began, _cpu_seconds() - cpu_before
-        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         digest = _digest(done.rows)
-    return Result(kind, done.read, done.kept, seconds, cpu_seconds, (own + processes * child) / 1024, digest)
+    return Result(kind, done.read, done.kept, seconds, cpu_seconds, memory.megabytes, digest)
+
+
+class PeakMemory:
+    """The most memory that this process and its children held together, looked at every 20 ms; shared pages count for each."""
+
+    def __init__(self) -> None:
+        self.megabytes = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> "PeakMemory":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        own = psutil.Process()
+        while not self._ended.wait(0.02):
+            held = 0
+            for process in (own, *own.children()):
+                with suppress(psutil.NoSuchProcess):
+                    held += process.memory_info().rss
+            self.megabytes = max(self.megabytes, held / 1e6)
 
 
 def _cpu_seconds() -> float:
