@@ -76,7 +76,7 @@ def run(settings: Settings) -> None:
     started = time.monotonic()
     log.fact("starting Postgres and S3", folder=str(state))
     environment = services.start(state)
-    os.environ.update(environment)
+    services.adopt(environment)
     rows = settings.input or str(_sample(state))
     variables = _variables(settings, name, rows, state)
     seconds = {}

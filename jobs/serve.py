@@ -46,6 +46,7 @@ def run(settings: Settings) -> None:
     settings.ready_file.unlink(missing_ok=True)
     try:
         own = services.start(settings.folder.resolve(), {name: os.environ[name] for name in CREDENTIALS})
+        services.adopt(own)
         _put_sample(own, settings.sample_rows)
         asyncio.run(_serve(settings, own))
     finally:
@@ -60,7 +61,6 @@ def _put_sample(own: Mapping[str, str], rows: int) -> None:
 
     if rows == 0:
         return
-    os.environ.update({name: value for name, value in own.items() if name.startswith("AWS_")})
     store = Store(own["SKUSCRIBE_STORE"])
     if store.read(SAMPLE_KEY) is not None:
         return
@@ -74,7 +74,7 @@ def _put_sample(own: Mapping[str, str], rows: int) -> None:
 async def _serve(settings: Settings, own: Mapping[str, str]) -> None:
     ports = {
         settings.postgres_port: int(own["PGPORT"]),
-        settings.s3_port: int(own["AWS_ENDPOINT_URL"].rsplit(":", 1)[1]),
+        settings.s3_port: int(own["AWS_ENDPOINT_URL_S3"].rsplit(":", 1)[1]),
     }
     folder = settings.folder.resolve()
     with lifecycle.deferred() as stop:  # an exception that a signal raises may hit any task, and end that one alone

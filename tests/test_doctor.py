@@ -38,7 +38,7 @@ def test_a_wrong_password_is_a_wrong_setting(environment: dict[str, str], monkey
 def test_services_that_are_not_there_are_not_ready(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setenv("PGPORT", "9")
     with pytest.raises(NotReadyError, match="checks failed: S3, model, Postgres"):

@@ -41,9 +41,10 @@ def served() -> Iterator[Served]:
         ports = ["--postgres-port", str(postgres_port), "--s3-port", str(s3_port)]
         ready = folder / "ready"
         credentials = {"AWS_ACCESS_KEY_ID": "given", "AWS_SECRET_ACCESS_KEY": PASSWORD, "PGPASSWORD": PASSWORD}
+        elsewhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}
         process = subprocess.Popen(
             command(folder, *ports, "--sample-rows", "30", "--ready-file", str(ready)),
-            env=os.environ | credentials, stderr=subprocess.PIPE, text=True,
+            env=os.environ | credentials | elsewhere, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         deadline = time.monotonic() + 60
         while not ready.exists():
@@ -65,7 +66,7 @@ def test_without_credentials_it_does_not_start(tmp_path: Path) -> None:
 
 def test_s3_takes_the_given_key_and_holds_the_sample(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{served.s3_port}", "AWS_ACCESS_KEY_ID": "given",
+        "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{served.s3_port}", "AWS_ACCESS_KEY_ID": "given",
         "AWS_SECRET_ACCESS_KEY": PASSWORD, "AWS_DEFAULT_REGION": "us-east-1",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)

@@ -47,6 +47,13 @@ def start(folder: Path, credentials: Mapping[str, str] = MappingProxyType({})) -
     return environment
 
 
+def adopt(environment: Mapping[str, str]) -> None:
+    """Make these services this process's own, and its children's: no other AWS_* or PG* variable leads them elsewhere."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "PG"))]:
+        del os.environ[name]
+    os.environ.update(environment)
+
+
 def stop(folder: Path) -> list[str]:
     """Stop both. Returns the names of those that were running."""
     return [name for name in ("postgres", "s3") if _stop_process(folder / f"{name}", name)]
@@ -79,7 +86,7 @@ def read_environment(folder: Path) -> dict[str, str]:
 def _new_environment(folder: Path) -> dict[str, str]:
     s3_port, postgres_port = _free_ports(2)
     environment = {
-        "AWS_ENDPOINT_URL": f"http://{HOST}:{s3_port}",
+        "AWS_ENDPOINT_URL_S3": f"http://{HOST}:{s3_port}",
         "AWS_ACCESS_KEY_ID": secrets.token_hex(10),
         "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
         "AWS_REGION": "us-east-1",
@@ -215,7 +222,7 @@ def _postgres_account(folder: Path) -> str | None:
 
 
 def _start_s3(folder: Path, environment: dict[str, str]) -> None:
-    port = int(environment["AWS_ENDPOINT_URL"].rsplit(":", 1)[1])
+    port = int(environment["AWS_ENDPOINT_URL_S3"].rsplit(":", 1)[1])
     if _running(folder, "s3") and _answers(port):
         return
     import sysconfig
@@ -256,7 +263,7 @@ def _s3_ready(environment: dict[str, str], folder: Path) -> bool:
         raise NotReadyError(f"the S3 server ended while it started; its log is {folder / 's3.log'}")
     client = boto3.client(
         "s3",
-        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        endpoint_url=environment["AWS_ENDPOINT_URL_S3"],
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
         region_name=environment["AWS_REGION"],

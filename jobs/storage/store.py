@@ -220,7 +220,7 @@ def _as_job_error(error: Exception, where: str) -> Exception:
         return ConfigurationError(f"the S3 settings for {where} are wrong: {error}")
     if isinstance(error, boto.BotoCoreError):
         return NotReadyError(
-            f"S3 cannot be reached for {where} ({type(error).__name__}: {error}): is AWS_ENDPOINT_URL right, "
+            f"S3 cannot be reached for {where} ({type(error).__name__}: {error}): is AWS_ENDPOINT_URL_S3 right, "
             "and is the service up?"
         )
     return error

@@ -71,7 +71,7 @@ def test_a_missing_bucket_is_a_wrong_setting(store: Store) -> None:
 
 
 def test_a_server_that_is_not_there_is_not_ready(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with pytest.raises(NotReadyError, match="cannot be reached"):
         Store(store.url).read("x")
