@@ -20,7 +20,8 @@ from typing import Any
 from pydantic import Field
 
 from jobs import plan
-from jobs.process import lifecycle, log, services
+from jobs.embedded import services
+from jobs.process import lifecycle, log
 from jobs.process.errors import ConfigurationError, Interrupted, JobError
 from jobs.process.settings import Name, unit
 from jobs.process.settings import Settings as CommonSettings

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from pydantic import Field
 
-from jobs.process import lifecycle, log, services
+from jobs.embedded import services
+from jobs.embedded.server import HOST
+from jobs.process import lifecycle, log
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.process.settings import Settings as CommonSettings
 from jobs.process.settings import unit
@@ -74,7 +76,7 @@ def _put_sample(own: Mapping[str, str], rows: int) -> None:
 async def _serve(settings: Settings, own: Mapping[str, str]) -> None:
     ports = {
         settings.postgres_port: int(own["PGPORT"]),
-        settings.s3_port: int(own["AWS_ENDPOINT_URL_S3"].rsplit(":", 1)[1]),
+        settings.s3_port: services.s3_port(own),
     }
     folder = settings.folder.resolve()
     with lifecycle.deferred() as stop:  # an exception that a signal raises may hit any task, and end that one alone
@@ -94,7 +96,7 @@ async def _relay(listen: str, outer: int, inner: int) -> asyncio.Server:
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            there_reader, there_writer = await asyncio.open_connection(services.HOST, inner)
+            there_reader, there_writer = await asyncio.open_connection(HOST, inner)
             await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
         writer.close()
 

@@ -31,7 +31,7 @@ class Settings(StoreSettings):
     gpu_hour_price: float = Field(
         0,
         ge=0,
-        description="What an hour of a GPU costs, in any currency. 0: the hours alone.",
+        description="What an hour of a GPU costs, in any currency; pods that Kubernetes no longer lists do not count. 0: the hours alone.",
         json_schema_extra=unit("per hour"),
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.process import services
+from jobs.embedded import postgres, services
 from jobs.storage.store import Store
 
 if TYPE_CHECKING:
@@ -68,10 +68,10 @@ def database(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> It
     import psycopg
 
     name = f"test_{uuid.uuid4().hex[:8]}"
-    admin = f"host=127.0.0.1 user={services.SUPERUSER} dbname=postgres"
+    admin = f"host=127.0.0.1 user={postgres.SUPERUSER} dbname=postgres"
     with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} OWNER {services.OWNER}")
-    with psycopg.connect(f"host=127.0.0.1 user={services.SUPERUSER} dbname={name}", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} OWNER {postgres.OWNER}")
+    with psycopg.connect(f"host=127.0.0.1 user={postgres.SUPERUSER} dbname={name}", autocommit=True) as connection:
         connection.execute("CREATE EXTENSION vector")
     monkeypatch.setenv("PGDATABASE", name)
     yield name

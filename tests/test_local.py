@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jobs import local
-from jobs.process import services
+from jobs.embedded import services
 from jobs.process.errors import ConfigurationError, JobError
 from jobs.storage import results
 

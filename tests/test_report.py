@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobs import report
-from jobs.process import services
+from jobs.embedded import services
 from jobs.process.errors import NotReadyError
 from jobs.storage import artifact, runs
 from jobs.storage.artifact import Artifact

@@ -14,8 +14,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from jobs.process import services
-from jobs.process.services import OWNER, SUPERUSER, _free_ports
+from jobs.embedded import services
+from jobs.embedded.postgres import OWNER, SUPERUSER
+from jobs.embedded.server import free_ports
 from jobs.serve import SAMPLE_KEY
 from jobs.storage.store import Store
 
@@ -37,7 +38,7 @@ def command(folder: Path, *more: str) -> list[str]:
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
     with tempfile.TemporaryDirectory(prefix="skuscribe-served-") as name:
-        folder, (postgres_port, s3_port) = Path(name), _free_ports(2)
+        folder, (postgres_port, s3_port) = Path(name), free_ports(2)
         ports = ["--postgres-port", str(postgres_port), "--s3-port", str(s3_port)]
         ready = folder / "ready"
         credentials = {"AWS_ACCESS_KEY_ID": "given", "AWS_SECRET_ACCESS_KEY": PASSWORD, "PGPASSWORD": PASSWORD}

@@ -1,1 +1,1 @@
-"""How every job runs: settings, signals and exit codes, logging, and the services of one machine."""
+"""How every job runs: settings, signals and exit codes, logging, work in parallel."""

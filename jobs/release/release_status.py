@@ -1,7 +1,7 @@
 """How a release stands on the cluster: steps, shards, pods, retries, rate, time left, GPU hours and cost so far.
 
-Reads the CronJobs, Jobs and pods of the release, three requests in all; changes nothing. `skuscribe status --release NAME`
-prints it.
+Reads the CronJobs, Jobs and pods of the release, three requests in all; changes nothing. GPU hours are those of the pods that
+are still listed: what went with its node is missing. `skuscribe status --release NAME` prints it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -86,7 +86,7 @@ def steps_of(cluster: Cluster, release: str, now: datetime) -> list[StepState]:
 
 
 def step_state(step: str, cronjob: Json, jobs: Sequence[Json], pods: Sequence[PodState], now: datetime) -> StepState:
-    """How a step stands, from its latest Job; the GPU hours are those of all its Jobs."""
+    """How a step stands, from its latest Job; the GPU hours are those of all its Jobs' pods that are still listed."""
     name = cronjob["metadata"]["name"]
     mine = [
         item for item in jobs if any(owner["name"] == name for owner in item["metadata"].get("ownerReferences", ()))

@@ -18,7 +18,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from jobs.process import services
+from jobs.embedded import services
 from jobs.search.embedding import DEFAULT_ENCODER, text_to_embed
 from jobs.storage import artifact, catalogue
 from jobs.storage.catalogue import Product

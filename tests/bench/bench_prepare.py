@@ -25,11 +25,11 @@ from typing import Any
 import psutil
 
 from jobs import prepare
+from jobs.embedded import services
 from jobs.intake import rows, sources
 from jobs.intake.cleaned_rows import Rules, judged_rows, product_batch
 from jobs.intake.cleaning import clean_thoroughly
 from jobs.intake.sample import sample_rows
-from jobs.process import services
 from jobs.process.parallel import ordered
 from jobs.storage import catalogue
 from jobs.storage.store import Store

@@ -12,8 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from jobs.embedded import services
 from jobs.intake import sample
-from jobs.process import services
 
 GOAL_SECONDS = 1.0
 REPEATS = 5

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from jobs import plan
+from jobs.embedded import services
 from jobs.intake import sample
-from jobs.process import services
 from jobs.storage import artifact
 from jobs.storage.store import Store
 

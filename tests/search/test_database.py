@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from jobs.process import services
+from jobs.embedded import postgres
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.search import database
 
@@ -25,12 +25,12 @@ def own_sql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def superuser(name: str) -> "psycopg.Connection[tuple[object, ...]]":
-    return psycopg.connect(host="127.0.0.1", user=services.SUPERUSER, dbname=name, autocommit=True)
+    return psycopg.connect(host="127.0.0.1", user=postgres.SUPERUSER, dbname=name, autocommit=True)
 
 
 def reader(environment: dict[str, str], name: str) -> "psycopg.Connection[tuple[object, ...]]":
     password = environment["SKUSCRIBE_READER_PASSWORD"]
-    return psycopg.connect(user=services.READER, password=password, dbname=name, autocommit=True)
+    return psycopg.connect(user=postgres.READER, password=password, dbname=name, autocommit=True)
 
 
 def test_migrations_apply_once_and_in_order(database: str) -> None:
@@ -113,7 +113,7 @@ def test_the_extension_is_created_where_it_is_missing_and_may_be(
 
     with superuser(database) as connection:
         connection.execute("DROP EXTENSION vector")
-    monkeypatch.setenv("PGUSER", services.SUPERUSER)
+    monkeypatch.setenv("PGUSER", postgres.SUPERUSER)
     with connect() as owner:
         assert pgvector_version(owner) is None
         migrate(owner)

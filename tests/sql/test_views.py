@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from jobs import index
-from jobs.process import services
+from jobs.embedded import postgres
 from jobs.search import database as db
 from jobs.storage.store import Store
 from tests.factories import product
@@ -28,7 +28,7 @@ def reader(store: Store, database: str, environment: dict[str, str]) -> Iterator
         for number, flags in ((60, []), (61, ["repeated"]), (62, ["repeated", "invented-number"])):
             owner.execute(db.statement("write_description"), description(number, flags))
     password = environment["SKUSCRIBE_READER_PASSWORD"]
-    with psycopg.connect(user=services.READER, password=password, dbname=database, autocommit=True) as connection:
+    with psycopg.connect(user=postgres.READER, password=password, dbname=database, autocommit=True) as connection:
         yield connection
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jobs.process import services
+from jobs.embedded import services
 
 
 def test_credentials_lie_in_a_file_that_only_its_owner_reads(service_folder: Path) -> None:
