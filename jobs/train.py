@@ -222,10 +222,9 @@ def _shown(settings: Settings, chain: Chain, shard: int, table: "pa.Table") -> A
 
 
 def _load(folder: Path) -> "tuple[T5ForConditionalGeneration, PreTrainedTokenizerFast]":
-    os.environ.setdefault(
-        "CUDA_VISIBLE_DEVICES", "0"
-    )  # one GPU a shard: with more in sight, the trainer would split batches
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS gives the same bits each time with it
+    # One GPU a shard: with more in sight, the trainer would split batches. The workspace makes cuBLAS' bits the same each time.
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
 
     if torch.cuda.is_available():
