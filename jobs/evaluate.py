@@ -150,7 +150,10 @@ def _ask(
     device = generation.choose_device(settings.precision, settings.threads, settings.batch_tokens)
     found = questions.of_stage(products, stage.shard, settings.questions, work)
     near = _neighbours(settings, index, found)
-    prompts = [prompt(item.title.title, _texts(some)) for item, some in zip(found, near, strict=True)]
+    prompts = [
+        prompt(item.title.title, [retrieval.text_of(one) for one in some])
+        for item, some in zip(found, near, strict=True)
+    ]
     references = [item.reference for item in found]
     asked.model.cpu()  # where the converter reads the weights; the stage before may have left it on the GPU
     generation.convert(asked.model, asked.tokenizer, work / "converted", device.precision)
@@ -164,7 +167,7 @@ def _ask(
     loss = losses(
         model, asked.tokenizer, prompts, references, settings.prompt_max_tokens, settings.reference_max_tokens
     )
-    marked = scorecard.marked(found, answers, near, [_texts(some) for some in near], loss)
+    marked = scorecard.marked(found, answers, near, loss)
     nearest = [some[0].content if some else None for some in near]
     return marked, scorecard.baselines(found, nearest, settings.seed), seconds
 
@@ -173,10 +176,6 @@ def _neighbours(settings: Settings, index: Index | None, found: Sequence[Questio
     if index is None:
         return [[] for _ in found]
     return Neighbourhood(index, settings.encoder, settings.neighbours).of([item.title for item in found])
-
-
-def _texts(near: Sequence[Neighbour]) -> list[str]:
-    return [retrieval.text_of(item) for item in near]
 
 
 def _commit(

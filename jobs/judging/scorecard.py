@@ -36,15 +36,14 @@ def marked(
     questions: Sequence[Question],
     answers: Sequence[Answer],
     neighbours: Sequence[Sequence[Neighbour]],
-    shown: Sequence[Sequence[str]],
     losses: Sequence[float],
 ) -> list[Marked]:
-    """The marks of each answer. `shown`: the texts of the neighbours that the model saw."""
+    """The marks of each answer. `neighbours`: what the model saw beside each title."""
     rouges = metrics.rouge([answer.text for answer in answers], [question.reference for question in questions])
-    rows = zip(questions, answers, neighbours, shown, losses, rouges, strict=True)
+    rows = zip(questions, answers, neighbours, losses, rouges, strict=True)
     found = []
-    for question, answer, near, texts, loss, rouge in rows:
-        scores = scoring.score(answer.text, question.title.title, texts, answer.ended)
+    for question, answer, near, loss, rouge in rows:
+        scores = scoring.score(answer.text, question.title.title, near, answer.ended)
         uids = tuple(item.uid for item in near)
         found.append(Marked(question, answer.text, answer.tokens, uids, rouge, loss, scores.repetition, scores.flags))
     return found

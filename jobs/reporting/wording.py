@@ -21,6 +21,7 @@ _REASONS = {
     "empty": "no text",
     "repetition": "repeated text",
     "invented": "invented number or code",
+    "contradicts": "contradicts the title",
     "copied": "copied",
     "short": "too short",
     "long": "too long",

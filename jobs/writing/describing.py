@@ -69,19 +69,21 @@ class Describer:
         self, titles: Sequence[Title], near: Sequence[Sequence[Neighbour]], on_answers: Callable[[int], None]
     ) -> list[Description]:
         """What is written of each; what fails a check is written again more strictly, and the better of the two stays."""
-        texts = [[retrieval.text_of(item) for item in found] for found in near]
-        prompts = [prompt(title.title, shown) for title, shown in zip(titles, texts, strict=True)]
+        prompts = [
+            prompt(title.title, [retrieval.text_of(item) for item in found])
+            for title, found in zip(titles, near, strict=True)
+        ]
         sources = self._writer.encode(prompts, self._max_prompt_tokens)
         tries = [
-            _Try(answer, scoring.score(answer.text, title.title, shown, answer.ended))
-            for answer, title, shown in zip(
-                self._writer.write(sources, self._decoding, on_answers), titles, texts, strict=True
+            _Try(answer, scoring.score(answer.text, title.title, found, answer.ended))
+            for answer, title, found in zip(
+                self._writer.write(sources, self._decoding, on_answers), titles, near, strict=True
             )
         ]
         again = [row for row, item in enumerate(tries) if item.scores.flags]
         answers = self._writer.write([sources[row] for row in again], self._decoding.stricter())
         for row, answer in zip(again, answers, strict=True):
-            scores = scoring.score(answer.text, titles[row].title, texts[row], answer.ended)
+            scores = scoring.score(answer.text, titles[row].title, near[row], answer.ended)
             stricter = _Try(answer, scores, retries=1)
             tries[row] = min(stricter, replace(tries[row], retries=1), key=lambda item: len(item.scores.flags))
         return [self._description(*row) for row in zip(titles, near, tries, strict=True)]

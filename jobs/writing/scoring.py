@@ -1,33 +1,41 @@
 """What is wrong with a description, told without any model: each figure, and a reason where it passes its threshold.
 
-| reason     | it is given when |
-|------------|------------------|
-| empty      | there is no text |
-| repetition | more than 10 % of the word 3-grams have stood in the text before, or a sentence stands in it twice |
-| invented   | a number or code of the text stands in neither the title nor the neighbours' text |
-| copied     | 80 % or more of the words are the title's own words, or runs of 8 and more words of one neighbour |
-| short      | fewer than 5 words |
-| long       | more than 400 words |
-| unfinished | the model was cut off in the middle of a sentence |
+| reason      | it is given when |
+|-------------|------------------|
+| empty       | there is no text |
+| repetition  | more than 10 % of the word 3-grams have stood in the text before, or a sentence stands in it twice |
+| invented    | a number or code of the text stands in neither the title nor the neighbours' text |
+| contradicts | it has another number of what the title counts, or what a neighbour of nearly the same title has instead |
+| copied      | 80 % or more of the words are the title's own words, or runs of 8 and more words of one neighbour |
+| short       | fewer than 5 words |
+| long        | more than 400 words |
+| unfinished  | the model was cut off in the middle of a sentence |
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from itertools import pairwise
 
 from jobs.judging.metrics import repetition, sentences, words
+from jobs.search.retrieval import Neighbour, text_of
 
 REPETITION_AT_MOST = 0.10
 COPYING_BELOW = 0.80
 COPIED_RUN_WORDS = 8
+ALIKE_FROM = 0.6  # of the words of two titles, so many are common and in the same order
 WORDS_AT_LEAST, WORDS_AT_MOST = 5, 400
-REASONS = ("empty", "repetition", "invented", "copied", "short", "long", "unfinished")
+REASONS = ("empty", "repetition", "invented", "contradicts", "copied", "short", "long", "unfinished")
 
 _CODE = re.compile(r"\w+(?:[-./]\w+)*")
 _SENTENCE_CLOSED = re.compile(r"[.!?][\"')\]]*$")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_MEASURE = re.compile(r"(?<![\w./])(\d+(?:\.\d+)?)[ -]?([^\W\d_]+)")
+_NO_UNITS = frozenset(
+    {"a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "of", "on", "or", "the", "to", "with", "x"}
+)
 
 
 @dataclass(frozen=True)
@@ -45,21 +53,22 @@ class Scores:
     flags: tuple[str, ...]
 
 
-def score(text: str, title: str, neighbours: Sequence[str], ended: bool) -> Scores:
-    """The scores of a description of `title`, written with sight of the `neighbours`' texts.
+def score(text: str, title: str, neighbours: Sequence[Neighbour], ended: bool) -> Scores:
+    """The scores of a description of `title`, written with sight of the `neighbours`.
 
     `ended`: whether the model ended it by itself. The same text, the same scores.
     """
-    length = len(words(text))
+    length, shown = len(words(text)), [text_of(item) for item in neighbours]
     repeated, grounded, copied = (
         repetition(text),
-        grounding(text, [title, *neighbours]),
-        copying(text, title, neighbours),
+        grounding(text, [title, *shown]),
+        copying(text, title, shown),
     )
     found = {
         "empty": length == 0,
         "repetition": repeated > REPETITION_AT_MOST or _says_a_sentence_twice(text),
         "invented": grounded < 1,
+        "contradicts": contradicts(text, title, [item.title for item in neighbours]),
         "copied": copied >= COPYING_BELOW,
         "short": 0 < length < WORDS_AT_LEAST,
         "long": length > WORDS_AT_MOST,
@@ -78,6 +87,46 @@ def grounding(text: str, sources: Sequence[str]) -> float:
     codes = _codes(text)
     known = {form for source in sources for form in _known(source)} if codes else set()
     return sum(_is_known(code, known) for code in codes) / len(codes) if codes else 1.0
+
+
+def contradicts(text: str, title: str, others: Sequence[str]) -> bool:
+    """Whether the text says otherwise than the title: another number, or what is true of another product.
+
+    Where the title has `12-inch`, a text that says `10 inch`, and nowhere 12, says otherwise. Where one of `others`, the titles
+    of the neighbours, differs from it by `Slate Grey` in the place of `Red`, so does a text that says `slate grey`, not `red`.
+    """
+    return _counts_otherwise(text, title) or any(_speaks_of(text, title, other) for other in others)
+
+
+def _counts_otherwise(text: str, title: str) -> bool:
+    right, said = _measures(title), _measures(text)
+    return any(not right[unit] & said[unit] for unit in right.keys() & said.keys())
+
+
+def _measures(text: str) -> dict[str, set[str]]:
+    """The numbers before each word, whatever its number: `12 inches, 9W` gives `inch` 12 and `w` 9."""
+    found: dict[str, set[str]] = {}
+    for number, unit in _MEASURE.findall(_plain(text)):
+        if unit not in _NO_UNITS:
+            found.setdefault(unit.removesuffix("s").removesuffix("e") or unit, set()).add(number)
+    return found
+
+
+def _speaks_of(text: str, title: str, other: str) -> bool:
+    """Whether the text has the words that set `other` apart from the title, where both are nearly the same.
+
+    Most of the words in one place have to be said, and none of the title's; codes count where nothing else differs.
+    """
+    own, theirs, said = words(title), words(other), set(words(text))
+    alike = SequenceMatcher(None, own, theirs, autojunk=False)
+    if alike.ratio() < ALIKE_FROM:
+        return False
+    for change, start, end, other_start, other_end in alike.get_opcodes():
+        mine, another = set(own[start:end]) - set(theirs), set(theirs[other_start:other_end]) - set(own)
+        another = {word for word in another if word.isalpha()} or another
+        if change == "replace" and mine and not mine & said and len(another & said) * 2 > len(another):
+            return True
+    return False
 
 
 def copying(text: str, title: str, neighbours: Sequence[str]) -> float:
