@@ -60,7 +60,9 @@ def test_all_shards_are_trained_in_a_chain_and_the_child_loads_in_plain_transfor
     folder = second.fetch_all(tmp_path / "second", runs.MODEL_PREFIX)
     model, tokenizer = AutoModelForSeq2SeqLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     assert model.lm_head.weight is not model.shared.weight
-    assert json.loads((folder / "config.json").read_text())["tie_word_embeddings"] is False
+    base = runs.base_model(ready, "base").fetch("config.json", tmp_path)
+    assert json.loads((folder / "config.json").read_text()) == json.loads(base.read_text())
+    assert json.loads(base.read_text())["tie_word_embeddings"] is False
     assert (folder / "generation_config.json").is_file()
     assert "# main: after shard 1" in (folder / "README.md").read_text()
     assert (

@@ -189,7 +189,7 @@ def _run_trainer(
     from torch.utils.data import Dataset
     from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, TrainerCallback
 
-    done = driver._progress.step
+    done, uses_cache = driver._progress.step, model.config.use_cache
     left = [batch for step in course.plan.steps[done:] for batch in step]
     multiple = 8 if course.device.gpu else 1  # what tensor cores like
 
@@ -261,6 +261,7 @@ def _run_trainer(
     trainer.model_accepts_loss_kwargs = True  # that is: count the target tokens of a step, and pass the number on
     _drop_printing(trainer)
     trainer.train()
+    model.config.use_cache = uses_cache  # the trainer turned it off, and whoever loads the model would write slowly
 
 
 def _drop_printing(trainer: Any) -> None:

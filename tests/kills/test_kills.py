@@ -150,13 +150,15 @@ def fingerprint(step: plan.Step, run: Undisturbed) -> object:
         return None  # what it embeds is seen once it is built
     if step.name == "build":
         return owner(run, INDEXED_ROWS)
-    digests = {}
+    made = {}
     for path in paths(step, run):
         found = artifact.find(run.store, path)
         assert found is not None
-        digests[path] = found.digest
-    assert digests, f"{step.name} made nothing"
-    return digests
+        made[path] = found.digest
+        # What the digest is made of, so that a failure says which file it is.
+        made |= {f"{path}/{name}": item.sha256 for name, item in found.manifest.files.items() if not item.measured}
+    assert made, f"{step.name} made nothing"
+    return made
 
 
 def no_leftovers(run: Undisturbed) -> bool:
