@@ -68,7 +68,10 @@ class Describer:
     def _write(
         self, titles: Sequence[Title], near: Sequence[Sequence[Neighbour]], on_answers: Callable[[int], None]
     ) -> list[Description]:
-        """What is written of each; what fails a check is written again more strictly, and the better of the two stays."""
+        """What is written of each; what fails a check is written again more strictly, and the better of the two stays.
+
+        What contradicts its title is written without sight of the neighbours then, for they may have led it astray.
+        """
         prompts = [
             prompt(title.title, [retrieval.text_of(item) for item in found])
             for title, found in zip(titles, near, strict=True)
@@ -81,7 +84,11 @@ class Describer:
             )
         ]
         again = [row for row, item in enumerate(tries) if item.scores.flags]
-        answers = self._writer.write([sources[row] for row in again], self._decoding.stricter())
+        asked = [
+            prompt(titles[row].title) if scoring.CONTRADICTS in tries[row].scores.flags else prompts[row]
+            for row in again
+        ]
+        answers = self._writer.write(self._writer.encode(asked, self._max_prompt_tokens), self._decoding.stricter())
         for row, answer in zip(again, answers, strict=True):
             scores = scoring.score(answer.text, titles[row].title, near[row], answer.ended)
             stricter = _Try(answer, scores, retries=1)

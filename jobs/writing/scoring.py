@@ -26,7 +26,8 @@ COPYING_BELOW = 0.80
 COPIED_RUN_WORDS = 8
 ALIKE_FROM = 0.6  # of the words of two titles, so many are common and in the same order
 WORDS_AT_LEAST, WORDS_AT_MOST = 5, 400
-REASONS = ("empty", "repetition", "invented", "contradicts", "copied", "short", "long", "unfinished")
+CONTRADICTS = "contradicts"
+REASONS = ("empty", "repetition", "invented", CONTRADICTS, "copied", "short", "long", "unfinished")
 
 _CODE = re.compile(r"\w+(?:[-./]\w+)*")
 _SENTENCE_CLOSED = re.compile(r"[.!?][\"')\]]*$")
@@ -68,7 +69,7 @@ def score(text: str, title: str, neighbours: Sequence[Neighbour], ended: bool) -
         "empty": length == 0,
         "repetition": repeated > REPETITION_AT_MOST or _says_a_sentence_twice(text),
         "invented": grounded < 1,
-        "contradicts": contradicts(text, title, [item.title for item in neighbours]),
+        CONTRADICTS: contradicts(text, title, [item.title for item in neighbours]),
         "copied": copied >= COPYING_BELOW,
         "short": 0 < length < WORDS_AT_LEAST,
         "long": length > WORDS_AT_MOST,

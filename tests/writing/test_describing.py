@@ -52,6 +52,19 @@ def test_the_better_of_two_tries_stays(describer: Describer, monkeypatch: pytest
     assert rows[2].flags == rows[3].flags == ("repetition",)
 
 
+def test_what_contradicts_its_title_is_written_again_without_its_neighbours(
+    describer: Describer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right, wrong = (f"A lamp of {power} W that lights a whole room at night." for power in (7, 9))
+    answering(describer, monkeypatch, {"b": wrong}, {"a": right})  # by the last word: the neighbour's, then the title's
+    near = [[Neighbour("P9", "Lamp 9W", "b", 0.5)]]
+    [row] = describer.describe([Title("a", "Lamp 7W a")], neighbours=near)
+    assert (row.description, row.retries, row.published) == (right, 1, True)
+    answering(describer, monkeypatch, {"b": wrong}, {"a": wrong})
+    [row] = describer.describe([Title("a", "Lamp 7W a")], neighbours=near)
+    assert (row.flags, row.retries, row.published) == (("contradicts",), 1, False)
+
+
 def test_nothing_is_published_with_a_flag_or_an_error(describer: Describer) -> None:
     titles = [Title("a", "Red Lamp"), Title("b", "Green Desk"), Title("c", "", error="gone"), Title("d", "lamp " * 80)]
     counted: list[int] = []
