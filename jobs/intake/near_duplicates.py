@@ -120,14 +120,14 @@ def _similar(
     import numpy as np
 
     similar = np.zeros(len(left), dtype=bool)
-    with signature_file.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        stored = np.frombuffer(mapped, dtype=np.uint16).reshape(-1, NUMBERS)
-        for start in range(0, len(left), _PAIRS):
-            pair = slice(start, start + _PAIRS)
-            agreeing = (stored[left[pair]] == stored[right[pair]]).mean(axis=1)
-            similar[pair] = agreeing >= similarity
-            mapped.madvise(mmap.MADV_DONTNEED)  # pages around each row once read count as ours until we say otherwise
-        del stored
+    with signature_file.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # it goes with the last array that looks into it
+    stored = np.frombuffer(mapped, dtype=np.uint16).reshape(-1, NUMBERS)
+    for start in range(0, len(left), _PAIRS):
+        pair = slice(start, start + _PAIRS)
+        agreeing = (stored[left[pair]] == stored[right[pair]]).mean(axis=1)
+        similar[pair] = agreeing >= similarity
+        mapped.madvise(mmap.MADV_DONTNEED)  # pages around each row once read count as ours until we say otherwise
     return similar
 
 

@@ -69,22 +69,36 @@ def run_to_exit_code(work: Callable[[], None]) -> int:
     install_handlers()
     try:
         work()
-    except (JobError, Interrupted) as error:
+    except (Exception, Interrupted) as error:
+        return _exit_code_of(_interruption(error) or error)
+    return 0
+
+
+def _interruption(error: BaseException) -> Interrupted | None:
+    """The interruption that `error` is, or came in the way of: what a signal cuts short may not close as it should."""
+    while not isinstance(error, Interrupted):
+        if error.__context__ is None:
+            return None
+        error = error.__context__
+    return error
+
+
+def _exit_code_of(error: Exception | Interrupted) -> int:
+    """The exit code, once the last words are said."""
+    if isinstance(error, JobError | Interrupted):
         _last_words(str(error), error.exit_code)
         return error.exit_code
-    except BrokenPipeError:  # the reader of our answer went away, as `| head` does
+    if isinstance(error, BrokenPipeError):  # the reader of our answer went away, as `| head` does
         sys.stderr.close()
         return 0
-    except MemoryError as error:
+    if isinstance(error, MemoryError):
         _last_words(str(error) or "out of memory: give the job more memory, or make its batches smaller", 137)
         return 137
-    except Exception as error:
-        if _disk_is_full(error):
-            where = getattr(error, "filename", None) or tempfile.gettempdir()
-            _last_words(f"no space left on the disk of {where}: free some, or point TMPDIR at a larger disk", 75)
-            return 75
-        return _defect(error)
-    return 0
+    if _disk_is_full(error):
+        where = getattr(error, "filename", None) or tempfile.gettempdir()
+        _last_words(f"no space left on the disk of {where}: free some, or point TMPDIR at a larger disk", 75)
+        return 75
+    return _defect(error)
 
 
 def _disk_is_full(error: Exception) -> bool:
@@ -93,7 +107,7 @@ def _disk_is_full(error: Exception) -> bool:
 
 
 def _defect(error: Exception) -> int:
-    traceback.print_exc()
+    traceback.print_exception(error)
     _last_words(f"unexpected {type(error).__name__}: {error}", 1)
     return 1
 

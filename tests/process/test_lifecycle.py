@@ -99,6 +99,16 @@ def test_a_signal_passes_through_code_that_catches_every_exception() -> None:
     assert lifecycle.run_to_exit_code(work) == 143
 
 
+def test_what_a_signal_cuts_short_may_not_close_well_and_is_an_interruption_all_the_same() -> None:
+    def work() -> None:
+        try:
+            raise Interrupted("stopped")
+        finally:
+            raise BufferError("cannot close exported pointers exist")
+
+    assert lifecycle.run_to_exit_code(work) == 143
+
+
 def test_a_full_disk_is_told_by_a_library_in_rust_too() -> None:
     assert ending_with(RuntimeError("I/O error: No space left on device (os error 28)")) == 75
 
