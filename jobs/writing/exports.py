@@ -24,7 +24,8 @@ class Description:
     """What was written for one product. `flags` are the reasons not to publish it; `error` says why there is no text.
 
     `repetition`, `grounding`, `copying`: as `jobs.writing.scoring` says, None where there is no text. `neighbours` are uids, nearest
-    first, and `neighbour_similarities` their cosines. `retries` counts the decodings after the first.
+    first, and `neighbour_similarities` their cosines: what the text is checked against, and the model saw, but for a second try of
+    what contradicted its title. `retries` counts the decodings after the first.
     """
 
     uid: str
