@@ -1,9 +1,10 @@
 """Preparing, beside its rival: python -m tests.bench.bench_prepare [--rows N] [--input FILE] [--processes N]
 
 From a gzipped file of JSON Lines to clean rows. The rival is what one writes first: pandas' read_json(lines=True), then apply of
-the same cleaning, every step on every row. Ours does the same to the same rows. The last line is the
-whole job: MinHash signatures, clusters, splits and shards in S3 as well. Each runs in a process of its own; memory is the peak of that process and
-of those it starts, together. Both must come to the same rows.
+the same cleaning, every step on every row. Ours does the same to the same rows, and holds them all in memory, as it does. The
+last line is the whole job, which holds them in files: MinHash signatures, clusters, splits and shards in S3 as well; the limit
+on memory is its own. Each runs in a process of its own; memory is the peak of that process and of those it starts, together.
+Both must come to the same rows.
 """
 
 import argparse
@@ -90,7 +91,7 @@ def _print(results: list[Result]) -> None:
     print(f"{'what':<30}" + "".join(f"{head:>9}" for head in heads))
     for result in results:
         ratios = (f"{rival.seconds / result.seconds:.1f}", f"{rival.cpu_seconds / result.cpu_seconds:.1f}")
-        goals = ("", "") if result is rival else (f"{GOAL:.0f}", f"{MEMORY_GOAL_MB}")
+        goals = ("" if result is rival else f"{GOAL:.0f}", f"{MEMORY_GOAL_MB}" if result.name == WHOLE else "")
         cells = (
             *(f"{result.read:,}", f"{result.seconds:.1f}", f"{result.cpu_seconds:.1f}"),
             *(f"{result.read / result.seconds:,.0f}", *ratios, goals[0], f"{result.memory_mb:.0f}", goals[1]),
