@@ -19,10 +19,8 @@ from pydantic import Field
 from jobs.judging import questions, scorecard
 from jobs.judging.questions import Question
 from jobs.judging.scorecard import Marked
-from jobs.model.prompt import prompt
 from jobs.process import log
 from jobs.process.settings import Name, unit
-from jobs.search import retrieval
 from jobs.search.retrieval import Neighbour
 from jobs.storage import artifact, catalogue, runs
 from jobs.storage.artifact import Artifact
@@ -31,7 +29,7 @@ from jobs.storage.store import Store
 from jobs.writing import generation, neighbourhood
 from jobs.writing.choices import WritingSettings
 from jobs.writing.generation import Writer
-from jobs.writing.neighbourhood import Index, Neighbourhood
+from jobs.writing.neighbourhood import Index, Neighbourhood, prompt_with
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
@@ -150,10 +148,7 @@ def _ask(
     device = generation.choose_device(settings.precision, settings.threads, settings.batch_tokens)
     found = questions.of_stage(products, stage.shard, settings.questions, work)
     near = _neighbours(settings, index, found)
-    prompts = [
-        prompt(item.title.title, [retrieval.text_of(one) for one in some])
-        for item, some in zip(found, near, strict=True)
-    ]
+    prompts = [prompt_with(item.title.title, some) for item, some in zip(found, near, strict=True)]
     references = [item.reference for item in found]
     asked.model.cpu()  # where the converter reads the weights; the stage before may have left it on the GPU
     generation.convert(asked.model, asked.tokenizer, work / "converted", device.precision)

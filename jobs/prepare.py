@@ -93,14 +93,12 @@ def run(settings: Settings) -> None:
     inputs = {"tokenizer": file_sha256(tokenizer_file)} if tokenizer_file else {}
     decisive = settings.model_dump(exclude={"store", "input", "catalogue", "tokenizer", "processes", "expected_shards"})
     source = sources.identity(settings.input)
-    if _stands(store, settings, decisive, inputs, source):
-        _check_shards(store, settings)
-        return
-    with artifact.work_folder() as folder:
-        cleaned, inputs["rows"] = _clean(settings, folder)
-        placement = _place(settings, cleaned)
-        figures = _publish(store, settings, decisive, inputs, cleaned, placement, tokenizer_file, source, started)
-    log.fact("catalogue made", catalogue=store.at(catalogue.path_of(settings.catalogue)), **figures)
+    if not _stands(store, settings, decisive, inputs, source):
+        with artifact.work_folder() as folder:
+            cleaned, inputs["rows"] = _clean(settings, folder)
+            placement = _place(settings, cleaned)
+            figures = _publish(store, settings, decisive, inputs, cleaned, placement, tokenizer_file, source, started)
+        log.fact("catalogue made", catalogue=store.at(catalogue.path_of(settings.catalogue)), **figures)
     _check_shards(store, settings)
 
 

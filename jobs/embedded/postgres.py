@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.embedded.server import HOST, Server, answers, as_account
+from jobs.embedded.server import HOST, Server, as_account
 from jobs.process.errors import ConfigurationError, NotReadyError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def programs() -> Path:
 
 def start(server: Server, port: int, superuser_password: str, passwords: Mapping[str, str]) -> None:
     """Start it unless it runs, with a database and the roles that `passwords` names, each with its own."""
-    if server.process is not None and answers(port):
+    if server.answers(port):
         return
     account = _account(server.folder)
     data = server.folder / "data"

@@ -4,7 +4,7 @@ import contextlib
 import sysconfig
 from pathlib import Path
 
-from jobs.embedded.server import HOST, Server, answers, free_ports
+from jobs.embedded.server import HOST, Server, free_ports
 from jobs.process.errors import ConfigurationError
 
 BUCKET = "skuscribe"
@@ -16,7 +16,7 @@ LISTENERS = (
 
 def start(server: Server, port: int, access_key: str, secret_key: str) -> None:
     """Start it unless it runs. Errors: `ConfigurationError` where the package is missing."""
-    if server.process is not None and answers(port):
+    if server.answers(port):
         return
     program = Path(sysconfig.get_path("scripts")) / "weed"
     if not program.exists():

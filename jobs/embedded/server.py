@@ -49,6 +49,14 @@ class Server:
             return None
         return process
 
+    def answers(self, port: int) -> bool:
+        """Whether it runs, and takes connections on this port of loopback."""
+        if self.process is None:
+            return False
+        with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=2):
+            return True
+        return False
+
     def start(
         self,
         command: Sequence[str],
@@ -107,13 +115,6 @@ def as_account(account: str | None, environment: Mapping[str, str] = MappingProx
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
     identity = {"user": account, "group": account, "extra_groups": []} if account else {}
     return {"env": kept | {"LC_ALL": "C.UTF-8"} | dict(environment), **identity}
-
-
-def answers(port: int) -> bool:
-    """Whether anything on loopback takes a connection there."""
-    with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=2):
-        return True
-    return False
 
 
 def free_ports(count: int) -> list[int]:

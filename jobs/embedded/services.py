@@ -7,13 +7,13 @@ They outlive the command that started them; `stop()` ends them.
 import os
 import secrets
 import shlex
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from jobs.embedded import postgres, s3
 from jobs.embedded.server import HOST, Server, free_ports
+from jobs.process import folders
 
 ENVIRONMENT_FILE = "environment"
 SAMPLE_FILE, TEMPORARY = "sample.jsonl.gz", "tmp"
@@ -52,12 +52,7 @@ def stop(folder: Path) -> list[str]:
 
 def remove(folder: Path) -> list[Path]:
     """Remove what is ours in the folder of services that do not run, and the folder where nothing else is in it."""
-    gone = [folder / name for name in OURS if (folder / name).exists()]
-    for path in gone:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    if gone and not any(folder.iterdir()):
-        folder.rmdir()
-    return gone
+    return folders.remove(folder, OURS)
 
 
 def running(folder: Path) -> list[str]:

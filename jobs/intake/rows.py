@@ -225,9 +225,8 @@ class _Array:
         self._buffer, self._at = self._buffer[begin:], self._at - begin
         if len(self._buffer) > self._max_row_bytes:
             if not self._skipping:
-                yield self._buffer.lstrip()[: self._max_row_bytes + 1].ljust(
-                    self._max_row_bytes + 1
-                )  # too long, so it says
+                size = self._max_row_bytes + 1  # that it is too long is seen by it
+                yield self._buffer.lstrip()[:size].ljust(size)
             self._skipping = True
             self._forget()
 

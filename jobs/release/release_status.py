@@ -135,9 +135,8 @@ def pod_state(pod: Json, now: datetime) -> PodState:
         name=pod["metadata"]["name"],
         phase=phase,
         seconds=max(times, default=0.0),
-        gpus=sum(
-            int(count) for limit in limits for name, count in limit.items() if "/" in name
-        ),  # an extended resource
+        # GPUs are extended resources, whose names have a domain.
+        gpus=sum(int(count) for limit in limits for name, count in limit.items() if "/" in name),
         waits_for=_waits_for(status) if phase == "Pending" else "",
         failure=failed_pod(pod) if phase == "Failed" else None,
     )

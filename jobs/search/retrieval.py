@@ -70,7 +70,7 @@ def neighbours(
 
 def text_of(neighbour: Neighbour, words: int = TEXT_WORDS) -> str:
     """What the prompt says of a neighbour: its title and the first `words` words of its content."""
-    return f"{neighbour.title}. {' '.join(neighbour.content.split()[:words])}"
+    return f"{neighbour.title}. {' '.join(neighbour.content.split(maxsplit=words)[:words])}"
 
 
 def _require_index(connection: "Connection", catalogue: str, dimensions: int) -> None:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from jobs.process import folders
 from jobs.process.errors import ConfigurationError
 from jobs.storage import artifact, catalogue, runs
 from jobs.storage.artifact import Artifact
@@ -52,12 +53,7 @@ def remove(out: Path) -> list[Path]:
     """Remove what `collect()` has put into OUT, and OUT where nothing else is in it. Returns what was removed."""
     if not (out / MARKER).exists():
         return []
-    gone = [out / name for name in (*EXPECTED, *TABLES, SUMMARY, MARKER) if (out / name).exists()]
-    for path in gone:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    if not any(out.iterdir()):
-        out.rmdir()
-    return gone
+    return folders.remove(out, (*EXPECTED, *TABLES, SUMMARY, MARKER))
 
 
 def _fetch_model(model: Artifact, out: Path) -> None:

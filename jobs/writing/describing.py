@@ -7,14 +7,13 @@ from pathlib import Path
 
 from jobs.model.prompt import prompt
 from jobs.process import log
-from jobs.search import retrieval
 from jobs.search.retrieval import Neighbour
 from jobs.storage import runs
 from jobs.storage.artifact import Artifact
 from jobs.writing import generation, scoring
 from jobs.writing.exports import Description
 from jobs.writing.generation import Answer, Decoding, Device, Writer
-from jobs.writing.neighbourhood import Neighbourhood
+from jobs.writing.neighbourhood import Neighbourhood, prompt_with
 from jobs.writing.scoring import Scores
 from jobs.writing.titles import Title
 
@@ -72,10 +71,7 @@ class Describer:
 
         What contradicts its title is written without sight of the neighbours then, for they may have led it astray.
         """
-        prompts = [
-            prompt(title.title, [retrieval.text_of(item) for item in found])
-            for title, found in zip(titles, near, strict=True)
-        ]
+        prompts = [prompt_with(title.title, found) for title, found in zip(titles, near, strict=True)]
         sources = self._writer.encode(prompts, self._max_prompt_tokens)
         tries = [
             _Try(answer, scoring.score(answer.text, title.title, found, answer.ended))

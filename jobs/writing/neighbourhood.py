@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from jobs.model.prompt import prompt
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.search import database, retrieval
 from jobs.search.embedding import Encoder
@@ -11,6 +12,11 @@ from jobs.storage.artifact import digest_of
 from jobs.writing.titles import Title
 
 SEARCH_ROWS = 512
+
+
+def prompt_with(title: str, near: Sequence[Neighbour]) -> str:
+    """The prompt for a title that is shown the texts of its neighbours."""
+    return prompt(title, [retrieval.text_of(item) for item in near])
 
 
 @dataclass(frozen=True)

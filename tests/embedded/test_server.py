@@ -1,12 +1,13 @@
 """A server that outlives its parent: found again, ended, and never confused with another process."""
 
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 
 from jobs.embedded import server
-from jobs.embedded.server import Server, answers, free_ports
+from jobs.embedded.server import Server, free_ports
 from jobs.process.errors import NotReadyError
 
 
@@ -16,12 +17,15 @@ def listening(port: int, folder: Path) -> list[str]:
 
 def test_it_is_found_again_until_it_is_stopped(tmp_path: Path) -> None:
     [port] = free_ports(1)
-    Server("web", tmp_path).start(listening(port, tmp_path), lambda: answers(port))
+    web = Server("web", tmp_path)
+    web.start(listening(port, tmp_path), lambda: web.answers(port))
     again = Server("web", tmp_path)
     assert again.process is not None
     assert again.stop()
     assert not again.stop()
-    assert not answers(port)
+    assert not again.answers(port)
+    with pytest.raises(OSError, match="refused"), socket.create_connection((server.HOST, port), timeout=2):
+        pass
 
 
 def test_one_that_ends_at_once_is_said_with_its_log(tmp_path: Path) -> None:
