@@ -20,18 +20,18 @@ class Command:
 
 
 COMMANDS = (
-    Command("prepare", "jobs.prepare", "Raw product rows to a catalogue: cleaned shards, rejects, statistics."),
-    Command("fetch-model", "jobs.fetch_model", "A hub id, a folder or S3 to a verified base model in the store."),
-    Command("train", "jobs.train", "One shard and the model before it to the next model, with its metrics."),
-    Command("evaluate", "jobs.evaluate", "Ask every stage of a run the same questions, and score the answers."),
-    Command("index", "jobs.index", "The catalogue to rows, vectors and an HNSW index in Postgres."),
-    Command("describe", "jobs.describe", "Titles to checked descriptions, in Postgres and in export files."),
-    Command("report", "jobs.report", "All metrics and answers to one HTML page, a PDF and CSV files."),
-    Command("local", "jobs.local", "Run every job in order on this machine, with embedded Postgres and S3."),
-    Command("pipeline", "jobs.pipeline", "Launch the jobs of a release in order on the cluster, and follow them."),
+    Command("prepare", "jobs.prepare.job", "Raw product rows to a catalogue: cleaned shards, rejects, statistics."),
+    Command("fetch-model", "jobs.fetch_model.job", "A hub id, a folder or S3 to a verified base model in the store."),
+    Command("train", "jobs.train.job", "One shard and the model before it to the next model, with its metrics."),
+    Command("evaluate", "jobs.evaluate.job", "Ask every stage of a run the same questions, and score the answers."),
+    Command("index", "jobs.index.job", "The catalogue to rows, vectors and an HNSW index in Postgres."),
+    Command("describe", "jobs.describe.job", "Titles to checked descriptions, in Postgres and in export files."),
+    Command("report", "jobs.report.job", "All metrics and answers to one HTML page, a PDF and CSV files."),
+    Command("local", "jobs.local.job", "Run every job in order on this machine, with embedded Postgres and S3."),
+    Command("pipeline", "jobs.pipeline.job", "Launch the jobs of a release in order on the cluster, and follow them."),
     Command("status", "jobs.status", "What is done, running and failed, with figures."),
     Command("artifacts", "jobs.artifacts", "List what stands in the store, and fetch it, verified."),
-    Command("services", "jobs.serve", "Postgres and S3 for a first try, in the foreground, for other pods to reach."),
+    Command("services", "jobs.local.serve", "Postgres and S3 for a first try, in the foreground, for other pods to reach."),
     Command("doctor", "jobs.doctor", "Reach every service with the credentials given, and say what to mend."),
 )
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from jobs.model import gpu
+from jobs.t5 import gpu
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
 from jobs.process.settings import RequireGpu, StoreUrl, unit
 from jobs.process.settings import Settings as CommonSettings
@@ -107,7 +107,7 @@ def _models(url: str) -> str:
 
 
 def _postgres() -> str:
-    from jobs.search import database
+    from jobs.database import connection as database
 
     with database.connect() as connection:
         version = connection.execute("SHOW server_version").fetchone()
@@ -117,7 +117,7 @@ def _postgres() -> str:
 
 
 def _encoder(name: str) -> str:
-    from jobs.search.embedding import Encoder
+    from jobs.retrieval.encoder import Encoder
 
     encoder = Encoder(name)
     norms = (encoder.encode(["a red bicycle"]) ** 2).sum(axis=1)

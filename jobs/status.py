@@ -49,7 +49,7 @@ class ShardState:
 def run(settings: Settings) -> None:
     """Print it. Errors: `NotReadyError` (75) where the store holds nothing at all, or the cluster no such release."""
     if settings.release:
-        from jobs.release import cluster, release_status
+        from jobs.pipeline import cluster, release_status
 
         seen = cluster.Cluster(settings.namespace, patience_seconds=10)
         print("\n".join(release_status.overview(seen, settings.release, settings.gpu_hour_price)))
@@ -137,7 +137,7 @@ def _artifact_line(store: Store, path: str, names: tuple[str, ...], indent: str 
 
 def _index_lines() -> Iterator[str]:
     """What Postgres holds; one line that says why where it can't be asked."""
-    from jobs.search import database
+    from jobs.database import connection as database
 
     try:
         with database.session(read_only=True) as connection:

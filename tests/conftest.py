@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.embedded import postgres, services
+from jobs.local import postgres, services
 from jobs.storage.store import Store
 
 if TYPE_CHECKING:

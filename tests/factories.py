@@ -57,7 +57,7 @@ def write_products(path: Path, products: list[Product]) -> Path:
 
 def write_tiny_model(store: Store, name: str = "base", seed: int = 13, catalogue_name: str = "main") -> Artifact:
     """Commit a tiny T5 whose vocabulary is learnt from the catalogue, as `fetch-model --source tiny` does."""
-    from jobs import fetch_model
+    from jobs.fetch_model import job as fetch_model
     from jobs.storage import runs
 
     settings = {"store": store.url, "source": "tiny", "model": name, "catalogue": catalogue_name, "seed": seed}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from jobs import index
+from jobs.index import job as index
 from jobs.storage import artifact, runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.catalogue import Catalogue

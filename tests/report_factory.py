@@ -10,11 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.judging import metrics
-from jobs.reporting import history
+from jobs.quality import metrics
+from jobs.report import history
 from jobs.storage import artifact, catalogue, runs
 from jobs.storage.store import Store
-from jobs.writing import exports
+from jobs.describe import exports
 
 TITLES = (
     "Brother TN-420 Black Toner Cartridge, 1,200 pages",

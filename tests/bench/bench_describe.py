@@ -19,11 +19,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.judging import metrics
-from jobs.model import models, tiny
-from jobs.model.prompt import prompt
-from jobs.writing import generation
-from jobs.writing.generation import Decoding, Writer
+from jobs.quality import metrics
+from jobs.t5 import models, tiny
+from jobs.t5.prompt import prompt
+from jobs.t5 import generation
+from jobs.t5.generation import Decoding, Writer
 from tests.factories import product
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from jobs.embedded import services
-from jobs.search.embedding import DEFAULT_ENCODER, text_to_embed
+from jobs.local import services
+from jobs.retrieval.encoder import DEFAULT_ENCODER, text_to_embed
 from jobs.storage import artifact, catalogue
 from jobs.storage.catalogue import Product
 from jobs.storage.store import Store
@@ -100,8 +100,8 @@ def _alone(name: str, products: Path) -> Result:
 def _ours() -> Result:
     import safetensors.torch  # noqa: F401 - the libraries of both are there before the clock starts
 
-    from jobs import index
-    from jobs.search.database import session
+    from jobs.index import job as index
+    from jobs.database.connection import session
 
     started = time.monotonic()
     index.run(index.Settings(store="s3://skuscribe/bench"))
@@ -116,8 +116,8 @@ def _rival(products: Path) -> Result:
     import pyarrow.parquet as pq
     from sentence_transformers import SentenceTransformer
 
-    from jobs.search.database import connect
-    from jobs.search.embedding import _folder_of
+    from jobs.database.connection import connect
+    from jobs.retrieval.encoder import _folder_of
 
     rows = pq.read_table(products).to_pylist()
     with connect() as connection:

@@ -25,12 +25,13 @@ from typing import Any
 
 import psutil
 
-from jobs import prepare
-from jobs.embedded import services
-from jobs.intake import rows, sources
-from jobs.intake.cleaned_rows import Rules, judged_rows, product_batch
-from jobs.intake.cleaning import clean_thoroughly
-from jobs.intake.sample import sample_rows
+from jobs.prepare import job as prepare
+from jobs.local import services
+from jobs.prepare import rows
+from jobs.storage import sources
+from jobs.prepare.cleaned_rows import Rules, judged_rows, product_batch
+from jobs.text.cleaning import clean_thoroughly
+from jobs.sample import sample_rows
 from jobs.process.parallel import ordered
 from jobs.storage import catalogue
 from jobs.storage.store import Store

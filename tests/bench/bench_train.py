@@ -16,13 +16,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jobs.embedded import services
-from jobs.model import batches, models, tiny, training, validation
-from jobs.model.batches import Lengths, Plan
-from jobs.model.prompt import prompt
-from jobs.model.recipes import FAST, REFERENCE, Recipe
-from jobs.model.training import Course
-from jobs.model.training_state import Place, Progress
+from jobs.local import services
+from jobs.train import batches, trainer as training, validation
+from jobs.t5 import models, tiny
+from jobs.train.batches import Lengths, Plan
+from jobs.t5.prompt import prompt
+from jobs.train.recipes import FAST, REFERENCE, Recipe
+from jobs.train.trainer import Course
+from jobs.train.checkpoint import Place, Progress
 from jobs.process import lifecycle
 from jobs.storage.store import Store
 from tests.factories import product

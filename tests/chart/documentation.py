@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from jobs import plan
+from jobs import steps as plan
 from jobs.cli import COMMANDS
 from jobs.process.settings import Settings, describe_field, variable
 

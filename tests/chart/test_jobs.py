@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs import plan
+from jobs import steps as plan
 
 from .documentation import SET_BY_THE_CHART, SHARED, key_of, own_settings, settings_of
 from .rendering import DEMO, PROD, Manifest, environment_of, of_kind, render
@@ -142,7 +142,7 @@ def test_kueue_finds_its_label_on_every_job() -> None:
 
 
 def test_the_demo_is_the_local_run_s_sample() -> None:
-    from jobs.local import SAMPLE_DEFAULTS, TINY_DEFAULTS
+    from jobs.local.job import SAMPLE_DEFAULTS, TINY_DEFAULTS
 
     manifests = render(*DEMO)
     given: dict[str, str] = {}

@@ -6,7 +6,8 @@ import subprocess
 import kubernetes_validate
 import pytest
 
-from jobs import pipeline, plan
+from jobs.pipeline import job as pipeline
+from jobs import steps as plan
 
 from .documentation import CHART
 from .rendering import DEMO, HELM, PROD, Manifest, environment_of, of_kind, pods, render

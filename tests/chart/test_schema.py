@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jobs import plan
+from jobs import steps as plan
 
 from . import documentation
 from .documentation import CHART

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.release.cluster import Cluster
+from jobs.pipeline.cluster import Cluster
 
 from . import kube, simulation
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from jobs.release.cluster import Json
+from jobs.pipeline.cluster import Json
 
 
 def _client() -> Any:

@@ -3,10 +3,10 @@
 import threading
 from dataclasses import dataclass, field
 
-from jobs import plan
+from jobs import steps as plan
 from jobs.process.errors import ConfigurationError, NotReadyError
-from jobs.release.cluster import JOBS, PODS, Cluster, Gone, Json, Resource
-from jobs.release.last_words import INDEX_LABEL
+from jobs.pipeline.cluster import JOBS, PODS, Cluster, Gone, Json, Resource
+from jobs.pipeline.termination import INDEX_LABEL
 
 from . import simulation
 

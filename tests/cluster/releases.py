@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from jobs import plan
-from jobs.release.cluster import CRONJOBS, Cluster, Json
+from jobs import steps as plan
+from jobs.pipeline.cluster import CRONJOBS, Cluster, Json
 
 from . import simulation
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from jobs.release.cluster import JOBS, Cluster, Json
+from jobs.pipeline.cluster import JOBS, Cluster, Json
 
 
 def start_pipeline(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jobs import __version__, plan
+from jobs import __version__, steps as plan
 from tests.readme import ROOT, blocks
 
 from . import kube

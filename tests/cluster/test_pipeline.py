@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs import pipeline
+from jobs.pipeline import job as pipeline
 from jobs.process.errors import ConfigurationError
-from jobs.release.cluster import CRONJOBS, JOBS, Cluster, Json
-from jobs.release.last_words import StepFailed
+from jobs.pipeline.cluster import CRONJOBS, JOBS, Cluster, Json
+from jobs.pipeline.termination import StepFailed
 
 from . import kube
 from .recorder import NEEDS, Recorder, revision, step_of

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from jobs.release.cluster import PODS, Cluster, Json
+from jobs.pipeline.cluster import PODS, Cluster, Json
 
 from . import kube
 from .conftest import own_namespace

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.release.cluster import JOBS, Cluster, Listing, Resource
-from jobs.release.launch import SELECTED_BY
-from jobs.release.watch import follow
+from jobs.pipeline.cluster import JOBS, Cluster, Listing, Resource
+from jobs.pipeline.launch import SELECTED_BY
+from jobs.pipeline.watch import follow
 
 from . import api_server
 from .line import CutLine

@@ -4,10 +4,11 @@ import re
 
 import pytest
 
-from jobs import pipeline, status
+from jobs.pipeline import job as pipeline
+from jobs import status
 from jobs.process.errors import NotReadyError
-from jobs.release.cluster import Cluster
-from jobs.release.last_words import StepFailed
+from jobs.pipeline.cluster import Cluster
+from jobs.pipeline.termination import StepFailed
 
 from .releases import Part, make_release
 

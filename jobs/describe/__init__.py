@@ -1,0 +1,1 @@
+"""The job `describe`: titles to checked descriptions."""

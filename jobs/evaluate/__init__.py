@@ -1,0 +1,1 @@
+"""The job `evaluate`: the same questions answered by every stage of a run."""

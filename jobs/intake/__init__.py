@@ -1,1 +1,0 @@
-"""From raw rows to a catalogue: reading, cleaning, duplicates, splits."""

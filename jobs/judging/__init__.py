@@ -1,1 +1,0 @@
-"""What texts and models are worth: questions, losses, ROUGE."""

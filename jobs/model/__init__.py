@@ -1,1 +1,0 @@
-"""T5 and how it is trained."""

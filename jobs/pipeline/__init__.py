@@ -1,0 +1,1 @@
+"""The job `pipeline`: the Jobs of a release, launched in order and watched."""

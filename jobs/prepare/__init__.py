@@ -1,0 +1,1 @@
+"""The job `prepare`: raw rows to a catalogue."""

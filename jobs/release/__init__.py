@@ -1,1 +1,0 @@
-"""A release on a Kubernetes cluster: its Jobs launched, followed and told of."""

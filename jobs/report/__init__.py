@@ -1,0 +1,1 @@
+"""The job `report`: metrics and answers of a run as one page."""

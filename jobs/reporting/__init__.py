@@ -1,1 +1,0 @@
-"""The history of a run, worded, drawn and published."""

@@ -1,0 +1,1 @@
+"""Retrieval: the sentence encoder and the neighbours of a title."""

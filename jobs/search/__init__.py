@@ -1,1 +1,0 @@
-"""Postgres and pgvector: migrations, vectors, the index, neighbours."""

@@ -1,0 +1,1 @@
+"""T5: loading, prompts, loss, generation."""

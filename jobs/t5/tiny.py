@@ -1,0 +1,71 @@
+"""A tiny T5 of FLAN-T5's build, for trying everything out: it learns, and it writes poorly.
+
+Gated GELU, a head of its own, FLAN-T5's vocabulary where a tokenizer is given and one learnt from the catalogue where
+not. The same settings and seed give the same bytes.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from jobs.t5 import models
+
+PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
+HEAD_WIDTH = 16
+VOCABULARY_MULTIPLE = 64  # FLAN-T5 rounds up too: 32,100 pieces, 32,128 rows
+
+
+def build(folder: Path, tokenizer_folder: Path, width: int, layers: int, seed: int) -> None:
+    """Save a randomly initialised T5 with the tokenizer of `tokenizer_folder` to `folder`.
+
+    `width`: of the residual stream, a multiple of 16, which is the width of an attention head.
+    """
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    pieces = len(models.load_tokenizer(tokenizer_folder))
+    config = T5Config(  # type: ignore[call-arg]  # it takes what every configuration takes, too
+        vocab_size=-(-pieces // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE,
+        d_model=width,
+        d_kv=HEAD_WIDTH,
+        num_heads=width // HEAD_WIDTH,
+        d_ff=2 * width,
+        num_layers=layers,
+        feed_forward_proj="gated-gelu",
+        tie_word_embeddings=False,
+        decoder_start_token_id=0,
+    )
+    torch.manual_seed(seed)
+    model = T5ForConditionalGeneration(config)  # transformers 5 ties the head here, whatever the configuration says
+    head = torch.randn(config.vocab_size, width) * width**-0.5
+    model.lm_head.weight = torch.nn.Parameter(head)
+    models.save(model, folder, tokenizer_folder)
+
+
+def train_tokenizer(texts: Iterable[str], folder: Path, vocabulary: int) -> None:
+    """Learn a vocabulary of byte-pair pieces from texts, with T5's special tokens and marks, and save it to `folder`.
+
+    Byte pairs, not T5's unigrams: the unigram trainer's pieces differ from one process to the next.
+    """
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from tokenizers import Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers.models import BPE
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(BPE(unk_token=UNKNOWN, fuse_unk=True))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFKC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary, min_frequency=2, special_tokens=[PAD, END, UNKNOWN], show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"$A {END}", pair=f"$A {END} $B {END}", special_tokens=[(END, 1)]
+    )
+    wrapped = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, unk_token=UNKNOWN, model_max_length=512
+    )
+    wrapped.save_pretrained(folder)

@@ -1,0 +1,1 @@
+"""Text of products: cleaning and markup removal."""

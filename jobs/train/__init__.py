@@ -1,0 +1,1 @@
+"""The job `train`: one shard and its parent model to the child model."""

@@ -1,0 +1,74 @@
+"""The README.md of a trained model: what it is, what it was made from, how it did, how to use it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jobs.t5.prompt import prompt
+from jobs.train.recipes import Recipe
+
+_COLUMNS = ("training_loss", "validation_loss", "rouge1", "rouge2", "rougeL", "rougeLsum")
+
+
+def card(
+    run: str,
+    shard: int,
+    inputs: Mapping[str, str],
+    source: str,
+    recipe: Recipe,
+    seed: int,
+    records: Sequence[Mapping[str, Any]],
+) -> str:
+    """The card, in Markdown with the hub's front matter. `source`: what the base model was fetched from."""
+    rows = "\n".join(
+        f"| {record['epoch']} | " + " | ".join(_shown(record[name]) for name in _COLUMNS) + " |" for record in records
+    )
+    choices = "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in vars(recipe).items())
+    return f"""---
+library_name: transformers
+pipeline_tag: text2text-generation
+language: en
+tags: [t5, product-descriptions]
+---
+
+# {run}: after shard {shard}
+
+A T5 that writes a product's description from its title. Base model: `{source}`, trained on shards 0 to {shard} of a
+catalogue, one after the other.
+
+| made from | digest |
+|---|---|
+| base model | `{inputs["base_model"]}` |
+| parent model | `{inputs["parent"]}` |
+| catalogue | `{inputs["catalogue"]}` |
+
+## How it did on this shard's test rows
+
+| epoch | {" | ".join(_COLUMNS)} |
+|---|{"---|" * len(_COLUMNS)}
+{rows}
+
+Losses are nats per token; ROUGE is the mean F-measure of greedy answers, 0 to 1.
+
+## How it was trained
+
+{choices}
+- seed: {seed}
+
+## How to use it
+
+```python
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("this/folder")
+model = AutoModelForSeq2SeqLM.from_pretrained("this/folder")
+question = tokenizer("{prompt("Steel kettle 1.7 l")}", return_tensors="pt")
+answer = model.generate(**question, max_new_tokens=128, no_repeat_ngram_size=3)
+print(tokenizer.decode(answer[0], skip_special_tokens=True))
+```
+
+What it writes may be wrong: check numbers, names and claims against a source before they are published.
+"""
+
+
+def _shown(value: Any) -> str:
+    return "-" if value is None else f"{value:.4f}"

@@ -1,1 +1,0 @@
-"""From titles to checked descriptions."""

@@ -1,0 +1,52 @@
+"""The loss of each text is the one that transformers gives it alone."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from jobs.evaluate import losses
+from jobs.t5 import models, tiny
+from jobs.t5.prompt import prompt
+from jobs.storage.catalogue import TRAIN
+from tests.factories import product
+
+
+@pytest.fixture(scope="module")
+def model_and_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+    folder = tmp_path_factory.mktemp("model")
+    tiny.train_tokenizer(
+        [product(number, TRAIN).content for number in range(100)], folder / "tokenizer", vocabulary=400
+    )
+    tiny.build(folder / "t5", folder / "tokenizer", width=32, layers=1, seed=3)
+    return models.load(folder / "t5"), models.load_tokenizer(folder / "t5")
+
+
+def test_each_loss_is_that_of_the_row_alone(
+    model_and_tokenizer: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, tokenizer = model_and_tokenizer
+    monkeypatch.setattr(losses, "_LOGITS", 1000)  # several chunks a batch
+    monkeypatch.setitem(losses.BATCH_TOKENS, "cpu", 300)  # several batches
+    products = [product(number, TRAIN) for number in range(12)]
+    prompts, references = [prompt(item.title) for item in products], [item.content for item in products]
+    found = losses.losses(model, tokenizer, prompts, references, 64, 512)
+    for text, reference, loss in zip(prompts, references, found, strict=True):
+        with torch.no_grad():
+            labels = tokenizer(reference, return_tensors="pt").input_ids
+            expected = model(**tokenizer(text, return_tensors="pt"), labels=labels).loss.item()
+        assert loss == pytest.approx(expected, abs=1e-4)
+
+
+def test_equal_pairs_have_equal_losses_and_nothing_has_none(model_and_tokenizer: tuple[Any, Any]) -> None:
+    model, tokenizer = model_and_tokenizer
+    first, second, third = losses.losses(model, tokenizer, ["a", "b", "a"], ["lamp", "lamp", "lamp"], 64, 64)
+    assert first == third != second
+    assert losses.losses(model, tokenizer, [], [], 64, 64) == []
+
+
+def test_long_texts_are_cut(model_and_tokenizer: tuple[Any, Any]) -> None:
+    model, tokenizer = model_and_tokenizer
+    [long] = losses.losses(model, tokenizer, ["a lamp " * 400], ["a red lamp " * 400], 16, 16)
+    [short] = losses.losses(model, tokenizer, ["a lamp " * 300], ["a red lamp " * 300], 16, 16)
+    assert long == short

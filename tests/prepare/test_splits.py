@@ -1,0 +1,66 @@
+"""Splits: every product in one place, no cluster on both sides."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.prepare.splits import HELD_OUT_SHARD, Splits, assign
+
+
+def sides_of(clusters: list[int], splits: Splits) -> dict[int, set[str]]:
+    """For each cluster the sides on which it stands: the held-out set, a shard's test side, or training."""
+    found: dict[int, set[str]] = {}
+    for cluster, shard, test in zip(clusters, splits.shard.tolist(), splits.test.tolist(), strict=True):
+        side = "held-out" if shard == HELD_OUT_SHARD else f"test-{shard}" if test else "train"
+        found.setdefault(cluster, set()).add(side)
+    return found
+
+
+def smallest_rows(labels: list[int]) -> list[int]:
+    return [labels.index(label) for label in labels]
+
+
+@settings(deadline=None)
+@given(
+    labels=st.lists(st.integers(0, 60), min_size=1, max_size=400).map(smallest_rows),
+    shard_rows=st.integers(10, 120),
+    seed=st.integers(0, 9),
+)
+def test_no_cluster_stands_on_both_sides_of_any_split(labels: list[int], shard_rows: int, seed: int) -> None:
+    splits = assign(np.array(labels), shard_rows, len(labels) // 20, 0.05, seed)
+    assert all(len(sides) == 1 for sides in sides_of(labels, splits).values())
+    counts = np.bincount(splits.shard + 1, minlength=splits.shards + 1)
+    assert counts.sum() == len(labels)
+    assert counts[0] <= len(labels) // 20
+    assert (counts[1:] > 0).all()
+    assert (counts[1:] <= shard_rows * 1.05).all()
+
+
+def test_shards_are_full_and_five_in_a_hundred_rows_are_for_testing() -> None:
+    splits = assign(np.arange(45_000), 20_000, 2000, 0.05, 13)
+    assert np.bincount(splits.shard + 1).tolist() == [2000, 20_000, 20_000, 3000]
+    assert [int(splits.test[splits.shard == shard].sum()) for shard in range(3)] == [1000, 1000, 150]
+
+
+def test_a_last_shard_of_few_rows_is_joined_to_the_one_before() -> None:
+    assert np.bincount(assign(np.arange(1030), 500, 0, 0.05, 13).shard).tolist() == [500, 500, 30]
+    assert np.bincount(assign(np.arange(1020), 500, 0, 0.05, 13).shard).tolist() == [500, 520]
+
+
+def test_a_text_that_thousands_share_is_for_training_alone() -> None:
+    clusters = np.concatenate([np.zeros(900, dtype=np.int64), np.arange(900, 1000)])
+    splits = assign(clusters, 200, 50, 0.05, 13)
+    assert not splits.test[:900].any()
+    assert (splits.shard[:900] != HELD_OUT_SHARD).all()
+    assert np.bincount(splits.shard + 1).max() <= 210
+
+
+def test_the_seed_decides() -> None:
+    one, again, other = (assign(np.arange(1000), 100, 50, 0.05, seed) for seed in (1, 1, 2))
+    assert (one.shard == again.shard).all()
+    assert (one.shard != other.shard).any()
+
+
+def test_a_single_row_is_trained_on() -> None:
+    splits = assign(np.array([0]), 20_000, 0, 0.05, 13)
+    assert (splits.shards, splits.test.tolist()) == (1, [False])

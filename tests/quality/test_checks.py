@@ -1,0 +1,146 @@
+"""What is wrong with a description is told without any model, and only where something is wrong."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.retrieval.neighbours import Neighbour
+from jobs.quality import checks as scoring
+
+TITLE = "Brother LC51M Magenta Ink, 10 cm"
+CONTENT = "A genuine cartridge that prints up to 400 pages with vivid colour and no smears at all."
+NEIGHBOUR = Neighbour("B0001", "Brother LC51C Cyan Ink, 10 cm", CONTENT, 0.9)
+GOOD = "A magenta cartridge for Brother printers, the LC51M gives about 400 pages and fits a slot of 10 cm."
+
+
+def flags(
+    text: str, title: str = TITLE, neighbours: tuple[Neighbour, ...] = (NEIGHBOUR,), ended: bool = True
+) -> tuple[str, ...]:
+    return scoring.score(text, title, neighbours, ended).flags
+
+
+def test_a_good_description_has_no_flag() -> None:
+    found = scoring.score(GOOD, TITLE, [NEIGHBOUR], ended=True)
+    assert found == scoring.Scores(0, 1, found.copying, 19, ())
+    assert found.copying < 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty"),
+        (" ... !", "empty"),
+        ("very good ink it is very good ink it is very good ink it is", "repetition"),
+        ("It prints well on paper. A fine thing for any office desk. It prints well on paper.", "repetition"),
+        ("A magenta cartridge that gives 5000 pages for all printers.", "invented"),
+        ("Brother ink in magenta for the printer MFC-240C and others.", "invented"),
+        ("A cyan cartridge that gives 400 pages on any paper.", "contradicts"),
+        ("A magenta cartridge for a slot of 12 cm, up to 10 of them.", "contradicts"),
+        ("Brother LC51M magenta ink, 10 cm. Brother ink LC51M.", "copied"),
+        ("A genuine cartridge that prints up to 400 pages with vivid colour and no smears at all.", "copied"),
+        ("Good magenta ink.", "short"),
+        (" ".join(f"w{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(401)), "long"),
+    ],
+)
+def test_each_fault_has_its_reason(text: str, reason: str) -> None:
+    assert reason in flags(text)
+    assert set(flags(text)) <= set(scoring.REASONS)
+
+
+def test_a_text_that_was_cut_off_is_unfinished_unless_its_sentence_is_closed() -> None:
+    cut = "A magenta cartridge for printers, and it also"
+    assert flags(cut, ended=False) == ("unfinished",)
+    assert flags(cut, ended=True) == ()
+    assert flags("A magenta cartridge for all printers. (Really!)", ended=False) == ()
+    assert flags("A magenta cartridge for printers of 10.", ended=False) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "share"),
+    [
+        ("no numbers here", "none there", 1),
+        ("12 of 30", "12", 0.5),
+        ("LC-51m", "lc51M", 1),
+        ("10cm", "10 cm", 1),
+        ("10 cm", "10cm wide", 1),
+        ("10-inch", "10 inch", 1),
+        ("iPhone15", "iPhone 15 Pro", 1),
+        ("iPhone 15", "iPhone15", 1),
+        ("4x6", "4 x 6", 1),
+        ("4x6", "4 and 7", 0),
+        ("1,000 pages", "1000 pages", 1),
+        ("1.5 l", "15 l", 0),
+        ("1/2 inch", "12 inch", 0),
+        ("1/2 inch", "1/2 inch", 1),
+        ("A7", "7", 0),
+        ("2 TB", "20 TB", 0),
+        ("in 2019.", "2019", 1),
+    ],
+)
+def test_numbers_and_codes_are_looked_up_as_a_reader_would(text: str, source: str, share: float) -> None:
+    assert scoring.grounding(text, ["something else", source]) == share
+
+
+PAN = "Alderney Cast Iron Frying Pan, 12-inch, Red"
+
+
+@pytest.mark.parametrize(
+    ("other", "text", "contradicts"),
+    [
+        ("Alderney Cast Iron Frying Pan, 12-inch, Slate Grey (F263)", "A pan in slate grey.", True),
+        ("Alderney Cast Iron Frying Pan, 12-inch, Slate Grey (F263)", "A pan in red or slate grey.", False),
+        ("Alderney Cast Iron Frying Pan, 12-inch, Slate Grey (F263)", "A pan as heavy as slate.", False),
+        ("Alderney Cast Iron Frying Pan, 12-inch, Slate Grey (F263)", "A pan, number F263, for the oven.", False),
+        ("Greyfell Cast Iron Frying Pan, 12-inch, Red", "The Greyfell pan is red.", True),
+        ("Greyfell Wool Blanket, Large, Slate Grey", "The Greyfell pan is slate grey.", False),
+        ("Alderney Cast Iron Frying Pan with Lid, 12-inch, Red", "A pan with lid.", False),
+        (PAN, "A pan in slate grey.", False),
+    ],
+)
+def test_what_sets_a_neighbour_apart_contradicts_the_title(other: str, text: str, contradicts: bool) -> None:
+    assert scoring.contradicts(text, PAN, ["Harbrook Felt Cat Bed", other]) is contradicts
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "contradicts"),
+    [
+        (PAN, "A red pan of 10 inches.", True),
+        (PAN, "A red pan of 12 inches, larger than that of 10 inches.", False),
+        (PAN, "A red pan that weighs 2 kg.", False),
+        ("Puzzle, 1,000 Piece", "1000 pieces of wood.", False),
+        ("Puzzle, 200 Piece", "1,000 pieces of wood.", True),
+        ("Lamp, 9W", "A lamp of 7 W.", True),
+        ("Print, 4x6 inch", "For frames of 8 inch.", False),
+        ("Hose, 1/2 inch", "Fits taps of 3/4 inch.", False),
+        ("Volume 2 of Rome", "1 of the best.", False),
+    ],
+)
+def test_another_number_of_the_same_contradicts_the_title(title: str, text: str, contradicts: bool) -> None:
+    assert scoring.contradicts(text, title, []) is contradicts
+
+
+def test_copying_counts_title_words_and_long_runs_not_phrases() -> None:
+    assert scoring.copying(TITLE, TITLE, []) == 1
+    assert scoring.copying("", TITLE, []) == 0
+    assert scoring.copying("prints up to 400 pages on any desk", "Ink", [CONTENT]) == 0
+    run = "that prints up to 400 pages with vivid colour"
+    assert scoring.copying(f"a thing {run}", "Ink", [CONTENT]) == pytest.approx(9 / 11)
+    halves = ["that prints up to 400", "pages with vivid colour"]
+    assert scoring.copying(run, "Ink", halves) == 0
+
+
+@given(st.text(max_size=300), st.text(max_size=60), st.lists(st.text(max_size=100), max_size=3), st.booleans())
+def test_scores_are_shares_for_any_text(text: str, title: str, titles: list[str], ended: bool) -> None:
+    neighbours = [Neighbour("U", item, text, 0.5) for item in titles]
+    found = scoring.score(text, title, neighbours, ended)
+    assert found == scoring.score(text, title, neighbours, ended)
+    assert all(0 <= share <= 1 for share in (found.repetition, found.grounding, found.copying))
+    assert found.length_words >= 0
+    assert list(found.flags) == [reason for reason in scoring.REASONS if reason in found.flags]
+    assert scoring.grounding(text, [text]) == 1
+
+
+@given(st.text(max_size=200), st.integers(10**6, 10**9))
+def test_a_number_that_nobody_gave_is_always_seen(text: str, number: int) -> None:
+    if str(number) not in text:
+        assert "invented" in flags(f"{text} {number} pages", TITLE, ())

@@ -1,0 +1,78 @@
+"""Charts: the same figures give the same drawing, and it is fit for a page."""
+
+import re
+from xml.etree import ElementTree
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.report.charts import PAPER, Level, Line, line_chart, on_page
+
+LINE = Line("ours", [0, 1, 2], [0.1, 0.2, 0.3], "blue", [0.05, 0.1, 0.2], [0.2, 0.3, 0.4])
+
+
+def draw(*lines: Line, name: str = "quality", description: str = "It rises.", levels: tuple[Level, ...] = ()) -> str:
+    return line_chart(name, description, "shards trained", "ROUGE-L", lines, levels)
+
+
+def test_the_same_figures_give_the_same_bytes() -> None:
+    assert draw(LINE) == draw(LINE)
+
+
+def test_other_figures_give_another_drawing() -> None:
+    assert draw(LINE) != draw(Line("ours", [0, 1, 2], [0.1, 0.2, 0.31], "blue"))
+
+
+def test_a_drawing_carries_no_date_and_loads_nothing() -> None:
+    svg = draw(LINE)
+    assert "<metadata" not in svg
+    assert not re.search(r'(href|src)="(?!#)', svg)
+    assert not re.search(r"url\((?!#)", svg)
+
+
+def test_two_charts_on_one_page_share_no_id() -> None:
+    ids = [set(re.findall(r' id="([^"]+)"', draw(LINE, name=name))) for name in ("first", "second")]
+    assert ids[0]
+    assert not ids[0] & ids[1]
+
+
+def test_every_reference_in_a_drawing_has_its_target() -> None:
+    svg = draw(LINE)
+    targets = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+    assert targets
+    assert targets <= set(re.findall(r' id="([^"]+)"', svg))
+
+
+def test_a_reader_who_cannot_see_it_is_told_what_it_shows() -> None:
+    root = ElementTree.fromstring(draw(LINE, description='From "a" to <b> & on.'))
+    assert root.attrib["role"] == "img"
+    assert root.attrib["aria-label"] == 'From "a" to <b> & on.'
+
+
+def test_labels_are_text_not_markup() -> None:
+    root = ElementTree.fromstring(draw(Line("<script>alert(1)</script>", [0, 1], [1, 2], "blue")))
+    assert not [item for item in root.iter() if item.tag.endswith("script")]
+
+
+def test_on_a_page_the_colours_follow_the_theme() -> None:
+    svg = on_page(draw(LINE, levels=(Level("baseline", 0.15),)))
+    assert "var(--blue)" in svg
+    assert "var(--grey)" in svg
+    assert not [colour for colour in PAPER.values() if colour in svg]
+    assert "DejaVu" not in svg
+
+
+def test_a_missing_value_leaves_its_point_out() -> None:
+    ElementTree.fromstring(draw(Line("reference", [0, 1, 2], [0.1, None, 0.3], "grey", dashed=True)))
+
+
+def test_a_single_point_and_points_that_are_not_joined_are_drawn() -> None:
+    alone = Line("alone", [0], [0.1], "blue", [0.05], [0.2])
+    apart = Line("apart", [0, 3], [0.1, 0.2], "orange", [0.05, 0.1], [0.2, 0.3], joined=False)
+    ElementTree.fromstring(draw(alone, apart))
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=70))
+def test_any_figures_give_well_formed_xml(values: list[float]) -> None:
+    ElementTree.fromstring(draw(Line("ours", list(range(len(values))), values, "blue", values, values)))

@@ -1,0 +1,155 @@
+"""Cleaning: what carries nothing goes, what carries a fact stays."""
+
+import html
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.text.cleaning import Profile, clean, clean_all, clean_thoroughly
+
+PROFILES: tuple[Profile, ...] = ("catalogue", "reference")
+SCRAPS = [*"`aB1 .,!?&;#<>/\"'-*=_|{}[]()\\~^+$%@\n\t\u200b\u200d™•é", "&quot;", "<b>", "</p>", "&#151", "amp;", "(TM)"]
+DIRT = st.lists(st.sampled_from(SCRAPS), max_size=40).map("".join)
+LANGUAGES = (
+    "Das große Wörterbuch für Anfänger",
+    "Le petit déjeuner à la française",
+    "Книга о вкусной и здоровой пище",
+    "دليل المستخدم للهاتف المحمول",
+    "می‌خواهم این کتاب را بخرم",
+    "हिन्दी व्याकरण की पुस्तक",
+    "শিশুদের জন্য গল্পের বই",
+    "தமிழ் இலக்கிய வரலாறு",
+    "คู่มือการใช้งานโทรศัพท์มือถือ",
+    "高效能系列硬碟",
+    "日本語の文法ハンドブック",
+    "한국어 문법 책",
+    "Cafe\u0301 cre\u0300me",
+)
+
+
+@pytest.mark.parametrize(
+    ("raw", "cleaned"),
+    [
+        ("Kerr&#8217;s best&#8211;selling cat", "Kerr's best-selling cat"),
+        ("Kerr&#x2019;s cat &amp; dog", "Kerr's cat & dog"),
+        ("a moon&#151;and a star&#133;", "a moon - and a star."),
+        ("&quotThe best&quot of all", '"The best" of all'),
+        ("5&nbsp;m &NBSP; long", "5 m long"),
+        ("&amp;quot;twice&amp;quot; &amp;amp;lt;b&amp;amp;gt;thrice", '"twice" thrice'),
+        ("Q&A, AT&T, R&D &c", "Q&A, AT&T, R&D &c"),
+        ("fun&not work, Arts&center", "fun&not work, Arts&center"),
+        ("<p>One</p><p>Two</p>", "One Two"),
+        ("m<sup>2</sup> of <em>Vogue</em>'s <b>new</b>! paper", "m2 of Vogue's new! paper"),
+        ("&lt;i&gt;encoded&lt;/i&gt; markup", "encoded markup"),
+        ('<a title="a > b" href="x">link</a>', "link"),
+        ("<script>var a = '<b>';</script><style>.a{b:c}</style>Text", "Text"),
+        ("<!-- .header { margin: 0 } -->Text", "Text"),
+        (".hdr { color: #333; margin: 0 } Text", "Text"),
+        ("cut <scr", "cut"),
+        ("Never closed <style> .a { b: c }", "Never closed"),
+        ('<span class="a-size-medium a-color-secondary"', ""),
+        ("Lamp <span class='x' id=3 in brass", "Lamp in brass"),
+        ("noise < 5% and <2W, > 300 V", "noise < 5% and <2W, > 300 V"),
+        ("10-inch, 1/2\", 50%, don't, $5, A&B, C++, #2", "10-inch, 1/2\", 50%, don't, $5, A&B, C++, #2"),
+        ("4*6 in, ~5 kg, 10^3, C#, USB_C, 20 °C, ±2, 3×4", "4*6 in, ~5 kg, 10^3, C#, USB_C, 20 °C, ±2, 3×4"),
+        ("Intel® Core™2 Duo®, new™!", "Intel Core 2 Duo, new!"),
+        ("• one ★ two ✔ 😀 | three ***", "one two three"),
+        ("👨\u200d👩\u200d👧 family ❤\ufe0f 1\ufe0f\u20e3", "family 1"),
+        ("Energy class A+++, SPF 50 PA++++, +++ new +++", "Energy class A+++, SPF 50 PA++++, new"),
+        ("1500cd/m^2 and 10^3, B♭ Trumpet, ⌀ 12 mm", "1500cd/m^2 and 10^3, B♭ Trumpet, ⌀ 12 mm"),
+        ("(R)-lipoic acid by Acme (R), Super(TM) Glue", "(R)-lipoic acid by Acme, Super Glue"),
+        ("中国——北京", "中国 - 北京"),
+        ("covers the &lt;script&gt; tag, and much more", "covers the tag, and much more"),
+        ("Set {a: 1, b: 2} and {color: red} p { margin: 0; }", "Set a: 1, b: 2 and p"),
+        ("75&degF, R&ampB, ma&ntildeana, Q&paranormal, &amplifier", "75°F, R&B, mañana, Q&paranormal, &amplifier"),
+        ("Wow!!! Really?!?! Yes...and no,, -- end", "Wow! Really? Yes. and no, - end"),
+        ("range 1...5", "range 1. 5"),
+        ("size ,8-inch ,blue .", "size, 8-inch, blue."),
+        ("a\tb\n\x00c\x1f d\x7f\u2028e", "a b c d e"),
+        ("so\u00adft hy\u200bphen\ufeff", "soft hyphen"),
+        ("12'' x 3\"\" “quoted” ‘it’s’", '12" x 3" "quoted" \'it\'s\''),
+        ('say \\"hi\\"\\nand', 'say "hi" nand'),
+        ("gone (TM) and () [ ]", "gone and"),
+        ('""', ""),
+        ("--- ... !", ""),
+        ("", ""),
+    ],
+)
+def test_the_catalogue_profile_keeps_facts_alone(raw: str, cleaned: str) -> None:
+    assert clean(raw, "catalogue") == cleaned
+
+
+@pytest.mark.parametrize(
+    ("raw", "cleaned"),
+    [
+        ("10-inch, 1/2\" don't!", "10 inch, 1 2 dont!"),
+        ("<b>What?</b> A&amp;B... $5.00", "What? A B. 5.00"),
+        ("snake_case #2", "snake case 2"),
+        ("É è ü № 50%", "É è ü 50"),
+    ],
+)
+def test_the_reference_profile_keeps_letters_digits_and_four_marks(raw: str, cleaned: str) -> None:
+    assert clean(raw, "reference") == cleaned
+
+
+@pytest.mark.parametrize("text", LANGUAGES)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_any_language_passes_unharmed(text: str, profile: Profile) -> None:
+    assert clean(text, profile) == text
+
+
+@given(st.text(st.characters(categories=["Lu", "Ll", "Lo", "Nd"]), min_size=1))
+def test_letters_and_digits_of_any_script_pass_unharmed(text: str) -> None:
+    assert clean(text, "catalogue") == text
+    assert clean(text, "reference") == text
+
+
+@settings(deadline=None, max_examples=300)
+@given(DIRT | st.text())
+def test_no_short_cut_changes_what_every_step_would_make(text: str) -> None:
+    for profile in PROFILES:
+        assert clean(text, profile) == clean_all([text], profile)[0] == clean_thoroughly(text, profile)
+
+
+@given(DIRT | st.text())
+def test_what_is_cleaned_is_one_line_of_words(text: str) -> None:
+    cleaned = clean(text, "catalogue")
+    assert cleaned == " ".join(cleaned.split())
+    assert not [
+        mark for mark in cleaned if unicodedata.category(mark) in ("Cc", "Co", "Cs", "Cn", "So") and mark not in "°№℃℉"
+    ]
+    assert cleaned == "" or any(character.isalnum() for character in cleaned)
+
+
+@pytest.mark.parametrize("scrap", ["<a b='", "<style", "<script>", "<!--", "&#", "{a:", ".a ", "® ", "( "])
+def test_a_text_of_one_scrap_repeated_is_cleaned_in_linear_time(scrap: str) -> None:
+    assert len(clean(scrap * (400_000 // len(scrap)), "catalogue")) < 400_000  # quadratic, it would end by the timeout
+
+
+@given(DIRT | st.text())
+def test_the_reference_profile_leaves_nothing_but_its_alphabet(text: str) -> None:
+    cleaned = clean(text, "reference")
+    assert all(mark in " .,!?\u200c\u200d" or unicodedata.category(mark)[0] in "LMN" for mark in cleaned)
+
+
+@given(st.text(st.sampled_from("abcXYZ 019é\"'.,&")), st.sampled_from(["decimal", "hexadecimal", "named", "twice"]))
+def test_it_does_not_matter_how_a_text_was_encoded(text: str, how: str) -> None:
+    encoded = {
+        "decimal": "".join(f"&#{ord(character)};" for character in text),
+        "hexadecimal": "".join(f"&#x{ord(character):X};" for character in text),
+        "named": html.escape(text),
+        "twice": html.escape(html.escape(text)),
+    }[how]
+    assert clean(encoded, "catalogue") == clean(text, "catalogue")
+
+
+def test_half_a_surrogate_pair_is_taken_out_and_harms_no_other_text() -> None:
+    assert clean_all(["Lamp \ud83d of brass", "Desk"], "catalogue") == ["Lamp of brass", "Desk"]
+
+
+@pytest.mark.timeout(30)
+def test_a_long_text_that_looks_like_css_takes_no_longer_than_its_length() -> None:
+    text = "3.5 x 4.2 cm www.shop.com item.code " * 6000 + "{"
+    assert clean(text, "catalogue").startswith("3.5 x 4.2 cm www.shop.com")
