@@ -37,9 +37,10 @@ test: .venv/dev  ## every test that needs no cluster, but the long ones of test-
 test-kills: .venv/dev  ## each job killed KILLS times with each signal, from a SEED
 	@$(BIN)/pytest -q tests/kills --kills $(KILLS) --seed $(SEED)
 
-check: .venv/dev  ## format, lint, strict types
+check: .venv/dev  ## format, lint, layering, strict types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
 
 format: .venv/dev  ## put the code into shape

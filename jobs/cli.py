@@ -1,4 +1,8 @@
-"""The command line: `skuscribe COMMAND [flags]`. One module a command; nothing heavy is imported to find it."""
+"""The command line: `skuscribe COMMAND [flags]`.
+
+Each command has a light module with its `Settings` and a module with `run(settings)`. Signal handlers are installed and the
+settings are checked before the second is imported, so that a wrong setting is reported before torch is loaded.
+"""
 
 import sys
 from collections.abc import Sequence
@@ -6,38 +10,49 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from jobs import __version__
-from jobs.process import lifecycle
+from jobs.process import lifecycle, settings
 from jobs.process.errors import ConfigurationError
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command, the module that has its `Settings` and `run(settings)`, and what it does in one sentence."""
+    """A command: the modules that define its settings and run it, and one sentence about it."""
 
     name: str
-    module: str
+    settings: str
+    job: str
     summary: str
 
 
+def _command(name: str, summary: str, settings: str = "", job: str = "") -> Command:
+    package = f"jobs.{name.replace('-', '_')}"
+    return Command(name, settings or f"{package}.settings", job or f"{package}.job", summary)
+
+
 COMMANDS = (
-    Command("prepare", "jobs.prepare.job", "Raw product rows to a catalogue: cleaned shards, rejects, statistics."),
-    Command("fetch-model", "jobs.fetch_model.job", "A hub id, a folder or S3 to a verified base model in the store."),
-    Command("train", "jobs.train.job", "One shard and the model before it to the next model, with its metrics."),
-    Command("evaluate", "jobs.evaluate.job", "Ask every stage of a run the same questions, and score the answers."),
-    Command("index", "jobs.index.job", "The catalogue to rows, vectors and an HNSW index in Postgres."),
-    Command("describe", "jobs.describe.job", "Titles to checked descriptions, in Postgres and in export files."),
-    Command("report", "jobs.report.job", "All metrics and answers to one HTML page, a PDF and CSV files."),
-    Command("local", "jobs.local.job", "Run every job in order on this machine, with embedded Postgres and S3."),
-    Command("pipeline", "jobs.pipeline.job", "Launch the jobs of a release in order on the cluster, and follow them."),
-    Command("status", "jobs.status", "What is done, running and failed, with figures."),
-    Command("artifacts", "jobs.artifacts", "List what stands in the store, and fetch it, verified."),
-    Command("services", "jobs.local.serve", "Postgres and S3 for a first try, in the foreground, for other pods to reach."),
-    Command("doctor", "jobs.doctor", "Reach every service with the credentials given, and say what to mend."),
+    _command("prepare", "Clean raw product rows into a catalogue: shards, a held-out set, rejects, statistics."),
+    _command("fetch-model", "Store a base model from a hub, a folder or S3, verified."),
+    _command("train", "Train one shard from its parent model, or all shards in a chain."),
+    _command("evaluate", "Answer the same questions with every stage of a run, and score the answers."),
+    _command("index", "Embed the catalogue and build an HNSW index in Postgres."),
+    _command("describe", "Write and check a description for each title, to Postgres and export files."),
+    _command("report", "Collect metrics and answers of a run into an HTML page, a PDF and CSV files."),
+    _command("local", "Run every job in order on this machine, with local Postgres and S3 servers."),
+    _command("pipeline", "Launch the jobs of a release in order on the cluster, and watch them."),
+    _command("status", "Show what is done, running and failed, with figures."),
+    _command("artifacts", "List the artifacts in the store, or download one, verified."),
+    _command(
+        "services",
+        "Run Postgres and S3 in the foreground, for other pods: a demo without services of your own.",
+        "jobs.local.serve_settings",
+        "jobs.local.serve",
+    ),
+    _command("doctor", "Check every service, model and resource that the jobs need, and say how to fix what fails."),
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command. Returns the exit code: 0 done, 2 and 78 wrong configuration, 65, 75, 143 as `jobs.process.errors` says."""
+    """Run a command. Returns its exit code, as `jobs.process.errors` lists them, or 2 for an unknown flag."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help"):
         print(_usage())
@@ -45,18 +60,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[0] == "--version":
         print(f"skuscribe {__version__}")
         return 0
-    chosen = next((command for command in COMMANDS if command.name == words[0]), None)
+    return lifecycle.run_to_exit_code(lambda: _run(words[0], words[1:]))
 
-    def work() -> None:
-        if chosen is None:
-            names = ", ".join(command.name for command in COMMANDS)
-            raise ConfigurationError(f"there is no command {words[0]!r}; the commands are {names}")
-        from jobs.process import settings
 
-        module = import_module(chosen.module)
-        module.run(settings.parse(module.Settings, chosen.name, module.__doc__ or chosen.summary, words[1:]))
-
-    return lifecycle.run_to_exit_code(work)
+def _run(name: str, flags: Sequence[str]) -> None:
+    command = next((command for command in COMMANDS if command.name == name), None)
+    if command is None:
+        names = ", ".join(command.name for command in COMMANDS)
+        raise ConfigurationError(f"there is no command {name!r}; the commands are {names}")
+    declared = import_module(command.settings)
+    chosen = settings.parse(declared.Settings, command.name, declared.__doc__ or command.summary, flags)
+    import_module(command.job).run(chosen)
 
 
 def _usage() -> str:

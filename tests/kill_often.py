@@ -28,9 +28,6 @@ def main(words: list[str]) -> None:
     import torch
     from transformers import Seq2SeqTrainer, T5ForConditionalGeneration  # noqa: F401
 
-    import jobs.train.validation
-    import jobs.train.job  # noqa: F401
-
     torch.set_num_threads(1)
     if words[0] == "twins":
         twins = [_start(words[1:]) for _ in range(2)]

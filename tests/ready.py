@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import pytest
 
 from jobs.index import job as index
-from jobs.storage import artifact, runs
+from jobs.index import settings as index_settings
+from jobs.process import folders
+from jobs.storage import artifact, layout, runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.store import Store
@@ -50,16 +52,18 @@ def finish_run(services: Mapping[str, str]) -> Ready:
         for shard in range(SHARDS):
             write_trained_shard(store, NAME, shard, write_tiny_model(store, f"{NAME}-{shard}", shard, NAME))
         runs.freeze(store, NAME, {"catalogue": NAME, "model": NAME})
-        index.run(index.Settings.model_validate({"store": store.url, "catalogue": NAME}))
+        index.run(index_settings.Settings.model_validate({"store": store.url, "catalogue": NAME}))
         return Ready(store, catalogue, base, chosen)
 
 
 def write_trained_shard(store: Store, run: str, shard: int, model: Artifact) -> Artifact:
     """Commit a model as if it had been trained on a shard."""
     with (
-        artifact.work_folder() as work,
-        artifact.draft(store, runs.shard_path(run, shard), runs.SHARD_KIND, {"shard": shard}, {}) as draft,
+        folders.temporary_folder() as work,
+        artifact.draft(
+            store, layout.trained_shard_path(run, shard), layout.Kind.TRAINED_SHARD, {"shard": shard}, {}
+        ) as draft,
     ):
-        draft.add_folder(model.fetch_all(work), runs.MODEL_PREFIX)
-        draft.add_bytes(runs.METRICS_FILE, b"")
+        draft.add_folder(model.fetch_all(work), layout.MODEL_PREFIX)
+        draft.add_bytes(layout.METRICS_FILE, b"")
         return draft.commit({"shard": shard})

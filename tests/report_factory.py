@@ -10,11 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jobs.describe import exports
 from jobs.quality import metrics
 from jobs.report import history
-from jobs.storage import artifact, catalogue, runs
+from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.store import Store
-from jobs.describe import exports
 
 TITLES = (
     "Brother TN-420 Black Toner Cartridge, 1,200 pages",
@@ -106,13 +106,15 @@ def make_catalogue(store: Store, plan: Plan) -> None:
         "words": {"title": {"mean": 11.2, "min": 1, "p50": 10, "p95": 24, "p99": 31, "max": 58}, "content": lengths},
         "tokens": None,
     }
-    products = _parquet(catalogue.product_schema().empty_table())
-    with artifact.draft(store, catalogue.path_of("main"), catalogue.KIND, {"profile": "catalogue"}, {}) as draft:
+    products = _parquet(catalogue.PRODUCT_SCHEMA.empty_table())
+    with artifact.draft(
+        store, layout.catalogue_path("main"), layout.Kind.CATALOGUE, {"profile": "catalogue"}, {}
+    ) as draft:
         for shard in range(plan.shards):
-            draft.add_bytes(catalogue.shard_file(shard), products)
+            draft.add_bytes(layout.shard_file(shard), products)
         draft.add_bytes("held-out.parquet", products)
-        draft.add_bytes(catalogue.REJECTS_FILE, _parquet(catalogue.reject_schema().empty_table()))
-        draft.add_bytes(catalogue.STATISTICS_FILE, json.dumps(statistics).encode())
+        draft.add_bytes(layout.REJECTS_FILE, _parquet(catalogue.REJECT_SCHEMA.empty_table()))
+        draft.add_bytes(layout.STATISTICS_FILE, json.dumps(statistics).encode())
         draft.commit(
             {
                 "read": 6000, "kept": 5940, "rejected": 60, "shards": plan.shards, "shard_rows": 2000, "held_out": 500,
@@ -123,7 +125,7 @@ def make_catalogue(store: Store, plan: Plan) -> None:
 
 def make_model(store: Store, plan: Plan) -> None:
     with artifact.draft(
-        store, runs.model_path("base"), runs.MODEL_KIND, {"source": "google/flan-t5-small"}, {}
+        store, layout.model_path("base"), layout.Kind.MODEL, {"source": "google/flan-t5-small"}, {}
     ) as draft:
         draft.add_bytes("config.json", b"{}")
         draft.commit({"parameters": plan.parameters, "vocabulary": 32128, "source": "google/flan-t5-small"})
@@ -146,8 +148,10 @@ def make_shard(store: Store, plan: Plan, shard: int) -> None:
             }
         )  # fmt: skip
     lines = "".join(json.dumps(record) + "\n" for record in records)
-    with artifact.draft(store, runs.shard_path("main", shard), runs.SHARD_KIND, {}, {"shard": str(shard)}) as draft:
-        draft.add_bytes(runs.METRICS_FILE, lines.encode())
+    with artifact.draft(
+        store, layout.trained_shard_path("main", shard), layout.Kind.TRAINED_SHARD, {}, {"shard": str(shard)}
+    ) as draft:
+        draft.add_bytes(layout.METRICS_FILE, lines.encode())
         draft.commit(
             records[-1] | {"train_rows": 1900, "test_rows": 100, "epochs": 3, "gpu": plan.gpu, "seconds": 31.7 + shard}
         )
@@ -166,7 +170,7 @@ def make_stage(store: Store, plan: Plan, shard: int | None, retrieval: bool) -> 
         },
         "seconds": 21.5, "answers_per_second": len(answers) / 21.5,
     }  # fmt: skip
-    path = f"{runs.run_path('main')}/evaluation/{name}"
+    path = f"{layout.run_path('main')}/evaluation/{name}"
     with artifact.draft(store, path, history.EVALUATION_KIND, {}, {"stage": name}) as draft:
         draft.add_bytes(history.ANSWERS_FILE, _parquet(pa.Table.from_pylist(answers, schema=answer_schema())))
         draft.add_bytes(history.SCORES_FILE, json.dumps(scores).encode())

@@ -4,19 +4,20 @@ import ctypes
 
 import pytest
 
-from jobs import doctor
-from jobs.t5 import gpu
+from jobs.doctor import job as doctor
+from jobs.doctor import settings as doctor_settings
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.storage import artifact
 from jobs.storage.store import Store
+from jobs.t5 import gpu
 
 
 def findings(monkeypatch: pytest.MonkeyPatch, **chosen: object) -> dict[str, doctor.Finding]:
-    return {item.what: item for item in doctor.look(doctor.Settings(**chosen))}  # type: ignore[arg-type]
+    return {item.what: item for item in doctor.look(doctor_settings.Settings(**chosen))}  # type: ignore[arg-type]
 
 
 def test_everything_works_here(environment: dict[str, str], database: str, capsys: pytest.CaptureFixture[str]) -> None:
-    doctor.run(doctor.Settings(minimum_disk=0.1, minimum_memory=0.1))
+    doctor.run(doctor_settings.Settings(minimum_disk=0.1, minimum_memory=0.1))
     text = capsys.readouterr().out
     assert text.count("ok  ") == 7
     assert "pgvector 0." in text
@@ -42,7 +43,7 @@ def test_services_that_are_not_there_are_not_ready(
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setenv("PGPORT", "9")
     with pytest.raises(NotReadyError, match="checks failed: S3, model, Postgres"):
-        doctor.run(doctor.Settings(minimum_disk=0, minimum_memory=0))
+        doctor.run(doctor_settings.Settings(minimum_disk=0, minimum_memory=0))
     assert capsys.readouterr().out.count("FAIL") == 3
 
 

@@ -100,7 +100,7 @@ def test_every_setting_it_names_exists() -> None:
 
     from jobs.cli import COMMANDS
 
-    fields = {name for command in COMMANDS for name in import_module(command.module).Settings.model_fields}
+    fields = {name for command in COMMANDS for name in import_module(command.settings).Settings.model_fields}
     named = set(re.findall(r"SKUSCRIBE_([A-Z_]+)", (ROOT / "README.md").read_text()))
     assert {name.lower() for name in named} <= fields | {"reader", "reader_password"}
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.text.cleaning import clean
 from jobs.sample import sample_rows, write_sample
+from jobs.text.cleaning import clean
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:

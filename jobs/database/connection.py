@@ -96,7 +96,7 @@ def migrate(connection: "Connection") -> list[str]:
                 connection.execute(statement("lock_migrations"))
                 connection.execute((_sql_folder() / "reader.sql").read_text(encoding="utf-8"))
     for path in pending:
-        log.fact("migration applied", name=path.name)
+        log.info("migration applied", name=path.name)
     return [path.name for path in pending]
 
 

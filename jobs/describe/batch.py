@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobs.process import log
 from jobs.database import connection as database
+from jobs.describe import exports
+from jobs.describe.exports import Description
+from jobs.process import folders, log
 from jobs.storage import artifact
 from jobs.storage.artifact import Artifact
 from jobs.storage.store import Store
-from jobs.describe import exports
-from jobs.describe.exports import Description
 
 KIND, PART_KIND = "export", "export-part"
 JOB = "describe"
@@ -59,7 +59,7 @@ def commit_part(
         for name, data in exports.files(rows, part).items():
             draft.add_bytes(name, data)
         draft.commit(_figures(rows, seconds))
-    log.fact("part described", batch=batch, part=part, products=len(rows), seconds=round(seconds, 1))
+    log.info("part described", batch=batch, part=part, products=len(rows), seconds=round(seconds, 1))
 
 
 def commit_batch(
@@ -69,14 +69,14 @@ def commit_batch(
     found = [artifact.done(store, part_path(batch, part), {**settings, "part": part}, inputs) for part in range(parts)]
     standing = [part for part in found if part is not None]
     if len(standing) < parts:
-        log.fact("other parts are to come", batch=batch, done=len(standing), parts=parts)
+        log.info("other parts are to come", batch=batch, done=len(standing), parts=parts)
         return
     with artifact.draft(store, path_of(batch), KIND, settings, inputs) as draft:
         for part in standing:
             draft.include(part)
         figures = _merged([part.manifest.figures for part in standing]) | {"model": model_name, "parts": parts}
         draft.commit(figures)
-    log.fact(
+    log.info(
         "batch described", artifact=store.at(path_of(batch)), **{k: v for k, v in figures.items() if k != "reasons"}
     )
 
@@ -87,11 +87,11 @@ def restore_rows(batch_artifact: Artifact, batch: str, catalogue: str) -> None:
         row = connection.execute(database.statement("count_descriptions"), {"batch": batch}).fetchone()
     if row is not None and row[0] >= batch_artifact.manifest.figures["products"]:
         return
-    with artifact.work_folder() as work:
+    with folders.temporary_folder() as work:
         for name in batch_artifact.names():
             if name.endswith(".parquet"):
                 write_rows(exports.read(batch_artifact.fetch(name, work)), batch, catalogue)
-    log.fact("rows restored from the exports", batch=batch)
+    log.info("rows restored from the exports", batch=batch)
 
 
 def _figures(rows: Sequence[Description], seconds: float) -> dict[str, Any]:

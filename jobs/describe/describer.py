@@ -5,18 +5,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jobs.t5.prompt import prompt
-from jobs.process import log
-from jobs.retrieval.neighbours import Neighbour
-from jobs.storage import runs
-from jobs.storage.artifact import Artifact
-from jobs.t5 import generation
-from jobs.quality import checks as scoring
 from jobs.describe.exports import Description
-from jobs.t5.generation import Answer, Decoding, Device, Writer
-from jobs.retrieval.neighbourhood import Neighbourhood, prompt_with
+from jobs.process import log
+from jobs.quality import checks as scoring
 from jobs.quality.checks import Scores
-from jobs.describe.titles import Title
+from jobs.retrieval.neighbourhood import Neighbourhood, prompt_with
+from jobs.retrieval.neighbours import Neighbour
+from jobs.storage import layout
+from jobs.storage.artifact import Artifact
+from jobs.storage.catalogue import Title
+from jobs.t5 import generation
+from jobs.t5.generation import Answer, Device, Writer
+from jobs.t5.prompt import prompt
+from jobs.t5.settings import Decoding
 
 
 class Describer:
@@ -35,11 +36,11 @@ class Describer:
 
         self._neighbourhood, self._decoding, self._max_prompt_tokens = neighbourhood, decoding, max_prompt_tokens
         self._model_digest = model.digest
-        folder = model.fetch_all(work, runs.MODEL_PREFIX)
+        folder = model.fetch_all(work, layout.MODEL_PREFIX)
         tokenizer = models.load_tokenizer(folder)
         generation.convert(models.load(folder), tokenizer, work / "converted", device.precision)
         self._writer = Writer(work / "converted", tokenizer, device)
-        log.fact("model ready", model=model.path, device=device.name, precision=device.precision)
+        log.info("model ready", model=model.path, device=device.name, precision=device.precision)
 
     def neighbours(self, titles: Sequence[Title]) -> list[list[Neighbour]]:
         """The neighbours of each title, nearest first."""

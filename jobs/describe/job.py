@@ -10,62 +10,25 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
-from pydantic import Field, model_validator
-
-from jobs.text.cleaning import Profile
-from jobs.process import log
-from jobs.process.errors import ConfigurationError, InputError
-from jobs.process.settings import Name, unit
 from jobs.database import connection as database
-from jobs.storage import artifact, catalogue, runs
-from jobs.storage.artifact import Artifact
-from jobs.storage.catalogue import Catalogue
-from jobs.storage.store import Store
-from jobs.describe import batch as batch_files, describer as describing, titles
-from jobs.t5 import generation
-from jobs.retrieval import neighbourhood
-from jobs.retrieval.settings import WritingSettings
+from jobs.describe import batch as batch_files
+from jobs.describe import describer as describing
+from jobs.describe import titles
 from jobs.describe.describer import Describer
+from jobs.describe.settings import Settings
+from jobs.describe.titles import TitleFile
+from jobs.process import folders, log
+from jobs.process.errors import ConfigurationError, InputError
+from jobs.retrieval import neighbourhood
 from jobs.retrieval.neighbourhood import Index
-from jobs.describe.titles import Title, TitleFile
-
-
-class Settings(WritingSettings):
-    """What `describe` can be told."""
-
-    catalogue: Name = Field("main", description="The catalogue whose products are the neighbours.")
-    run: Name = Field("main", description="The run whose model writes.")
-    shard: int | None = Field(None, ge=0, description="The model after this shard, from 0. Without it: the last one.")
-    batch: Name = Field("main", description="The name of the descriptions, in the exports and in the table.")
-    titles: str = Field(
-        "", description="A .txt, .jsonl or .csv file of titles; a path, https:// or s3://. Empty: --split."
-    )
-    split: Literal["held-out", "train", "test", "all"] = Field(
-        "held-out", description="The products of the catalogue to describe, where no file of titles is given."
-    )
-    query: str = Field("", description="One title: its description is printed, and nothing is stored.")
-    limit: int | None = Field(None, ge=1, description="At most so many titles.", json_schema_extra=unit("titles"))
-    part_rows: int = Field(
-        2000,
-        ge=1,
-        le=100_000,
-        description="Titles of a part: what is done at a time.",
-        json_schema_extra=unit("titles"),
-    )
-    parts: int | None = Field(
-        None,
-        ge=1,
-        description="How many indexes share the batch: index i does the parts i, i + so many, and so on. Without it, part i alone.",
-        json_schema_extra=unit("indexes"),
-    )
-
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
-        if self.query and (self.titles or self.index is not None):
-            raise ValueError("--query is one title: leave --titles and --index out")
-        return self
+from jobs.storage import artifact, catalogue, layout, runs
+from jobs.storage.artifact import Artifact
+from jobs.storage.catalogue import Catalogue, Title
+from jobs.storage.store import Store
+from jobs.t5 import generation, gpu
+from jobs.text.cleaning import Profile
 
 
 @dataclass(frozen=True)
@@ -91,15 +54,15 @@ def run(settings: Settings) -> None:
     if settings.query:
         _answer_query(settings, plan)
         return
-    path = batch_files.path_of(settings.batch)
+    path = layout.export_path(settings.batch)
     standing = artifact.done(store, path, plan.settings, plan.inputs)
     with database.session() as connection:
         database.migrate(connection)
     if standing is not None:
         batch_files.restore_rows(standing, settings.batch, settings.catalogue)
-        log.fact("already done", artifact=store.at(path), products=standing.manifest.figures["products"])
+        log.info("already done", artifact=store.at(path), products=standing.manifest.figures["products"])
         return
-    with artifact.work_folder() as work:
+    with folders.temporary_folder() as work:
         _describe_parts(settings, plan, store, _titles(settings, plan, work), work)
 
 
@@ -113,7 +76,7 @@ def _plan(settings: Settings, store: Store) -> Plan:
     file = titles.fetch(settings.titles) if settings.titles else None
     decisive = {
         "limit": settings.limit, "part_rows": settings.part_rows, "neighbours": settings.neighbours,
-        **settings.decisive, **({"profile": _profile(products)} if file else {"split": settings.split}),
+        **generation.generation_config(settings.precision, settings.prompt_max_tokens, settings.decoding), **({"profile": _profile(products)} if file else {"split": settings.split}),
     }  # fmt: skip
     inputs = {"model": model.digest, "titles": file.digest if file else products.digest}
     return Plan(
@@ -138,12 +101,12 @@ def _describe_parts(settings: Settings, plan: Plan, store: Store, rows: list[Tit
     starts = range(0, len(rows), settings.part_rows)
     wanted = _wanted(settings, len(starts))
     if not wanted:
-        log.fact("there is no such part", part=settings.index, parts=len(starts), products=len(rows))
+        log.info("there is no such part", part=settings.index, parts=len(starts), products=len(rows))
     describer: Describer | None = None
     with log.progress("describe", sum(len(_part(rows, settings, part)) for part in wanted), "products") as progress:
         for part in wanted:
             some, decisive = _part(rows, settings, part), {**plan.settings, "part": part}
-            if artifact.done(store, batch_files.part_path(settings.batch, part), decisive, plan.inputs):
+            if artifact.done(store, layout.export_part_path(settings.batch, part), decisive, plan.inputs):
                 progress.advance(len(some))
                 continue
             describer = describer or _describer(settings, plan, work)
@@ -168,8 +131,8 @@ def _part(rows: list[Title], settings: Settings, part: int) -> list[Title]:
 
 
 def _describer(settings: Settings, plan: Plan, work: Path) -> Describer:
-    settings.check_gpu()
-    device = generation.choose_device(settings.precision, settings.threads, settings.batch_tokens)
+    gpu.require(settings.require_gpu)
+    device = generation.choose_device(settings.precision, settings.batch_tokens)
     near = neighbourhood.Neighbourhood(plan.index, settings.encoder, settings.neighbours) if plan.index else None
     return Describer(plan.model, near, device, settings.decoding, settings.prompt_max_tokens, work)
 
@@ -178,7 +141,7 @@ def _answer_query(settings: Settings, plan: Plan) -> None:
     title = titles.of_query(settings.query, _profile(plan.products))
     if title.error:
         raise InputError(f"--query {settings.query!r}: {title.error}")
-    with artifact.work_folder() as work:
+    with folders.temporary_folder() as work:
         describer = _describer(settings, plan, work)
         near = describer.neighbours([title])
         [found] = describer.describe([title], neighbours=near)

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.text import cleaning
-from jobs.text.cleaning import Profile
 from jobs.process.errors import ConfigurationError, InputError
 from jobs.process.settings import without_secrets
-from jobs.storage.catalogue import Catalogue
+from jobs.storage.catalogue import Catalogue, Title
+from jobs.text import cleaning
+from jobs.text.cleaning import Profile
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,17 +28,6 @@ ALL = "all"
 MAX_CHARACTERS = 2_000
 _SHOWN_CHARACTERS = 200
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of such bytes
-
-
-@dataclass(frozen=True)
-class Title:
-    """A title to describe, or why it cannot be. `known_uid` and `cluster` are those of its product, None where unknown."""
-
-    uid: str
-    title: str
-    known_uid: str | None = None
-    cluster: int | None = None
-    error: str | None = None
 
 
 @dataclass(frozen=True)

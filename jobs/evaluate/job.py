@@ -14,44 +14,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
 from jobs.evaluate import questions, scorecard
 from jobs.evaluate.questions import Question
 from jobs.evaluate.scorecard import Marked
-from jobs.process import log
-from jobs.process.settings import Name, unit
+from jobs.evaluate.settings import Settings
+from jobs.process import folders, log
+from jobs.retrieval import neighbourhood
+from jobs.retrieval.neighbourhood import Index, Neighbourhood, prompt_with
 from jobs.retrieval.neighbours import Neighbour
-from jobs.storage import artifact, catalogue, runs
+from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.store import Store
-from jobs.t5 import generation
-from jobs.retrieval import neighbourhood
-from jobs.retrieval.settings import WritingSettings
+from jobs.t5 import generation, gpu
 from jobs.t5.generation import Writer
-from jobs.retrieval.neighbourhood import Index, Neighbourhood, prompt_with
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
 
 KIND = "evaluation"
 ANSWERS_FILE, SCORES_FILE = "answers.parquet", "scores.json"
-
-
-class Settings(WritingSettings):
-    """What `evaluate` can be told."""
-
-    catalogue: Name = Field("main", description="The catalogue that the questions come from.")
-    run: Name = Field("main", description="The run whose models are asked.")
-    model: Name = Field("base", description="The base model of the run.")
-    questions: int = Field(
-        200, ge=2, le=100_000, description="Questions of each group, at most.", json_schema_extra=unit("questions")
-    )
-    reference_max_tokens: int = Field(
-        512, ge=8, le=4096, description="References are cut there for the loss.", json_schema_extra=unit("tokens")
-    )
-    seed: int = Field(13, ge=0, description="Decides the resamples of the intervals.")
 
 
 @dataclass(frozen=True)
@@ -79,17 +61,17 @@ def run(settings: Settings) -> None:
     products = catalogue.require(store, settings.catalogue)
     every = stages(products.shards)
     if settings.index is not None and settings.index >= len(every):
-        log.fact("there is no such stage", stage=settings.index, stages=len(every))
+        log.info("there is no such stage", stage=settings.index, stages=len(every))
         return
     asked: _Asked | None = None
     for stage in every if settings.index is None else [every[settings.index]]:
-        with artifact.work_folder() as work:
+        with folders.temporary_folder() as work:
             asked = _evaluate(settings, store, products, stage, asked, work)
 
 
 def stage_path(run: str, stage: str) -> str:
     """Where the evaluation of a stage lives in the store."""
-    return f"{runs.run_path(run)}/evaluation/{stage}"
+    return f"{layout.run_path(run)}/evaluation/{stage}"
 
 
 @dataclass(frozen=True)
@@ -113,13 +95,13 @@ def _evaluate(
     index = neighbourhood.find(settings.catalogue) if stage.retrieval and settings.neighbours else None
     decisive = {
         "questions": settings.questions, "reference_max_tokens": settings.reference_max_tokens, "seed": settings.seed,
-        **({"neighbours": settings.neighbours} if stage.retrieval else {}), **settings.decisive,
+        **({"neighbours": settings.neighbours} if stage.retrieval else {}), **generation.generation_config(settings.precision, settings.prompt_max_tokens, settings.decoding),
     }  # fmt: skip
     inputs = {"catalogue": products.digest, "model": model.digest} | ({"index": index.digest} if index else {})
     if artifact.done(store, path, decisive, inputs):
-        log.fact("already done", artifact=store.at(path))
+        log.info("already done", artifact=store.at(path))
         return loaded
-    settings.check_gpu()
+    gpu.require(settings.require_gpu)
     started = time.monotonic()
     asked = loaded if loaded and loaded.digest == model.digest else _load(model, stage, work)
     marked, baselines, writing_seconds = _ask(settings, products, stage, asked, index, work)
@@ -136,7 +118,7 @@ def _evaluate(
 def _load(model: Artifact, stage: Stage, work: Path) -> _Asked:
     from jobs.t5 import models
 
-    folder = model.fetch_all(work, "" if stage.shard is None else runs.MODEL_PREFIX)
+    folder = model.fetch_all(work, "" if stage.shard is None else layout.MODEL_PREFIX)
     return _Asked(model.digest, models.load(folder), models.load_tokenizer(folder))
 
 
@@ -146,7 +128,7 @@ def _ask(
     """The marked answers of a stage, the baselines beside them, and the seconds that writing took."""
     from jobs.evaluate.losses import losses
 
-    device = generation.choose_device(settings.precision, settings.threads, settings.batch_tokens)
+    device = generation.choose_device(settings.precision, settings.batch_tokens)
     found = questions.of_stage(products, stage.shard, settings.questions, work)
     near = _neighbours(settings, index, found)
     prompts = [prompt_with(item.title.title, some) for item, some in zip(found, near, strict=True)]
@@ -154,7 +136,7 @@ def _ask(
     asked.model.cpu()  # where the converter reads the weights; the stage before may have left it on the GPU
     generation.convert(asked.model, asked.tokenizer, work / "converted", device.precision)
     writer = Writer(work / "converted", asked.tokenizer, device)
-    log.fact("asking", stage=stage.name, questions=len(found), device=device.name, precision=device.precision)
+    log.info("asking", stage=stage.name, questions=len(found), device=device.name, precision=device.precision)
     with log.progress(f"answers of {stage.name}", len(found), "answers") as progress:
         started = time.monotonic()
         answers = writer.write(writer.encode(prompts, settings.prompt_max_tokens), settings.decoding, progress.advance)
@@ -189,4 +171,4 @@ def _commit(
         draft.add_bytes(ANSWERS_FILE, answers.getvalue())
         draft.add_bytes(SCORES_FILE, json.dumps(scores, indent=1, ensure_ascii=False).encode(), measured=True)
         draft.commit(figures)
-    log.fact("stage evaluated", artifact=store.at(path), **figures)
+    log.info("stage evaluated", artifact=store.at(path), **figures)

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.process.errors import InputError
-from jobs.storage.catalogue import TEST, Catalogue
-from jobs.describe.titles import Title
+from jobs.storage.catalogue import TEST, Catalogue, Title
 
 if TYPE_CHECKING:
     import pyarrow as pa

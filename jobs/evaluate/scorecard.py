@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from jobs.evaluate.questions import GROUPS, HELD_OUT, Question
+from jobs.quality import checks as scoring
 from jobs.quality import metrics
 from jobs.quality.metrics import Rouge
-from jobs.evaluate.questions import GROUPS, HELD_OUT, Question
 from jobs.retrieval.neighbours import Neighbour
-from jobs.quality import checks as scoring
 from jobs.t5.generation import Answer
 
 if TYPE_CHECKING:

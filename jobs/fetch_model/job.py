@@ -13,73 +13,33 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, model_validator
-
-from jobs.t5 import models, tiny
-from jobs.process import log
+from jobs.fetch_model.settings import TINY, Settings
+from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
-from jobs.process.settings import Name, StoreSettings, unit
-from jobs.storage import artifact, catalogue, runs
+from jobs.storage import artifact, catalogue, layout
 from jobs.storage.store import Store, StoredObject, file_sha256
+from jobs.t5 import models, tiny
 
-TINY = "tiny"
 WANTED = ("*.json", "*.safetensors")
 TOKENIZER_TEXTS = 40_000  # enough for a few thousand pieces, and a second's work
 
 
-class Settings(StoreSettings):
-    """What `fetch-model` can be told."""
-
-    source: str = Field(
-        "google/flan-t5-base",
-        min_length=1,
-        description="A model of the hub (google/flan-t5-small to -xxl), a folder, s3://BUCKET/PREFIX, or `tiny`.",
-    )
-    revision: str = Field("main", min_length=1, description="Which revision of a model of the hub to take.")
-    model: Name = Field("base", description="The name to store it under.")
-    tokenizer: str = Field(
-        "",
-        description="For `tiny`: a folder or s3:// prefix with a tokenizer; without it one is learnt from the catalogue.",
-    )
-    catalogue: Name = Field("main", description="For `tiny` without a tokenizer: the catalogue to learn one from.")
-    tiny_width: int = Field(
-        64, ge=16, le=1024, multiple_of=16, description="Width of the tiny model.", json_schema_extra=unit("dimensions")
-    )
-    tiny_layers: int = Field(
-        2, ge=1, le=24, description="Layers of its encoder, and of its decoder.", json_schema_extra=unit("layers")
-    )
-    tiny_vocabulary: int = Field(
-        2000,
-        ge=300,
-        le=32_000,
-        description="Size of a vocabulary learnt from the catalogue.",
-        json_schema_extra=unit("pieces"),
-    )
-    seed: int = Field(13, ge=0, description="Decides the weights of the tiny model.")
-
-    @model_validator(mode="after")
-    def _tokenizer_is_for_tiny(self) -> "Settings":
-        if self.tokenizer and self.source != TINY:
-            raise ValueError("--tokenizer goes with --source tiny alone: any other model brings its own")
-        return self
-
-
 def run(settings: Settings) -> None:
     """Fetch, verify, store. Errors: 65 no sound T5, 75 hub or catalogue not reachable, 78 no such source."""
-    store, path = Store(settings.store), runs.model_path(settings.model)
-    with artifact.work_folder() as work:
+    store, path = Store(settings.store), layout.model_path(settings.model)
+    with folders.temporary_folder() as work:
         inputs, decisive = _inputs(settings, store, work), _decisive(settings)
         standing = artifact.done(store, path, decisive, inputs)
         if standing:
-            log.fact("already done", artifact=store.at(path), parameters=standing.manifest.figures["parameters"])
+            log.info("already done", artifact=store.at(path), parameters=standing.manifest.figures["parameters"])
             return
         started, folder = time.monotonic(), work / "model"
         _gather(settings, store, work, folder)
         figures = _verify(folder) | {"source": settings.source}
-        with artifact.draft(store, path, runs.MODEL_KIND, decisive, inputs) as draft:
+        with artifact.draft(store, path, layout.Kind.MODEL, decisive, inputs) as draft:
             draft.add_folder(folder)
             draft.commit(figures | {"seconds": round(time.monotonic() - started, 1)})
-    log.fact("model stored", artifact=store.at(path), **figures)
+    log.info("model stored", artifact=store.at(path), **figures)
 
 
 def _decisive(settings: Settings) -> dict[str, Any]:
@@ -175,7 +135,7 @@ def _from_hub(source: str, revision: str, folder: Path) -> None:
         raise ConfigurationError(
             f"--source {source!r} is no folder here and no name of a model of the hub (OWNER/NAME)"
         )
-    log.fact("downloading", source=source, revision=revision)
+    log.info("downloading", source=source, revision=revision)
     try:
         snapshot_download(
             source, revision=revision, local_dir=folder, allow_patterns=list(WANTED), ignore_patterns=["*/*"],

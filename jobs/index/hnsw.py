@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobs.process import log
 from jobs.database import connection as database
+from jobs.process import log
 
 if TYPE_CHECKING:
     from jobs.database.connection import Connection

@@ -9,18 +9,16 @@ Try: skuscribe index --catalogue main
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING
 
-from pydantic import Field, model_validator
-
-from jobs.process import log
-from jobs.process.errors import ConfigurationError
-from jobs.process.settings import IndexedSettings, Name, unit
 from jobs.database import connection as database
-from jobs.retrieval import encoder as embedding
 from jobs.index import hnsw, product_table
-from jobs.retrieval.encoder import DEFAULT_ENCODER, Encoder
-from jobs.storage import artifact, catalogue
+from jobs.index.settings import Settings
+from jobs.process import folders, log
+from jobs.process.errors import ConfigurationError
+from jobs.retrieval import encoder as embedding
+from jobs.retrieval.encoder import Encoder
+from jobs.storage import catalogue
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.store import Store
 
@@ -30,39 +28,6 @@ if TYPE_CHECKING:
     from jobs.database.connection import Connection
 
 EMBED_ROWS = 4096
-
-
-class Settings(IndexedSettings):
-    """What decides an index."""
-
-    catalogue: Name = Field("main", description="The catalogue to index.")
-    encoder: str = Field(DEFAULT_ENCODER, description="The sentence encoder: its name, a folder, or a hub id.")
-    phase: Literal["all", "embed", "build"] = Field(
-        "all", description="Embed, build the index, or both; with --index, embed that file of the catalogue."
-    )
-    m: int = Field(16, ge=4, le=96, description="HNSW: links of a vector per layer.")
-    ef_construction: int = Field(64, ge=8, le=1000, description="HNSW: candidates while building; at least twice --m.")
-    recall_at_least: float = Field(
-        0.99, gt=0, le=1, description="The smallest ef_search that finds this share of the 10 nearest is used."
-    )
-    recall_queries: int = Field(
-        200, ge=10, le=10_000, json_schema_extra=unit("queries"), description="Recall is measured on so many."
-    )
-    build_memory_mb: int = Field(
-        2048, ge=64, json_schema_extra=unit("MiB"), description="At most so much memory of the server for the build."
-    )
-    build_workers: int = Field(2, ge=0, le=64, description="Parallel workers of the server for the build; 0 for none.")
-    seed: int = Field(13, description="Chooses the products on which recall is measured.")
-
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
-        if self.ef_construction < 2 * self.m:
-            raise ValueError(
-                f"--ef-construction is {self.ef_construction}, at least twice --m ({2 * self.m}) is needed"
-            )
-        if self.index is not None and self.phase == "build":
-            raise ValueError("--index embeds one file; --phase build needs all of them: leave one of the two out")
-        return self
 
 
 def run(settings: Settings) -> None:
@@ -96,7 +61,7 @@ def _stands(connection: "Connection", settings: Settings, found: Catalogue, enco
     if wanted_ef_search != ef_search:
         chosen = {"catalogue": settings.catalogue, "ef_search": wanted_ef_search}
         connection.execute(database.statement("choose_ef_search"), chosen)
-    log.fact(
+    log.info(
         "already done",
         catalogue=settings.catalogue,
         generation=generation,
@@ -110,7 +75,7 @@ def _stands(connection: "Connection", settings: Settings, found: Catalogue, enco
 def _embed(connection: "Connection", name: str, found: Catalogue, file: str, encoder: Encoder) -> None:
     """Put the vectors of one file's new texts beside those that are on their way. Killed anywhere, a rerun goes on."""
     started = time.monotonic()
-    with artifact.work_folder() as folder:
+    with folders.temporary_folder() as folder:
         rows, _ = product_table.rows_of(found, file, found.read_file(file, folder), encoder)
     connection.execute(
         database.statement("clear_failures"),
@@ -126,7 +91,7 @@ def _embed(connection: "Connection", name: str, found: Catalogue, file: str, enc
             _keep(connection, name, chunk, vectors)
             bar.advance(len(chunk))
     seconds = time.monotonic() - started
-    log.fact(
+    log.info(
         "embedded",
         file=file,
         rows=len(rows),
@@ -181,7 +146,7 @@ def _build(connection: "Connection", settings: Settings, found: Catalogue, encod
     )  # fmt: skip
     figures = product_table.publish(connection, build, started)
     at_chosen = recall[str(build.ef_search)]
-    log.fact(
+    log.info(
         "indexed",
         catalogue=build.catalogue,
         generation=build.generation,

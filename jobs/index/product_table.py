@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from jobs.process import log
-from jobs.process.errors import NotReadyError
 from jobs.database import connection as database
+from jobs.process import folders, log
+from jobs.process.errors import NotReadyError
 from jobs.retrieval import encoder as embedding
 from jobs.retrieval.encoder import Encoder
-from jobs.storage import artifact, catalogue
+from jobs.storage import layout
 from jobs.storage.catalogue import Catalogue
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Build:
 
 def rows_of(found: Catalogue, file: str, products: "pa.Table", encoder: Encoder) -> tuple[list[Row], list[str]]:
     """The rows of one file, and the uids of those that Postgres cannot hold, for they have a NUL character."""
-    shard = found.files().index(file) if file != f"{catalogue.HELD_OUT}.parquet" else None
+    shard = found.files().index(file) if file != layout.HELD_OUT_FILE else None
     salt = encoder.digest.encode()
     rows, unfit = [], []
     for item in products.to_pylist():
@@ -96,7 +96,7 @@ def load(connection: "Connection", name: str, found: Catalogue, encoder: Encoder
     """
     from psycopg import sql
 
-    with connection.transaction(), artifact.work_folder() as folder:
+    with connection.transaction(), folders.temporary_folder() as folder:
         connection.execute(database.statement("create_loaded"))
         unfit: list[str] = []
         for file in found.files():
@@ -110,10 +110,9 @@ def load(connection: "Connection", name: str, found: Catalogue, encoder: Encoder
         connection.execute(database.statement("analyse_loaded"))
         missing = connection.execute(database.statement("missing_files"), {"catalogue": name}).fetchall()
         if missing:
-            held_out = f"{catalogue.HELD_OUT}.parquet"
+            held_out = layout.HELD_OUT_FILE
             listed = ", ".join(
-                f"{held_out if shard is None else catalogue.shard_file(shard)} ({count} texts)"
-                for shard, count in missing
+                f"{held_out if shard is None else layout.shard_file(shard)} ({count} texts)" for shard, count in missing
             )
             raise NotReadyError(
                 f"not every file of {name} is embedded yet: {listed}. `skuscribe index --phase embed --catalogue {name}` embeds them"

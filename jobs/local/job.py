@@ -17,15 +17,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
 from jobs import steps as plan
-from jobs.local import services
+from jobs.local import results, services
+from jobs.local.settings import Settings
 from jobs.process import lifecycle, log
 from jobs.process.errors import ConfigurationError, Interrupted, JobError
-from jobs.process.settings import Name, unit
-from jobs.process.settings import Settings as CommonSettings
-from jobs.local import results
 from jobs.storage.store import Store
 
 SAMPLE_DEFAULTS = {
@@ -38,27 +34,6 @@ TINY_DEFAULTS = {"LEARNING_RATE": "0.003"}
 """A model that starts from nothing learns at a rate that would undo a trained one."""
 
 GRACE_SECONDS = 60.0
-
-
-class Settings(CommonSettings):
-    """What the local run takes; every setting of a job is read from its own variable too."""
-
-    input: str = Field(
-        "", description="Raw rows: a path, https:// or s3://. Empty: a generated sample of 720 products."
-    )
-    source: str = Field("tiny", description="The base model: a hub id, a folder, s3://, or `tiny`, made on the spot.")
-    tokenizer: str = Field(
-        "", description="A folder with the tokenizer that `tiny` is to use. Empty: one trained on the rows."
-    )
-    out: Path = Field(Path("out"), description="Where the results go.")
-    state: Path = Field(Path(".skuscribe"), description="Where the embedded services keep their data.")
-    name: Name | None = Field(None, description="Name of the catalogue, model, run and batch. Default: OUT's own name.")
-    retrieval_share: plan.RetrievalShare | None = None
-    describe: int = Field(
-        2000, ge=1, description="At most this many held-out titles are described.", json_schema_extra=unit("titles")
-    )
-    only_stop: bool = Field(False, description="Stop the embedded services, and do nothing else.")
-    only_clean: bool = Field(False, description="Stop them, remove their data and what is ours in --out, and say what.")
 
 
 def run(settings: Settings) -> None:
@@ -75,7 +50,7 @@ def run(settings: Settings) -> None:
         return
     name = settings.name or _name_of(settings.out)
     started = time.monotonic()
-    log.fact("starting Postgres and S3", folder=str(state))
+    log.info("starting Postgres and S3", folder=str(state))
     environment = services.start(state)
     services.adopt(environment)
     rows = settings.input or str(_sample(state))
@@ -136,7 +111,7 @@ def _variables(settings: Settings, name: str, rows: str, state: Path) -> dict[st
 
 def _run_step(step: plan.Step, variables: dict[str, str]) -> None:
     """Run one step to its end. Errors: a `JobError` with the step's own exit code."""
-    log.fact(f"step {step.name}")
+    log.info(f"step {step.name}")
     command = [sys.executable, "-m", "jobs", step.command, *step.arguments]
     with lifecycle.deferred() as stop:
         # A session of its own: Ctrl-C reaches us alone, and we hand it on as SIGTERM, once.

@@ -8,7 +8,7 @@ from typing import Any
 
 from jobs.process import folders
 from jobs.process.errors import ConfigurationError
-from jobs.storage import artifact, catalogue, runs
+from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.store import Store
 
@@ -57,8 +57,8 @@ def remove(out: Path) -> list[Path]:
 
 
 def _fetch_model(model: Artifact, out: Path) -> None:
-    with artifact.work_folder() as work:
-        fetched = model.fetch_all(work, runs.MODEL_PREFIX)
+    with folders.temporary_folder() as work:
+        fetched = model.fetch_all(work, layout.MODEL_PREFIX)
         _replace_folder(fetched, out / "model")
 
 
@@ -67,7 +67,7 @@ def _fetch_descriptions(export: Artifact, out: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with artifact.work_folder() as work:
+    with folders.temporary_folder() as work:
         parts = [export.fetch(name, work) for name in export.names()]
         lines = [gzip.decompress(path.read_bytes()) for path in parts if path.name.endswith(".jsonl.gz")]
         tables = [pq.read_table(path) for path in parts if path.suffix == ".parquet"]
@@ -80,7 +80,7 @@ def _fetch_descriptions(export: Artifact, out: Path) -> None:
 
 
 def _fetch_report(report: Artifact, out: Path) -> None:
-    with artifact.work_folder() as work:
+    with folders.temporary_folder() as work:
         for name in report.names():
             write_atomically(out / REPORT_FILES.get(name, name), report.fetch(name, work).read_bytes())
 

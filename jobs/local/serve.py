@@ -12,32 +12,16 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import Field
-
 from jobs.local import services
+from jobs.local.serve_settings import Settings
 from jobs.local.server import HOST
 from jobs.process import lifecycle, log
 from jobs.process.errors import ConfigurationError, NotReadyError
-from jobs.process.settings import Settings as CommonSettings
-from jobs.process.settings import unit
 
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD")
 SAMPLE_KEY = "raw/sample.jsonl.gz"
 CHUNK_BYTES = 1 << 18
 LOOK_EVERY_SECONDS = 0.5
-
-
-class Settings(CommonSettings):
-    """Where the data lies, and where to listen."""
-
-    folder: Path = Field(Path(".skuscribe"), description="Where both keep their data.")
-    listen: str = Field("127.0.0.1", min_length=1, description="The address to listen on: 0.0.0.0 for other pods.")
-    postgres_port: int = Field(5432, ge=1, le=65535, description="The port of Postgres.")
-    s3_port: int = Field(8333, ge=1, le=65535, description="The port of S3.")
-    sample_rows: int = Field(720, ge=0, description="Rows of the sample; 0 for none.", json_schema_extra=unit("rows"))
-    ready_file: Path = Field(
-        default_factory=lambda: Path(tempfile.gettempdir()) / "ready", description="Made when all is up."
-    )
 
 
 def run(settings: Settings) -> None:
@@ -70,7 +54,7 @@ def _put_sample(own: Mapping[str, str], rows: int) -> None:
         path = Path(folder) / "sample.jsonl.gz"
         write_sample(path, rows=rows, seed=13)
         store.upload(SAMPLE_KEY, path)
-    log.fact("sample written", rows=rows, address=store.at(SAMPLE_KEY))
+    log.info("sample written", rows=rows, address=store.at(SAMPLE_KEY))
 
 
 async def _serve(settings: Settings, own: Mapping[str, str]) -> None:
@@ -82,7 +66,7 @@ async def _serve(settings: Settings, own: Mapping[str, str]) -> None:
     with lifecycle.deferred() as stop:  # an exception that a signal raises may hit any task, and end that one alone
         relays = [await _relay(settings.listen, outer, inner) for outer, inner in ports.items()]
         settings.ready_file.touch()
-        log.fact("services ready", listen=settings.listen, postgres=settings.postgres_port, s3=settings.s3_port)
+        log.info("services ready", listen=settings.listen, postgres=settings.postgres_port, s3=settings.s3_port)
         while not stop.requested and len(services.running(folder)) == 2:
             await asyncio.sleep(LOOK_EVERY_SECONDS)
         for relay in relays:

@@ -90,7 +90,7 @@ class Patience:
     def restore(self) -> None:
         """It is back: the next trouble starts counting anew."""
         if self._since is not None:
-            log.fact("going on", waited_seconds=round(time.monotonic() - self._since, 1))
+            log.info("going on", waited_seconds=round(time.monotonic() - self._since, 1))
         self._since, self._pause_seconds = None, FIRST_PAUSE_SECONDS
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from jobs.steps import Step
 from jobs.pipeline.cluster import Json
 from jobs.pipeline.watch import Change
+from jobs.steps import Step
 
 State = Literal["running", "complete", "failed", "leaving", "deleted"]
 

@@ -9,63 +9,25 @@ import time
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pydantic import Field, field_validator
-
 from jobs import steps as plan
-from jobs.process import log
-from jobs.process.errors import ConfigurationError
-from jobs.process.settings import Name, unit
-from jobs.process.settings import Settings as CommonSettings
 from jobs.pipeline import termination as last_words
 from jobs.pipeline.cluster import JOBS, Cluster, Json
 from jobs.pipeline.decision import Decision, SeenJob, Wanted, decide, needs_among, observe
 from jobs.pipeline.launch import Template, launch, read_template
+from jobs.pipeline.settings import Settings, words
 from jobs.pipeline.watch import Change, follow
-
-
-class Settings(CommonSettings):
-    """Which release, and how much of it."""
-
-    release: str = Field(
-        "skuscribe",
-        pattern=r"^[a-z0-9]([a-z0-9.-]{0,50}[a-z0-9])?$",
-        description="What the names of the release's CronJobs begin with: RELEASE-train and so on.",
-    )
-    namespace: str = Field("", description="Where the release lives. Empty: where these credentials belong.")
-    steps: str = Field("", description="The steps to run, with commas between them. Empty: all.")
-    templates: str = Field(
-        "",
-        pattern=r"^([a-z-]+=[0-9a-f]+(,|$))*$",
-        description="STEP=MARK, with commas between them: of each step, wait for the template that is marked so. Empty: take what is there.",
-    )
-    retrieval_share: plan.RetrievalShare = 0.0
-    run: Name = Field("main", description="Name of the run: another name makes other Jobs of the same templates.")
-    patience_seconds: float = Field(
-        600, gt=0, description="How long to wait for an API server that is away.", json_schema_extra=unit("seconds")
-    )
-
-    @field_validator("steps")
-    @classmethod
-    def _known(cls, text: str) -> str:
-        names = [step.name for step in plan.STEPS]
-        unknown = [name for name in _words(text) if name not in names]
-        if unknown:
-            raise ValueError(f"there is no step {', '.join(unknown)}; the steps are {', '.join(names)}")
-        return text
+from jobs.process import log
+from jobs.process.errors import ConfigurationError
 
 
 def run(settings: Settings) -> None:
     """Do it. Errors: `StepFailed` (65, or 78 for a setting); 78 for a template that is not there; 75 without an API server."""
     cluster = Cluster(settings.namespace, settings.patience_seconds)
-    enabled = _words(settings.steps) or [step.name for step in plan.STEPS]
-    log.fact("pipeline", release=settings.release, namespace=cluster.namespace, steps=",".join(enabled))
+    enabled = words(settings.steps) or [step.name for step in plan.STEPS]
+    log.info("pipeline", release=settings.release, namespace=cluster.namespace, steps=",".join(enabled))
     needs = needs_among(plan.steps(settings.retrieval_share), enabled)
-    marks = dict(item.split("=") for item in _words(settings.templates))
+    marks = dict(item.split("=") for item in words(settings.templates))
     Pipeline(cluster, settings.release, needs, settings.run, marks).follow()
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 class Pipeline:
@@ -92,7 +54,7 @@ class Pipeline:
             self._take_in(change)
             if self._act():
                 break
-        log.fact(
+        log.info(
             "pipeline complete",
             steps=len(self._wanted),
             seconds=round(time.monotonic() - began, 1),
@@ -135,11 +97,11 @@ class Pipeline:
         planned = self._templates[step]
         template = self._read_template(step)
         if (template.job, template.uid) != (planned.job, planned.uid):
-            log.fact("templates have changed", step=step, cronjob=template.cronjob)
+            log.info("templates have changed", step=step, cronjob=template.cronjob)
             self._read_templates()
             return False
         job, made = launch(self._cluster, template)
-        log.fact("launched" if made else "found", step=step, job=template.job, indexes=template.indexes)
+        log.info("launched" if made else "found", step=step, job=template.job, indexes=template.indexes)
         self._take_in(Change("changed", (job,)))
         if template.job not in self._seen:
             raise ConfigurationError(
@@ -154,7 +116,7 @@ class Pipeline:
                 remedy = (
                     f"it goes on when that has ended; `kubectl -n {self._cluster.namespace} delete job {job}` ends it"
                 )
-                log.fact("held back by another Job of this step", step=step, job=job, remedy=remedy)
+                log.info("held back by another Job of this step", step=step, job=job, remedy=remedy)
         self._held = decision.held
 
     def _failure(self, step: str) -> last_words.StepFailed:
@@ -168,7 +130,7 @@ class Pipeline:
         job = self._raw[template.job]
         pod = last_words.culprit(job, last_words.failed_pods(self._cluster, template.job))
         if pod is not None:
-            log.fact("failed", step=step, job=template.job, pod=pod.name, index=pod.index, exit_code=pod.exit_code)
+            log.info("failed", step=step, job=template.job, pod=pod.name, index=pod.index, exit_code=pod.exit_code)
         text = last_words.sentence(step, job, pod)
         return last_words.StepFailed(f"{text} {self._next(template, True)}", pod)
 
@@ -195,7 +157,7 @@ def _tell(step: str, before: SeenJob | None, now: SeenJob | None) -> None:
     if now.state == "complete":
         if before is None or before.state != "complete":
             event = "found complete" if before is None else "complete"
-            log.fact(event, step=step, job=now.name, indexes=now.indexes, seconds=round(now.seconds))
+            log.info(event, step=step, job=now.name, indexes=now.indexes, seconds=round(now.seconds))
     elif now.state == "running":
         if before is None or (now.succeeded, now.failed_pods, now.suspended) != (
             before.succeeded,
@@ -203,6 +165,6 @@ def _tell(step: str, before: SeenJob | None, now: SeenJob | None) -> None:
             before.suspended,
         ):
             state = "suspended" if now.suspended else "running"
-            log.fact(state, step=step, job=now.name, done=now.succeeded, of=now.indexes, failed_pods=now.failed_pods)
+            log.info(state, step=step, job=now.name, done=now.succeeded, of=now.indexes, failed_pods=now.failed_pods)
     elif now.state == "leaving":
-        log.fact("waiting for a Job that is being deleted", step=step, job=now.name)
+        log.info("waiting for a Job that is being deleted", step=step, job=now.name)

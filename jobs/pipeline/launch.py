@@ -8,8 +8,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.pipeline.cluster import CRONJOBS, JOBS, Cluster, Json, Patience
+from jobs.process.errors import ConfigurationError, NotReadyError
 
 LONGEST_POD_NAME = 63
 """Of a pod's host name, JOB-INDEX: the API server refuses an Indexed Job whose last index makes it longer."""

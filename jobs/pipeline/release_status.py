@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from jobs import steps as plan
-from jobs.process.errors import NotReadyError
 from jobs.pipeline.cluster import CRONJOBS, JOBS, PODS, Cluster, Json
 from jobs.pipeline.termination import JOB_LABEL, FailedPod, culprit, failed_pod
+from jobs.process.errors import NotReadyError
 
 NAME_LABEL, INSTANCE_LABEL = "app.kubernetes.io/name", "app.kubernetes.io/instance"
 

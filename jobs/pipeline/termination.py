@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jobs.process.errors import ConfigurationError, InputError, JobError
 from jobs.pipeline.cluster import PODS, Cluster, Json
+from jobs.process.errors import ConfigurationError, InputError, JobError
 
 INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 JOB_LABEL = "batch.kubernetes.io/job-name"

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from jobs.pipeline.cluster import REFUSED_SECONDS, Cluster, Gone, Json, Patience, Resource
 from jobs.process import log
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
-from jobs.pipeline.cluster import REFUSED_SECONDS, Cluster, Gone, Json, Patience, Resource
 
 WATCH_SECONDS = 1800
 """The API server ends a watch after this long, and we ask again: one request each half an hour where nothing happens."""
@@ -37,7 +37,7 @@ def follow(cluster: Cluster, kind: Resource, labels: str) -> Iterator[Change]:
         try:
             yield from _watch_on(cluster, kind, labels, found.version)
         except Gone as reason:
-            log.fact("listing again", what=kind.name, reason=str(reason))
+            log.info("listing again", what=kind.name, reason=str(reason))
 
 
 def _watch_on(cluster: Cluster, kind: Resource, labels: str, version: str) -> Iterator[Change]:

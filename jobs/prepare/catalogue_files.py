@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.prepare.cleaned_rows import CleanedRows, reject_batch
-from jobs.storage.columns import number_column, text_column
 from jobs.prepare.rows import Reject, shown
 from jobs.prepare.splits import HELD_OUT_SHARD, Splits
-from jobs.storage import catalogue
+from jobs.storage import catalogue, layout
+from jobs.storage.columns import number_column, text_column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +36,7 @@ def write_products(cleaned: CleanedRows, placement: Placement, seed: int, folder
         wanted = range(first, min(first + _FILES_AT_ONCE, last))
         _partition(cleaned, placement, wanted, folder)
         for shard in wanted:
-            name = f"{catalogue.HELD_OUT}.parquet" if shard == HELD_OUT_SHARD else catalogue.shard_file(shard)
+            name = layout.HELD_OUT_FILE if shard == HELD_OUT_SHARD else layout.shard_file(shard)
             _in_seeded_order(_part(folder, shard), folder / name, [seed, shard + 1])
             yield name, folder / name
             (folder / name).unlink()
@@ -49,7 +49,7 @@ def write_rejects(cleaned: CleanedRows, placement: Placement, path: Path) -> Non
     import pyarrow.parquet as pq
 
     offset = 0
-    with pq.ParquetWriter(path, catalogue.reject_schema(), compression="zstd") as writer:
+    with pq.ParquetWriter(path, catalogue.REJECT_SCHEMA, compression="zstd") as writer:
         for products, rejects in cleaned.batches():
             late = np.flatnonzero(~placement.alive[offset : offset + products.num_rows])
             offset += products.num_rows
@@ -74,7 +74,7 @@ def _partition(cleaned: CleanedRows, placement: Placement, wanted: range, folder
         writers = {}
         for shard in wanted:
             file = stack.enter_context(pa.OSFile(str(_part(folder, shard)), "wb"))
-            writers[shard] = stack.enter_context(pa.ipc.new_stream(file, catalogue.product_schema(), options=options))
+            writers[shard] = stack.enter_context(pa.ipc.new_stream(file, catalogue.PRODUCT_SCHEMA, options=options))
         offset = 0
         for products, _ in cleaned.batches():
             here = slice(offset, offset + products.num_rows)
@@ -101,7 +101,7 @@ def _placed(products: "pa.RecordBatch", placement: Placement, here: slice) -> "p
         products["row"],
         text_column(np.where(held_out, catalogue.HELD_OUT, side).tolist()),
     ]
-    return pa.record_batch(columns, schema=catalogue.product_schema())
+    return pa.record_batch(columns, schema=catalogue.PRODUCT_SCHEMA)
 
 
 def _in_seeded_order(part: Path, target: Path, seed: list[int]) -> None:

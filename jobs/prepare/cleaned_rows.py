@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.text.cleaning import Profile, clean_all
-from jobs.storage.columns import number_column, text_column
 from jobs.prepare.near_duplicates import signatures
 from jobs.prepare.rows import Chunk, RawRow, Reject, parsed, shown
-from jobs.storage.catalogue import reject_schema
+from jobs.storage.catalogue import REJECT_SCHEMA
+from jobs.storage.columns import number_column, text_column
+from jobs.text.cleaning import Profile, clean_all
 
 if TYPE_CHECKING:
     import numpy as np
@@ -145,7 +145,7 @@ def cleaned_chunk(chunk: Chunk, rules: Rules) -> CleanedChunk:
 
 
 def reject_batch(rejects: Sequence[Reject]) -> "pa.RecordBatch":
-    """Rejects as Arrow, schema `jobs.storage.catalogue.reject_schema()`."""
+    """Rejects as Arrow, schema `jobs.storage.catalogue.REJECT_SCHEMA`."""
     import numpy as np
     import pyarrow as pa
 
@@ -155,7 +155,7 @@ def reject_batch(rejects: Sequence[Reject]) -> "pa.RecordBatch":
         text_column([reject.reason for reject in rejects]),
         text_column([reject.text for reject in rejects]),
     ]
-    return pa.record_batch(columns, schema=reject_schema())
+    return pa.record_batch(columns, schema=REJECT_SCHEMA)
 
 
 def judged_rows(chunk: Chunk, rules: Rules) -> list[RawRow | Reject]:
@@ -179,7 +179,7 @@ def spill(chunks: Iterable[CleanedChunk], folder: Path, advance: Callable[[int],
         pa.OSFile(str(folder / "products"), "wb") as product_file,
         pa.OSFile(str(folder / "rejects"), "wb") as reject_file,
         pa.ipc.new_stream(product_file, cleaned_schema(), options=options) as products,
-        pa.ipc.new_stream(reject_file, reject_schema(), options=options) as rejects,
+        pa.ipc.new_stream(reject_file, REJECT_SCHEMA, options=options) as rejects,
     ):
         columns = {name: stack.enter_context((folder / name).open("wb")) for name in (*_COLUMNS, "signatures")}
         for chunk in chunks:

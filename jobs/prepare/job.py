@@ -8,21 +8,17 @@ The same rows and settings give the same bytes, on any number of cores.
 """
 
 import json
-import os
-import re
 import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import Field, field_validator
+from typing import TYPE_CHECKING, Any
 
 from jobs.prepare.cleaned_rows import CleanedRows, Rules, cleaned_chunk, spill
-from jobs.process import log
+from jobs.prepare.settings import Settings
+from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError, InputError
-from jobs.process.settings import Name, StoreSettings, unit
-from jobs.storage import artifact, catalogue
+from jobs.storage import artifact, catalogue, layout
 from jobs.storage.store import Store, file_sha256
 
 if TYPE_CHECKING:
@@ -33,54 +29,6 @@ if TYPE_CHECKING:
 
 TEST_SHARE = 0.05
 HELD_OUT_SHARE = 0.05
-
-
-class Settings(StoreSettings):
-    """What to read, what to leave out, and how to deal out the rest."""
-
-    input: str = Field(min_length=1, description="Raw rows: a path, http(s)://HOST/... or s3://BUCKET/KEY.")
-    catalogue: Name = Field("main", description="Name of the catalogue to make.")
-    profile: Literal["catalogue", "reference"] = Field(
-        "catalogue",
-        description="What to keep besides letters, digits and . , ! ?: signs that carry a fact, or nothing.",
-    )
-    min_content_characters: int = Field(
-        10, ge=1, description="A shorter content is left out.", json_schema_extra=unit("characters")
-    )
-    max_content_characters: int = Field(
-        10_000, ge=100, le=100_000, description="A longer content is cut.", json_schema_extra=unit("characters")
-    )
-    max_row_bytes: int = Field(
-        1 << 20, ge=1000, le=1 << 24, description="A longer raw row is left out.", json_schema_extra=unit("bytes")
-    )
-    similarity: float = Field(
-        0.8, ge=0.5, le=1, description="Products whose texts are at least this similar share a cluster (0 to 1)."
-    )
-    shard_rows: int = Field(20_000, ge=10, le=200_000, description="Rows of a shard.", json_schema_extra=unit("rows"))
-    expected_shards: int | None = Field(
-        None,
-        ge=1,
-        description="How many shards the jobs after this one count on: another number is a wrong setting.",
-        json_schema_extra=unit("shards"),
-    )
-    held_out_rows: int = Field(
-        2000, ge=0, description="Rows of the held-out set, at most 5 % of all.", json_schema_extra=unit("rows")
-    )
-    tokenizer: str = Field("", description="Folder with tokenizer.json, to state lengths in tokens too.")
-    seed: int = Field(13, ge=0, description="Decides the order of the rows and who is held out.")
-    processes: int = Field(
-        default_factory=lambda: min(2, os.cpu_count() or 1),
-        ge=1,
-        le=64,
-        description="Processes that clean, about 90 MB each. Default: 2, or 1 on one core.",
-    )
-
-    @field_validator("input")
-    @classmethod
-    def _has_a_known_scheme(cls, value: str) -> str:
-        if "://" in value and not re.match(r"(?:s3|https?)://[^/@]+/.", value):
-            raise ValueError("takes a path, http(s)://HOST/... (without a password in it) or s3://BUCKET/KEY")
-        return value
 
 
 def run(settings: Settings) -> None:
@@ -94,11 +42,11 @@ def run(settings: Settings) -> None:
     decisive = settings.model_dump(exclude={"store", "input", "catalogue", "tokenizer", "processes", "expected_shards"})
     source = sources.identity(settings.input)
     if not _stands(store, settings, decisive, inputs, source):
-        with artifact.work_folder() as folder:
+        with folders.temporary_folder() as folder:
             cleaned, inputs["rows"] = _clean(settings, folder)
             placement = _place(settings, cleaned)
             figures = _publish(store, settings, decisive, inputs, cleaned, placement, tokenizer_file, source, started)
-        log.fact("catalogue made", catalogue=store.at(catalogue.path_of(settings.catalogue)), **figures)
+        log.info("catalogue made", catalogue=store.at(layout.catalogue_path(settings.catalogue)), **figures)
     _check_shards(store, settings)
 
 
@@ -118,7 +66,7 @@ def _stands(
     """Whether the catalogue stands, made of these rows. They are read again only where the source may have changed."""
     from jobs.storage import sources
 
-    path = catalogue.path_of(settings.catalogue)
+    path = layout.catalogue_path(settings.catalogue)
     standing = artifact.find(store, path)
     if standing is None:
         return False
@@ -129,7 +77,7 @@ def _stands(
     found = artifact.done(store, path, decisive, {**inputs, "rows": rows_sha256})
     if found is None:
         return False
-    log.fact("already done", catalogue=store.at(path), kept=found.manifest.figures["kept"])
+    log.info("already done", catalogue=store.at(path), kept=found.manifest.figures["kept"])
     return True
 
 
@@ -137,9 +85,9 @@ def _clean(settings: Settings, folder: Path) -> tuple[CleanedRows, str]:
     """All rows cleaned, and the SHA-256 of the input's bytes."""
     import pyarrow as pa
 
-    from jobs.storage import sources
     from jobs.prepare.rows import chunks
     from jobs.process.parallel import ordered
+    from jobs.storage import sources
 
     pa.set_memory_pool(pa.system_memory_pool())  # gives back what it frees: a third less memory than Arrow's own
     rules = Rules(
@@ -192,26 +140,26 @@ def _publish(
     tokenizer_file: Path | None,
     source: str | None,
     started: float,
-) -> dict[str, log.Figure]:
+) -> dict[str, log.Field]:
     """Write the files one by one, and commit. Returns the figures."""
     from jobs.prepare.catalogue_files import write_products, write_rejects
     from jobs.prepare.statistics import statistics
 
-    path = catalogue.path_of(settings.catalogue)
+    path = layout.catalogue_path(settings.catalogue)
     found = statistics(cleaned, placement, tokenizer_file, settings.seed)
     with (
-        artifact.draft(store, path, catalogue.KIND, decisive, inputs) as draft,
+        artifact.draft(store, path, layout.Kind.CATALOGUE, decisive, inputs) as draft,
         log.progress("write", placement.splits.shards + 1, "files") as progress,
     ):
-        rejects = cleaned.folder / catalogue.REJECTS_FILE
+        rejects = cleaned.folder / layout.REJECTS_FILE
         write_rejects(cleaned, placement, rejects)
-        draft.add(catalogue.REJECTS_FILE, rejects)
-        draft.add_bytes(catalogue.STATISTICS_FILE, json.dumps(found, indent=1).encode())
+        draft.add(layout.REJECTS_FILE, rejects)
+        draft.add_bytes(layout.STATISTICS_FILE, json.dumps(found, indent=1).encode())
         for name, file in write_products(cleaned, placement, settings.seed, cleaned.folder):
             draft.add(name, file)
             progress.advance()
         seconds = time.monotonic() - started
-        figures: dict[str, log.Figure] = {
+        figures: dict[str, log.Field] = {
             **found["rows"],
             "shards": placement.splits.shards,
             "shard_rows": settings.shard_rows,

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from jobs.storage.sources import Stream
 from jobs.process.errors import InputError
+from jobs.storage.sources import Stream
 
 CHUNK_BYTES = 1 << 20
 MAX_UID_CHARACTERS = 200

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.prepare.catalogue_files import Placement
 from jobs.prepare.cleaned_rows import CleanedRows
-from jobs.storage.columns import number_column
 from jobs.prepare.splits import HELD_OUT_SHARD
+from jobs.storage.columns import number_column
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,15 +1,27 @@
-"""Folders that others may have put things into: what is ours goes, and nothing else."""
+"""Temporary folders, and removal of our own files from folders that may hold files of others."""
 
 import shutil
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a new folder below TMPDIR and remove it at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="skuscribe-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def remove(folder: Path, names: Iterable[str]) -> list[Path]:
-    """Remove what bears one of these names in a folder, and the folder where that leaves it empty. Returns what is gone."""
-    gone = [folder / name for name in names if (folder / name).exists()]
-    for path in gone:
+    """Remove the entries with these names from a folder, and the folder itself if it is empty then. Returns what was removed."""
+    removed = [folder / name for name in names if (folder / name).exists()]
+    for path in removed:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    if gone and not any(folder.iterdir()):
+    if removed and not any(folder.iterdir()):
         folder.rmdir()
-    return gone
+    return removed

@@ -1,8 +1,8 @@
-"""How a process ends: signals, exit codes and last words.
+"""How a process ends: signal handlers, exit codes, and the pod's termination message.
 
-Handlers stand before torch is imported, for PID 1 ignores a signal that it has no handler for. By default SIGTERM and
-SIGINT raise `Interrupted` where the main thread stands. Code that has something to finish first (a training step, a
-part of a batch) runs inside `deferred()` and looks at `stop.requested` where it can stop.
+The handlers are installed before torch is imported, because PID 1 ignores a signal that has no handler. By default SIGTERM
+and SIGINT raise `Interrupted` in the main thread. Code that must finish something first (a training step, a part of a
+batch) runs inside `deferred()` and checks `stop.requested` where it can stop.
 """
 
 import errno
@@ -21,6 +21,7 @@ from jobs.process import log
 from jobs.process.errors import Interrupted, JobError
 
 TERMINATION_LOG = Path(os.environ.get("SKUSCRIBE_TERMINATION_LOG", "/dev/termination-log"))
+MAX_TERMINATION_MESSAGE = 4000  # characters; Kubernetes keeps 4,096 bytes
 
 
 @dataclass
@@ -31,9 +32,9 @@ class Stop:
     deferred: bool = False
 
     def check(self) -> None:
-        """Raise `Interrupted` if a signal has come."""
+        """Raise `Interrupted` if a signal has arrived."""
         if self.requested:
-            raise Interrupted("interrupted by a signal; the same command goes on from what is saved")
+            raise Interrupted("interrupted by a signal: run the same command again to resume")
 
 
 _stop = Stop()
@@ -46,15 +47,15 @@ def install_handlers() -> None:
 
 
 def _on_signal(number: int, _frame: FrameType | None) -> None:
-    again = _stop.requested
+    repeated = _stop.requested
     _stop.requested = True
-    if again or not _stop.deferred:
-        raise Interrupted(f"interrupted by {signal.Signals(number).name}; the same command goes on from what is saved")
+    if repeated or not _stop.deferred:
+        raise Interrupted(f"interrupted by {signal.Signals(number).name}: run the same command again to resume")
 
 
 @contextmanager
 def deferred() -> Iterator[Stop]:
-    """Let the block choose when to stop: it calls `stop.check()` at its safe points. A second signal stops at once."""
+    """Let the block choose when to stop: it calls `stop.check()` at its safe points. A second signal stops it at once."""
     outer, _stop.deferred = _stop.deferred, True
     try:
         yield _stop
@@ -65,7 +66,7 @@ def deferred() -> Iterator[Stop]:
 
 
 def run_to_exit_code(work: Callable[[], None]) -> int:
-    """Run a job and turn how it ends into an exit code, a log line and the pod's termination message."""
+    """Run a job and return its exit code, after writing the reason of a failure to the log and the termination message."""
     install_handlers()
     try:
         work()
@@ -75,7 +76,7 @@ def run_to_exit_code(work: Callable[[], None]) -> int:
 
 
 def _interruption(error: BaseException) -> Interrupted | None:
-    """The interruption that `error` is, or came in the way of: what a signal cuts short may not close as it should."""
+    """Return the `Interrupted` in the chain of `error`: clean-up after a signal may fail, and the signal is the cause."""
     while not isinstance(error, Interrupted):
         if error.__context__ is None:
             return None
@@ -84,38 +85,31 @@ def _interruption(error: BaseException) -> Interrupted | None:
 
 
 def _exit_code_of(error: Exception | Interrupted) -> int:
-    """The exit code, once the last words are said."""
     if isinstance(error, JobError | Interrupted):
-        _last_words(str(error), error.exit_code)
-        return error.exit_code
-    if isinstance(error, BrokenPipeError):  # the reader of our answer went away, as `| head` does
+        return _report(str(error), error.exit_code)
+    if isinstance(error, BrokenPipeError):  # the reader of stdout closed it, as `| head` does
         sys.stderr.close()
         return 0
     if isinstance(error, MemoryError):
-        _last_words(str(error) or "out of memory: give the job more memory, or make its batches smaller", 137)
-        return 137
+        return _report(str(error) or "out of memory: give the job more memory, or make its batches smaller", 137)
     if _disk_is_full(error):
-        where = getattr(error, "filename", None) or tempfile.gettempdir()
-        _last_words(f"no space left on the disk of {where}: free some, or point TMPDIR at a larger disk", 75)
-        return 75
-    return _defect(error)
+        folder = getattr(error, "filename", None) or tempfile.gettempdir()
+        return _report(f"no space left on the disk of {folder}: free some, or point TMPDIR at a larger disk", 75)
+    traceback.print_exception(error)
+    return _report(f"unexpected {type(error).__name__}: {error}", 1)
 
 
 def _disk_is_full(error: Exception) -> bool:
-    """As Python says it, and as libraries in Rust do."""
+    """Whether the disk is full, as Python or as a library in Rust reports it."""
     return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or f"(os error {errno.ENOSPC})" in str(error)
 
 
-def _defect(error: Exception) -> int:
-    traceback.print_exception(error)
-    _last_words(f"unexpected {type(error).__name__}: {error}", 1)
-    return 1
-
-
-def _last_words(message: str, exit_code: int) -> None:
+def _report(message: str, exit_code: int) -> int:
+    """Write the reason to the log and to the pod's termination message. Returns the exit code."""
     log.error(message, exit_code=exit_code)
     try:
         if TERMINATION_LOG.exists():
-            TERMINATION_LOG.write_text(message[:4000])
+            TERMINATION_LOG.write_text(message[:MAX_TERMINATION_MESSAGE])
     except OSError:
-        return  # last words are a courtesy: the log has them too
+        pass  # the log has the message too
+    return exit_code

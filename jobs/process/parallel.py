@@ -1,7 +1,7 @@
-"""The same work on many pieces, by several processes, with the results in the order of the pieces.
+"""A function mapped over many items by several processes, with the results in the order of the items.
 
-A process that loses its parent, also to SIGKILL, reads the end of its pipe and ends. It starts from this module alone,
-not from the caller's `__main__`, so it holds nothing that its work does not need.
+A worker whose parent ends, even by SIGKILL, reads the end of its pipe and ends too. Workers start from this module and not
+from the caller's `__main__`, so that they import only what the function needs.
 """
 
 import multiprocessing
@@ -17,44 +17,44 @@ from typing import Any, TypeVar
 
 from jobs.process.errors import NotReadyError
 
-Piece = TypeVar("Piece")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from jobs.process.parallel import serve; serve(int(sys.argv[2]))"
 
 
-def ordered(work: Callable[[Piece], Result], pieces: Iterable[Piece], processes: int) -> Iterator[Result]:
-    """`work(piece)` for each piece, in order. With one process, or one piece, it is done right here.
+def ordered(function: Callable[[Item], Result], items: Iterable[Item], processes: int) -> Iterator[Result]:
+    """Yield `function(item)` for each item, in order. With one process, or one item, it runs in this process.
 
-    `work` is a function of a module, or a `functools.partial` of one. Errors: what `work` raises; `NotReadyError` where
-    a process is killed.
+    `function` is defined at the top of a module, or a `functools.partial` of such a function. Errors: those of `function`;
+    `NotReadyError` if a worker is killed.
     """
-    source = iter(pieces)
+    source = iter(items)
     first = list(islice(source, 2))
     if processes == 1 or len(first) < 2:
-        yield from map(work, chain(first, source))
+        yield from map(function, chain(first, source))
         return
     workers: list[_Worker] = []
     try:
         for _ in range(processes):
-            workers.append(_started())
-            workers[-1].send(work)
-        yield from _dealt(workers, chain(first, source))
+            workers.append(_start_worker())
+            workers[-1].send(function)
+        yield from _round_robin(workers, chain(first, source))
     finally:
         for worker in workers:
             worker.end()
 
 
 def serve(handle: int) -> None:
-    """What a worker does: take its work, then piece after piece, until the pipe ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent decides
+    """Run a worker: receive the function, then one item after another, until the pipe ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group: the parent decides
     connection = Connection(handle)
     try:
-        work = connection.recv()
+        function = connection.recv()
         while True:
-            piece = connection.recv()
+            item = connection.recv()
             try:
-                answer = (True, work(piece))
+                answer = (True, function(item))
             except Exception as error:
                 answer = (False, error)
             connection.send(answer)
@@ -67,18 +67,18 @@ class _Worker:
     process: "subprocess.Popen[bytes]"
     connection: Connection
 
-    def send(self, item: Any) -> None:
+    def send(self, message: Any) -> None:
         try:
-            self.connection.send(item)
+            self.connection.send(message)
         except ConnectionError as error:
             raise self._lost() from error
 
     def receive(self) -> Any:
         try:
-            well, result = self.connection.recv()
+            succeeded, result = self.connection.recv()
         except (EOFError, ConnectionError) as error:
             raise self._lost() from error
-        if not well:
+        if not succeeded:
             raise result
         return result
 
@@ -89,12 +89,12 @@ class _Worker:
 
     def _lost(self) -> NotReadyError:
         return NotReadyError(
-            f"a worker process ended with {self.process.wait()} in the middle of its work: was it out of memory? "
-            "Fewer --processes need less"
+            f"a worker process ended with code {self.process.wait()} before it finished, probably out of memory: "
+            "lower --processes, or give the job more memory"
         )
 
 
-def _started() -> _Worker:
+def _start_worker() -> _Worker:
     ours, theirs = multiprocessing.Pipe()
     with theirs:
         handle = theirs.fileno()
@@ -103,14 +103,14 @@ def _started() -> _Worker:
         return _Worker(subprocess.Popen(command, pass_fds=[handle], stdin=subprocess.DEVNULL), ours)
 
 
-def _dealt(workers: list[_Worker], pieces: Iterator[Any]) -> Iterator[Any]:
-    """Each worker has at most one piece at a time: with two, both ends could wait for the other to read."""
+def _round_robin(workers: list[_Worker], items: Iterator[Any]) -> Iterator[Any]:
+    """Give each worker at most one item at a time: with two, both ends of a pipe could wait for the other to read."""
     sent = received = 0
-    for piece in pieces:
+    for item in items:
         if sent - received == len(workers):
             yield workers[received % len(workers)].receive()
             received += 1
-        workers[sent % len(workers)].send(piece)
+        workers[sent % len(workers)].send(item)
         sent += 1
     while received < sent:
         yield workers[received % len(workers)].receive()

@@ -1,8 +1,8 @@
-"""Settings: declared once, read from flags and the environment, with every mistake reported together.
+"""Settings: declared once, read from flags and the environment, with all errors reported together.
 
-A job's settings are one class whose fields carry type, default, unit and a sentence. The same declaration makes the
-flag (`--shard-rows`), the variable (`SKUSCRIBE_SHARD_ROWS`), the help text and the chart's ConfigMap. A flag beats the
-variable, the variable beats the default. AWS_* and PG* are read by boto3 and libpq themselves.
+A command's settings are one class whose fields have a type, a default, a unit and a sentence. The same declaration gives the
+flag (`--shard-rows`), the environment variable (`SKUSCRIBE_SHARD_ROWS`), the help text, and the schema and tables of the
+chart. A flag overrides the variable, the variable overrides the default. boto3 and libpq read AWS_* and PG* themselves.
 """
 
 import argparse
@@ -20,33 +20,33 @@ from jobs.process.errors import ConfigurationError
 PREFIX = "SKUSCRIBE_"
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
-"""A name of an artifact or a run: it becomes a folder in S3 and a part of a Kubernetes name."""
+"""The name of an artifact or a run: it becomes a folder in S3 and a part of a Kubernetes name."""
 
 StoreUrl = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?$")]
 
-RequireGpu = Annotated[bool, Field(description="Whether a GPU that is missing or does not work is a wrong setting.")]
+RequireGpu = Annotated[bool, Field(description="Fail with exit code 78 if no GPU works, instead of using the CPU.")]
 
 
 class Settings(BaseSettings):
-    """What every command has in common."""
+    """Base class of the settings of every command."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)
 
 
 class StoreSettings(Settings):
-    """For a job that reads or writes artifacts."""
+    """Settings of a job that reads or writes artifacts."""
 
-    store: StoreUrl = Field("s3://skuscribe", description="Where artifacts live: s3://BUCKET or s3://BUCKET/PREFIX.")
+    store: StoreUrl = Field("s3://skuscribe", description="The artifact store: s3://BUCKET or s3://BUCKET/PREFIX.")
 
 
 class IndexedSettings(StoreSettings):
-    """For a job that can do one part of its work, as one index of a Kubernetes Indexed Job."""
+    """Settings of a job that can run as one index of a Kubernetes Indexed Job."""
 
     index: int | None = Field(
         default_factory=lambda: os.environ.get("JOB_COMPLETION_INDEX"),
         validate_default=True,
         ge=0,
-        description="Do this part alone, counted from 0; without it, all parts in order. Kubernetes sets it.",
+        description="Do only this part, counted from 0. Default: all parts in order. Kubernetes sets it.",
     )
 
 
@@ -54,9 +54,9 @@ AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
 def parse(kind: type[AnySettings], command: str, summary: str, arguments: Sequence[str]) -> AnySettings:
-    """Settings of a command from its arguments and the environment.
+    """Return the settings of a command, from its arguments and the environment.
 
-    Errors: `ConfigurationError` (78) naming every wrong setting at once; argparse ends with 2 on an unknown flag.
+    Errors: `ConfigurationError` (78) naming every wrong setting; argparse exits with 2 on an unknown flag.
     """
     given = vars(_parser(kind, command, summary).parse_args(arguments))
     chosen = {name: value for name, value in given.items() if value is not None}
@@ -67,23 +67,23 @@ def parse(kind: type[AnySettings], command: str, summary: str, arguments: Sequen
 
 
 def flag(name: str) -> str:
-    """The flag of a field: `shard_rows` is `--shard-rows`."""
+    """Return the flag of a field: `--shard-rows` for `shard_rows`."""
     return "--" + name.replace("_", "-")
 
 
 def variable(name: str) -> str:
-    """The environment variable of a field: `shard_rows` is `SKUSCRIBE_SHARD_ROWS`."""
+    """Return the environment variable of a field: `SKUSCRIBE_SHARD_ROWS` for `shard_rows`."""
     return PREFIX + name.upper()
 
 
 def describe_field(name: str, field: FieldInfo) -> str:
-    """The help text of a field: its sentence, its unit, its default, its variable."""
+    """Return the help text of a field: its sentence, unit, default and environment variable."""
     parts = [field.description or ""]
     unit = unit_of(field)
     if unit:
         parts.append(f"Unit: {unit}.")
     if field.is_required():
-        parts.append("Needed.")
+        parts.append("Required.")
     elif field.default_factory is None and field.default not in (None, ""):
         parts.append(f"Default: {field.default}.")
     parts.append(f"[{variable(name)}]")
@@ -91,13 +91,13 @@ def describe_field(name: str, field: FieldInfo) -> str:
 
 
 def unit_of(field: FieldInfo) -> str | None:
-    """The unit that a field declares with `json_schema_extra={"unit": ...}`."""
+    """Return the unit that a field declares with `json_schema_extra=unit(...)`, or None."""
     extra = field.json_schema_extra
     return str(extra["unit"]) if isinstance(extra, dict) and "unit" in extra else None
 
 
 def unit(name: str) -> dict[str, Any]:
-    """For `Field(json_schema_extra=unit("seconds"))`."""
+    """Return the extra schema that declares a unit: `Field(json_schema_extra=unit("seconds"))`."""
     return {"unit": name}
 
 
@@ -105,7 +105,7 @@ def _parser(kind: type[Settings], command: str, summary: str) -> argparse.Argume
     parser = argparse.ArgumentParser(prog=f"skuscribe {command}", description=summary, allow_abbrev=False)
     for name, field in kind.model_fields.items():
         if field.annotation is SecretStr:
-            continue  # a secret on a command line shows in every process list
+            continue  # a secret on a command line is visible in every process list
         text = describe_field(name, field).replace("%", "%%")
         if field.annotation is bool:
             parser.add_argument(flag(name), action=argparse.BooleanOptionalAction, default=None, help=text)
@@ -127,18 +127,18 @@ def _metavar(annotation: Any) -> str:
 
 def _explain(kind: type[Settings], error: ValidationError) -> str:
     lines = []
-    for mistake in error.errors():
-        name = str(mistake["loc"][0]) if mistake["loc"] else "settings"
+    for problem in error.errors():
+        name = str(problem["loc"][0]) if problem["loc"] else "settings"
         field = kind.model_fields.get(name)
         secret = field is not None and field.annotation is SecretStr
-        found = "" if secret or mistake["type"] == "missing" else f", found {_shown(mistake['input'])}"
-        lines.append(f"{flag(name)} ({variable(name)}): {mistake['msg']}{found}")
+        found = "" if secret or problem["type"] == "missing" else f", found {_shown(problem['input'])}"
+        lines.append(f"{flag(name)} ({variable(name)}): {problem['msg']}{found}")
     head = "a setting is wrong" if len(lines) == 1 else f"{len(lines)} settings are wrong"
-    return f"{head}: " + "; ".join(lines) + ". `--help` says what each takes"
+    return f"{head}: " + "; ".join(lines) + ". `--help` lists the values that each accepts"
 
 
 def without_secrets(address: str) -> str:
-    """An address for messages: without a user and a password, and without a query, which may be a signature."""
+    """Return an address for messages: without user and password, and without the query, which may be a signature."""
     scheme, separator, rest = address.partition("://")
     if not separator:
         return address

@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from jobs.quality.metrics import Interval, bootstrap
 from jobs.report.document import Card, Tone
 from jobs.report.history import FIRST_SHARD, HELD_OUT, History, Stage
-from jobs.report.wording import baseline_label, dollars, duration, lower_first, percent, reason_label, signed, span, stage_label
+from jobs.report.wording import (
+    baseline_label,
+    dollars,
+    duration,
+    lower_first,
+    percent,
+    reason_label,
+    signed,
+    span,
+    stage_label,
+)
 
 FEW_QUESTIONS, MOSTLY = 30, 0.5
 

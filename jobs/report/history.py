@@ -14,9 +14,9 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.quality.metrics import Interval
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
-from jobs.storage import artifact, catalogue, runs
+from jobs.quality.metrics import Interval
+from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.store import Store
 
@@ -143,7 +143,7 @@ def find(store: Store, run: str, catalogue_name: str, batch: str) -> Sources:
     Errors: `NotReadyError` (75) where the run has not begun, has trained nothing, or has no catalogue;
     `ConfigurationError` (78) where it is trained on another catalogue.
     """
-    configuration = runs.read_configuration(store, run)
+    configuration = runs.read_config(store, run)
     trained_on = configuration.get("catalogue", catalogue_name)
     if trained_on != catalogue_name:
         raise ConfigurationError(
@@ -152,13 +152,13 @@ def find(store: Store, run: str, catalogue_name: str, batch: str) -> Sources:
     shards = _shards(store, run)
     if not shards:
         raise NotReadyError(
-            f"run {run!r} has no trained shard in {store.at(runs.run_path(run))}: `skuscribe train --run {run}` makes one"
+            f"run {run!r} has no trained shard in {store.at(layout.run_path(run))}: `skuscribe train --run {run}` makes one"
         )
     return Sources(
         run=run,
         configuration=configuration,
         catalogue=catalogue.require(store, catalogue_name).artifact,
-        model=artifact.find(store, runs.model_path(str(configuration.get("model", "base")))),
+        model=artifact.find(store, layout.model_path(str(configuration.get("model", "base")))),
         shards=shards,
         stages=_stages(store, run),
         batch_name=batch,
@@ -205,13 +205,13 @@ def _reference_epoch(row: Mapping[str, str]) -> Epoch:
 
 
 def _shards(store: Store, run: str) -> dict[int, Artifact]:
-    folder = runs.run_path(run)
+    folder = layout.run_path(run)
     names = [name for name in store.folders(f"{folder}/") if _SHARD_FOLDER.fullmatch(name)]
     return {int(name.removeprefix("shard-")): found for name, found in _found(store, folder, names)}
 
 
 def _stages(store: Store, run: str) -> dict[str, Artifact]:
-    folder = f"{runs.run_path(run)}/evaluation"
+    folder = f"{layout.run_path(run)}/evaluation"
     found = _found(store, folder, store.folders(f"{folder}/"))
     return {name: item for name, item in found if item.manifest.kind == EVALUATION_KIND}
 
@@ -228,12 +228,12 @@ def _data(source: Artifact, folder: Path) -> Data:
         name=source.path.removeprefix("catalogue/"),
         shards=len(source.names("shard-")),
         figures=source.manifest.figures,
-        statistics=_json(source.fetch(catalogue.STATISTICS_FILE, folder), source),
+        statistics=_json(source.fetch(layout.STATISTICS_FILE, folder), source),
     )
 
 
 def _trained(number: int, source: Artifact, folder: Path) -> TrainedShard:
-    path = source.fetch(runs.METRICS_FILE, folder)
+    path = source.fetch(layout.METRICS_FILE, folder)
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
     figures = source.manifest.figures
     known = {field.name for field in fields(Epoch)}

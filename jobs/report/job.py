@@ -10,38 +10,19 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Literal
-
-from pydantic import Field
 
 from jobs import __version__
-from jobs.quality.metrics import Interval
-from jobs.process import log
+from jobs.process import folders, log
 from jobs.process.errors import NotReadyError
-from jobs.process.settings import Name, StoreSettings, unit
+from jobs.quality.metrics import Interval
 from jobs.report import findings, history, quality_sections, run_sections
 from jobs.report.document import Document, to_html, to_pdf
 from jobs.report.history import Epoch, History, Sources
-from jobs.storage import artifact, runs
+from jobs.report.settings import Settings
+from jobs.storage import artifact, layout
 from jobs.storage.store import Store
 
 KIND = "report"
-
-
-class Settings(StoreSettings):
-    """What to report on."""
-
-    run: Name = Field("main", description="The run to report on.")
-    catalogue: Name = Field("main", description="The catalogue that it was trained on.")
-    batch: Name | Literal[""] = Field("main", description="The batch of descriptions to report on; empty for none.")
-    gpu_hour_price: float = Field(
-        0.0, ge=0, description="What an hour of the machine costs; 0 leaves cost out.", json_schema_extra=unit("USD")
-    )
-    examples: int = Field(
-        8, ge=0, le=50, description="How many questions to show.", json_schema_extra=unit("questions")
-    )
-    partial: bool = Field(True, description="Report while shards are still to be trained; without it, wait for all.")
-    seed: int = Field(13, ge=0, description="Seed of the intervals of differences.")
 
 
 def run(settings: Settings) -> None:
@@ -53,22 +34,22 @@ def run(settings: Settings) -> None:
     inputs = sources.digests()
     decided = {**settings.model_dump(exclude={"store", "partial"}), "code_version": __version__}
     if _stands(store, path, decided, inputs):
-        log.fact("already done", report=store.at(path))
+        log.info("already done", report=store.at(path))
         return
-    with artifact.work_folder() as folder:
+    with folders.temporary_folder() as folder:
         found = history.read(sources, folder)
     with artifact.draft(store, path, KIND, decided, inputs) as draft:
         for name, data in _publish(found, settings, datetime.fromisoformat(sources.newest()).astimezone(UTC)).items():
             draft.add_bytes(name, data)
         if not _stands(store, path, decided, inputs):
-            store.delete(f"{path}/{artifact.MANIFEST}")
+            store.delete(f"{path}/{layout.MANIFEST}")
         draft.commit({"shards": len(found.shards), "stages": len(found.stages)})
-    log.fact("report done", report=store.at(path), shards=len(found.shards), stages=len(found.stages))
+    log.info("report done", report=store.at(path), shards=len(found.shards), stages=len(found.stages))
 
 
 def report_path(run: str) -> str:
     """Where the report of a run lives in the store."""
-    return f"{runs.run_path(run)}/report"
+    return f"{layout.run_path(run)}/report"
 
 
 def build(found: History, settings: Settings) -> Document:

@@ -8,7 +8,19 @@ from jobs.report.charts import Level, Line
 from jobs.report.document import Answer, Block, Cell, Chart, Charts, Question, Section, Table, Text
 from jobs.report.findings import score
 from jobs.report.history import FIRST_SHARD, HELD_OUT, OWN_SHARD, History, Stage
-from jobs.report.wording import METRIC_NAMES, SHARES, baseline_label, cut, interval, number, reason_label, share, signed, span, stage_label
+from jobs.report.wording import (
+    METRIC_NAMES,
+    SHARES,
+    baseline_label,
+    cut,
+    interval,
+    number,
+    reason_label,
+    share,
+    signed,
+    span,
+    stage_label,
+)
 
 GROUP_NAMES = {HELD_OUT: "Held out", OWN_SHARD: "Own shard", FIRST_SHARD: "First shard"}
 TITLE_CHARACTERS, TEXT_CHARACTERS = 200, 700

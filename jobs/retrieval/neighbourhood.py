@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from jobs.t5.prompt import prompt
-from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.database import connection as database
+from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.retrieval import neighbours as retrieval
 from jobs.retrieval.encoder import Encoder
 from jobs.retrieval.neighbours import Neighbour, Query
 from jobs.storage.artifact import digest_of
-from jobs.describe.titles import Title
+from jobs.storage.catalogue import Title
+from jobs.t5.prompt import prompt
 
 SEARCH_ROWS = 512
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobs.process.errors import NotReadyError
 from jobs.database import connection as database
+from jobs.process.errors import NotReadyError
 from jobs.storage.catalogue import TRAIN
 
 if TYPE_CHECKING:

@@ -1,15 +1,17 @@
-"""Artifacts: folders in S3 that exist once their `manifest.json` does.
+"""Artifacts: folders in S3 that exist once their `manifest.json` exists.
 
-A job writes its files under an attempt of its own and commits the manifest last, with `If-None-Match: *`. The first
-committer wins; a twin finds the work done. The manifest names every file with its size and SHA-256, the digest of each
-input, the settings that decided the result, the code version and the figures. Reading verifies.
+A job uploads its files under an attempt of its own and writes the manifest last, with `If-None-Match: *`. The first
+committer wins; a concurrent writer finds the work done. The manifest lists every file with size and SHA-256, the digest of
+each input, the config, the code version and the figures. Reading verifies.
+
+`make_once()` is the one way to make an artifact: it returns the one that already exists, refuses one that was created with
+different settings, or lets the caller build it.
 """
 
 import hashlib
 import json
-import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,21 +21,23 @@ from typing import Any
 from jobs import __version__
 from jobs.process import log
 from jobs.process.errors import ConfigurationError, InputError, JobError, NotReadyError
+from jobs.storage.layout import ATTEMPT_PREFIX, CHECKPOINT_FOLDER, MANIFEST
 from jobs.storage.store import Store, file_sha256
 
-MANIFEST = "manifest.json"
-ATTEMPT = "attempt-"
+REPLACE_ATTEMPTS = 5
+_SHOWN_CHARACTERS = 80
 
 
 class DamagedFile(NotReadyError):
-    """A stored file is not the one that its manifest promises."""
+    """A stored file differs from what its manifest records."""
 
 
 @dataclass(frozen=True)
 class File:
-    """One file of an artifact. `key` is relative to the artifact's folder; `size` is in bytes.
+    """One file of an artifact. `key` is relative to the artifact's path; `size` is in bytes.
 
-    `measured`: it holds timings or the like, which no second run would repeat, so it is no part of the artifact's digest.
+    `measured`: the file holds timings or other measurements that a second run would not repeat, so it is not part of the
+    artifact's digest.
     """
 
     key: str
@@ -44,7 +48,7 @@ class File:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an artifact is made of, and from what."""
+    """What an artifact is, what it was made from, and its files."""
 
     kind: str
     settings: Mapping[str, Any]
@@ -57,8 +61,8 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """What the artifact is, whoever made it and when: the SHA-256 of its kind, settings, inputs and files."""
-        files = {name: item.sha256 for name, item in self.files.items() if not item.measured}
+        """The SHA-256 of kind, settings, inputs and files: equal for equal content, whoever made it and when."""
+        files = {name: file.sha256 for name, file in self.files.items() if not file.measured}
         return digest_of([self.kind, dict(self.settings), dict(self.inputs), files])
 
 
@@ -72,202 +76,281 @@ class Artifact:
 
     @property
     def digest(self) -> str:
-        """The digest that another artifact records when it takes this one as an input."""
+        """The digest that another artifact records when it has this one as an input."""
         return self.manifest.digest
 
-    def fetch(self, name: str, folder: Path) -> Path:
-        """Download one file to `folder/name`, verified.
+    @property
+    def url(self) -> str:
+        """The full address, for messages and other tools."""
+        return self.store.at(self.path)
 
-        Errors: `DamagedFile` (75) when it is not the file that the manifest promises.
+    def fetch(self, name: str, folder: Path) -> Path:
+        """Download one file to `folder/name` and verify it. Returns its path.
+
+        Errors: `InputError` (65) if the manifest has no such file, `DamagedFile` (75) if the content differs from it.
         """
-        item = self.manifest.files.get(name)
-        if item is None:
-            raise InputError(f"{self.store.at(self.path)} has no file {name}; it has {sorted(self.manifest.files)}")
+        file = self.manifest.files.get(name)
+        if file is None:
+            raise InputError(f"{self.url} has no file {name}; it has {sorted(self.manifest.files)}")
         target = folder / name
-        self.store.download(f"{self.path}/{item.key}", target)
-        if target.stat().st_size != item.size or file_sha256(target) != item.sha256:
+        self.store.download(f"{self.path}/{file.key}", target)
+        if target.stat().st_size != file.size or file_sha256(target) != file.sha256:
             target.unlink()
             raise DamagedFile(
-                f"{self.store.at(self.path)}/{item.key} is not the file that its manifest promises (SHA-256 {item.sha256}): "
-                f"remove {self.store.at(self.path)}/{MANIFEST} and run its job again"
+                f"{self.url}/{file.key} differs from its manifest (expected SHA-256 {file.sha256}): remove "
+                f"{self.url}/{MANIFEST} and run its job again"
             )
         return target
 
     def fetch_all(self, folder: Path, prefix: str = "") -> Path:
-        """Download every file whose name begins with `prefix` to `folder`, verified. Returns `folder / prefix`."""
+        """Download and verify every file whose name begins with `prefix`. Returns `folder / prefix`."""
         for name in self.names(prefix):
             self.fetch(name, folder)
         return folder / prefix if prefix else folder
 
     def names(self, prefix: str = "") -> list[str]:
-        """The names of the files, in order."""
+        """Return the sorted names of the files that begin with `prefix`."""
         return sorted(name for name in self.manifest.files if name.startswith(prefix))
 
 
+@dataclass(frozen=True)
+class Spec:
+    """The artifact that a job is to make.
+
+    `config` holds the settings that determine the content, `inputs` the digests of what it is made from. `added_inputs`
+    names inputs whose digests are known only while it is built: `build` adds them to `Draft.inputs`, and an existing
+    artifact is not compared by them.
+    """
+
+    store: Store
+    path: str
+    kind: str
+    config: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    added_inputs: Collection[str] = ()
+
+
 class Draft:
-    """An artifact in the making. Nobody sees it before `commit()`."""
+    """An artifact that is being built. It becomes visible with `commit()`. `inputs` may be added to until then."""
 
     def __init__(
         self, store: Store, path: str, kind: str, settings: Mapping[str, Any], inputs: Mapping[str, str]
     ) -> None:
-        self._store, self._path, self._kind = store, path, kind
-        self._settings, self._inputs = settings, inputs
+        self._store, self._path, self._kind, self._settings = store, path, kind, settings
         self._files: dict[str, File] = {}
-        self.settled = False
-        self.attempt = ATTEMPT + uuid.uuid4().hex[:12]
+        self.inputs = dict(inputs)
+        self.commit_started = False
+        self.attempt = ATTEMPT_PREFIX + uuid.uuid4().hex[:12]
 
     def add(self, name: str, path: Path) -> None:
-        """Upload a file under the name that readers will ask for."""
+        """Upload a file under the name that readers use."""
         key = f"{self.attempt}/{name}"
         self._store.upload(f"{self._path}/{key}", path)
         self._files[name] = File(key, path.stat().st_size, file_sha256(path))
 
     def add_folder(self, folder: Path, prefix: str = "") -> None:
-        """Upload every file below `folder`, named by its path in it after `prefix`."""
-        for path in sorted(item for item in folder.rglob("*") if item.is_file()):
+        """Upload every file below `folder`, named `prefix` and its relative path."""
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             self.add(prefix + path.relative_to(folder).as_posix(), path)
 
     def add_bytes(self, name: str, data: bytes, *, measured: bool = False) -> None:
-        """Upload bytes under the name that readers will ask for; `measured` as in `File`."""
+        """Upload bytes under the name that readers use; `measured` as in `File`."""
         key = f"{self.attempt}/{name}"
         self._store.write(f"{self._path}/{key}", data)
         self._files[name] = File(key, len(data), hashlib.sha256(data).hexdigest(), measured)
 
     def include(self, part: Artifact) -> None:
-        """Take over the files of a committed artifact that lies below this one, where they are."""
+        """List the files of a committed artifact below this one, without copying them."""
         below = part.path.removeprefix(f"{self._path}/")
-        for name, item in part.manifest.files.items():
-            self._files[name] = replace(item, key=f"{below}/{item.key}")
+        for name, file in part.manifest.files.items():
+            self._files[name] = replace(file, key=f"{below}/{file.key}")
 
     def commit(self, figures: Mapping[str, Any]) -> Artifact:
-        """Publish. Returns the artifact that stands: this one, or that of a twin which was first."""
-        manifest = Manifest(self._kind, self._settings, self._inputs, self._files, figures, self.attempt)
-        self.settled = True  # from here on the manifest may stand, whatever we hear of it: its files must stay
-        if not self._store.write_if_absent(f"{self._path}/{MANIFEST}", _to_json(manifest)):
-            standing = require(self._store, self._path, self._kind, "")
-            if standing.manifest.attempt != self.attempt:  # else it is ours: the answer to a first try was lost
-                log.fact("another attempt was first", artifact=self._store.at(self._path))
+        """Write the manifest. Returns the artifact that exists now: this one, or that of a writer who was first."""
+        manifest = self._manifest(figures)
+        if not self._store.write_if_absent(self._manifest_key, _to_json(manifest)):
+            existing = require(self._store, self._path, self._kind, "")
+            if existing.manifest.attempt != self.attempt:  # else the answer to our first try was lost
+                log.info("another writer committed first", artifact=existing.url)
                 self.discard()
-                return standing
-        with suppress(JobError):  # what dead attempts have left is litter, no harm
+                return existing
+        return self._committed(manifest)
+
+    def commit_in_place_of(self, etag: str, figures: Mapping[str, Any]) -> Artifact | None:
+        """Replace the manifest that has this ETag, in one write. Returns None if it was replaced or removed meanwhile."""
+        manifest = self._manifest(figures)
+        if not self._store.write_if_match(self._manifest_key, _to_json(manifest), etag):
+            existing = find(self._store, self._path)
+            if existing is None or existing.manifest.attempt != self.attempt:
+                self.discard()
+                return None
+        return self._committed(manifest)
+
+    def discard(self) -> None:
+        """Remove the files that this attempt has uploaded."""
+        for found in list(self._store.objects(f"{self._path}/{self.attempt}/")):
+            self._store.delete(found.key)
+
+    @property
+    def _manifest_key(self) -> str:
+        return f"{self._path}/{MANIFEST}"
+
+    def _manifest(self, figures: Mapping[str, Any]) -> Manifest:
+        self.commit_started = True  # the write may succeed although its answer is lost: the files must stay
+        return Manifest(self._kind, self._settings, self.inputs, self._files, figures, self.attempt)
+
+    def _committed(self, manifest: Manifest) -> Artifact:
+        with suppress(JobError):  # leftovers of dead attempts take space and harm nothing
             _sweep(self._store, self._path, manifest)
         return Artifact(self._store, self._path, manifest)
 
-    def discard(self) -> None:
-        """Remove what this attempt has uploaded."""
-        for item in list(self._store.objects(f"{self._path}/{self.attempt}/")):
-            self._store.delete(item.key)
+
+def make_once(spec: Spec, build: Callable[[Draft], Mapping[str, Any]], *, replace_outdated: bool = False) -> Artifact:
+    """Return the artifact of `spec`: the one that already exists, or the one that `build` makes now.
+
+    `build(draft)` adds the files and returns the figures. With `replace_outdated`, an artifact that was created with
+    different settings or inputs is replaced in one write; without it, it is an error. Errors: `ConfigurationError` (78)
+    naming each difference; those of `build`, after its uploads are removed.
+    """
+    for _ in range(REPLACE_ATTEMPTS):
+        existing, etag = _find_with_etag(spec.store, spec.path)
+        if existing is not None:
+            differences = _differences(spec, existing.manifest)
+            if not differences:
+                log.info("already done", artifact=existing.url, **_scalars(existing.manifest.figures))
+                return existing
+            if not replace_outdated:
+                raise _created_differently(existing, differences)
+        with draft(spec.store, spec.path, spec.kind, spec.config, spec.inputs) as work:
+            figures = build(work)
+            committed = work.commit(figures) if etag is None else work.commit_in_place_of(etag, figures)
+        if committed is not None:
+            log.info("committed", artifact=committed.url, **_scalars(committed.manifest.figures))
+            return committed
+    raise NotReadyError(f"{spec.store.at(spec.path)} was replaced {REPLACE_ATTEMPTS} times during this job: try again")
+
+
+def find_matching(spec: Spec) -> Artifact | None:
+    """Return the artifact of `spec`, or None if there is none yet.
+
+    Errors: `ConfigurationError` (78) if one exists that was created with different settings, naming each difference.
+    """
+    existing = find(spec.store, spec.path)
+    if existing is not None and (differences := _differences(spec, existing.manifest)):
+        raise _created_differently(existing, differences)
+    return existing
 
 
 @contextmanager
 def draft(
     store: Store, path: str, kind: str, settings: Mapping[str, Any], inputs: Mapping[str, str]
 ) -> Iterator[Draft]:
-    """A draft that cleans up after itself when the block ends with an error before it is committed."""
+    """Yield a draft whose uploads are removed if the block fails before the commit."""
     work = Draft(store, path, kind, settings, inputs)
     try:
         yield work
     except BaseException:
-        if not work.settled:
+        if not work.commit_started:
             with suppress(JobError):
                 work.discard()
         raise
 
 
 def find(store: Store, path: str) -> Artifact | None:
-    """The artifact at `path`, or None where no manifest stands."""
-    data = store.read(f"{path}/{MANIFEST}")
-    return None if data is None else Artifact(store, path, _from_json(data, store.at(path)))
+    """Return the artifact at `path`, or None if there is no manifest."""
+    return _find_with_etag(store, path)[0]
 
 
 def require(store: Store, path: str, kind: str, made_by: str) -> Artifact:
-    """The artifact at `path`, which must be there and of this kind.
+    """Return the artifact at `path`.
 
-    Errors: `NotReadyError` (75) where it is not there, with the command that makes it.
+    Errors: `NotReadyError` (75) if there is none, naming the command that makes it; `ConfigurationError` (78) if it is of
+    another kind.
     """
     found = find(store, path)
     if found is None:
-        raise NotReadyError(f"{store.at(path)} is not there yet: `skuscribe {made_by}` makes it")
+        raise NotReadyError(f"{store.at(path)} does not exist yet: `skuscribe {made_by}` makes it")
     if found.manifest.kind != kind:
-        raise ConfigurationError(f"{store.at(path)} is a {found.manifest.kind}, expected a {kind}")
-    return found
-
-
-def done(store: Store, path: str, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> Artifact | None:
-    """The artifact at `path` if it stands and was made with these settings from these inputs; None if there is none.
-
-    Errors: `ConfigurationError` (78) where it was made otherwise, naming each difference.
-    """
-    found = find(store, path)
-    if found is None:
-        return None
-    differences = [
-        f"{name} was {_short(old.get(name))}, now {_short(new.get(name))}"
-        for old, new in ((found.manifest.settings, settings), (found.manifest.inputs, inputs))
-        for name in sorted({*old, *new})
-        if old.get(name) != new.get(name)
-    ]
-    if differences:
-        raise ConfigurationError(
-            f"{store.at(path)} stands and was made otherwise: {'; '.join(differences)}. Choose another name, or "
-            f"remove {store.at(path)}/{MANIFEST} to make it again"
-        )
+        raise ConfigurationError(f"{store.at(path)} is an artifact of kind {found.manifest.kind}, expected {kind}")
     return found
 
 
 def remove(store: Store, path: str) -> None:
-    """Delete an artifact, its manifest first, so that no reader sees half of it."""
+    """Delete an artifact, its manifest first, so that no reader finds a part of it."""
     store.delete(f"{path}/{MANIFEST}")
-    for item in list(store.objects(f"{path}/")):
-        store.delete(item.key)
+    for found in list(store.objects(f"{path}/")):
+        store.delete(found.key)
 
 
 def digest_of(value: Any) -> str:
-    """The SHA-256 of a JSON value, written in one canonical way."""
+    """Return the SHA-256 of a JSON value in canonical form."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-@contextmanager
-def work_folder() -> Iterator[Path]:
-    """A folder of this process's own below TMPDIR, removed at the end."""
-    import tempfile
+def _find_with_etag(store: Store, path: str) -> tuple[Artifact | None, str | None]:
+    found = store.read_with_etag(f"{path}/{MANIFEST}")
+    if found is None:
+        return None, None
+    data, etag = found
+    return Artifact(store, path, _from_json(data, store.at(path))), etag
 
-    folder = Path(tempfile.mkdtemp(prefix="skuscribe-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+
+def _differences(spec: Spec, manifest: Manifest) -> list[str]:
+    """Return a phrase for each setting and input in which the manifest differs from the spec."""
+    inputs = {name: digest for name, digest in manifest.inputs.items() if name not in spec.added_inputs}
+    return [
+        f"{name} was {_shown(old.get(name))}, now {_shown(new.get(name))}"
+        for old, new in ((manifest.settings, spec.config), (inputs, spec.inputs))
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _created_differently(existing: Artifact, differences: list[str]) -> ConfigurationError:
+    return ConfigurationError(
+        f"{existing.url} already exists, created with different settings: {'; '.join(differences)}. Choose another name, "
+        f"or remove {existing.url}/{MANIFEST} to make it again"
+    )
 
 
 def _sweep(store: Store, path: str, manifest: Manifest) -> None:
-    """Remove what dead attempts and saved states have left below a committed artifact."""
-    keep = {f"{path}/{item.key}" for item in manifest.files.values()} | {f"{path}/{MANIFEST}"}
-    for item in list(store.objects(f"{path}/")):
-        below = item.key.removeprefix(f"{path}/")
-        if item.key not in keep and below.startswith((ATTEMPT, "state/")):
-            store.delete(item.key)
+    """Remove what dead attempts and checkpoints left below a committed artifact."""
+    keep = {f"{path}/{file.key}" for file in manifest.files.values()} | {f"{path}/{MANIFEST}"}
+    for found in list(store.objects(f"{path}/")):
+        below = found.key.removeprefix(f"{path}/")
+        if found.key not in keep and below.startswith((ATTEMPT_PREFIX, CHECKPOINT_FOLDER)):
+            store.delete(found.key)
+
+
+def _scalars(figures: Mapping[str, Any]) -> dict[str, log.Field]:
+    return {name: value for name, value in figures.items() if isinstance(value, str | int | float | bool)}
 
 
 def _to_json(manifest: Manifest) -> bytes:
     return json.dumps({**asdict(manifest), "digest": manifest.digest}, indent=1, ensure_ascii=False).encode()
 
 
-def _from_json(data: bytes, where: str) -> Manifest:
+def _from_json(data: bytes, url: str) -> Manifest:
     try:
         raw = json.loads(data)
-        files = {name: File(**item) for name, item in raw.pop("files").items()}
-        promised = raw.pop("digest")
+        files = {name: File(**file) for name, file in raw.pop("files").items()}
+        recorded = raw.pop("digest")
         manifest = Manifest(files=files, **raw)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
-            f"{where}/{MANIFEST} is no manifest of ours ({error}): remove it and run its job again"
+            f"{url}/{MANIFEST} is not a manifest of skuscribe ({error}): remove it and run its job again"
         ) from error
-    if manifest.digest != promised:
-        raise InputError(f"{where}/{MANIFEST} does not match its own digest: remove it and run its job again")
+    if manifest.digest != recorded:
+        raise InputError(f"{url}/{MANIFEST} does not match its own digest: remove it and run its job again")
     return manifest
 
 
-def _short(value: Any) -> str:
+def _shown(value: Any) -> str:
     text = "absent" if value is None else str(value)
-    return text if len(text) <= 80 else text[:12] + "…"
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:12] + "…"
+
+
+def done(store: Store, path: str, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> Artifact | None:
+    """TEMPORARY."""
+    return find_matching(Spec(store, path, "", settings, inputs))

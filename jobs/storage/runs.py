@@ -1,75 +1,53 @@
-"""A run: one chain of models, from a base model over the shards of one catalogue.
-
-runs/RUN/run.json   its frozen configuration, written once by whichever job needs it first
-runs/RUN/shard-00007/   one artifact a shard: model/..., metrics.jsonl
-"""
+"""A run: a chain of models, from a base model over the shards of one catalogue."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from jobs.process.errors import ConfigurationError, NotReadyError
-from jobs.storage import artifact
+from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact
+from jobs.storage.layout import Kind
 from jobs.storage.store import Store
 
-MODEL_PREFIX = "model/"
-METRICS_FILE = "metrics.jsonl"
-MODEL_KIND, SHARD_KIND = "model", "trained-shard"
 
-
-def model_path(name: str) -> str:
-    """Where a base model lives in the store."""
-    return f"models/{name}"
-
-
-def run_path(run: str) -> str:
-    """Where a run lives in the store."""
-    return f"runs/{run}"
-
-
-def shard_path(run: str, shard: int) -> str:
-    """Where the model that was trained on a shard lives in the store."""
-    return f"runs/{run}/shard-{shard:05d}"
-
-
-def freeze(store: Store, run: str, configuration: Mapping[str, Any]) -> None:
-    """Write `run.json`, or check that the one that stands says the same.
+def freeze(store: Store, run: str, config: Mapping[str, Any]) -> None:
+    """Write `run.json`, or check that the existing one has the same content.
 
     Errors: `ConfigurationError` (78) naming each setting that differs.
     """
-    key = f"{run_path(run)}/run.json"
-    data = json.dumps(configuration, indent=1, sort_keys=True).encode()
-    if store.write_if_absent(key, data):
+    key = layout.run_config_path(run)
+    if store.write_if_absent(key, json.dumps(config, indent=1, sort_keys=True).encode()):
         return
-    standing = read_configuration(store, run)
+    existing = read_config(store, run)
     differences = [
-        f"{name} was {standing.get(name)!r}, now {configuration.get(name)!r}"
-        for name in sorted({*standing, *configuration})
-        if standing.get(name) != configuration.get(name)
+        f"{name} was {existing.get(name)!r}, now {config.get(name)!r}"
+        for name in sorted({*existing, *config})
+        if existing.get(name) != config.get(name)
     ]
     if differences:
         raise ConfigurationError(
-            f"run {run!r} ({store.at(key)}) was started otherwise: {'; '.join(differences)}. "
-            "Give the new run a name of its own with --run"
+            f"run {run!r} ({store.at(key)}) was started with different settings: {'; '.join(differences)}. Give the new "
+            "run another name with --run"
         )
 
 
-def read_configuration(store: Store, run: str) -> dict[str, Any]:
-    """The frozen configuration of a run. Errors: `NotReadyError` (75) where the run has not begun."""
-    data = store.read(f"{run_path(run)}/run.json")
+def read_config(store: Store, run: str) -> dict[str, Any]:
+    """Return the frozen configuration of a run. Errors: `NotReadyError` (75) if the run has not started."""
+    data = store.read(layout.run_config_path(run))
     if data is None:
         raise NotReadyError(
-            f"run {run!r} has not begun in {store.at(run_path(run))}: `skuscribe train --run {run}` starts it"
+            f"run {run!r} has not started in {store.at(layout.run_path(run))}: `skuscribe train --run {run}` starts it"
         )
     return dict(json.loads(data))
 
 
 def trained_shard(store: Store, run: str, shard: int) -> Artifact:
-    """The committed artifact of a trained shard. Errors: `NotReadyError` (75) where it is not trained yet."""
-    return artifact.require(store, shard_path(run, shard), SHARD_KIND, f"train --run {run} --index {shard}")
+    """Return the artifact of a trained shard. Errors: `NotReadyError` (75) if it is not trained yet."""
+    path = layout.trained_shard_path(run, shard)
+    return artifact.require(store, path, Kind.TRAINED_SHARD, f"train --run {run} --index {shard}")
 
 
 def base_model(store: Store, name: str) -> Artifact:
-    """The committed base model. Errors: `NotReadyError` (75) where it has not been fetched."""
-    return artifact.require(store, model_path(name), MODEL_KIND, f"fetch-model --model {name}")
+    """Return the artifact of a base model. Errors: `NotReadyError` (75) if it has not been fetched."""
+    return artifact.require(store, layout.model_path(name), Kind.MODEL, f"fetch-model --model {name}")

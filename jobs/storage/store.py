@@ -1,15 +1,22 @@
-"""Objects in S3: the one place that talks to it.
+"""Objects in S3. No other module talks to S3.
 
-A missing service is `NotReadyError` (75), refused credentials or a missing bucket `ConfigurationError` (78); nothing is
-retried but what botocore itself retries (connection errors, 5xx, throttling).
+A service that does not answer is `NotReadyError` (75), refused credentials or a missing bucket `ConfigurationError` (78).
+botocore retries connection errors, 5xx and throttling; nothing else is retried.
 """
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import boto3.session
+from boto3.exceptions import S3UploadFailedError
+from boto3.s3.transfer import TransferConfig
+from botocore import exceptions as boto
+from botocore.config import Config
 
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
 
@@ -17,6 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MULTIPART_BYTES = 64 * 1024 * 1024
+CONFLICT_ATTEMPTS = 5
 _REFUSED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 
@@ -45,41 +53,38 @@ class Store:
             raise _as_job_error(error, self.url) from error
 
     def at(self, key: str) -> str:
-        """The full address of a key, for messages and for other tools."""
+        """Return the full address of a key, for messages and other tools."""
         return f"s3://{self.bucket}/{self._prefix}{key}"
 
     def read(self, key: str) -> bytes | None:
-        """An object's bytes, or None where there is none."""
+        """Return an object's bytes, or None if there is none."""
+        found = self.read_with_etag(key)
+        return None if found is None else found[0]
+
+    def read_with_etag(self, key: str) -> tuple[bytes, str] | None:
+        """Return an object's bytes and its ETag, which changes with its content; None if there is none."""
         try:
-            return self._client.get_object(Bucket=self.bucket, Key=self._prefix + key)["Body"].read()
+            answer = self._client.get_object(Bucket=self.bucket, Key=self._prefix + key)
+            return answer["Body"].read(), answer["ETag"]
         except Exception as error:
             if _code(error) in _MISSING:
                 return None
             raise self._translated(error, key) from error
 
     def write(self, key: str, data: bytes) -> None:
-        """Put an object, over what is there."""
+        """Put an object, replacing the one that exists."""
         self._put(key, data, {})
 
     def write_if_absent(self, key: str, data: bytes) -> bool:
-        """Put an object unless there is one: False when another writer was first."""
-        for _ in range(5):
-            try:
-                self._put(key, data, {"IfNoneMatch": "*"})
-                return True
-            except JobError as error:
-                cause = _code(error.__cause__) if error.__cause__ else None
-                if cause in {"412", "PreconditionFailed"}:
-                    return False
-                if cause in {"409", "ConditionalRequestConflict"}:
-                    continue  # another write of the same key was under way: ask again who won
-                raise
-        raise NotReadyError(f"five conditional writes of {self.at(key)} met a conflict: try again")
+        """Put an object unless there is one. Returns False if another writer was first."""
+        return self._put_conditionally(key, data, {"IfNoneMatch": "*"})
+
+    def write_if_match(self, key: str, data: bytes, etag: str) -> bool:
+        """Replace an object if it still has this ETag. Returns False if it was replaced or removed meanwhile."""
+        return self._put_conditionally(key, data, {"IfMatch": etag})
 
     def upload(self, key: str, path: Path) -> None:
-        """Put a file, in parts where it is large."""
-        from boto3.s3.transfer import TransferConfig
-
+        """Put a file, a large one in parts."""
         config = TransferConfig(multipart_threshold=MULTIPART_BYTES, multipart_chunksize=MULTIPART_BYTES)
         try:
             self._client.upload_file(str(path), self.bucket, self._prefix + key, Config=config)
@@ -87,7 +92,7 @@ class Store:
             raise self._translated(error, key) from error
 
     def download(self, key: str, path: Path) -> None:
-        """Fetch an object into a file. Errors: `NotReadyError` where there is none."""
+        """Download an object into a file. Errors: `NotReadyError` (75) if there is none."""
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._client.download_file(self.bucket, self._prefix + key, str(path))
@@ -95,7 +100,7 @@ class Store:
             raise self._translated(error, key) from error
 
     def objects(self, prefix: str) -> Iterator[StoredObject]:
-        """All objects whose key begins with `prefix`, in the order of their keys."""
+        """Yield all objects whose key begins with `prefix`, in the order of their keys."""
         try:
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=self._prefix + prefix
@@ -109,7 +114,7 @@ class Store:
             raise self._translated(error, prefix) from error
 
     def folders(self, prefix: str) -> list[str]:
-        """The names of the folders directly below `prefix`, which ends in a slash."""
+        """Return the names of the folders directly below `prefix`, which ends in a slash."""
         try:
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=self._prefix + prefix, Delimiter="/"
@@ -120,11 +125,24 @@ class Store:
         return [name.removeprefix(self._prefix + prefix).rstrip("/") for name in found]
 
     def delete(self, key: str) -> None:
-        """Remove an object; a missing one is no error."""
+        """Remove an object; a missing one is not an error."""
         try:
             self._client.delete_object(Bucket=self.bucket, Key=self._prefix + key)
         except Exception as error:
             raise self._translated(error, key) from error
+
+    def _put_conditionally(self, key: str, data: bytes, condition: dict[str, Any]) -> bool:
+        for _ in range(CONFLICT_ATTEMPTS):
+            try:
+                self._put(key, data, condition)
+                return True
+            except JobError as error:
+                cause = _code(error.__cause__) if error.__cause__ else None
+                if cause in {"412", "PreconditionFailed", *_MISSING}:
+                    return False
+                if cause not in {"409", "ConditionalRequestConflict"}:  # another write of the same key is under way
+                    raise
+        raise NotReadyError(f"{CONFLICT_ATTEMPTS} conditional writes of {self.at(key)} met a conflict: try again")
 
     def _put(self, key: str, data: bytes, condition: dict[str, Any]) -> None:
         try:
@@ -137,7 +155,7 @@ class Store:
 
 
 def open_input(url: str) -> Any:
-    """A readable binary stream of any s3:// object, for raw rows that live outside the store."""
+    """Return a binary stream of any s3:// object, such as raw rows outside the store."""
     bucket, _, key = url.removeprefix("s3://").partition("/")
     try:
         return _client().get_object(Bucket=bucket, Key=key)["Body"]
@@ -146,7 +164,7 @@ def open_input(url: str) -> Any:
 
 
 def head_input(url: str) -> tuple[str, int]:
-    """The ETag and the size in bytes of any s3:// object, without reading it."""
+    """Return the ETag and the size in bytes of any s3:// object, without reading it."""
     bucket, _, key = url.removeprefix("s3://").partition("/")
     try:
         found = _client().head_object(Bucket=bucket, Key=key)
@@ -156,40 +174,30 @@ def head_input(url: str) -> tuple[str, int]:
 
 
 def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _client() -> "S3Client":
-    import boto3.session
-    from botocore.config import Config
-
     config = Config(
         connect_timeout=5,
         read_timeout=60,
         retries={"mode": "standard", "total_max_attempts": 4},
         s3={"addressing_style": "path"} if _endpoint_is_custom() else {},
     )
-    return boto3.session.Session().client("s3", config=config)  # its own session: the default one keeps old credentials
+    return boto3.session.Session().client("s3", config=config)  # the default session would keep old credentials
 
 
 def _endpoint_is_custom() -> bool:
-    import os
-
     return bool(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))
 
 
 def _code(error: BaseException) -> str | None:
-    from botocore.exceptions import ClientError
-
-    return str(error.response["Error"].get("Code")) if isinstance(error, ClientError) else None
+    return str(error.response["Error"].get("Code")) if isinstance(error, boto.ClientError) else None
 
 
 def _as_job_error(error: Exception, where: str) -> Exception:
-    from boto3.exceptions import S3UploadFailedError
-    from botocore import exceptions as boto
-
     if isinstance(error, S3UploadFailedError) and isinstance(error.__context__, Exception):
         return _as_job_error(error.__context__, where)
     code = _code(error)
@@ -199,16 +207,18 @@ def _as_job_error(error: Exception, where: str) -> Exception:
             "AWS_SECRET_ACCESS_KEY or the pod's role, and what they may do"
         )
     if code == "NoSuchBucket":
-        return ConfigurationError(f"there is no bucket for {where}: create it, or correct --store (SKUSCRIBE_STORE)")
+        return ConfigurationError(
+            f"the bucket of {where} does not exist: create it, or correct --store (SKUSCRIBE_STORE)"
+        )
     if code in _MISSING:
-        return NotReadyError(f"{where} is not there")
+        return NotReadyError(f"{where} does not exist")
     if code in {"501", "NotImplemented"}:
         return ConfigurationError(
-            f"this S3 server has no conditional writes (If-None-Match), needed for {where}: "
-            "use one that has (AWS, R2, MinIO, SeaweedFS)"
+            f"this S3 server does not support conditional writes (If-None-Match), needed for {where}: "
+            "use one that does (AWS, R2, MinIO, SeaweedFS)"
         )
     if code in {"InvalidRequest", "InvalidArgument", "InvalidBucketName", "400"}:
-        return ConfigurationError(f"S3 calls the request for {where} invalid: {error}")
+        return ConfigurationError(f"S3 rejects the request for {where} as invalid: {error}")
     if code is not None:
         return NotReadyError(f"S3 answered {code} for {where}: try again later")
     if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError | boto.NoRegionError):

@@ -8,40 +8,19 @@ forbids tokens before the softmax, transformers after it.
 import copy
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from jobs.t5 import gpu
 from jobs.process import lifecycle
 from jobs.process.errors import ConfigurationError
+from jobs.t5 import gpu
+from jobs.t5.settings import Decoding, Precision
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
 
-Precision = Literal["auto", "int8", "bfloat16", "float32"]
 CPU_BATCH_TOKENS, GPU_BATCH_TOKENS = 8_192, 131_072
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How the next token is chosen. A penalty of 1 and an n-gram of 0 allow repetition."""
-
-    beam_size: int = 1
-    no_repeat_ngram: int = 3
-    repetition_penalty: float = 1.2
-    min_target_tokens: int = 8
-    max_target_tokens: int = 128
-
-    def stricter(self) -> "Decoding":
-        """The decoding for a second try: four beams, no pair of tokens twice, a higher penalty, three quarters as long."""
-        return replace(
-            self,
-            beam_size=max(self.beam_size, 4),
-            no_repeat_ngram=2,
-            repetition_penalty=self.repetition_penalty + 0.3,
-            max_target_tokens=max(self.max_target_tokens * 3 // 4, self.min_target_tokens),
-        )
 
 
 @dataclass(frozen=True)
@@ -67,7 +46,7 @@ class Device:
     batch_tokens: int
 
 
-def choose_device(precision: Precision, threads: int = 0, batch_tokens: int = 0) -> Device:
+def choose_device(precision: Precision, batch_tokens: int = 0) -> Device:
     """The GPU if there is one, else the CPU with one translation a core; 0 means as many as there are, or as fit."""
     import ctranslate2
 
@@ -77,7 +56,16 @@ def choose_device(precision: Precision, threads: int = 0, batch_tokens: int = 0)
     if chosen not in ctranslate2.get_supported_compute_types("cpu"):
         supported = ", ".join(sorted(ctranslate2.get_supported_compute_types("cpu")))
         raise ConfigurationError(f"--precision {chosen} cannot be computed on this CPU; it can do {supported}")
-    return Device("cpu", chosen, threads or len(os.sched_getaffinity(0)), batch_tokens or CPU_BATCH_TOKENS)
+    return Device("cpu", chosen, len(os.sched_getaffinity(0)), batch_tokens or CPU_BATCH_TOKENS)
+
+
+def generation_config(precision: Precision, prompt_max_tokens: int, decoding: Decoding) -> dict[str, Any]:
+    """Return what determines the generated text, as manifests record it. Threads and batch sizes do not change it."""
+    return {
+        "prompt_max_tokens": prompt_max_tokens,
+        "precision": choose_device(precision).precision,
+        **asdict(decoding),
+    }
 
 
 def convert(

@@ -27,6 +27,12 @@ def described(*, required: bool) -> str:
     return f"none (torch {torch.__version__}): training and describing use {os.cpu_count()} CPU cores"
 
 
+def require(required: bool) -> None:
+    """Check the GPU if one is required. Errors: `ConfigurationError` (78) if none works."""
+    if required:
+        described(required=True)
+
+
 def load_cublas() -> None:
     """Load the cuBLAS that CTranslate2 calls: that of CUDA 12, from its package, for torch brings that of CUDA 13.
 

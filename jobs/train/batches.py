@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from jobs.train.recipes import Recipe
 from jobs.process.errors import ConfigurationError
+from jobs.train.recipes import Recipe
 
 if TYPE_CHECKING:
     import datasets

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.process import log
+from jobs.process import folders, log
 from jobs.process.errors import InputError, NotReadyError
 from jobs.storage import artifact
 from jobs.storage.artifact import DamagedFile
@@ -64,7 +64,7 @@ def save(place: Place, progress: Progress, model: "torch.nn.Module", optimizer: 
     """Store the state after `progress.step` steps, then remove the older ones. A twin's newer state is left alone."""
     path = place.at(progress.step)
     newest = path.rsplit("/", 1)[1]
-    with artifact.work_folder() as work:
+    with folders.temporary_folder() as work:
         _write(work, progress, model, optimizer)
         try:
             with artifact.draft(place.store, path, KIND, place.settings, place.inputs) as draft:

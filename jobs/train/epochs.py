@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from jobs.train import batches, throughput, validation
-from jobs.train.trainer import Course, Measure
-from jobs.train.checkpoint import Progress
 from jobs.process import log
+from jobs.train import batches, throughput, validation
+from jobs.train.checkpoint import Progress
+from jobs.train.trainer import Course, Measure
 
 if TYPE_CHECKING:
     import datasets
@@ -37,7 +37,7 @@ def measuring(
         )
         record = _of_training(course, model, epoch, progress) | {"validation_loss": loss}
         record |= asdict(rouge) if rouge else dict.fromkeys(ROUGES)
-        log.fact("epoch done", **record)
+        log.info("epoch done", **record)
         return record
 
     return measure

@@ -14,98 +14,26 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, model_validator
-
-from jobs.train import batches, model_card, recipes, checkpoint as training_state
-from jobs.t5 import models
-from jobs.train.recipes import Recipe, RecipeName
-from jobs.train.checkpoint import Place
-from jobs.steps import RetrievalShare
-from jobs.process import lifecycle, log
+from jobs.process import folders, lifecycle, log
 from jobs.process.errors import ConfigurationError, InputError
-from jobs.process.settings import Name, unit
-from jobs.storage import artifact, catalogue, runs
+from jobs.retrieval.settings import PROMPT_TOKENS
+from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.store import Store
+from jobs.t5 import gpu, models
+from jobs.train import batches, model_card, recipes
+from jobs.train import checkpoint as training_state
 from jobs.train import prompts as training_prompts
-from jobs.retrieval.settings import PROMPT_TOKENS, ModelSettings
+from jobs.train.checkpoint import Place
+from jobs.train.recipes import Recipe
+from jobs.train.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
 
     from jobs.train.trainer import Course, Measure
-
-OF_RECIPE = "Default: the recipe's."
-
-
-class Settings(ModelSettings):
-    """What `train` can be told."""
-
-    catalogue: Name = Field("main", description="The catalogue to train on.")
-    run: Name = Field("main", description="The name of the chain of models.")
-    model: Name = Field("base", description="The base model of the first shard.")
-    recipe: RecipeName = Field("fast", description="`fast`, or `reference`: what the notebooks did.")
-    seed: int = Field(13, ge=0, lt=2**32, description="Decides the order of the rows, and dropout.")
-    retrieval_share: RetrievalShare = 0.0
-    epochs: int | None = Field(
-        None, ge=1, le=1000, description=f"How often each row is seen. {OF_RECIPE}", json_schema_extra=unit("epochs")
-    )
-    learning_rate: float | None = Field(None, gt=0, le=1, description=f"The highest learning rate. {OF_RECIPE}")
-    weight_decay: float | None = Field(None, ge=0, le=1, description=f"AdamW's weight decay. {OF_RECIPE}")
-    warmup: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description=f"Over what share of the steps the learning rate rises. {OF_RECIPE}",
-        json_schema_extra=unit("share of all steps"),
-    )
-    batch_rows: int | None = Field(
-        None, ge=1, le=4096, description=f"Batches of so many rows. {OF_RECIPE}", json_schema_extra=unit("rows")
-    )
-    target_tokens_per_batch: int | None = Field(
-        None,
-        ge=64,
-        le=1_000_000,
-        description=f"Batches of so many target tokens, in place of rows. {OF_RECIPE}",
-        json_schema_extra=unit("tokens"),
-    )
-    gradient_accumulation: int | None = Field(
-        None, ge=1, le=1024, description=f"Batches per optimizer step. {OF_RECIPE}", json_schema_extra=unit("batches")
-    )
-    max_source_tokens: int | None = Field(
-        None,
-        ge=8,
-        le=4096,
-        description=f"Prompts are cut there. {OF_RECIPE[:-1]}, or {PROMPT_TOKENS} with --retrieval-share.",
-        json_schema_extra=unit("tokens"),
-    )
-    max_target_tokens: int | None = Field(
-        None, ge=8, le=4096, description=f"Descriptions are cut there. {OF_RECIPE}", json_schema_extra=unit("tokens")
-    )
-    max_gradient_norm: float | None = Field(
-        None, gt=0, description=f"Longer gradients are scaled down to it. {OF_RECIPE}"
-    )
-    rouge_rows: int = Field(
-        200,
-        ge=0,
-        le=100_000,
-        description="After each epoch, answer so many test rows for ROUGE.",
-        json_schema_extra=unit("rows"),
-    )
-    rouge_max_tokens: int = Field(
-        128, ge=1, le=1024, description="Those answers are cut there.", json_schema_extra=unit("tokens")
-    )
-    save_every_seconds: float = Field(
-        300, ge=0, description="How often a state to go on from is saved.", json_schema_extra=unit("seconds")
-    )
-
-    @model_validator(mode="after")
-    def _one_way_to_fill_batches(self) -> "Settings":
-        if self.batch_rows is not None and self.target_tokens_per_batch is not None:
-            raise ValueError("--batch-rows and --target-tokens-per-batch exclude each other: give one")
-        return self
 
 
 @dataclass(frozen=True)
@@ -165,17 +93,21 @@ def _recipe(settings: Settings) -> Recipe:
 
 
 def _train_shard(settings: Settings, chain: Chain, shard: int) -> None:
-    store, path, decisive = chain.store, runs.shard_path(settings.run, shard), {**chain.decisive, "shard": shard}
+    store, path, decisive = (
+        chain.store,
+        layout.trained_shard_path(settings.run, shard),
+        {**chain.decisive, "shard": shard},
+    )
     if _already_done(store, path, decisive, chain.origins):
         return
     parent = chain.base if shard == 0 else _parent(store, settings.run, shard - 1, chain.base)
-    with artifact.work_folder() as work, lifecycle.deferred() as stop:
+    with folders.temporary_folder() as work, lifecycle.deferred() as stop:
         table = chain.products.read_shard(shard, work)
         shown = _shown(settings, chain, shard, table) if settings.retrieval_share else None
         inputs = {**chain.origins, "parent": parent.digest} | ({"neighbours": shown.digest} if shown else {})
         place = Place(store, path, decisive, inputs)
-        folder = parent.fetch_all(work / "parent", runs.MODEL_PREFIX if shard else "")
-        settings.check_gpu()
+        folder = parent.fetch_all(work / "parent", layout.MODEL_PREFIX if shard else "")
+        gpu.require(settings.require_gpu)
         model, tokenizer = _load(folder)
         prompts = training_prompts.prompts(table, shown, work)
         course, measure = _prepare(settings, chain.recipe, shard, table, prompts, model, tokenizer, place)
@@ -199,7 +131,7 @@ def _already_done(store: Store, path: str, decisive: Mapping[str, Any], origins:
     if standing is None:
         return False
     artifact.done(store, path, decisive, {**standing.manifest.inputs, **origins})
-    log.fact("already done", artifact=store.at(path), validation_loss=standing.manifest.figures.get("validation_loss"))
+    log.info("already done", artifact=store.at(path), validation_loss=standing.manifest.figures.get("validation_loss"))
     return True
 
 
@@ -245,7 +177,8 @@ def _prepare(
     place: Place,
 ) -> "tuple[Course, Measure]":
     """Tokens, plan and what is measured after each epoch."""
-    from jobs.train import epochs, trainer as training
+    from jobs.train import epochs
+    from jobs.train import trainer as training
 
     contents, sides = table["content"].to_pylist(), table["split"].to_pylist()
     halves = {
@@ -278,9 +211,9 @@ def _prepare(
 def _commit(place: Place, child: Path, records: list[dict[str, Any]], figures: dict[str, Any]) -> None:
     """Publish the child, then forget the states: the artifact sweeps them, and ours may be newer than a twin's."""
     lines = "".join(json.dumps(record) + "\n" for record in records)
-    with artifact.draft(place.store, place.path, runs.SHARD_KIND, place.settings, place.inputs) as draft:
-        draft.add_folder(child, runs.MODEL_PREFIX)
-        draft.add_bytes(runs.METRICS_FILE, lines.encode(), measured=True)
+    with artifact.draft(place.store, place.path, layout.Kind.TRAINED_SHARD, place.settings, place.inputs) as draft:
+        draft.add_folder(child, layout.MODEL_PREFIX)
+        draft.add_bytes(layout.METRICS_FILE, lines.encode(), measured=True)
         draft.commit(records[-1] | figures)
     training_state.remove_all(place)
-    log.fact("shard trained", artifact=place.store.at(place.path), validation_loss=records[-1]["validation_loss"])
+    log.info("shard trained", artifact=place.store.at(place.path), validation_loss=records[-1]["validation_loss"])

@@ -12,16 +12,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.storage.columns import number_column
-from jobs.t5.prompt import prompt
 from jobs.process import log
-from jobs.retrieval import neighbours as retrieval
-from jobs.storage import artifact, runs
-from jobs.storage.artifact import Artifact
-from jobs.storage.store import Store
 from jobs.retrieval import neighbourhood
+from jobs.retrieval import neighbours as retrieval
 from jobs.retrieval.neighbourhood import Neighbourhood
-from jobs.describe.titles import Title
+from jobs.storage import artifact, layout
+from jobs.storage.artifact import Artifact
+from jobs.storage.catalogue import Title
+from jobs.storage.columns import number_column
+from jobs.storage.store import Store
+from jobs.t5.prompt import prompt
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,7 +48,7 @@ def neighbours(
     """
     import numpy as np
 
-    path = f"{runs.run_path(run)}/neighbours/shard-{shard:05d}"
+    path = f"{layout.run_path(run)}/neighbours/shard-{shard:05d}"
     decisive, inputs = {**asdict(choice), "shard": shard}, {"catalogue": catalogue_digest}
     standing = artifact.done(store, path, decisive, inputs)
     if standing is not None:
@@ -61,7 +61,7 @@ def neighbours(
     with artifact.draft(store, path, KIND, decisive, inputs) as draft:
         draft.add_bytes(FILE, _parquet(shown.tolist(), texts))
         made = draft.commit({"rows": len(texts)})
-    log.fact("neighbours found", artifact=store.at(path), rows=len(texts))
+    log.info("neighbours found", artifact=store.at(path), rows=len(texts))
     return made
 
 

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobs.train import batches, checkpoint as training_state
-from jobs.t5 import loss as lean_loss
-from jobs.train.batches import Lengths, Plan
-from jobs.train.recipes import Recipe
-from jobs.train.checkpoint import Place, Progress
 from jobs.process import log
 from jobs.process.errors import InputError
 from jobs.process.lifecycle import Stop
+from jobs.t5 import loss as lean_loss
+from jobs.train import batches
+from jobs.train import checkpoint as training_state
+from jobs.train.batches import Lengths, Plan
+from jobs.train.checkpoint import Place, Progress
+from jobs.train.recipes import Recipe
 
 if TYPE_CHECKING:
     import datasets
@@ -83,7 +84,7 @@ def train(course: Course, model: "T5ForConditionalGeneration", measure: Measure,
     restored = training_state.restore(course.place, model, optimizer, work / "state")
     progress = restored or Progress()
     if restored:
-        log.fact("going on from a saved state", shard=course.shard, step=progress.step, steps=len(course.plan.steps))
+        log.info("going on from a saved state", shard=course.shard, step=progress.step, steps=len(course.plan.steps))
 
     def set_random_states() -> None:
         training_state.restore_random(work / "state") if restored else _seed(course.seed)
@@ -158,7 +159,7 @@ class _Driver:
         if (due or self._stop.requested) and self._progress.step > self._saved_step:
             self._read_sums()
             training_state.save(self._course.place, self._progress, self._model, self._optimizer)
-            log.fact("state saved", shard=self._course.shard, step=self._progress.step)
+            log.info("state saved", shard=self._course.shard, step=self._progress.step)
             self._saved_step = self._progress.step
             self._clock = self._saved_at = time.monotonic()
         self._stop.check()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jobs.quality import metrics
-from jobs.train import batches
 from jobs.t5 import loss as lean_loss
+from jobs.train import batches
 from jobs.train.batches import Lengths, Rows
 
 if TYPE_CHECKING:

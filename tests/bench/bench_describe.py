@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.quality import metrics
-from jobs.t5 import models, tiny
+from jobs.t5 import generation, models, tiny
+from jobs.t5.generation import Writer
 from jobs.t5.prompt import prompt
-from jobs.t5 import generation
-from jobs.t5.generation import Decoding, Writer
+from jobs.t5.settings import Decoding
 from tests.factories import product
 
 if TYPE_CHECKING:

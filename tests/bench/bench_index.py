@@ -20,7 +20,7 @@ from pathlib import Path
 
 from jobs.local import services
 from jobs.retrieval.encoder import DEFAULT_ENCODER, text_to_embed
-from jobs.storage import artifact, catalogue
+from jobs.storage import artifact, catalogue, layout
 from jobs.storage.catalogue import Product
 from jobs.storage.store import Store
 from tests.factories import product, write_products
@@ -58,9 +58,9 @@ def main() -> None:
             os.environ |= services.read_environment(work / "services")
             path = write_products(work / "held-out.parquet", _products(arguments.input, arguments.rows))
             with artifact.draft(
-                Store("s3://skuscribe/bench"), catalogue.path_of("main"), catalogue.KIND, {}, {}
+                Store("s3://skuscribe/bench"), layout.catalogue_path("main"), layout.Kind.CATALOGUE, {}, {}
             ) as draft:
-                draft.add(f"{catalogue.HELD_OUT}.parquet", path)
+                draft.add(layout.HELD_OUT_FILE, path)
                 draft.commit({})
             results = [_alone(rival, path) for rival in (OURS, RIVAL)]
         finally:
@@ -100,11 +100,12 @@ def _alone(name: str, products: Path) -> Result:
 def _ours() -> Result:
     import safetensors.torch  # noqa: F401 - the libraries of both are there before the clock starts
 
-    from jobs.index import job as index
     from jobs.database.connection import session
+    from jobs.index import job as index
+    from jobs.index import settings as index_settings
 
     started = time.monotonic()
-    index.run(index.Settings(store="s3://skuscribe/bench"))
+    index.run(index_settings.Settings(store="s3://skuscribe/bench"))
     seconds = time.monotonic() - started
     with session(read_only=True) as connection:
         query = "SELECT b.rows, b.recall_at_10 ->> ef_search::text, b.ef_search FROM skuscribe.index_build b"

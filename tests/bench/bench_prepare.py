@@ -25,16 +25,16 @@ from typing import Any
 
 import psutil
 
-from jobs.prepare import job as prepare
 from jobs.local import services
+from jobs.prepare import job as prepare
 from jobs.prepare import rows
-from jobs.storage import sources
+from jobs.prepare import settings as prepare_settings
 from jobs.prepare.cleaned_rows import Rules, judged_rows, product_batch
-from jobs.text.cleaning import clean_thoroughly
-from jobs.sample import sample_rows
 from jobs.process.parallel import ordered
-from jobs.storage import catalogue
+from jobs.sample import sample_rows
+from jobs.storage import catalogue, sources
 from jobs.storage.store import Store
+from jobs.text.cleaning import clean_thoroughly
 
 GOAL, MEMORY_GOAL_MB = 10.0, 500
 RIVAL, CLEANING, WHOLE = "pandas read_json, apply", "skuscribe, read and clean", "skuscribe prepare, all of it"
@@ -183,7 +183,7 @@ def read_and_clean(chunk: rows.Chunk) -> tuple[int, Any]:
 
 
 def _whole(path: Path, _folder: Path, processes: int) -> Done:
-    settings = prepare.Settings(input=str(path), store="s3://skuscribe/bench", processes=processes)
+    settings = prepare_settings.Settings(input=str(path), store="s3://skuscribe/bench", processes=processes)
     prepare.run(settings)
     figures = catalogue.require(Store(settings.store), settings.catalogue).artifact.manifest.figures
     return Done(figures["read"], figures["kept"], [])

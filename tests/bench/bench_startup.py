@@ -12,8 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from jobs.local import services
 from jobs import sample
+from jobs.local import services
 
 GOAL_SECONDS = 1.0
 REPEATS = 5

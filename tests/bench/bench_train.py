@@ -17,15 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from jobs.local import services
-from jobs.train import batches, trainer as training, validation
-from jobs.t5 import models, tiny
-from jobs.train.batches import Lengths, Plan
-from jobs.t5.prompt import prompt
-from jobs.train.recipes import FAST, REFERENCE, Recipe
-from jobs.train.trainer import Course
-from jobs.train.checkpoint import Place, Progress
 from jobs.process import lifecycle
 from jobs.storage.store import Store
+from jobs.t5 import models, tiny
+from jobs.t5.prompt import prompt
+from jobs.train import batches, validation
+from jobs.train import trainer as training
+from jobs.train.batches import Lengths, Plan
+from jobs.train.checkpoint import Place, Progress
+from jobs.train.recipes import FAST, REFERENCE, Recipe
+from jobs.train.trainer import Course
 from tests.factories import product
 
 LOOKS_PER_EPOCH = 4

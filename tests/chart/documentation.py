@@ -44,7 +44,7 @@ def key_of(step: str) -> str:
 
 def settings_of(step: plan.Step) -> type[Settings]:
     """The settings of the job behind a step."""
-    module = next(command.module for command in COMMANDS if command.name == step.command)
+    module = next(command.settings for command in COMMANDS if command.name == step.command)
     return import_module(module).Settings  # type: ignore[no-any-return]  # found by name
 
 

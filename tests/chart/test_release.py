@@ -6,8 +6,8 @@ import subprocess
 import kubernetes_validate
 import pytest
 
-from jobs.pipeline import job as pipeline
 from jobs import steps as plan
+from jobs.pipeline import settings as pipeline_settings
 
 from .documentation import CHART
 from .rendering import DEMO, HELM, PROD, Manifest, environment_of, of_kind, pods, render
@@ -243,7 +243,7 @@ def test_the_pipeline_is_told_which_template_of_each_step_is_this_revision_s(rel
     assert dict(item.split("=") for item in told.split(",")) == {
         name.split("-", 1)[1]: mark for name, mark in marks.items()
     }
-    assert pipeline.Settings(templates=told)
+    assert pipeline_settings.Settings(templates=told)
 
 
 @pytest.mark.parametrize("name", ["123", "my.release", "1.5"])

@@ -4,9 +4,9 @@ import threading
 from dataclasses import dataclass, field
 
 from jobs import steps as plan
-from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.pipeline.cluster import JOBS, PODS, Cluster, Gone, Json, Resource
 from jobs.pipeline.termination import INDEX_LABEL
+from jobs.process.errors import ConfigurationError, NotReadyError
 
 from . import simulation
 

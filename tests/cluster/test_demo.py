@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jobs import __version__, steps as plan
+from jobs import __version__
+from jobs import steps as plan
 from tests.readme import ROOT, blocks
 
 from . import kube

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from jobs.pipeline import job as pipeline
-from jobs.process.errors import ConfigurationError
+from jobs.pipeline import settings as pipeline_settings
 from jobs.pipeline.cluster import CRONJOBS, JOBS, Cluster, Json
 from jobs.pipeline.termination import StepFailed
+from jobs.process.errors import ConfigurationError
 
 from . import kube
 from .recorder import NEEDS, Recorder, revision, step_of
@@ -20,7 +21,9 @@ pytestmark = pytest.mark.usefixtures("simulated")
 
 
 def run_pipeline(cluster: Cluster, release: str = "demo", steps: str = "") -> None:
-    pipeline.run(pipeline.Settings(release=release, namespace=cluster.namespace, steps=steps, patience_seconds=60))
+    pipeline.run(
+        pipeline_settings.Settings(release=release, namespace=cluster.namespace, steps=steps, patience_seconds=60)
+    )
 
 
 def rules(job_verbs: list[str]) -> list[Json]:

@@ -8,9 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from jobs.database import connection as database
 from jobs.local import postgres
 from jobs.process.errors import ConfigurationError, NotReadyError
-from jobs.database import connection as database
 
 PACKAGED = Path(database.__file__).parents[2] / "sql"
 

@@ -7,9 +7,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from jobs.index import job as index
-from jobs.local import postgres
 from jobs.database import connection as db
+from jobs.index import job as index
+from jobs.index import settings as index_settings
+from jobs.local import postgres
 from jobs.storage.store import Store
 from tests.factories import product
 from tests.index.test_job import HELD_OUT, PRODUCTS, commit
@@ -23,7 +24,7 @@ STRANGER = replace(
 @pytest.fixture
 def reader(store: Store, database: str, environment: dict[str, str]) -> Iterator["psycopg.Connection[Any]"]:
     commit(store, [*PRODUCTS, TWIN, STRANGER], HELD_OUT)
-    index.run(index.Settings(store=store.url))
+    index.run(index_settings.Settings(store=store.url))
     with db.session() as owner:
         for number, flags in ((60, []), (61, ["repeated"]), (62, ["repeated", "invented-number"])):
             owner.execute(db.statement("write_description"), description(number, flags))

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from jobs.describe import describer as describing
+from jobs.describe.describer import Describer
 from jobs.retrieval.neighbours import Neighbour
 from jobs.storage import runs
-from jobs.describe import describer as describing
+from jobs.storage.catalogue import Title
 from jobs.t5 import generation
-from jobs.describe.describer import Describer
-from jobs.t5.generation import Answer, Decoding
-from jobs.describe.titles import Title
+from jobs.t5.generation import Answer
+from jobs.t5.settings import Decoding
 from tests.ready import NAME, Ready
 
 DEVICE = generation.Device("cpu", "int8", 1, 2048)

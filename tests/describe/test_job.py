@@ -11,12 +11,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.describe import job as describe
-from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.database import connection as database
-from jobs.storage import artifact, catalogue, runs
+from jobs.describe import job as describe
+from jobs.describe import settings as describe_settings
+from jobs.process.errors import ConfigurationError, InputError, NotReadyError
+from jobs.storage import artifact, layout, runs
 from jobs.storage.artifact import Artifact
-from jobs.describe import batch as batch_files
 from tests.ready import HELD_OUT, NAME, SHARDS, Ready
 
 SHORT = {"answer_max_tokens": 16, "threads": 1}
@@ -25,8 +25,8 @@ SHORT = {"answer_max_tokens": 16, "threads": 1}
 def described(ready: Ready, batch: str, **chosen: Any) -> Artifact | None:
     """What stands after a run of `describe`."""
     values = {"store": ready.store.url, "catalogue": NAME, "run": NAME, "batch": batch, **SHORT, **chosen}
-    describe.run(describe.Settings.model_validate(values))
-    return artifact.find(ready.store, batch_files.path_of(batch))
+    describe.run(describe_settings.Settings.model_validate(values))
+    return artifact.find(ready.store, layout.export_path(batch))
 
 
 def rows_of(batch: Artifact, folder: Path) -> list[dict[str, Any]]:
@@ -146,10 +146,10 @@ def test_parts_done_by_indexes_are_those_done_in_order(ready: Ready, tmp_path: P
 
 def test_a_finished_part_is_not_described_again(ready: Ready, capsys: pytest.CaptureFixture[str]) -> None:
     described(ready, "resumed", part_rows=5, index=0)
-    first = artifact.find(ready.store, batch_files.part_path("resumed", 0))
+    first = artifact.find(ready.store, layout.export_part_path("resumed", 0))
     capsys.readouterr()
     described(ready, "resumed", part_rows=5)
-    assert artifact.find(ready.store, batch_files.part_path("resumed", 0)) == first
+    assert artifact.find(ready.store, layout.export_part_path("resumed", 0)) == first
     parts = [json.loads(line)["part"] for line in capsys.readouterr().err.splitlines() if "part described" in line]
     assert parts == [1, 2]
 
@@ -240,7 +240,7 @@ def test_what_is_not_there_yet_is_worth_a_retry(ready: Ready) -> None:
         described(ready, "early", run="other")
     with pytest.raises(NotReadyError, match="prepare --catalogue other"):
         described(ready, "early", catalogue="other")
-    unindexed = artifact.Draft(ready.store, catalogue.path_of("unindexed"), catalogue.KIND, {}, {})
+    unindexed = artifact.Draft(ready.store, layout.catalogue_path("unindexed"), layout.Kind.CATALOGUE, {}, {})
     unindexed.add_bytes("shard-00000.parquet", b"")
     unindexed.add_bytes("shard-00001.parquet", b"")
     unindexed.commit({})

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.process.errors import ConfigurationError, InputError, NotReadyError
-from jobs.storage.store import Store
 from jobs.describe import titles
-from jobs.describe.titles import Title, TitleFile
+from jobs.describe.titles import TitleFile
+from jobs.process.errors import ConfigurationError, InputError, NotReadyError
+from jobs.storage.catalogue import Title
+from jobs.storage.store import Store
 from tests.factories import write_catalogue
 
 

@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.evaluate import job as evaluate
-from jobs.quality import metrics
 from jobs.evaluate import scorecard
+from jobs.evaluate import settings as evaluate_settings
 from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.quality import metrics
 from jobs.storage import artifact, catalogue, runs
 from jobs.storage.artifact import Artifact
 from tests.ready import HELD_OUT, NAME, SHARDS, Ready
@@ -21,7 +22,7 @@ NAMES = ["base", "base-retrieval", "shard-00000", "shard-00001", "shard-00001-re
 
 
 def evaluated(ready: Ready, **chosen: Any) -> None:
-    evaluate.run(evaluate.Settings.model_validate({"store": ready.store.url, **CHOSEN, **chosen}))
+    evaluate.run(evaluate_settings.Settings.model_validate({"store": ready.store.url, **CHOSEN, **chosen}))
 
 
 def stage(ready: Ready, name: str) -> Artifact:

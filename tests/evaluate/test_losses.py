@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from jobs.evaluate import losses
+from jobs.storage.catalogue import TRAIN
 from jobs.t5 import models, tiny
 from jobs.t5.prompt import prompt
-from jobs.storage.catalogue import TRAIN
 from tests.factories import product
 
 

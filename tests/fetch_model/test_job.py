@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 
 from jobs.fetch_model import job as fetch_model
-from jobs.t5 import models
+from jobs.fetch_model import settings as fetch_model_settings
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.storage import runs
 from jobs.storage.store import Store
+from jobs.t5 import models
 from tests.factories import write_catalogue
 
 
 def fetch(store: Store, **settings: Any) -> None:
-    fetch_model.run(fetch_model.Settings.model_validate({"store": store.url, **settings}))
+    fetch_model.run(fetch_model_settings.Settings.model_validate({"store": store.url, **settings}))
 
 
 @pytest.fixture
@@ -198,7 +199,7 @@ def test_a_tokenizer_too_large_for_the_model_is_a_bad_input(store: Store, tiny_f
 
 def test_a_tokenizer_for_a_model_that_has_one_is_refused() -> None:
     with pytest.raises(ValueError, match="--tokenizer goes with --source tiny alone"):
-        fetch_model.Settings.model_validate({"source": "google/flan-t5-small", "tokenizer": "somewhere"})
+        fetch_model_settings.Settings.model_validate({"source": "google/flan-t5-small", "tokenizer": "somewhere"})
 
 
 def test_a_folder_is_told_by_its_files_wherever_it_lies(store: Store, tiny_folder: Path, tmp_path: Path) -> None:

@@ -19,13 +19,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs import cli
+from jobs.database.connection import session
+from jobs.index import hnsw, product_table
 from jobs.index import job as index
+from jobs.index import settings as index_settings
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.process.settings import parse
-from jobs.index import hnsw, product_table
-from jobs.database.connection import session
 from jobs.retrieval.encoder import Encoder
-from jobs.storage import artifact, catalogue
+from jobs.storage import artifact, catalogue, layout
 from jobs.storage.catalogue import Product
 from jobs.storage.store import Store
 from tests.factories import product
@@ -36,19 +37,21 @@ HELD_OUT = [product(number, "held-out") for number in range(60, 70)]
 
 def commit(store: Store, *files: Sequence[Product]) -> None:
     """Put a catalogue in the place of the one before: its shards, and as the last one its held-out set."""
-    artifact.remove(store, catalogue.path_of("main"))
-    names = [catalogue.shard_file(shard) for shard in range(len(files) - 1)] + [f"{catalogue.HELD_OUT}.parquet"]
-    with artifact.draft(store, catalogue.path_of("main"), catalogue.KIND, {"made_by": "a test"}, {}) as draft:
+    artifact.remove(store, layout.catalogue_path("main"))
+    names = [layout.shard_file(shard) for shard in range(len(files) - 1)] + [layout.HELD_OUT_FILE]
+    with artifact.draft(
+        store, layout.catalogue_path("main"), layout.Kind.CATALOGUE, {"made_by": "a test"}, {}
+    ) as draft:
         for name, products in zip(names, files, strict=True):
             buffer = io.BytesIO()
             rows = [vars(item) for item in products]
-            pq.write_table(pa.Table.from_pylist(rows, schema=catalogue.product_schema()), buffer)
+            pq.write_table(pa.Table.from_pylist(rows, schema=catalogue.PRODUCT_SCHEMA), buffer)
             draft.add_bytes(name, buffer.getvalue())
         draft.commit({})
 
 
 def build(store: Store, **settings: Any) -> None:
-    index.run(index.Settings(store=store.url, **settings))
+    index.run(index_settings.Settings(store=store.url, **settings))
 
 
 def ask(query: str) -> list[tuple[Any, ...]]:
@@ -172,11 +175,11 @@ def test_a_second_catalogue_stands_beside_the_first_and_takes_the_vectors_that_a
 ) -> None:
     commit(store, PRODUCTS, HELD_OUT)
     build(store)
-    with artifact.draft(store, catalogue.path_of("second"), catalogue.KIND, {}, {}) as draft:
+    with artifact.draft(store, layout.catalogue_path("second"), layout.Kind.CATALOGUE, {}, {}) as draft:
         buffer = io.BytesIO()
         rows = [vars(item) for item in HELD_OUT]
-        pq.write_table(pa.Table.from_pylist(rows, schema=catalogue.product_schema()), buffer)
-        draft.add_bytes(f"{catalogue.HELD_OUT}.parquet", buffer.getvalue())
+        pq.write_table(pa.Table.from_pylist(rows, schema=catalogue.PRODUCT_SCHEMA), buffer)
+        draft.add_bytes(layout.HELD_OUT_FILE, buffer.getvalue())
         draft.commit({})
     capsys.readouterr()
     build(store, catalogue="second")
@@ -266,7 +269,7 @@ def deadly(function, after):
         return function(*arguments)
     return wrapped
 {patch}
-index.run(index.Settings(store={store!r}))
+index.run(index_settings.Settings(store={store!r}))
 """
 PATCHES = {
     "while embedding": "embedding.Encoder.encode = deadly(embedding.Encoder.encode, 2)",
@@ -399,15 +402,15 @@ def test_a_catalogue_that_is_not_prepared_is_not_ready(store: Store, database: s
 
 def test_wrong_settings_are_told_together() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        parse(index.Settings, "index", "", ["--m", "3", "--phase", "fast", "--build-memory-mb", "1"])
+        parse(index_settings.Settings, "index", "", ["--m", "3", "--phase", "fast", "--build-memory-mb", "1"])
     assert all(name in str(caught.value) for name in ("--m", "--phase", "--build-memory-mb"))
     with pytest.raises(ConfigurationError, match="twice --m"):
-        parse(index.Settings, "index", "", ["--m", "64"])
+        parse(index_settings.Settings, "index", "", ["--m", "64"])
 
 
 def test_one_file_and_the_build_do_not_go_together() -> None:
     with pytest.raises(ConfigurationError, match="leave one of the two out"):
-        parse(index.Settings, "index", "", ["--index", "0", "--phase", "build"])
+        parse(index_settings.Settings, "index", "", ["--index", "0", "--phase", "build"])
 
 
 def test_without_postgres_the_exit_code_is_75(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from jobs import sample
 from jobs import steps as plan
 from jobs.local import services
-from jobs import sample
 from jobs.storage import artifact
 from jobs.storage.store import Store
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from jobs.local import job as local
-from jobs.local import services
+from jobs.local import results, services
+from jobs.local import settings as local_settings
 from jobs.process.errors import ConfigurationError, JobError
-from jobs.local import results
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_step_that_fails_ends_the_run_with_its_own_exit_code(
     state: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(JobError, match="step prepare ended with exit code 78") as caught:
-        local.run(local.Settings(input=str(tmp_path / "none.jsonl"), out=tmp_path / "out", state=state))
+        local.run(local_settings.Settings(input=str(tmp_path / "none.jsonl"), out=tmp_path / "out", state=state))
     assert caught.value.exit_code == 78
     assert "there is no file" in capfd.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -52,7 +52,7 @@ def test_an_empty_input_ends_with_65_and_leaves_nothing(state: Path, tmp_path: P
     rows = tmp_path / "rows.jsonl"
     rows.touch()
     with pytest.raises(JobError) as caught:
-        local.run(local.Settings(input=str(rows), out=tmp_path / "out", state=state))
+        local.run(local_settings.Settings(input=str(rows), out=tmp_path / "out", state=state))
     assert caught.value.exit_code == 65
 
 
@@ -71,9 +71,9 @@ def test_a_signal_ends_the_step_and_the_run_with_143(state: Path, tmp_path: Path
 
 
 def test_stopping_says_what_it_stopped(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    local.run(local.Settings(state=state, only_stop=True))
+    local.run(local_settings.Settings(state=state, only_stop=True))
     services.start(state)
-    local.run(local.Settings(state=state, only_stop=True))
+    local.run(local_settings.Settings(state=state, only_stop=True))
     assert capsys.readouterr().out.splitlines() == ["no service was running", "stopped postgres and s3"]
 
 
@@ -85,11 +85,11 @@ def test_cleaning_takes_what_is_ours_and_leaves_what_is_not(
     (out / "model").mkdir(parents=True)
     for name in (".artifacts.json", "report.html", "summary.json", "holiday.jpg"):
         (out / name).write_text("{}")
-    local.run(local.Settings(out=out, state=state, only_clean=True))
+    local.run(local_settings.Settings(out=out, state=state, only_clean=True))
     assert [path.name for path in out.iterdir()] == ["holiday.jpg"]
     assert not state.exists()
     assert "report.html" in capsys.readouterr().out
-    local.run(local.Settings(out=out, state=state, only_clean=True))
+    local.run(local_settings.Settings(out=out, state=state, only_clean=True))
     assert capsys.readouterr().out == "there was nothing to remove\n"
     state.mkdir()  # for the fixture to look into
 

@@ -16,8 +16,8 @@ import pytest
 
 from jobs.local import services
 from jobs.local.postgres import OWNER, SUPERUSER
-from jobs.local.server import free_ports
 from jobs.local.serve import SAMPLE_KEY
+from jobs.local.server import free_ports
 from jobs.storage.store import Store
 
 PASSWORD = secrets.token_hex(12)

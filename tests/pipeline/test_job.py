@@ -2,7 +2,8 @@
 
 import pytest
 
-from jobs.pipeline.job import Settings, run
+from jobs.pipeline.job import run
+from jobs.pipeline.settings import Settings
 from jobs.process.errors import ConfigurationError
 from jobs.process.settings import parse
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.pipeline import cluster as cluster_module
 from jobs.pipeline import launch
 from jobs.pipeline.cluster import Cluster
 from jobs.pipeline.launch import MARK, job_name, job_of, read_template, template_of
+from jobs.process.errors import ConfigurationError, NotReadyError
 from tests.fake_api import Answer, FakeApi, refusal
 
 LABELS = {"app.kubernetes.io/name": "skuscribe", "app.kubernetes.io/instance": "demo"}

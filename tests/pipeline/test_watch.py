@@ -7,11 +7,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.pipeline import cluster as cluster_module
 from jobs.pipeline import watch
 from jobs.pipeline.cluster import JOBS, Cluster
 from jobs.pipeline.watch import follow
+from jobs.process.errors import ConfigurationError, NotReadyError
 from tests.fake_api import Answer, FakeApi, events, listing, refusal
 
 

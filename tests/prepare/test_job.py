@@ -18,12 +18,12 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from jobs.prepare import job as prepare
-from jobs.storage import sources
-from jobs.sample import sample_rows
+from jobs.prepare import settings as prepare_settings
 from jobs.process.errors import ConfigurationError, InputError, JobError
 from jobs.process.lifecycle import run_to_exit_code
 from jobs.process.settings import parse
-from jobs.storage import catalogue
+from jobs.sample import sample_rows
+from jobs.storage import catalogue, layout, sources
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.store import Store
 
@@ -34,7 +34,7 @@ def lines_of(rows: Sequence[dict[str, Any]]) -> bytes:
 
 def prepared(store: Store, path: Path, name: str = "main", **others: Any) -> Catalogue:
     settings = {"shard_rows": 200, "held_out_rows": 100, "processes": 1, **others}
-    prepare.run(prepare.Settings(input=str(path), catalogue=name, **settings))
+    prepare.run(prepare_settings.Settings(input=str(path), catalogue=name, **settings))
     return catalogue.require(store, name)
 
 
@@ -43,7 +43,7 @@ def products(made: Catalogue, folder: Path) -> pa.Table:
 
 
 def rejects(made: Catalogue, folder: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = pq.read_table(made.artifact.fetch(catalogue.REJECTS_FILE, folder)).to_pylist()
+    found: list[dict[str, Any]] = pq.read_table(made.artifact.fetch(layout.REJECTS_FILE, folder)).to_pylist()
     return found
 
 
@@ -61,7 +61,7 @@ def test_every_row_is_kept_or_rejected(store: Store, raw: Path, tmp_path: Path) 
     assert (figures["read"], figures["kept"], figures["rejected"]) == (900, kept.num_rows, len(left_out))
     assert sorted([*kept["row"].to_pylist(), *(reject["row"] for reject in left_out)]) == list(range(1, 901))
     assert [reject["row"] for reject in left_out] == sorted(reject["row"] for reject in left_out)
-    assert kept.schema == catalogue.product_schema()
+    assert kept.schema == catalogue.PRODUCT_SCHEMA
 
 
 def test_no_cluster_stands_on_both_sides_of_any_split(store: Store, raw: Path, tmp_path: Path) -> None:
@@ -96,7 +96,9 @@ def test_the_same_rows_give_the_same_bytes_however_they_come(store: Store, raw: 
     one = prepared(store, raw, "one")
     for name, source in (("plain", tmp_path / "plain.jsonl"), ("array", tmp_path / "array.json")):
         assert _hashes(prepared(store, source, name)) == _hashes(one)
-    prepare.run(prepare.Settings(input=store.at("raw/rows"), catalogue="s3", shard_rows=200, held_out_rows=100))
+    prepare.run(
+        prepare_settings.Settings(input=store.at("raw/rows"), catalogue="s3", shard_rows=200, held_out_rows=100)
+    )
     assert _hashes(catalogue.require(store, "s3")) == _hashes(one)
 
 
@@ -205,7 +207,7 @@ def test_bad_input_ends_with_its_code_and_publishes_nothing(
 
 def test_an_address_of_another_kind_is_a_wrong_setting(store: Store) -> None:
     with pytest.raises(ValueError, match="s3://BUCKET/KEY"):
-        prepare.Settings(input="ftp://host/rows")
+        prepare_settings.Settings(input="ftp://host/rows")
 
 
 def test_a_tokenizer_that_is_not_there_is_a_wrong_setting(store: Store, raw: Path) -> None:
@@ -218,7 +220,7 @@ def test_a_full_disk_publishes_nothing(store: Store, raw: Path, monkeypatch: pyt
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("jobs.prepare.catalogue_files.write_rejects", full)
-    assert run_to_exit_code(lambda: prepare.run(prepare.Settings(input=str(raw)))) == 75
+    assert run_to_exit_code(lambda: prepare.run(prepare_settings.Settings(input=str(raw)))) == 75
     assert list(store.objects("catalogue/")) == []
 
 
@@ -227,7 +229,7 @@ def test_statistics_tell_lengths_duplicates_and_reasons(store: Store, raw: Path,
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     made = prepared(store, raw, tokenizer=str(tmp_path))
-    found = json.loads(made.artifact.fetch(catalogue.STATISTICS_FILE, tmp_path).read_text())
+    found = json.loads(made.artifact.fetch(layout.STATISTICS_FILE, tmp_path).read_text())
     kept = products(made, tmp_path)
     assert sum(found["rejected"].values()) == found["rows"]["rejected"]
     assert found["clusters"]["count"] == len(set(kept["cluster"].to_pylist()))
@@ -311,6 +313,6 @@ def test_another_number_of_shards_than_expected_is_a_wrong_setting_and_the_catal
 )
 def test_an_address_with_a_secret_is_refused_without_repeating_it(address: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        parse(prepare.Settings, "prepare", "", ["--input", address])
+        parse(prepare_settings.Settings, "prepare", "", ["--input", address])
     assert "hush" not in str(caught.value)
     assert "--input" in str(caught.value)

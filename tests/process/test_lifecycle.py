@@ -117,7 +117,7 @@ def test_a_log_that_nobody_reads_does_not_end_the_work(tmp_path: Path) -> None:
     program = (
         "import sys, time; from jobs.process import lifecycle, log\n"
         "def work():\n"
-        "    for number in range(50): log.fact('line', number=number); time.sleep(0.01)\n"
+        "    for number in range(50): log.info('line', number=number); time.sleep(0.01)\n"
         f"    open({str(tmp_path / 'done')!r}, 'w').close()\n"
         "sys.exit(lifecycle.run_to_exit_code(work))"
     )

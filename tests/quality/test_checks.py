@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.retrieval.neighbours import Neighbour
 from jobs.quality import checks as scoring
+from jobs.retrieval.neighbours import Neighbour
 
 TITLE = "Brother LC51M Magenta Ink, 10 cm"
 CONTENT = "A genuine cartridge that prints up to 400 pages with vivid colour and no smears at all."

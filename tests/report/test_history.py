@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from jobs.describe import batch as batch_files
 from jobs.evaluate import job as evaluate
 from jobs.evaluate import questions, scorecard
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.report import history
-from jobs.storage import artifact, runs
+from jobs.storage import artifact, layout, runs
 from jobs.storage.store import Store
-from jobs.describe import batch as batch_files
 from tests import report_factory as factory
 
 
@@ -55,16 +55,16 @@ def test_the_time_of_a_shard_is_no_less_than_that_of_its_epochs(store: Store, tm
     plan = factory.Plan()
     factory.make_catalogue(store, plan)
     runs.freeze(store, "main", {"model": "base"})
-    with artifact.draft(store, runs.shard_path("main", 0), runs.SHARD_KIND, {}, {}) as draft:
+    with artifact.draft(store, layout.trained_shard_path("main", 0), layout.Kind.TRAINED_SHARD, {}, {}) as draft:
         records = [{"shard": 0, "epoch": epoch, "seconds": 10.0} for epoch in (1, 2, 3)]
-        draft.add_bytes(runs.METRICS_FILE, "\n".join(map(json.dumps, records)).encode())
+        draft.add_bytes(layout.METRICS_FILE, "\n".join(map(json.dumps, records)).encode())
         draft.commit({"seconds": 10.0})
     assert read(store, tmp_path).shards[0].seconds == 30.0
 
 
 def test_a_shard_without_a_manifest_does_not_exist(store: Store, tmp_path: Path) -> None:
     factory.make(store, factory.Plan(questions=3))
-    store.delete(f"{runs.shard_path('main', 2)}/{artifact.MANIFEST}")
+    store.delete(f"{layout.trained_shard_path('main', 2)}/{layout.MANIFEST}")
     assert [shard.number for shard in read(store, tmp_path).shards] == [0, 1]
 
 
@@ -88,8 +88,10 @@ def test_an_unknown_figure_of_an_epoch_is_ignored_and_a_missing_one_is_unknown(s
     plan = factory.Plan()
     factory.make_catalogue(store, plan)
     runs.freeze(store, "main", {"model": "base"})
-    with artifact.draft(store, runs.shard_path("main", 0), runs.SHARD_KIND, {}, {}) as draft:
-        draft.add_bytes(runs.METRICS_FILE, json.dumps({"shard": 0, "epoch": 0, "rouge1": 0.1, "moon": "full"}).encode())
+    with artifact.draft(store, layout.trained_shard_path("main", 0), layout.Kind.TRAINED_SHARD, {}, {}) as draft:
+        draft.add_bytes(
+            layout.METRICS_FILE, json.dumps({"shard": 0, "epoch": 0, "rouge1": 0.1, "moon": "full"}).encode()
+        )
         draft.commit({})
     (shard,) = read(store, tmp_path).shards
     assert shard.epochs[0].rouge1 == 0.1

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from jobs.report import job as report
 from jobs.local import services
 from jobs.process.errors import NotReadyError
-from jobs.storage import artifact, runs
+from jobs.report import job as report
+from jobs.report import settings as report_settings
+from jobs.storage import artifact, layout, runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.store import Store
 from tests import report_factory as factory
@@ -23,7 +24,7 @@ PRICE = 100.0
 
 
 def make(store: Store, **settings: object) -> Artifact:
-    report.run(report.Settings.model_validate({"store": store.url, "examples": 2, **settings}))
+    report.run(report_settings.Settings.model_validate({"store": store.url, "examples": 2, **settings}))
     return artifact.require(store, report.report_path("main"), report.KIND, "report")
 
 
@@ -199,8 +200,8 @@ def test_hostile_text_stays_text(store: Store, tmp_path: Path) -> None:
 
 def test_a_broken_shard_is_named_and_nothing_is_published(store: Store) -> None:
     factory.make(store, SMALL)
-    shard = artifact.require(store, runs.shard_path("main", 1), runs.SHARD_KIND, "train")
-    store.write(f"{shard.path}/{shard.manifest.files[runs.METRICS_FILE].key}", json.dumps({}).encode())
+    shard = artifact.require(store, layout.trained_shard_path("main", 1), layout.Kind.TRAINED_SHARD, "train")
+    store.write(f"{shard.path}/{shard.manifest.files[layout.METRICS_FILE].key}", json.dumps({}).encode())
     with pytest.raises(NotReadyError, match="shard-00001"):
         make(store)
     assert artifact.find(store, report.report_path("main")) is None

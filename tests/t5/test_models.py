@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from jobs.t5 import models, tiny
 from jobs.process.errors import InputError
+from jobs.t5 import models, tiny
 from tests.factories import product
 
 FLAN_T5_BASE: dict[str, Any] = {

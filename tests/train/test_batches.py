@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.process.errors import ConfigurationError
 from jobs.train import batches
 from jobs.train.batches import Lengths, Plan
 from jobs.train.recipes import FAST, REFERENCE, Recipe
-from jobs.process.errors import ConfigurationError
 
 lengths = st.lists(st.tuples(st.integers(1, 128), st.integers(1, 512)), min_size=8, max_size=120).map(
     lambda pairs: Lengths(np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs]))

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.train import checkpoint as training_state
-from jobs.train.checkpoint import Place, Progress
 from jobs.storage import artifact
 from jobs.storage.store import Store
+from jobs.train import checkpoint as training_state
+from jobs.train.checkpoint import Place, Progress
 
 
 @pytest.fixture

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from jobs.index import job as index
-from jobs.train import job as train
+from jobs.index import settings as index_settings
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
-from jobs.storage import artifact, runs
+from jobs.storage import artifact, layout, runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.store import Store
+from jobs.train import job as train
+from jobs.train import settings as train_settings
 from tests.factories import write_catalogue, write_tiny_model
 
 QUICK = {"epochs": 2, "target_tokens_per_batch": 256, "rouge_rows": 2, "rouge_max_tokens": 8}
@@ -20,7 +22,7 @@ WEIGHTS = "model/model.safetensors"
 
 
 def run(store: Store, **settings: Any) -> None:
-    train.run(train.Settings.model_validate({"store": store.url, **QUICK, **settings}))
+    train.run(train_settings.Settings.model_validate({"store": store.url, **QUICK, **settings}))
 
 
 def run_elsewhere(*words: str) -> list[int]:
@@ -37,7 +39,7 @@ def weights(store: Store, run_name: str, shard: int = 0) -> str:
 
 
 def metrics(trained: Artifact, folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in trained.fetch(runs.METRICS_FILE, folder).read_text().splitlines()]
+    return [json.loads(line) for line in trained.fetch(layout.METRICS_FILE, folder).read_text().splitlines()]
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def test_all_shards_are_trained_in_a_chain_and_the_child_loads_in_plain_transfor
     assert first.manifest.inputs["parent"] == runs.base_model(ready, "base").digest
     assert second.manifest.inputs["parent"] == first.digest
 
-    folder = second.fetch_all(tmp_path / "second", runs.MODEL_PREFIX)
+    folder = second.fetch_all(tmp_path / "second", layout.MODEL_PREFIX)
     model, tokenizer = AutoModelForSeq2SeqLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     assert model.lm_head.weight is not model.shared.weight
     base = runs.base_model(ready, "base").fetch("config.json", tmp_path)
@@ -140,7 +142,9 @@ def test_a_missing_base_model_or_catalogue_is_waited_for(store: Store) -> None:
 
 
 def test_a_parent_of_another_base_model_is_a_configuration_error(ready: Store) -> None:
-    with artifact.draft(ready, runs.shard_path("main", 0), runs.SHARD_KIND, {}, {"base_model": "another"}) as draft:
+    with artifact.draft(
+        ready, layout.trained_shard_path("main", 0), layout.Kind.TRAINED_SHARD, {}, {"base_model": "another"}
+    ) as draft:
         draft.commit({})
     with pytest.raises(ConfigurationError, match="from another base model"):
         run(ready, index=1)
@@ -159,7 +163,7 @@ def test_an_index_beyond_the_catalogue_is_a_configuration_error(ready: Store) ->
 
 def test_two_ways_to_fill_batches_are_refused_with_all_other_mistakes() -> None:
     with pytest.raises(ValueError, match="exclude each other"):
-        train.Settings.model_validate({"batch_rows": 8, "target_tokens_per_batch": 512})
+        train_settings.Settings.model_validate({"batch_rows": 8, "target_tokens_per_batch": 512})
 
 
 def test_a_shard_without_training_rows_is_a_bad_input(store: Store) -> None:
@@ -178,7 +182,7 @@ def test_a_loss_that_is_no_number_ends_the_shard_as_a_bad_input_and_saves_nothin
     save_file(
         weights | {"lm_head.weight": weights["lm_head.weight"] * 1e38}, folder / "model.safetensors", {"format": "pt"}
     )
-    with artifact.draft(ready, runs.model_path("huge"), runs.MODEL_KIND, {}, {}) as draft:
+    with artifact.draft(ready, layout.model_path("huge"), layout.Kind.MODEL, {}, {}) as draft:
         draft.add_folder(folder)
         draft.commit({})
     with pytest.raises(InputError, match="training loss of shard 0 became"):
@@ -190,7 +194,7 @@ def test_a_loss_that_is_no_number_ends_the_shard_as_a_bad_input_and_saves_nothin
 def test_a_training_that_shows_neighbours_is_made_from_what_it_showed_and_killed_it_makes_the_same(
     ready: Store, database: str
 ) -> None:
-    index.run(index.Settings.model_validate({"store": ready.url, "catalogue": "main"}))
+    index.run(index_settings.Settings.model_validate({"store": ready.url, "catalogue": "main"}))
     shown = {"retrieval_share": 0.5, "neighbours": 2, "index": 0}
     run(ready, run="calm", **shown)
     calm = runs.trained_shard(ready, "calm", 0)
@@ -210,9 +214,9 @@ def test_a_training_that_shows_neighbours_is_made_from_what_it_showed_and_killed
 
 def test_the_recipe_reaches_the_manifest_with_what_was_given_in_its_place() -> None:
     recipe = train._recipe(
-        train.Settings.model_validate({"recipe": "reference", "target_tokens_per_batch": 512, "epochs": 7})
+        train_settings.Settings.model_validate({"recipe": "reference", "target_tokens_per_batch": 512, "epochs": 7})
     )
     assert (recipe.batch_rows, recipe.target_tokens_per_batch, recipe.epochs, recipe.learning_rate) == (0, 512, 7, 1e-4)
     assert recipe.window_rows > 0
-    rows = train._recipe(train.Settings.model_validate({"batch_rows": 4}))
+    rows = train._recipe(train_settings.Settings.model_validate({"batch_rows": 4}))
     assert (rows.batch_rows, rows.target_tokens_per_batch, rows.lean_loss) == (4, 0, True)

@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.retrieval import neighbourhood
 from jobs.storage.artifact import Artifact
 from jobs.storage.store import Store
-from jobs.retrieval import neighbourhood
 from jobs.train import prompts as training_prompts
 from jobs.train.prompts import Choice
 from tests.factories import write_catalogue

@@ -9,31 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pydantic import Field
-
 from jobs.process.errors import JobError, NotReadyError
-from jobs.process.settings import StoreSettings, unit
-from jobs.storage import artifact, catalogue, runs
-from jobs.storage.artifact import ATTEMPT, Artifact
+from jobs.status.settings import Settings
+from jobs.storage import artifact, catalogue, layout, runs
+from jobs.storage.artifact import Artifact
+from jobs.storage.layout import ATTEMPT_PREFIX as ATTEMPT
 from jobs.storage.store import Store
-
-
-class Settings(StoreSettings):
-    """Which run, or which release."""
-
-    run: str = Field("", description="This run alone. Empty: all runs.")
-    release: str = Field(
-        "", description="Show this release on the cluster instead: steps, shards, pods, time left, cost."
-    )
-    namespace: str = Field(
-        "", description="Where the release lives. Empty: where the credentials for the cluster belong."
-    )
-    gpu_hour_price: float = Field(
-        0,
-        ge=0,
-        description="What an hour of a GPU costs, in any currency; pods that Kubernetes no longer lists do not count. 0: the hours alone.",
-        json_schema_extra=unit("per hour"),
-    )
 
 
 @dataclass(frozen=True)
@@ -65,7 +46,7 @@ def shard_states(store: Store, name: str, shards: int) -> list[ShardState]:
     """Every shard of a run, in order."""
     found = []
     for shard in range(shards):
-        path = runs.shard_path(name, shard)
+        path = layout.trained_shard_path(name, shard)
         made = artifact.find(store, path)
         if made is not None:
             found.append(ShardState(shard, "done", dict(made.manifest.figures)))
@@ -85,9 +66,9 @@ def shard_states(store: Store, name: str, shards: int) -> list[ShardState]:
 
 def _overview(store: Store, only: str) -> Iterator[str]:
     for name in store.folders("catalogue/"):
-        yield from _artifact_line(store, catalogue.path_of(name), ("kept", "rejected", "shards", "held_out"))
+        yield from _artifact_line(store, layout.catalogue_path(name), ("kept", "rejected", "shards", "held_out"))
     for name in store.folders("models/"):
-        yield from _artifact_line(store, runs.model_path(name), ("parameters", "source"))
+        yield from _artifact_line(store, layout.model_path(name), ("parameters", "source"))
     for name in store.folders("runs/"):
         if not only or name == only:
             yield from _run_lines(store, name)
@@ -96,7 +77,7 @@ def _overview(store: Store, only: str) -> Iterator[str]:
 
 
 def _run_lines(store: Store, name: str) -> Iterator[str]:
-    configuration = runs.read_configuration(store, name)
+    configuration = runs.read_config(store, name)
     yield f"runs/{name}  {'  '.join(f'{key} {_short(value)}' for key, value in configuration.items() if not isinstance(value, dict))}"
     shards = shard_states(store, name, _shard_count(store, name))
     yield f"  {'shard':>5}  {'state':<8}{'training loss':>14}{'validation loss':>16}{'ROUGE-L':>9}{'examples/s':>12}{'seconds':>9}"
@@ -121,8 +102,8 @@ def _run_lines(store: Store, name: str) -> Iterator[str]:
 def _shard_count(store: Store, name: str) -> int:
     """As many as the catalogue has that the run was started on; where that is gone, as many as have begun."""
     for known in store.folders("catalogue/"):
-        found = artifact.find(store, catalogue.path_of(known))
-        if found is not None and found.digest in json.dumps(runs.read_configuration(store, name)):
+        found = artifact.find(store, layout.catalogue_path(known))
+        if found is not None and found.digest in json.dumps(runs.read_config(store, name)):
             return catalogue.Catalogue(found).shards
     return sum(folder.startswith("shard-") for folder in store.folders(f"runs/{name}/"))
 

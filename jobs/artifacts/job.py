@@ -4,25 +4,14 @@ Reads artifacts; with --to writes their files into a folder. Try: skuscribe arti
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from pydantic import Field
-
+from jobs.artifacts.settings import Settings
 from jobs.process import log
 from jobs.process.errors import ConfigurationError
-from jobs.process.settings import StoreSettings
 from jobs.storage import artifact
-from jobs.storage.artifact import MANIFEST, Artifact
+from jobs.storage.artifact import Artifact
+from jobs.storage.layout import MANIFEST
 from jobs.storage.store import Store
-
-
-class Settings(StoreSettings):
-    """Which artifacts, and where to."""
-
-    path: str = Field(
-        "", description="An artifact, or the beginning of the paths of several: catalogue/main, runs/main."
-    )
-    to: Path | None = Field(None, description="Fetch the one artifact at --path into this folder, verified.")
 
 
 def run(settings: Settings) -> None:
@@ -56,4 +45,4 @@ def _fetch(found: Artifact | None, settings: Settings) -> None:
         )
     for name in found.names():
         found.fetch(name, settings.to)
-    log.fact("fetched", files=len(found.names()), folder=str(settings.to))
+    log.info("fetched", files=len(found.names()), folder=str(settings.to))

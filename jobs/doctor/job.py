@@ -11,24 +11,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from pydantic import Field
-
-from jobs.t5 import gpu
+from jobs.doctor.settings import Settings
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
-from jobs.process.settings import RequireGpu, StoreUrl, unit
-from jobs.process.settings import Settings as CommonSettings
-from jobs.storage import artifact, runs
+from jobs.storage import artifact, layout
 from jobs.storage.store import Store
-
-
-class Settings(CommonSettings):
-    """What to look at."""
-
-    store: StoreUrl = Field("s3://skuscribe", description="Where artifacts live: s3://BUCKET or s3://BUCKET/PREFIX.")
-    encoder: str = Field("all-MiniLM-L6-v2", description="The sentence encoder to try: a name, a folder or a hub id.")
-    require_gpu: RequireGpu = False
-    minimum_disk: float = Field(5.0, ge=0, description="Free disk that TMPDIR must have.", json_schema_extra=unit("GB"))
-    minimum_memory: float = Field(2.0, ge=0, description="Free memory there must be.", json_schema_extra=unit("GB"))
+from jobs.t5 import gpu
 
 
 @dataclass(frozen=True)
@@ -91,7 +78,7 @@ def _models(url: str) -> str:
     """Whether each base model is whole, by the sizes of its files: to read them all is what `fetch` does."""
     store, found = Store(url), []
     for name in store.folders("models/"):
-        model = artifact.find(store, runs.model_path(name))
+        model = artifact.find(store, layout.model_path(name))
         if model is None:
             continue
         sizes = {item.key: item.size for item in store.objects(f"{model.path}/")}
@@ -99,7 +86,7 @@ def _models(url: str) -> str:
             if sizes.get(f"{model.path}/{item.key}") != item.size:
                 raise NotReadyError(
                     f"{store.at(model.path)}/{item.key} is missing or has another size than its manifest promises "
-                    f"({item.size:,} bytes): remove {store.at(model.path)}/{artifact.MANIFEST} and run `skuscribe fetch-model`"
+                    f"({item.size:,} bytes): remove {store.at(model.path)}/{layout.MANIFEST} and run `skuscribe fetch-model`"
                 )
         parameters = model.manifest.figures.get("parameters")
         found.append(f"{name}, whole" + (f", {parameters:,} parameters" if parameters else ""))

@@ -1,0 +1,133 @@
+"""Every path, artifact kind and file name of the store.
+
+    catalogue/NAME/                manifest.json  shard-00000.parquet ...  held-out.parquet  rejects.parquet  statistics.json
+    models/NAME/                   manifest.json  config.json  model.safetensors  tokenizer files
+    runs/RUN/run.json              the frozen configuration of the run
+    runs/RUN/shard-00007/          manifest.json  model/  metrics.jsonl  state/step-000400/ (checkpoint, at most one kept)
+    runs/RUN/neighbours/shard-00007/   manifest.json  neighbours.parquet
+    runs/RUN/evaluation/STAGE/     manifest.json  answers.parquet  scores.json
+    runs/RUN/report/               manifest.json  index.html  report.pdf  shards.csv  stages.csv  answers.csv
+    exports/BATCH/                 manifest.json  part-00000/ (an artifact per part)
+
+Every name here is persisted: a change makes stores of earlier versions unreadable.
+"""
+
+from enum import StrEnum
+
+MANIFEST = "manifest.json"
+ATTEMPT_PREFIX = "attempt-"
+"""The folder of one attempt at an artifact: only the attempt that the manifest names counts."""
+
+CATALOGUES, MODELS, RUNS, EXPORTS = "catalogue/", "models/", "runs/", "exports/"
+SHARD_PREFIX = "shard-"
+MODEL_PREFIX = "model/"
+CHECKPOINT_FOLDER = "state/"
+
+HELD_OUT_FILE, REJECTS_FILE, STATISTICS_FILE = "held-out.parquet", "rejects.parquet", "statistics.json"
+METRICS_FILE, MODEL_CARD_FILE = "metrics.jsonl", "README.md"
+NEIGHBOURS_FILE = "neighbours.parquet"
+ANSWERS_FILE, SCORES_FILE = "answers.parquet", "scores.json"
+REPORT_PAGE, REPORT_PDF = "index.html", "report.pdf"
+REPORT_TABLES = ("answers.csv", "shards.csv", "stages.csv")
+
+
+class Kind(StrEnum):
+    """The kinds of artifact, as manifests record them."""
+
+    CATALOGUE = "catalogue"
+    MODEL = "model"
+    TRAINED_SHARD = "trained-shard"
+    CHECKPOINT = "training-state"
+    NEIGHBOURS = "neighbours"
+    EVALUATION = "evaluation"
+    EXPORT = "export"
+    EXPORT_PART = "export-part"
+    REPORT = "report"
+
+
+class QuestionGroup(StrEnum):
+    """The groups of questions of an evaluation, as answers.parquet and scores.json record them."""
+
+    HELD_OUT = "held-out"  # products that no shard trains on: the quality of the model
+    OWN_SHARD = "own-shard"  # test products of the shard just trained; before any training, of the first shard
+    FIRST_SHARD = "first-shard"  # test products of the first shard: forgetting
+
+
+def catalogue_path(name: str) -> str:
+    """Return the path of a catalogue."""
+    return f"{CATALOGUES}{name}"
+
+
+def shard_file(shard: int) -> str:
+    """Return the catalogue's file of a shard, counted from 0."""
+    return f"{SHARD_PREFIX}{shard:05d}.parquet"
+
+
+def model_path(name: str) -> str:
+    """Return the path of a base model."""
+    return f"{MODELS}{name}"
+
+
+def run_path(run: str) -> str:
+    """Return the path of a run."""
+    return f"{RUNS}{run}"
+
+
+def run_config_path(run: str) -> str:
+    """Return the path of a run's frozen configuration."""
+    return f"{run_path(run)}/run.json"
+
+
+def trained_shard_name(shard: int) -> str:
+    """Return the name of the model trained on a shard, counted from 0: its folder in the run, and its stage."""
+    return f"{SHARD_PREFIX}{shard:05d}"
+
+
+def trained_shard_path(run: str, shard: int) -> str:
+    """Return the path of the model that was trained on a shard."""
+    return f"{run_path(run)}/{trained_shard_name(shard)}"
+
+
+def checkpoint_name(step: int) -> str:
+    """Return the folder of the checkpoint after `step` optimizer steps; the names sort by step."""
+    return f"step-{step:06d}"
+
+
+def neighbours_path(run: str, shard: int) -> str:
+    """Return the path of the retrieved neighbours that a shard is trained with."""
+    return f"{run_path(run)}/neighbours/{trained_shard_name(shard)}"
+
+
+def stage_name(shard: int | None, retrieval: bool) -> str:
+    """Return the name of an evaluation stage: the base model (None) or a trained shard, with or without retrieval."""
+    return ("base" if shard is None else trained_shard_name(shard)) + ("-retrieval" if retrieval else "")
+
+
+def evaluations_path(run: str) -> str:
+    """Return the path of all evaluations of a run."""
+    return f"{run_path(run)}/evaluation"
+
+
+def evaluation_path(run: str, stage: str) -> str:
+    """Return the path of the evaluation of a stage."""
+    return f"{evaluations_path(run)}/{stage}"
+
+
+def report_path(run: str) -> str:
+    """Return the path of a run's report."""
+    return f"{run_path(run)}/report"
+
+
+def export_path(batch: str) -> str:
+    """Return the path of a batch of descriptions."""
+    return f"{EXPORTS}{batch}"
+
+
+def export_part_name(part: int) -> str:
+    """Return the name of a part of a batch, counted from 0: its folder, and the stem of its files."""
+    return f"part-{part:05d}"
+
+
+def export_part_path(batch: str, part: int) -> str:
+    """Return the path of a part of a batch."""
+    return f"{export_path(batch)}/{export_part_name(part)}"
