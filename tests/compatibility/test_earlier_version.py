@@ -1,0 +1,50 @@
+"""A store and a database written by an earlier version are read by this one: every step is found already done.
+
+`version-0.1.0.tar.xz` holds what `skuscribe local` of that version wrote for 84 rows of the generated sample: `store/` (every
+object), `database.sql` (pg_dump of the schema) and `rows.jsonl.gz` (the input).
+"""
+
+import json
+import os
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from jobs import cli, steps
+from jobs.local import postgres
+from jobs.storage.store import Store
+
+ARCHIVE = Path(__file__).with_name("version-0.1.0.tar.xz")
+SETTINGS = {
+    "CATALOGUE": "old", "MODEL": "old", "RUN": "old", "BATCH": "old", "SOURCE": "tiny", "LIMIT": "2000",
+    "SHARD_ROWS": "36", "HELD_OUT_ROWS": "6", "QUESTIONS": "4", "PART_ROWS": "3", "EPOCHS": "1", "RETRIEVAL_SHARE": "0.5",
+    "LEARNING_RATE": "0.003", "TARGET_TOKENS_PER_BATCH": "384", "ROUGE_ROWS": "2",
+    "TINY_WIDTH": "16", "TINY_LAYERS": "1", "TINY_VOCABULARY": "300",
+}  # fmt: skip
+
+
+@pytest.fixture
+def earlier_store(store: Store, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The store and the database of the earlier version, with the settings of its run."""
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    for path in (path for path in (tmp_path / "store").rglob("*") if path.is_file()):
+        store.upload(path.relative_to(tmp_path / "store").as_posix(), path)
+    command = [postgres.programs() / "psql", "-q", "-v", "ON_ERROR_STOP=1", "-f", tmp_path / "database.sql", database]
+    subprocess.run(command, env=dict(os.environ), check=True, capture_output=True)
+    for name, value in (SETTINGS | {"INPUT": str(tmp_path / "rows.jsonl.gz")}).items():
+        monkeypatch.setenv(f"SKUSCRIBE_{name}", value)
+    return store
+
+
+def test_every_step_of_an_earlier_version_is_already_done(
+    earlier_store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {found.key: found.etag for found in earlier_store.objects("")}
+    for step in steps.in_order(steps.steps(0.5)):
+        assert cli.main([step.command, *step.arguments]) == 0
+        events = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
+        assert set(events) == {"already done"}, f"{step.name} did more than find its work done: {events}"
+    assert {found.key: found.etag for found in earlier_store.objects("")} == before
