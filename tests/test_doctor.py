@@ -79,7 +79,7 @@ def test_a_model_that_lacks_a_file_is_told_of(store: Store) -> None:
 def test_an_old_pgvector_is_no_sound_postgres(
     environment: dict[str, str], database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jobs.database import connection as postgres
+    from jobs.database import migrations as postgres
 
     assert "pgvector 0." in doctor._postgres()
     monkeypatch.setattr(postgres, "pgvector_version", lambda _connection: "0.7.0")

@@ -95,10 +95,11 @@ def _models(url: str) -> str:
 
 def _postgres() -> str:
     from jobs.database import connection as database
+    from jobs.database import migrations
 
     with database.connect() as connection:
         version = connection.execute("SHOW server_version").fetchone()
-        vector = database.require_versions(connection)
+        vector = migrations.require_versions(connection)
         info = connection.info
         return f"{version[0] if version else '?'} at {info.host}, pgvector {vector}, as {info.user}"
 

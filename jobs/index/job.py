@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from jobs.database import connection as database
+from jobs.database import migrations
 from jobs.index import hnsw, product_table
 from jobs.index.settings import Settings
 from jobs.process import folders, log
@@ -35,7 +36,7 @@ def run(settings: Settings) -> None:
     found = catalogue.require(Store(settings.store), settings.catalogue)
     encoder = Encoder(settings.encoder)
     with database.session() as connection:
-        database.migrate(connection)
+        migrations.migrate(connection)
         if _stands(connection, settings, found, encoder):
             return
         if settings.phase != "build":

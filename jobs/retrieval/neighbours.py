@@ -1,37 +1,29 @@
-"""The neighbours of a title: what the model is shown beside it.
+"""Nearest neighbours of product titles in the index of a catalogue, and their texts in a prompt.
 
-By default they come from training rows alone, so that no test or held-out text finds its way into an answer, and they
-never include the product itself or its cluster.
+Neighbours are training rows only, so that no test or held-out text reaches a prompt. The product itself and its
+duplicates (the products of its cluster) are never among them.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from jobs.database import connection as database
-from jobs.process.errors import NotReadyError
-from jobs.storage.catalogue import TRAIN
+import numpy as np
+from pgvector import HalfVector
 
-if TYPE_CHECKING:
-    import numpy as np
+from jobs.database.connection import Connection, session, statement
+from jobs.database.migrations import is_migrated
+from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.retrieval.encoder import Encoder
+from jobs.storage.artifact import digest_of
+from jobs.storage.catalogue import TRAIN, Title
 
-    from jobs.database.connection import Connection
-
-TEXT_WORDS = 40
-
-
-@dataclass(frozen=True)
-class Query:
-    """A title to find neighbours for. `uid` and `cluster` are those of the product, where it is of the catalogue."""
-
-    uid: str | None
-    cluster: int | None
-    title: str
+SEARCH_ROWS = 512
+PROMPT_TEXT_WORDS = 40
 
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A product that was found. `similarity` is the cosine of its vector and that of the query, -1 to 1."""
+    """A product near a title. `similarity` is the cosine of the two vectors, -1 to 1."""
 
     uid: str
     title: str
@@ -39,50 +31,96 @@ class Neighbour:
     similarity: float
 
 
-def neighbours(
-    connection: "Connection",
-    catalogue: str,
-    queries: Sequence[Query],
-    vectors: "np.ndarray",
-    k: int,
-    splits: Sequence[str] = (TRAIN,),
-) -> list[list[Neighbour]]:
-    """The `k` products nearest to each query, nearest first; fewer where the splits hold fewer.
+@dataclass(frozen=True)
+class SearchIndex:
+    """The index of a catalogue. `digest` changes with its products, its encoder and the parameters of its build."""
 
-    `vectors`: the embeddings of the queries' titles, float32, shape (len(queries), dimensions).
-    Errors: `NotReadyError` (75) where the catalogue is not indexed, or its vectors have another number of dimensions.
-    """
-    from pgvector import HalfVector
-
-    with database.translated():
-        _require_index(connection, catalogue, vectors.shape[1])
-        search = database.statement("nearest")
-        found = []
-        with connection.transaction():
-            for query, vector in zip(queries, vectors, strict=True):
-                asked = {
-                    "catalogue": catalogue, "vector": HalfVector(vector), "k": k, "splits": list(splits),
-                    "cluster": query.cluster, "uid": query.uid,
-                }  # fmt: skip
-                found.append([Neighbour(*row) for row in connection.execute(search, asked)])
-    return found
+    catalogue: str
+    encoder_digest: str
+    digest: str
 
 
-def text_of(neighbour: Neighbour, words: int = TEXT_WORDS) -> str:
-    """What the prompt says of a neighbour: its title and the first `words` words of its content."""
-    return f"{neighbour.title}. {' '.join(neighbour.content.split(maxsplit=words)[:words])}"
-
-
-def _require_index(connection: "Connection", catalogue: str, dimensions: int) -> None:
-    row = None
-    if database.migrated(connection):
-        row = connection.execute(database.statement("search_settings"), {"catalogue": catalogue}).fetchone()
+def find_index(catalogue: str) -> SearchIndex:
+    """Return the index of a catalogue. Errors: `NotReadyError` (75) if the catalogue is not indexed yet."""
+    with session(read_only=True) as connection:
+        row = None
+        if is_migrated(connection):
+            row = connection.execute(statement("standing_index"), {"catalogue": catalogue}).fetchone()
     if row is None:
         raise NotReadyError(
-            f"the catalogue {catalogue!r} is not indexed yet: `skuscribe index --catalogue {catalogue}` does it"
+            f"the catalogue {catalogue!r} is not indexed yet: run `skuscribe index --catalogue {catalogue}`"
         )
-    if row[0] != dimensions:
-        raise NotReadyError(
-            f"the catalogue {catalogue!r} is indexed with vectors of {row[0]} dimensions ({row[1]}), the query has {dimensions}: "
-            "use the same --encoder, or index again"
-        )
+    _generation, _rows, ef_search, _recall, *config = row
+    _catalogue_digest, encoder_digest, _m, _ef_construction = config
+    return SearchIndex(catalogue, str(encoder_digest), digest_of([*config, ef_search]))
+
+
+class NeighbourSearch:
+    """Searches an index with the encoder that it was built with. The first search loads the encoder.
+
+    Errors: `ConfigurationError` (78) if the index was built with another encoder.
+    """
+
+    def __init__(self, index: SearchIndex, encoder: str, count: int) -> None:
+        self._index, self._count = index, count
+        self._encoder = Encoder(encoder)
+        if self._encoder.digest != index.encoder_digest:
+            raise ConfigurationError(
+                f"the catalogue {index.catalogue!r} was indexed with another encoder than --encoder {encoder}: pass the "
+                "encoder that `skuscribe index` used, or index the catalogue again"
+            )
+
+    def of(self, titles: Sequence[Title]) -> list[list[Neighbour]]:
+        """Return the neighbours of each title, nearest first; none for a title with an error."""
+        neighbours: list[list[Neighbour]] = [[] for _ in titles]
+        valid = [row for row, title in enumerate(titles) if title.error is None]
+        for start in range(0, len(valid), SEARCH_ROWS):
+            rows = valid[start : start + SEARCH_ROWS]
+            for row, nearest in zip(rows, self._search([titles[row] for row in rows]), strict=True):
+                neighbours[row] = nearest
+        return neighbours
+
+    def _search(self, titles: Sequence[Title]) -> list[list[Neighbour]]:
+        vectors = self._encoder.encode([title.title for title in titles])
+        with session(read_only=True) as connection, connection.transaction():
+            self._require_same_encoder(connection)
+            clusters = self._clusters(connection, titles)
+            return [
+                self._nearest(connection, title, cluster, vector)
+                for title, cluster, vector in zip(titles, clusters, vectors, strict=True)
+            ]
+
+    def _nearest(
+        self, connection: Connection, title: Title, cluster: int | None, vector: np.ndarray
+    ) -> list[Neighbour]:
+        values = {
+            "catalogue": self._index.catalogue, "vector": HalfVector(vector), "k": self._count, "splits": [TRAIN],
+            "cluster": cluster, "uid": title.known_uid,
+        }  # fmt: skip
+        return [Neighbour(*row) for row in connection.execute(statement("nearest"), values)]
+
+    def _clusters(self, connection: Connection, titles: Sequence[Title]) -> list[int | None]:
+        """Return each title's cluster, looked up in the catalogue where only the product's uid is known."""
+        uids = [title.known_uid for title in titles if title.known_uid is not None and title.cluster is None]
+        query = "SELECT uid, cluster FROM skuscribe.product WHERE catalogue = %s AND uid = ANY (%s)"
+        known: dict[str, int] = {}
+        if uids:
+            known = dict(connection.execute(query, [self._index.catalogue, uids]).fetchall())
+        return [known.get(title.known_uid or "") if title.cluster is None else title.cluster for title in titles]
+
+    def _require_same_encoder(self, connection: Connection) -> None:
+        """Check that no other encoder's index has replaced this one since the job began."""
+        query = "SELECT encoder_digest FROM skuscribe.catalogue WHERE catalogue = %s AND generation > 0"
+        if connection.execute(query, [self._index.catalogue]).fetchone() != (self._index.encoder_digest,):
+            raise NotReadyError(
+                f"the catalogue {self._index.catalogue!r} was indexed with another encoder while this job ran: run it again"
+            )
+
+
+def prompt_texts(neighbours: Sequence[Neighbour]) -> list[str]:
+    """Return what a prompt says of each neighbour: its title and the first `PROMPT_TEXT_WORDS` words of its content."""
+    return [f"{neighbour.title}. {_first_words(neighbour.content)}" for neighbour in neighbours]
+
+
+def _first_words(text: str) -> str:
+    return " ".join(text.split(maxsplit=PROMPT_TEXT_WORDS)[:PROMPT_TEXT_WORDS])

@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.process import log
-from jobs.retrieval import neighbourhood
-from jobs.retrieval import neighbours as retrieval
-from jobs.retrieval.neighbourhood import Neighbourhood
+from jobs.retrieval.neighbours import NeighbourSearch, find_index, prompt_texts
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact
 from jobs.storage.catalogue import Title
@@ -53,11 +51,11 @@ def neighbours(
     standing = artifact.done(store, path, decisive, inputs)
     if standing is not None:
         return standing
-    near = Neighbourhood(neighbourhood.find(catalogue), choice.encoder, choice.neighbours)
+    near = NeighbourSearch(find_index(catalogue), choice.encoder, choice.neighbours)
     shown = np.flatnonzero(np.random.default_rng([choice.seed, shard]).random(table.num_rows) < choice.share)
     rows = table.select(["uid", "title", "cluster"]).take(number_column(shown)).to_pylist()
     titles = [Title(row["uid"], row["title"], row["uid"], row["cluster"]) for row in rows]
-    texts = [[retrieval.text_of(item) for item in found] for found in near.of(titles)]
+    texts = [prompt_texts(found) for found in near.of(titles)]
     with artifact.draft(store, path, KIND, decisive, inputs) as draft:
         draft.add_bytes(FILE, _parquet(shown.tolist(), texts))
         made = draft.commit({"rows": len(texts)})

@@ -1,84 +1,121 @@
-"""Neighbours of a title: the nearest, of the right splits, never the product's own text."""
+"""The neighbours of a title: the nearest training products, never the product itself or its duplicates."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from jobs.database.connection import session
 from jobs.index import job as index
 from jobs.index import settings as index_settings
-from jobs.process.errors import NotReadyError
-from jobs.retrieval import neighbours as retrieval
-from jobs.retrieval.encoder import Encoder
-from jobs.retrieval.neighbours import Neighbour, Query, neighbours, text_of
+from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.retrieval import neighbours
+from jobs.retrieval.encoder import DEFAULT_ENCODER, Encoder, text_to_embed
+from jobs.retrieval.neighbours import Neighbour, NeighbourSearch, find_index, prompt_texts
+from jobs.storage.catalogue import Title
 from jobs.storage.store import Store
 from tests.factories import product, write_catalogue
 
-if TYPE_CHECKING:
-    from jobs.database.connection import Connection
+TEST_ROWS, SHARD_ROWS, HELD_OUT_ROWS = 8, 80, 20  # products 0-7 are test rows, 8-79 training rows, 80-99 held out
 
 
 @pytest.fixture
-def connection(store: Store, database: str) -> Iterator["Connection"]:
-    write_catalogue(store, shards=1, rows_per_shard=80, held_out=20)
+def indexed(store: Store, database: str) -> Store:
+    write_catalogue(store, shards=1, rows_per_shard=SHARD_ROWS, held_out=HELD_OUT_ROWS)
     index.run(index_settings.Settings(store=store.url))
-    with session(read_only=True) as found:
-        yield found
+    return store
 
 
-def asked(number: int) -> Query:
-    found = product(number, "train")
-    return Query(found.uid, found.cluster, found.title)
+def search(count: int) -> NeighbourSearch:
+    return NeighbourSearch(find_index("main"), DEFAULT_ENCODER, count)
 
 
-def test_neighbours_are_the_nearest_of_the_training_rows(connection: "Connection") -> None:
-    queries = [asked(85), asked(40), Query(None, None, product(33, "train").title)]
-    vectors = Encoder().encode([query.title for query in queries])
-    found = neighbours(connection, "main", queries, vectors, k=5)
-    assert [len(items) for items in found] == [5, 5, 5]
-    for items in found:
+def title_of(number: int) -> Title:
+    """The title of a product of the catalogue, as `describe --split` reads it."""
+    item = product(number, "")
+    return Title(item.uid, item.title, item.uid, item.cluster)
+
+
+def uids(items: list[Neighbour]) -> set[str]:
+    return {item.uid for item in items}
+
+
+def test_neighbours_are_the_nearest_training_products(indexed: Store) -> None:
+    titles = [title_of(85), title_of(40), Title("query", product(33, "").title)]
+    results = search(5).of(titles)
+    for items in results:
         similarities = [item.similarity for item in items]
+        assert len(items) == 5
         assert similarities == sorted(similarities, reverse=True)
-        assert all(8 <= int(item.uid[1:]) < 80 for item in items), "test and held-out rows are left out"
-    assert "P000040" not in [item.uid for item in found[1]]
-    assert found[2][0].uid == "P000033"
+        assert all(TEST_ROWS <= int(item.uid[1:]) < SHARD_ROWS for item in items)
+    assert results[2][0].uid == "P000033"
 
 
-def test_a_similarity_is_the_cosine_of_both_texts(connection: "Connection") -> None:
-    from jobs.retrieval.encoder import text_to_embed
-
-    encoder = Encoder()
-    (found,) = neighbours(connection, "main", [Query(None, None, "green lamp")], encoder.encode(["green lamp"]), k=1)
-    texts = ["green lamp", text_to_embed(found[0].title, found[0].content)]
-    one, other = encoder.encode(texts)
-    assert found[0].similarity == pytest.approx(float(one @ other), abs=2e-3)
+def test_the_similarity_is_the_cosine_of_the_title_and_the_text_in_the_index(indexed: Store) -> None:
+    [[nearest]] = search(1).of([Title("query", "green lamp")])
+    one, other = Encoder().encode(["green lamp", text_to_embed(nearest.title, nearest.content)])
+    assert nearest.similarity == pytest.approx(float(one @ other), abs=2e-3)
 
 
-def test_the_own_cluster_is_left_out_and_other_splits_are_used_when_asked_for(connection: "Connection") -> None:
-    vectors = Encoder().encode([product(85, "held-out").title])
-    query = Query(None, 85, product(85, "held-out").title)
-    (found,) = neighbours(connection, "main", [query], vectors, k=100, splits=("held-out",))
-    assert {item.uid for item in found} == {f"P{number:06d}" for number in range(80, 100)} - {"P000085"}
+def test_the_product_and_its_cluster_are_left_out(indexed: Store) -> None:
+    with session() as connection:
+        connection.execute("UPDATE skuscribe.product SET cluster = 40 WHERE uid IN ('P000041', 'P000042')")
+    everything = {f"P{number:06d}" for number in range(TEST_ROWS, SHARD_ROWS)}
+    query, own = Title("query", product(40, "").title), title_of(40)
+    known_by_uid_only = replace(own, cluster=None)
+    results = search(100).of([query, own, known_by_uid_only])
+    left_out = everything - {"P000040", "P000041", "P000042"}
+    assert [uids(items) for items in results] == [everything, left_out, left_out]
 
 
-def test_a_catalogue_that_is_not_indexed_is_not_ready(connection: "Connection") -> None:
-    with pytest.raises(NotReadyError, match="skuscribe index --catalogue other"):
-        neighbours(connection, "other", [asked(1)], np.zeros((1, 384), np.float32), k=1)
+def test_a_title_with_an_error_has_no_neighbours_and_moves_no_others(indexed: Store) -> None:
+    titles = [Title("a", "", error="no title"), Title("b", product(33, "").title), Title("c", "", error="no title")]
+    first, second, third = search(1).of(titles)
+    assert (first, [item.uid for item in second], third) == ([], ["P000033"], [])
+
+
+def test_neighbours_do_not_depend_on_how_many_titles_are_searched_at_once(
+    indexed: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles = [title_of(number) for number in range(20, 27)]
+    expected = [[item.uid for item in items] for items in search(2).of(titles)]
+    monkeypatch.setattr(neighbours, "SEARCH_ROWS", 3)
+    assert [[item.uid for item in items] for items in search(2).of(titles)] == expected
+
+
+def test_a_catalogue_that_is_not_indexed_is_not_ready(indexed: Store) -> None:
+    with pytest.raises(NotReadyError, match="'other' is not indexed yet: run `skuscribe index --catalogue other`"):
+        find_index("other")
 
 
 def test_a_database_without_tables_is_not_ready(database: str) -> None:
-    with session() as connection, pytest.raises(NotReadyError, match="skuscribe index"):
-        neighbours(connection, "main", [asked(1)], np.zeros((1, 384), np.float32), k=1)
+    with pytest.raises(NotReadyError, match="'main' is not indexed yet"):
+        find_index("main")
 
 
-def test_vectors_of_another_encoder_are_refused(connection: "Connection") -> None:
-    with pytest.raises(NotReadyError, match=r"384 dimensions .*the query has 12"):
-        neighbours(connection, "main", [asked(1)], np.zeros((1, 12), np.float32), k=1)
+def test_another_encoder_than_that_of_the_index_is_a_wrong_setting(indexed: Store) -> None:
+    another = replace(find_index("main"), encoder_digest="of another encoder")
+    with pytest.raises(ConfigurationError, match=f"another encoder than --encoder {DEFAULT_ENCODER}"):
+        NeighbourSearch(another, DEFAULT_ENCODER, 1)
 
 
-def test_a_neighbour_in_the_prompt_is_cut_at_whole_words() -> None:
-    found = Neighbour("a", "Desk", " ".join(str(number) for number in range(100)), 0.5)
-    assert text_of(found, words=3) == "Desk. 0 1 2"
-    assert len(text_of(found).split()) == 1 + retrieval.TEXT_WORDS
+def test_an_index_that_another_encoder_replaced_since_is_not_ready(indexed: Store) -> None:
+    begun = search(1)
+    with session() as connection:
+        connection.execute("UPDATE skuscribe.catalogue SET encoder_digest = 'of another encoder', dimensions = 12")
+    with pytest.raises(NotReadyError, match="another encoder while this job ran"):
+        begun.of([title_of(1)])
+
+
+def test_the_digest_of_an_index_changes_with_its_parameters_only(indexed: Store) -> None:
+    before = find_index("main").digest
+    index.run(index_settings.Settings(store=indexed.url))
+    assert find_index("main").digest == before
+    index.run(index_settings.Settings(store=indexed.url, m=24))
+    assert find_index("main").digest != before
+
+
+def test_the_text_of_a_neighbour_ends_at_a_whole_word() -> None:
+    numbers = " ".join(str(number) for number in range(100))
+    short, long = prompt_texts([Neighbour("a", "Desk", "oak,  100 cm", 0.5), Neighbour("b", "Desk", numbers, 0.5)])
+    assert short == "Desk. oak, 100 cm"
+    assert long == "Desk. " + " ".join(str(number) for number in range(neighbours.PROMPT_TEXT_WORDS))

@@ -7,7 +7,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.process.errors import ConfigurationError, NotReadyError
-from jobs.retrieval import neighbourhood
 from jobs.storage.artifact import Artifact
 from jobs.storage.store import Store
 from jobs.train import prompts as training_prompts
@@ -66,7 +65,7 @@ def test_what_was_found_once_is_kept_whatever_the_index_finds_later(
     def no_more(*_: object) -> None:
         raise AssertionError("it asks the index again")
 
-    monkeypatch.setattr(neighbourhood, "find", no_more)
+    monkeypatch.setattr(training_prompts, "find_index", no_more)
     assert found(ready, tmp_path, HALF, "kept")[1].digest == first.digest
     with pytest.raises(ConfigurationError, match=r"share was 0\.5, now 1\.0"):
         found(ready, tmp_path, Choice(1.0, 2, HALF.encoder, 13), "kept")

@@ -1,0 +1,140 @@
+"""Migrations of the schema `skuscribe`: the numbered files in `sql/`, applied in order, each once.
+
+The database records the SHA-256 of each applied file, so that an edited migration is noticed.
+"""
+
+import hashlib
+from pathlib import Path
+
+from psycopg import errors
+
+from jobs.database.connection import (
+    SQL_FOLDER,
+    Connection,
+    address,
+    one_line,
+    register_vector_types,
+    statement,
+    translated_errors,
+)
+from jobs.process import log
+from jobs.process.errors import ConfigurationError
+
+MIN_POSTGRES = 14
+MIN_PGVECTOR = (0, 8, 4)
+FORMER_DIGESTS = {
+    "0001_schema.sql": "82deb7dc3778bd37cb89e4c4af1637280d01e53174ec4f93071698a907329c07",
+    "0002_views.sql": "683344432223d05e6ccc66b860aed7112159a1585f03bca2c34a94e94f3ecf75",
+}
+"""SHA-256 of migrations whose comments were rewritten since: 0.1.0 applied them with these digests."""
+
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('skuscribe.migrate', 0))"
+
+
+def migrate(connection: Connection, folder: Path = SQL_FOLDER) -> list[str]:
+    """Apply the migrations that the database lacks, in one transaction. Returns their names.
+
+    Concurrent jobs may all call it: one applies the migrations while the others wait. Errors: `ConfigurationError` (78) if
+    Postgres or pgvector is missing or too old, or if an applied migration differs from its file.
+    """
+    with translated_errors():
+        require_versions(connection, create=True)
+        with connection.transaction():
+            connection.execute(_LOCK)
+            connection.execute(statement("create_migration_table"))
+            applied: dict[str, str] = dict(
+                connection.execute("SELECT name, sha256 FROM skuscribe.migration").fetchall()
+            )
+            pending = _pending(folder, applied)
+            for path in pending:
+                connection.execute(path.read_text(encoding="utf-8"))
+                record = "INSERT INTO skuscribe.migration (name, sha256) VALUES (%s, %s)"
+                connection.execute(record, [path.name, _sha256(path)])
+        if pending or not _reader_has_access(connection):
+            with connection.transaction():
+                connection.execute(_LOCK)
+                connection.execute((folder / "reader.sql").read_text(encoding="utf-8"))
+    for path in pending:
+        log.info("migration applied", name=path.name)
+    return [path.name for path in pending]
+
+
+def is_migrated(connection: Connection) -> bool:
+    """Return whether the database has the tables."""
+    return bool(_value(connection, "SELECT to_regclass('skuscribe.catalogue') IS NOT NULL"))
+
+
+def require_versions(connection: Connection, *, create: bool = False) -> str:
+    """Return the version of pgvector. With `create`, the extension is created if it is missing.
+
+    Errors: `ConfigurationError` (78) if Postgres or pgvector is missing or too old, with what to install or update.
+    """
+    postgres = connection.info.server_version // 10_000
+    if postgres < MIN_POSTGRES:
+        raise ConfigurationError(
+            f"Postgres {MIN_POSTGRES} or newer is needed, found {postgres} at {address()}: update the server"
+        )
+    version = pgvector_version(connection)
+    if version is None and create:
+        _create_extension(connection)
+        version = pgvector_version(connection)
+    if version is None:
+        raise ConfigurationError(
+            f"the extension vector (pgvector) does not exist in {address()}: run `skuscribe index`, or let an administrator "
+            "run CREATE EXTENSION vector in this database"
+        )
+    if tuple(int(part) for part in version.split(".")[:3]) < MIN_PGVECTOR:
+        needed = ".".join(str(part) for part in MIN_PGVECTOR)
+        raise ConfigurationError(
+            f"pgvector {needed} or newer is needed (a parallel index build can be corrupt in older ones), found {version} in "
+            f"{address()}: update the package on the server, then run ALTER EXTENSION vector UPDATE"
+        )
+    return version
+
+
+def pgvector_version(connection: Connection) -> str | None:
+    """Return the version of the extension in this database, or None if it does not exist."""
+    version = _value(connection, "SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+    return None if version is None else str(version)
+
+
+def _create_extension(connection: Connection) -> None:
+    try:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+    except (errors.InsufficientPrivilege, errors.UndefinedFile, errors.FeatureNotSupported) as error:
+        raise ConfigurationError(
+            f"the extension vector (pgvector) does not exist in {address()} and could not be created: {one_line(error)}. "
+            "Install pgvector on the server, then let an administrator run CREATE EXTENSION vector in this database"
+        ) from error
+    register_vector_types(connection)
+
+
+def _pending(folder: Path, applied: dict[str, str]) -> list[Path]:
+    """Return the files that are not applied yet. Errors: `ConfigurationError` (78) if an applied one has changed."""
+    migrations = sorted(folder.glob("[0-9]*.sql"))
+    for path in migrations:
+        accepted = {_sha256(path), FORMER_DIGESTS.get(path.name)}
+        if path.name in applied and applied[path.name] not in accepted:
+            raise ConfigurationError(
+                f"sql/{path.name} was edited after it was applied to {address()}, where its SHA-256 was "
+                f"{applied[path.name]}: restore the file, and put the change into a new migration"
+            )
+    unknown = sorted(set(applied) - {path.name for path in migrations})
+    if unknown:
+        raise ConfigurationError(
+            f"{address()} has migrations of a newer version of skuscribe ({', '.join(unknown)}): use that version"
+        )
+    return [path for path in migrations if path.name not in applied]
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _reader_has_access(connection: Connection) -> bool:
+    return bool(_value(connection, statement("reader_can_read")))
+
+
+def _value(connection: Connection, query: str) -> object:
+    row = connection.execute(query).fetchone()
+    return None if row is None else row[0]
