@@ -1,4 +1,4 @@
-"""An API server that answers as a test says: for the errors that a real one can't be made to give."""
+"""A Kubernetes API server with scripted answers, for errors that a real one can't be made to return."""
 
 import json
 import threading
@@ -13,49 +13,49 @@ import yaml
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer: its status and its lines. `breaks_off`: the line goes dead before the end of the body."""
+    """An HTTP status and the lines of the body. `truncated`: the connection closes before the end of the body."""
 
     status: int
     lines: Sequence[Any]
-    breaks_off: bool = False
+    truncated: bool = False
 
 
-def listing(version: str, *items: Any) -> Answer:
-    """The answer to a list."""
+def list_answer(version: str, *items: Any) -> Answer:
+    """Return the answer to a list request."""
     return Answer(200, [{"metadata": {"resourceVersion": version}, "items": items}])
 
 
-def refusal(status: int, message: str) -> Answer:
-    """An error, as the API says it."""
+def error_answer(status: int, message: str) -> Answer:
+    """Return an error in the format of the API."""
     return Answer(status, [{"kind": "Status", "code": status, "message": message}])
 
 
-def events(*found: tuple[str, dict[str, Any]], breaks_off: bool = False) -> Answer:
-    """The answer to a watch."""
-    return Answer(200, [{"type": kind, "object": item} for kind, item in found], breaks_off)
+def watch_answer(*events: tuple[str, dict[str, Any]], truncated: bool = False) -> Answer:
+    """Return the answer to a watch request."""
+    return Answer(200, [{"type": kind, "object": item} for kind, item in events], truncated)
 
 
 class FakeApi:
-    """Gives its answers one after another, the last one again and again; `asked` keeps the paths."""
+    """Returns its answers one after another and repeats the last one. `requested` has the paths."""
 
     def __init__(self, *answers: Answer) -> None:
-        self.asked: list[str] = []
-        waiting = list(answers)
+        self.requested: list[str] = []
+        remaining = list(answers)
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(handler) -> None:  # noqa: N805 - the name that http.server calls; `self` is the API
-                self.asked.append(handler.path)
-                answer = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+                self.requested.append(handler.path)
+                answer = remaining.pop(0) if len(remaining) > 1 else remaining[0]
                 handler.send_response(answer.status)
                 handler.send_header("Transfer-Encoding", "chunked")
                 handler.end_headers()
                 for line in answer.lines:
                     text = json.dumps(line).encode() + b"\n"
                     handler.wfile.write(b"%x\r\n%s\r\n" % (len(text), text))
-                handler.wfile.write(b'99\r\n{"type": "ADDED", "obj' if answer.breaks_off else b"0\r\n\r\n")
-                handler.close_connection = answer.breaks_off
+                handler.wfile.write(b'99\r\n{"type": "ADDED", "obj' if answer.truncated else b"0\r\n\r\n")
+                handler.close_connection = answer.truncated
 
             do_POST = do_GET  # noqa: N815
 
@@ -73,7 +73,7 @@ class FakeApi:
         self._server.server_close()
 
     def kubeconfig(self, folder: Path) -> Path:
-        """A kubeconfig of this server."""
+        """Write a kubeconfig for this server. Returns its path."""
         name = "fake"
         content = {
             "current-context": name,

@@ -1,1 +1,1 @@
-"""The job `pipeline`: the Jobs of a release, launched in order and watched."""
+"""The job `pipeline`: creates the Jobs of a release on a Kubernetes cluster in order."""

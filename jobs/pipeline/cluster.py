@@ -1,44 +1,38 @@
-"""A namespace of a Kubernetes cluster: the one place that talks to its API.
+"""A namespace of a Kubernetes cluster: the only module that sends requests to its API.
 
-Objects come and go as the JSON that the API speaks. An API server that is away is waited for; then it is
-`NotReadyError` (75). A refusal is `ConfigurationError` (78), a missing permission naming the verb that is missing.
-Credentials: KUBECONFIG, else the pod's own service account, else ~/.kube/config.
+Objects are the JSON of the API. A request is retried while the API server is unavailable, and then fails with
+`NotReadyError` (75). A refused request is a `ConfigurationError` (78), which names the verb that a Role lacks.
 """
 
-import importlib.util
 import json
-import os
-import random
-import socket
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
-from jobs.process import log
-from jobs.process.errors import ConfigurationError, JobError, NotReadyError
+from urllib3 import BaseHTTPResponse, Timeout
+from urllib3.exceptions import HTTPError
 
-if TYPE_CHECKING:
-    from kubernetes.client import ApiClient
-    from urllib3 import BaseHTTPResponse
+from jobs.pipeline.backoff import Backoff
+from jobs.pipeline.credentials import AccessDenied, authorization, connect
+from jobs.process.errors import ConfigurationError, JobError, NotReadyError
 
 Json = dict[str, Any]
 
-ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 60.0
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 5.0
-SILENCE_SECONDS = 300.0
-"""A watch brings a bookmark about once a minute. One that brings nothing for this long is dead, and is taken up again."""
+RETRY_SECONDS = 600.0
+"""How long a request is retried while the API server is unavailable: longer than an upgrade of the control plane."""
 
-REFUSED_SECONDS = 10.0
-"""An API server that has just started refuses what it allows a moment later, and so does a Role that was just made."""
+ACCESS_RETRY_SECONDS = 10.0
+"""How long a denied request is retried: an API server that has just started, or a new Role, denies it at first."""
+
+CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS = 5.0, 60.0
+WATCH_READ_TIMEOUT_SECONDS = 300.0
+"""A watch receives a bookmark about once a minute: one without any data for this long is dead, and is restarted."""
 
 
 @dataclass(frozen=True)
 class Resource:
-    """A kind of object: where the API keeps it, and how a Role names it."""
+    """A type of object: its path in the API, and its name in a Role."""
 
     path: str
     plural: str
@@ -46,7 +40,7 @@ class Resource:
 
     @property
     def name(self) -> str:
-        """As `kubectl` and a Role say it: `jobs.batch`."""
+        """The name that `kubectl` and a Role use: `jobs.batch`."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
@@ -57,238 +51,157 @@ PODS = Resource("/api/v1", "pods", "")
 
 @dataclass(frozen=True)
 class Listing:
-    """What a list call found, and the version of the cluster's state that it saw."""
+    """The objects of a list request, and the resource version of the list."""
 
     items: tuple[Json, ...]
     version: str
 
 
-class Gone(JobError):
-    """The state that a watch wants to go on from is too old: list again."""
-
-
-class Patience:
-    """How long to wait for something that is away: pauses that grow, with some chance in them, up to a limit."""
-
-    def __init__(self, limit_seconds: float) -> None:
-        self._limit_seconds = limit_seconds
-        self._since: float | None = None
-        self._pause_seconds = FIRST_PAUSE_SECONDS
-
-    def pause(self, problem: JobError, limit_seconds: float | None = None) -> None:
-        """Wait a while, or raise `problem` when it has stood for too long."""
-        now = time.monotonic()
-        if self._since is None:
-            self._since = now
-            log.warning(f"waiting: {problem}")
-        limit = self._limit_seconds if limit_seconds is None else min(limit_seconds, self._limit_seconds)
-        if now - self._since >= limit:
-            raise problem
-        time.sleep(self._pause_seconds * random.uniform(0.5, 1.0))  # noqa: S311 - spreads clients out, hides nothing
-        self._pause_seconds = min(2 * self._pause_seconds, LONGEST_PAUSE_SECONDS)
-
-    def restore(self) -> None:
-        """It is back: the next trouble starts counting anew."""
-        if self._since is not None:
-            log.info("going on", waited_seconds=round(time.monotonic() - self._since, 1))
-        self._since, self._pause_seconds = None, FIRST_PAUSE_SECONDS
+class VersionExpired(JobError):
+    """The resource version that a watch starts from is too old: the objects must be listed again."""
 
 
 class Cluster:
-    """A namespace, with the credentials of this process. `calls` counts the requests made so far."""
+    """A namespace, with the credentials of this process. `calls` counts the requests."""
 
-    def __init__(self, namespace: str = "", patience_seconds: float = 600.0) -> None:
-        self._api, own_namespace = _connect()
+    def __init__(self, namespace: str = "", retry_seconds: float = RETRY_SECONDS) -> None:
+        self._api, own_namespace = connect()
         self.namespace = namespace or own_namespace
-        self.patience_seconds = patience_seconds
+        self.retry_seconds = retry_seconds
         self.calls = 0
 
-    def read(self, kind: Resource, name: str) -> Json | None:
-        """One object, or None where there is none."""
-        return self._answer("get", kind, name, missing=404)
+    def read(self, resource: Resource, name: str) -> Json | None:
+        """Return an object, or None if it does not exist."""
+        return self._request("get", resource, name, none_status=404)
 
-    def list(self, kind: Resource, labels: str, fields: str = "") -> Listing:
-        """All objects with these labels, as they stand now."""
+    def list(self, resource: Resource, labels: str, fields: str = "") -> Listing:
+        """Return all objects that match a label selector and a field selector."""
         query = {"labelSelector": labels, "fieldSelector": fields}
-        found = self._answer("list", kind, query=query) or {}
-        return Listing(tuple(found.get("items") or ()), found["metadata"]["resourceVersion"])
+        answer = self._request("list", resource, query=query) or {}
+        return Listing(tuple(answer.get("items") or ()), answer["metadata"]["resourceVersion"])
 
-    def create(self, kind: Resource, body: Json) -> Json | None:
-        """Make an object; None where one of this name is there already."""
-        return self._answer("create", kind, body=body, missing=409)
+    def create(self, resource: Resource, body: Json) -> Json | None:
+        """Create an object and return it, or return None if an object of this name exists."""
+        return self._request("create", resource, body=body, none_status=409)
 
-    def watch(self, kind: Resource, labels: str, version: str, seconds: int) -> Iterator[Json]:
-        """What happens to these objects after `version`, as it happens, until `seconds` are over or the line breaks.
+    def watch(self, resource: Resource, labels: str, version: str, seconds: int) -> Iterator[Json]:
+        """Return the events after `version` as they happen, until `seconds` have passed or the connection breaks.
 
-        Errors: `Gone`; `NotReadyError` where the API server is away, at once; `ConfigurationError`.
+        Nothing is retried. Errors: `VersionExpired`, `NotReadyError`, `ConfigurationError`.
         """
         query = {
             "labelSelector": labels, "resourceVersion": version, "watch": "true",
             "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds),
         }  # fmt: skip
-        response = self._send("watch", kind, query=query, answer_seconds=SILENCE_SECONDS)
-        return _events(response, f"{kind.name} in namespace {self.namespace}")
+        response = self._send("watch", resource, query=query, read_timeout=WATCH_READ_TIMEOUT_SECONDS)
+        return _events(response, f"{resource.name} in namespace {self.namespace}")
 
-    def _answer(
+    def _request(
         self,
         verb: str,
-        kind: Resource,
+        resource: Resource,
         name: str = "",
         query: Mapping[str, str] | None = None,
         body: Json | None = None,
-        missing: int = 0,
+        none_status: int = 0,
     ) -> Json | None:
-        """The answer to a request, made again while the API server is away; None for the status `missing`."""
-        patience = Patience(self.patience_seconds)
+        """Send a request, with retries. Returns its JSON, or None for the HTTP status `none_status`."""
+        backoff = Backoff(self.retry_seconds)
         while True:
             try:
-                response = self._send(verb, kind, name, query, body, missing)
-                patience.restore()
-                return None if response.status == missing else dict(json.loads(response.data))
-            except NotReadyError as problem:
-                patience.pause(problem)
-            except _Refused as problem:
-                patience.pause(problem, REFUSED_SECONDS)
+                response = self._send(verb, resource, name, query, body, none_status)
+                backoff.reset()
+                return None if response.status == none_status else dict(json.loads(response.data))
+            except NotReadyError as error:
+                backoff.wait(error)
+            except AccessDenied as error:
+                backoff.wait(error, ACCESS_RETRY_SECONDS)
 
     def _send(
         self,
         verb: str,
-        kind: Resource,
+        resource: Resource,
         name: str = "",
         query: Mapping[str, str] | None = None,
         body: Json | None = None,
-        expected: int = 0,
-        answer_seconds: float = ANSWER_SECONDS,
-    ) -> "BaseHTTPResponse":
-        """One request. Errors: `NotReadyError`, `_Refused`, `Gone`, `ConfigurationError`."""
-        from urllib3 import Timeout
-        from urllib3.exceptions import HTTPError
-
-        url = self._api.configuration.host + self._path(kind, name)
-        chosen = {key: value for key, value in (query or {}).items() if value}
+        expected_status: int = 0,
+        read_timeout: float = READ_TIMEOUT_SECONDS,
+    ) -> BaseHTTPResponse:
+        """Send a request once. Errors: `NotReadyError`, `AccessDenied`, `VersionExpired`, `ConfigurationError`."""
+        url = f"{self._api.configuration.host}{resource.path}/namespaces/{self.namespace}/{resource.plural}"
+        url += f"/{name}" if name else ""
+        selected = {key: value for key, value in (query or {}).items() if value}
         headers = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "skuscribe"}
-        headers |= _authorisation(self._api)
+        headers |= authorization(self._api)
         self.calls += 1
         try:
-            response = self._api.rest_client.pool_manager.request(
+            response: BaseHTTPResponse = self._api.rest_client.pool_manager.request(
                 "POST" if verb == "create" else "GET",
-                f"{url}?{urlencode(chosen)}" if chosen else url,
+                f"{url}?{urlencode(selected)}" if selected else url,
                 body=None if body is None else json.dumps(body),
                 headers=headers,
-                timeout=Timeout(connect=CONNECT_SECONDS, read=answer_seconds),
+                timeout=Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=read_timeout),
                 retries=False,
                 preload_content=verb != "watch",
             )
         except HTTPError as error:
-            raise _unreachable(self._api.configuration.host, error) from error
-        if response.status >= 300 and response.status != expected:
-            raise self._problem(response.status, response.data, verb, kind, name)
+            raise _connection_error(self._api.configuration.host, error) from error
+        if response.status >= 300 and response.status != expected_status:
+            raise self._response_error(response.status, response.data, verb, resource, name)
         return response
 
-    def _problem(self, status: int, data: bytes, verb: str, kind: Resource, name: str) -> JobError:
-        """What an answer other than success means."""
+    def _response_error(self, status: int, data: bytes, verb: str, resource: Resource, name: str) -> JobError:
+        """Return the error of a response that is not a success."""
         message = _message(data)
-        where = f"{verb} {kind.name}{f' {name}' if name else ''} in namespace {self.namespace}"
+        request = f"{verb} {resource.name}{f' {name}' if name else ''} in namespace {self.namespace}"
         if status == 410:
-            return Gone(message)
+            return VersionExpired(message)
         if status == 403 and "exceeded quota" in message:
-            return NotReadyError(f"{where}: {message}. Free some of the quota, or raise it")
+            return NotReadyError(f"a quota does not allow to {request}: {message}. Free some of the quota, or raise it")
         if status == 403:
-            return _Refused(
-                f"the API server forbids to {where}: {message}. The Role of this account needs the verb {verb!r} on "
-                f"{kind.name}; `kubectl auth can-i {verb} {kind.name} -n {self.namespace}` shows what it has"
+            return AccessDenied(
+                f"access denied to {request}: {message}. The Role of this account needs the verb {verb!r} on "
+                f"{resource.name}: check with `kubectl auth can-i {verb} {resource.name} -n {self.namespace}`"
             )
         if status == 401:
-            return _Refused(f"the API server does not know this account: {message}. Renew the credentials")
+            return AccessDenied(f"the API server rejects the credentials: {message}. Renew them")
         if status == 429 or status >= 500:
-            return NotReadyError(f"the API server answers {status} to {where}: {message}. Try again later")
-        return ConfigurationError(f"the API server refuses to {where} ({status}): {message}")
-
-    def _path(self, kind: Resource, name: str) -> str:
-        return f"{kind.path}/namespaces/{self.namespace}/{kind.plural}" + (f"/{name}" if name else "")
+            return NotReadyError(f"the API server returns {status} to {request}: {message}. Try again later")
+        return ConfigurationError(f"the API server refuses to {request} ({status}): {message}")
 
 
-class _Refused(ConfigurationError):
-    """A permission or a credential is missing, or is not known to the API server yet."""
-
-
-def _connect() -> tuple["ApiClient", str]:
-    """A client of the cluster, and the namespace that its credentials name."""
-    if importlib.util.find_spec("kubernetes") is None:
-        raise ConfigurationError("the Kubernetes client is not installed: pip install 'skuscribe[cluster]'")
-    from kubernetes.client import ApiClient, Configuration
-    from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
-    from kubernetes.config.kube_config import list_kube_config_contexts
-
-    chosen = Configuration()
-    chosen.socket_options = _keep_alive()
-    file = os.environ.get("KUBECONFIG") or None
-    try:
-        if file is None and (ACCOUNT / "token").exists():
-            load_incluster_config(client_configuration=chosen)
-            namespace = (ACCOUNT / "namespace").read_text().strip()
-        else:
-            load_kube_config(config_file=file, client_configuration=chosen)
-            namespace = list_kube_config_contexts(config_file=file)[1].get("context", {}).get("namespace") or "default"
-    except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
-        raise ConfigurationError(
-            f"no usable credentials for a cluster: {error}. Point KUBECONFIG at a kubeconfig, or run in a pod with a "
-            "service account"
-        ) from error
-    return ApiClient(chosen), namespace
-
-
-def _keep_alive() -> list[tuple[int, int, int]]:
-    """Have the kernel ask after a silent peer, so that a watch notices within half a minute that the other end is dead."""
-    options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-    for name, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
-    return options
-
-
-def _authorisation(api: "ApiClient") -> dict[str, str]:
-    """The header that says who we are; reading it renews a token that is about to expire."""
-    from kubernetes.config import ConfigException
-
-    try:
-        settings = api.configuration.auth_settings()
-    except (ConfigException, OSError) as error:
-        raise _Refused(f"the token of this account can't be read: {error}. Renew the credentials") from error
-    return {item["key"]: item["value"] for item in settings.values() if item["in"] == "header" and item["value"]}
-
-
-def _events(response: "BaseHTTPResponse", what: str) -> Iterator[Json]:
-    """The events of a watch: one JSON object a line. A line that breaks off is no event."""
-    from urllib3.exceptions import HTTPError
-
-    waiting = b""
+def _events(response: BaseHTTPResponse, watched: str) -> Iterator[Json]:
+    """Yield the events of a watch: one JSON object per line. An incomplete last line is ignored."""
+    incomplete = b""
     try:
         for chunk in response.stream(None):
-            *lines, waiting = (waiting + chunk).split(b"\n")
+            *lines, incomplete = (incomplete + chunk).split(b"\n")
             for line in lines:
                 event = json.loads(line)
                 if event["type"] == "ERROR":
-                    raise _broken_off(event["object"], what)
+                    raise _event_error(event["object"], watched)
                 yield event
     except HTTPError as error:
-        raise NotReadyError(f"the watch of {what} broke off: {error}") from error
+        raise NotReadyError(f"the watch of {watched} ended: {error}") from error
     finally:
         response.close()
 
 
-def _broken_off(status: Json, what: str) -> JobError:
+def _event_error(status: Json, watched: str) -> JobError:
     message = status.get("message", "no reason given")
-    return Gone(message) if status.get("code") == 410 else NotReadyError(f"the watch of {what} broke off: {message}")
+    return VersionExpired(message) if status.get("code") == 410 else NotReadyError(f"the watch of {watched} ended: {message}")  # fmt: skip
 
 
-def _unreachable(host: str, error: Exception) -> JobError:
+def _connection_error(host: str, error: Exception) -> JobError:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return ConfigurationError(f"{host} shows a certificate that the kubeconfig does not trust: {error}")
+        return ConfigurationError(
+            f"the certificate of {host} is not trusted: {error}. Add its authority to the kubeconfig"
+        )
     return NotReadyError(f"the Kubernetes API at {host} can't be reached: {error}. Check the address and the network")
 
 
 def _message(data: bytes) -> str:
+    """Return the message of an error response."""
     try:
         return str(json.loads(data)["message"])
     except (ValueError, KeyError, TypeError):

@@ -1,7 +1,7 @@
-"""What a pipeline does next: a pure function of the Jobs that it sees.
+"""What a pipeline does next: a pure function of the Jobs in the cluster.
 
-A step is launched when all that it needs is Complete, and no other Job of the same step still runs (one that an earlier
-template, a schedule or a person made: two would train the same shards twice).
+A step is launched when every step that it needs is complete and no other Job of the same step is running. An earlier
+template, a schedule or a person can have created another one; two at once would train the same shards twice.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -13,14 +13,15 @@ from jobs.pipeline.cluster import Json
 from jobs.pipeline.watch import Change
 from jobs.steps import Step
 
-State = Literal["running", "complete", "failed", "leaving", "deleted"]
+State = Literal["running", "complete", "failed", "terminating", "deleted"]
 
 
 @dataclass(frozen=True)
-class SeenJob:
-    """A Job as the cluster last told of it.
+class JobStatus:
+    """The last known status of a Job.
 
-    `leaving`: it is being deleted, or its CronJob is gone and it will be. `deleted`: it went before it was Complete.
+    `terminating`: it is being deleted, or its CronJob is gone and it will be. `deleted`: it was deleted before it was
+    complete.
     """
 
     name: str
@@ -34,10 +35,10 @@ class SeenJob:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A step of this pipeline: the Job it is to be, and the steps before it."""
+class PlannedStep:
+    """A step of this pipeline: the names of its CronJob and its Job, and the steps that it needs."""
 
-    step: str
+    name: str
     cronjob: str
     job: str
     needs: tuple[str, ...]
@@ -45,106 +46,106 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Decision:
-    """`launch`: these steps, now. `ended`: steps whose Job failed or was deleted. `held`: step to the Job it waits for."""
+    """The steps to launch now, those that failed or were deleted, and those blocked by another Job, with its name."""
 
     launch: tuple[str, ...]
-    ended: tuple[str, ...]
-    held: Mapping[str, str]
+    failed: tuple[str, ...]
+    blocked: Mapping[str, str]
     complete: bool
 
 
-def decide(wanted: Sequence[Wanted], seen: Mapping[str, SeenJob]) -> Decision:
-    """What to do, given the Jobs by name."""
-    state = {item.step: seen[item.job].state for item in wanted if item.job in seen}
-    complete = {step for step, now in state.items() if now == "complete"}
-    ended = tuple(item.step for item in wanted if state.get(item.step) in ("failed", "deleted"))
-    ready = [item for item in wanted if item.step not in state and complete.issuperset(item.needs)]
-    leaving = {item.step: item.job for item in wanted if state.get(item.step) == "leaving"}
-    held = leaving | {item.step: other for item in ready if (other := _other_at_work(item, seen)) is not None}
-    launch = () if ended else tuple(item.step for item in ready if item.step not in held)
-    return Decision(launch, ended, held, len(complete) == len(wanted))
+def decide(steps: Sequence[PlannedStep], jobs: Mapping[str, JobStatus]) -> Decision:
+    """Return what to do, given the Jobs by name. After a failure nothing is launched."""
+    states = {step.name: jobs[step.job].state for step in steps if step.job in jobs}
+    complete = {name for name, state in states.items() if state == "complete"}
+    failed = tuple(step.name for step in steps if states.get(step.name) in ("failed", "deleted"))
+    ready = [step for step in steps if step.name not in states and complete.issuperset(step.needs)]
+    blocked = {step.name: step.job for step in steps if states.get(step.name) == "terminating"}
+    blocked |= {step.name: other for step in ready if (other := _concurrent_job(step, jobs)) is not None}
+    launch = () if failed else tuple(step.name for step in ready if step.name not in blocked)
+    return Decision(launch, failed, blocked, len(complete) == len(steps))
 
 
-def needs_among(steps: Sequence[Step], enabled: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """For each enabled step the enabled steps that it needs, found through those that are not enabled."""
+def _concurrent_job(step: PlannedStep, jobs: Mapping[str, JobStatus]) -> str | None:
+    """Return the name of another Job of the same step that is not finished."""
+    others = (job for job in jobs.values() if job.cronjob == step.cronjob and job.name != step.job)
+    return next((job.name for job in others if job.state in ("running", "terminating")), None)
+
+
+def needs_of(steps: Sequence[Step], enabled: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Return the enabled steps that each enabled step needs, directly or through steps that are not enabled."""
     by_name = {step.name: step for step in steps}
 
-    def before(name: str) -> set[str]:
-        return {found for need in by_name[name].needs for found in ({need} if need in enabled else before(need))}
+    def enabled_needs(name: str) -> set[str]:
+        return {found for need in by_name[name].needs for found in ({need} if need in enabled else enabled_needs(need))}
 
-    return {step.name: tuple(sorted(before(step.name))) for step in steps if step.name in enabled}
+    return {step.name: tuple(sorted(enabled_needs(step.name))) for step in steps if step.name in enabled}
 
 
-def seen_job(job: Json, owner_uids: Mapping[str, str]) -> SeenJob | None:
-    """A Job of the API as we see it; None for one that no CronJob of these owns. `owner_uids`: CronJob to its uid."""
+def update(
+    jobs: Mapping[str, JobStatus], change: Change, owner_uids: Mapping[str, str], planned: Collection[str]
+) -> dict[str, JobStatus]:
+    """Return the known Jobs after a change. `owner_uids`: CronJob to its uid; `planned`: the names of this pipeline's Jobs.
+
+    A Job that was complete stays complete when it is deleted: its work is done. A planned Job that is deleted before that
+    was stopped by somebody, so it becomes `deleted` and is not launched again.
+    """
+    reported = {job.name: job for item in change.objects if (job := job_status(item, owner_uids)) is not None}
+    if change.kind == "deleted":
+        removed, reported = set(reported), {}
+    else:
+        removed = set(jobs) - set(reported) if change.kind == "listed" else set()
+    known = {name: job for name, job in jobs.items() if name not in removed}
+    for name in removed & set(jobs):
+        if (job := _after_removal(jobs[name], name in planned)) is not None:
+            known[name] = job
+    for name, job in reported.items():
+        known[name] = _after_report(jobs.get(name), job, name in planned)
+    return known
+
+
+def _after_removal(before: JobStatus, planned: bool) -> JobStatus | None:
+    if before.state == "complete":
+        return before
+    return replace(before, state="deleted") if planned and before.state != "terminating" else None
+
+
+def _after_report(before: JobStatus | None, now: JobStatus, planned: bool) -> JobStatus:
+    if before is None:
+        return now
+    if before.state in ("complete", "deleted"):
+        return before
+    stopped = planned and now.state == "terminating" and before.state in ("running", "failed")
+    return replace(now, state="deleted") if stopped else now
+
+
+def job_status(job: Json, owner_uids: Mapping[str, str]) -> JobStatus | None:
+    """Return the status of a Job of the API, or None if none of these CronJobs owns it."""
     metadata, spec, status = job["metadata"], job["spec"], job.get("status", {})
-    owner = next((item for item in metadata.get("ownerReferences", ()) if item.get("controller")), None)
+    owner = next((owner for owner in metadata.get("ownerReferences", ()) if owner.get("controller")), None)
     if owner is None or owner["kind"] != "CronJob" or owner["name"] not in owner_uids:
         return None
-    conditions = {item["type"] for item in status.get("conditions", ()) if item["status"] == "True"}
+    conditions = {condition["type"] for condition in status.get("conditions", ()) if condition["status"] == "True"}
     state: State = "running"
     if metadata.get("deletionTimestamp") or owner["uid"] != owner_uids[owner["name"]]:
-        state = "leaving"
+        state = "terminating"
     elif "Complete" in conditions:
         state = "complete"
     elif "Failed" in conditions:
         state = "failed"
-    return SeenJob(
-        metadata["name"],
-        owner["name"],
-        state,
-        status.get("succeeded", 0),
-        spec.get("completions") or 1,
-        status.get("failed", 0),
-        bool(spec.get("suspend")),
-        _seconds(status),
+    return JobStatus(
+        name=metadata["name"],
+        cronjob=owner["name"],
+        state=state,
+        succeeded=status.get("succeeded", 0),
+        indexes=spec.get("completions") or 1,
+        failed_pods=status.get("failed", 0),
+        suspended=bool(spec.get("suspend")),
+        seconds=_duration(status),
     )
 
 
-def observe(
-    seen: Mapping[str, SeenJob], change: Change, owner_uids: Mapping[str, str], wanted: Collection[str]
-) -> dict[str, SeenJob]:
-    """What is known after a change. `wanted`: the names of the Jobs of this pipeline.
-
-    What was Complete once stays so here, whoever removes the Job: its work is done. A wanted Job that is removed before
-    was stopped by somebody, who does not want it started again behind his back.
-    """
-    found = {job.name: job for item in change.items if (job := seen_job(item, owner_uids)) is not None}
-    if change.kind == "deleted":
-        gone, found = set(found), {}
-    else:
-        gone = set(seen) - set(found) if change.kind == "listed" else set()
-    known = {name: job for name, job in seen.items() if name not in gone}
-    for name in gone & set(seen):
-        before = seen[name]
-        if before.state == "complete":
-            known[name] = before
-        elif name in wanted and before.state != "leaving":
-            known[name] = replace(before, state="deleted")
-    for name, job in found.items():
-        was = seen[name].state if name in seen else None
-        if was == "complete" or was == "deleted":
-            continue
-        stopped = job.state == "leaving" and was in ("running", "failed") and name in wanted
-        known[name] = replace(job, state="deleted") if stopped else job
-    return known
-
-
-def _other_at_work(item: Wanted, seen: Mapping[str, SeenJob]) -> str | None:
-    """Another Job of the same step that still runs."""
-    return next(
-        (
-            job.name
-            for job in seen.values()
-            if job.cronjob == item.cronjob and job.name != item.job and job.state in ("running", "leaving")
-        ),
-        None,
-    )
-
-
-def _seconds(status: Json) -> float:
-    if not (status.get("startTime") and status.get("completionTime")):
-        return 0.0
-    return (
-        datetime.fromisoformat(status["completionTime"]) - datetime.fromisoformat(status["startTime"])
-    ).total_seconds()
+def _duration(status: Json) -> float:
+    """Return the seconds from start to completion, or 0 before that."""
+    start, end = status.get("startTime"), status.get("completionTime")
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds() if start and end else 0.0

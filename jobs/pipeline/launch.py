@@ -1,93 +1,108 @@
-"""A Job from its template: the suspended CronJob that the chart keeps for each step.
+"""Jobs from their templates: the suspended CronJobs that the chart keeps, one for each step.
 
-The Job's name ends in a hash of the template and the run. So whoever makes it a second time finds it, an upgrade that
-changes nothing makes nothing, and a template that changed makes a Job of its own.
+A Job's name ends in a hash of the template and the run. Creating it again finds the existing Job, an upgrade that changes
+nothing creates nothing, and a changed template gets a new Job.
 """
 
 import hashlib
 import json
 from dataclasses import dataclass
 
-from jobs.pipeline.cluster import CRONJOBS, JOBS, Cluster, Json, Patience
+from jobs.pipeline.backoff import Backoff
+from jobs.pipeline.cluster import CRONJOBS, JOBS, Cluster, Json
 from jobs.process.errors import ConfigurationError, NotReadyError
 
-LONGEST_POD_NAME = 63
-"""Of a pod's host name, JOB-INDEX: the API server refuses an Indexed Job whose last index makes it longer."""
+MAX_POD_NAME = 63
+"""The longest host name of a pod, JOB-INDEX: the API server rejects an Indexed Job whose last index exceeds it."""
 
-MARK = "skuscribe/template"
-"""The annotation of a CronJob that tells its template from those of other revisions."""
+TEMPLATE_ANNOTATION = "skuscribe/template"
+"""The annotation of a CronJob that holds the hash of its template."""
 
 TEMPLATE_SECONDS = 60.0
-SELECTED_BY = ("app.kubernetes.io/name", "app.kubernetes.io/instance")
+"""How long to wait for the CronJobs of this revision: Helm creates the pipeline's Job before them."""
+
+SELECTOR_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/instance")
 
 
 @dataclass(frozen=True)
 class Template:
-    """The template of one step, and what its Job is to be called."""
+    """The template of a step's Job, with the name of the Job and a label selector for the release."""
 
     step: str
     cronjob: str
     uid: str
     job: str
-    labels: str
+    selector: str
     content: Json
 
     @property
     def indexes(self) -> int:
-        """How many parts the Job has."""
+        """The number of indexes of the Job."""
         return int(self.content["spec"].get("completions") or 1)
 
 
-def read_template(cluster: Cluster, release: str, step: str, run: str, mark: str = "") -> Template:
-    """The template of a step; with a `mark`, once it is there with that mark, for Helm makes the pipeline before it.
+def read_template(cluster: Cluster, release: str, step: str, run: str, template_hash: str = "") -> Template:
+    """Return the template of a step. With a `template_hash`, wait for the CronJob that has it.
 
-    Errors: `ConfigurationError` (78) where the release has none, or one that can't be followed; `NotReadyError` (75) where
-    the one that is marked so does not come.
+    Errors: `ConfigurationError` (78) if there is no such CronJob or it lacks a label; `NotReadyError` (75) if the one with
+    this hash does not appear.
     """
-    name, patience = f"{release}-{step}", Patience(TEMPLATE_SECONDS)
+    name, backoff = f"{release}-{step}", Backoff(TEMPLATE_SECONDS)
     while True:
-        found = cluster.read(CRONJOBS, name)
-        if found is not None and mark in ("", found["metadata"].get("annotations", {}).get(MARK)):
-            return template_of(found, step, run)
-        if not mark:
+        cronjob = cluster.read(CRONJOBS, name)
+        if cronjob is not None and template_hash in ("", cronjob["metadata"].get("annotations", {}).get(TEMPLATE_ANNOTATION)):  # fmt: skip
+            return template_of(cronjob, step, run)
+        if not template_hash:
             raise ConfigurationError(
-                f"step {step} is to run, and there is no CronJob {name} in namespace {cluster.namespace}: set "
-                f"SKUSCRIBE_STEPS to the steps that release {release} has, or upgrade the release with {step} enabled"
+                f"there is no CronJob {name} in namespace {cluster.namespace} for step {step}: set SKUSCRIBE_STEPS to the "
+                f"steps that release {release} has, or upgrade the release"
             )
-        patience.pause(
+        backoff.wait(
             NotReadyError(
-                f"CronJob {name} in namespace {cluster.namespace} is not the one of this revision (annotation {MARK}: {mark}): "
-                "did the install or the upgrade end well? `helm upgrade` once more puts it there"
+                f"CronJob {name} in namespace {cluster.namespace} is not the one of this revision (annotation "
+                f"{TEMPLATE_ANNOTATION}: {template_hash}): check that the install or upgrade succeeded, then run "
+                "`helm upgrade` again"
             )
         )
 
 
 def template_of(cronjob: Json, step: str, run: str) -> Template:
-    """The template that a CronJob holds."""
+    """Return the template of a CronJob."""
     name, content = cronjob["metadata"]["name"], cronjob["spec"]["jobTemplate"]
     labels = content.get("metadata", {}).get("labels", {})
-    lacking = [label for label in SELECTED_BY if label not in labels]
-    if lacking:
+    missing = [label for label in SELECTOR_LABELS if label not in labels]
+    if missing:
         raise ConfigurationError(
-            f"CronJob {name}: its jobTemplate lacks the label {' and '.join(lacking)}, by which the pipeline follows "
-            "its Jobs: install the release with the chart, unchanged"
+            f"the jobTemplate of CronJob {name} lacks the label {' and '.join(missing)}, which selects the Jobs of the "
+            "release: install it with the chart"
         )
-    selector = ",".join(f"{label}={labels[label]}" for label in SELECTED_BY)
+    selector = ",".join(f"{label}={labels[label]}" for label in SELECTOR_LABELS)
     return Template(step, name, cronjob["metadata"]["uid"], job_name(name, content, run), selector, content)
 
 
 def job_name(cronjob: str, content: Json, run: str) -> str:
-    """`CRONJOB-hash8`, the CronJob's name cut where an index behind it would make the pods' names too long."""
+    """Return `CRONJOB-hash`, with the CronJob's name truncated if the host names of the pods would be too long."""
     text = json.dumps([cronjob, content, run], sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     indexes = content["spec"].get("completions") or 1
-    room = LONGEST_POD_NAME - len(f"-{digest}-{indexes - 1}")
+    room = MAX_POD_NAME - len(f"-{digest}-{indexes - 1}")
     return f"{cronjob[:room].rstrip('-.')}-{digest}"
 
 
+def launch(cluster: Cluster, template: Template) -> tuple[Json, bool]:
+    """Create the Job of a template, or find it by its name. Returns the Job and whether this call created it."""
+    created = cluster.create(JOBS, job_of(template))
+    if created is not None:
+        return created, True
+    existing = cluster.read(JOBS, template.job)
+    return (existing, False) if existing is not None else launch(cluster, template)
+
+
 def job_of(template: Template) -> Json:
-    """The Job, as `kubectl create job --from=cronjob/...` would make it, with a name that says what it was made from."""
+    """Return the Job that `kubectl create job --from=cronjob/...` would create, with the name of the template."""
     metadata = template.content.get("metadata", {})
+    # Its owner is the CronJob, so that `helm uninstall` removes it. blockOwnerDeletion would need another permission.
+    owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": template.cronjob, "uid": template.uid}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -95,25 +110,7 @@ def job_of(template: Template) -> Json:
             "name": template.job,
             "labels": metadata.get("labels", {}),
             "annotations": {**metadata.get("annotations", {}), "cronjob.kubernetes.io/instantiate": "manual"},
-            # Owned, so that `helm uninstall` takes it along. Not blockOwnerDeletion: that would need one more permission.
-            "ownerReferences": [
-                {
-                    "apiVersion": "batch/v1",
-                    "kind": "CronJob",
-                    "name": template.cronjob,
-                    "uid": template.uid,
-                    "controller": True,
-                }
-            ],
+            "ownerReferences": [{**owner, "controller": True}],
         },
         "spec": template.content["spec"],
     }
-
-
-def launch(cluster: Cluster, template: Template) -> tuple[Json, bool]:
-    """Make the Job, or find the one of its name. Returns the Job and whether this call made it."""
-    made = cluster.create(JOBS, job_of(template))
-    if made is not None:
-        return made, True
-    standing = cluster.read(JOBS, template.job)
-    return (standing, False) if standing is not None else launch(cluster, template)

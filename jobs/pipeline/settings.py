@@ -1,43 +1,40 @@
-"""Launch the jobs of a release in order, each from its template, and follow them to the end.
+"""Launch the jobs of a release on a Kubernetes cluster in order, and follow them until all are complete.
 
-Reads the suspended CronJobs RELEASE-STEP; makes a Job of each as soon as those before it are Complete. Steps that do not
-need each other run side by side. Killed and started again it finds what it launched. A step that fails ends the pipeline
-with the pod's own last words. Try: skuscribe pipeline --release demo --namespace demo
+Reads the suspended CronJobs RELEASE-STEP. Creates a Job from each one as soon as the Jobs that it needs are complete;
+independent steps run at the same time. A restarted pipeline finds the Jobs that it has launched. A failed step ends the
+pipeline with the termination message of the failed pod. Example: skuscribe pipeline --release demo --namespace demo
 """
 
 from pydantic import Field, field_validator
 
-from jobs import steps as plan
-from jobs.process.settings import Name, unit
+from jobs.process.settings import Name
 from jobs.process.settings import Settings as CommonSettings
 from jobs.retrieval.settings import RetrievalShare
+from jobs.steps import STEPS
 
 
 class Settings(CommonSettings):
-    """Which release, and how much of it."""
+    """Settings of `pipeline`."""
 
     release: str = Field(
         "skuscribe",
         pattern=r"^[a-z0-9]([a-z0-9.-]{0,50}[a-z0-9])?$",
-        description="What the names of the release's CronJobs begin with: RELEASE-train and so on.",
+        description="The prefix of the names of the release's CronJobs: RELEASE-train and so on.",
     )
-    namespace: str = Field("", description="Where the release lives. Empty: where these credentials belong.")
-    steps: str = Field("", description="The steps to run, with commas between them. Empty: all.")
+    namespace: str = Field("", description="The namespace of the release. Empty: the namespace of the credentials.")
+    steps: str = Field("", description="The steps to run, comma-separated. Empty: all.")
     templates: str = Field(
         "",
         pattern=r"^([a-z-]+=[0-9a-f]+(,|$))*$",
-        description="STEP=MARK, with commas between them: of each step, wait for the template that is marked so. Empty: take what is there.",
+        description="STEP=HASH, comma-separated: wait for the CronJob whose template has this hash. Empty: use the present ones.",
     )
     retrieval_share: RetrievalShare = 0.0
-    run: Name = Field("main", description="Name of the run: another name makes other Jobs of the same templates.")
-    patience_seconds: float = Field(
-        600, gt=0, description="How long to wait for an API server that is away.", json_schema_extra=unit("seconds")
-    )
+    run: Name = Field("main", description="Name of the run; another run gets other Jobs from the same templates.")
 
     @field_validator("steps")
     @classmethod
     def _known(cls, text: str) -> str:
-        names = [step.name for step in plan.STEPS]
+        names = [step.name for step in STEPS]
         unknown = [name for name in words(text) if name not in names]
         if unknown:
             raise ValueError(f"there is no step {', '.join(unknown)}; the steps are {', '.join(names)}")

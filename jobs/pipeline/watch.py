@@ -1,7 +1,7 @@
-"""Follow the objects of a release: one list, then one watch that is taken up again where it broke off.
+"""The changes of a release's objects: one list, then a watch that is restarted where it ended.
 
-Nothing polls: between two events the process sleeps in a read. When the API server goes away, the watch goes on from
-the last version seen as soon as it is back; when that version is too old, everything is listed again.
+There is no polling: between two events the process blocks in a read. After an outage of the API server the watch continues
+from the last resource version; if that version has expired, everything is listed again.
 """
 
 import math
@@ -10,55 +10,56 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from jobs.pipeline.cluster import REFUSED_SECONDS, Cluster, Gone, Json, Patience, Resource
+from jobs.pipeline.backoff import Backoff
+from jobs.pipeline.cluster import ACCESS_RETRY_SECONDS, Cluster, Json, Resource, VersionExpired
 from jobs.process import log
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
 
 WATCH_SECONDS = 1800
-"""The API server ends a watch after this long, and we ask again: one request each half an hour where nothing happens."""
+"""The duration of one watch: without events, one request every half hour."""
 
-STEADY_SECONDS = 5.0
-"""A watch that lasted this long was a good one: the next may follow at once."""
+STABLE_SECONDS = 5.0
+"""After a watch that lasted this long, the next one starts without a delay."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """News: all there is (`listed`, which replaces what was known), or one object `changed` or `deleted`."""
+    """All objects (`listed`, which replaces everything known before), or one that was `changed` or `deleted`."""
 
     kind: Literal["listed", "changed", "deleted"]
-    items: tuple[Json, ...]
+    objects: tuple[Json, ...]
 
 
-def follow(cluster: Cluster, kind: Resource, labels: str) -> Iterator[Change]:
-    """What there is, then what happens, without end. Errors: `NotReadyError` (75) when the API server stays away."""
+def changes(cluster: Cluster, resource: Resource, labels: str) -> Iterator[Change]:
+    """Yield all objects, then every change, without end. Errors: `NotReadyError` (75) after a long outage."""
     while True:
-        found = cluster.list(kind, labels)
-        yield Change("listed", found.items)
+        listing = cluster.list(resource, labels)
+        yield Change("listed", listing.items)
         try:
-            yield from _watch_on(cluster, kind, labels, found.version)
-        except Gone as reason:
-            log.info("listing again", what=kind.name, reason=str(reason))
+            yield from _changes_since(cluster, resource, labels, listing.version)
+        except VersionExpired as reason:
+            log.info("listing again", resource=resource.name, reason=str(reason))
 
 
-def _watch_on(cluster: Cluster, kind: Resource, labels: str, version: str) -> Iterator[Change]:
-    """Watch after watch, each from the version that the last one reached. Errors: `Gone`."""
-    patience = Patience(cluster.patience_seconds)
+def _changes_since(cluster: Cluster, resource: Resource, labels: str, version: str) -> Iterator[Change]:
+    """Yield the changes after `version`, from one watch after another. Errors: `VersionExpired`."""
+    backoff = Backoff(cluster.retry_seconds)
     while True:
-        problem: JobError = NotReadyError(f"the watch of {kind.name} ends as soon as it begins")
+        error: JobError = NotReadyError(f"the watch of {resource.name} ends as soon as it starts")
         limit_seconds, connected = None, math.inf
         try:
-            events = cluster.watch(kind, labels, version, WATCH_SECONDS)
+            events = cluster.watch(resource, labels, version, WATCH_SECONDS)
             connected = time.monotonic()
             for event in events:
-                patience.restore()
+                backoff.reset()
                 version = event["object"]["metadata"]["resourceVersion"]
                 if event["type"] != "BOOKMARK":
                     yield Change("deleted" if event["type"] == "DELETED" else "changed", (event["object"],))
-        except NotReadyError as error:
-            problem = error
-        except ConfigurationError as error:
-            problem, limit_seconds = error, REFUSED_SECONDS
-        if time.monotonic() - connected >= STEADY_SECONDS:
-            patience.restore()
+        except NotReadyError as outage:
+            error = outage
+        except ConfigurationError as denied:
+            error, limit_seconds = denied, ACCESS_RETRY_SECONDS
+        if time.monotonic() - connected >= STABLE_SECONDS:
+            backoff.reset()
         else:
-            patience.pause(problem, limit_seconds)
+            backoff.wait(error, limit_seconds)

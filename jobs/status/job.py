@@ -32,7 +32,7 @@ def run(settings: Settings) -> None:
     if settings.release:
         from jobs.pipeline import cluster, release_status
 
-        seen = cluster.Cluster(settings.namespace, patience_seconds=10)
+        seen = cluster.Cluster(settings.namespace, retry_seconds=10)
         print("\n".join(release_status.overview(seen, settings.release, settings.gpu_hour_price)))
         return
     store = Store(settings.store)

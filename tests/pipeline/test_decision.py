@@ -1,4 +1,4 @@
-"""What comes next, as a function of what is seen; and what is seen, as a function of what the API tells."""
+"""The next step of a pipeline as a function of its Jobs, and the Jobs as a function of what the API reports."""
 
 from typing import Any
 
@@ -6,161 +6,164 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import steps as plan
-from jobs.pipeline.decision import SeenJob, State, Wanted, decide, needs_among, observe
+from jobs.pipeline.decision import JobStatus, PlannedStep, State, decide, needs_of, update
 from jobs.pipeline.watch import Change
+from jobs.steps import STEPS
 
-NAMES = [step.name for step in plan.STEPS]
+NAMES = [step.name for step in STEPS]
 UIDS = {f"demo-{name}": f"uid-{name}" for name in NAMES}
 JOB_NAMES = frozenset(f"job-{name}" for name in NAMES)
 
 
-def wanted(enabled: list[str] | None = None) -> list[Wanted]:
-    """What a pipeline of these steps wants, each Job called after its step."""
-    needs = needs_among(plan.STEPS, enabled or NAMES)
-    return [Wanted(step, f"demo-{step}", f"job-{step}", before) for step, before in needs.items()]
+def planned(enabled: list[str] | None = None) -> list[PlannedStep]:
+    """A pipeline of these steps, with each Job named after its step."""
+    needs = needs_of(STEPS, enabled or NAMES)
+    return [PlannedStep(step, f"demo-{step}", f"job-{step}", before) for step, before in needs.items()]
 
 
-def seen(**states: State) -> dict[str, SeenJob]:
-    """Jobs in these states, by step; a step's dash is an underscore here."""
+def status(step: str, state: State) -> JobStatus:
+    return JobStatus(f"job-{step}", f"demo-{step}", state)
+
+
+def jobs_in(**states: State) -> dict[str, JobStatus]:
+    """Jobs in these states by step; an underscore here is a dash in the step's name."""
     steps = {name.replace("_", "-"): state for name, state in states.items()}
-    return {f"job-{step}": SeenJob(f"job-{step}", f"demo-{step}", state) for step, state in steps.items()}
+    return {f"job-{step}": status(step, state) for step, state in steps.items()}
 
 
 def job(step: str, *conditions: str, deleted: bool = False, uid: str = "") -> dict[str, Any]:
-    """A Job as the API tells of it."""
+    """A Job of the API."""
     owner = {"kind": "CronJob", "name": f"demo-{step}", "uid": uid or f"uid-{step}", "controller": True}
     metadata = {"name": f"job-{step}", "ownerReferences": [owner]} | ({"deletionTimestamp": "now"} if deleted else {})
-    status = {"conditions": [{"type": name, "status": "True"} for name in conditions]}
-    return {"metadata": metadata, "spec": {}, "status": status}
+    conditions_of_job = [{"type": name, "status": "True"} for name in conditions]
+    return {"metadata": metadata, "spec": {}, "status": {"conditions": conditions_of_job}}
 
 
-def test_at_first_only_what_needs_nothing() -> None:
-    assert decide(wanted(), {}).launch == ("prepare",)
+def after(*changes: Change) -> dict[str, JobStatus]:
+    """The known Jobs after these changes."""
+    jobs: dict[str, JobStatus] = {}
+    for change in changes:
+        jobs = update(jobs, change, UIDS, JOB_NAMES)
+    return jobs
 
 
-def test_steps_that_do_not_need_each_other_run_side_by_side() -> None:
-    assert decide(wanted(), seen(prepare="complete")).launch == ("fetch-model", "embed")
+def test_the_first_step_needs_nothing() -> None:
+    assert decide(planned(), {}).launch == ("prepare",)
 
 
-def test_a_step_waits_for_all_that_it_needs() -> None:
-    jobs = seen(prepare="complete", fetch_model="complete", embed="complete", build="running", train="complete")
-    assert decide(wanted(), jobs).launch == ()
-    assert set(decide(wanted(), jobs | seen(build="complete")).launch) == {"evaluate", "describe"}
+def test_independent_steps_run_at_the_same_time() -> None:
+    assert decide(planned(), jobs_in(prepare="complete")).launch == ("fetch-model", "embed")
 
 
-def test_what_was_launched_is_not_launched_again() -> None:
-    assert decide(wanted(), seen(prepare="running")).launch == ()
+def test_a_step_waits_for_all_steps_that_it_needs() -> None:
+    jobs = jobs_in(prepare="complete", fetch_model="complete", embed="complete", build="running", train="complete")
+    assert decide(planned(), jobs).launch == ()
+    assert set(decide(planned(), jobs | jobs_in(build="complete")).launch) == {"evaluate", "describe"}
 
 
-def test_a_failed_step_ends_everything_and_launches_nothing() -> None:
-    decision = decide(wanted(), seen(prepare="complete", fetch_model="failed"))
-    assert (decision.ended, decision.launch) == (("fetch-model",), ())
+def test_a_running_step_is_not_launched_again() -> None:
+    assert decide(planned(), jobs_in(prepare="running")).launch == ()
 
 
-def test_it_is_complete_when_every_step_is() -> None:
-    everything = {f"job-{name}": SeenJob(f"job-{name}", f"demo-{name}", "complete") for name in NAMES}
-    assert decide(wanted(), everything).complete
-    assert not decide(wanted(), everything | seen(report="running")).complete
+def test_nothing_is_launched_after_a_step_has_failed() -> None:
+    decision = decide(planned(), jobs_in(prepare="complete", fetch_model="failed"))
+    assert (decision.failed, decision.launch) == (("fetch-model",), ())
 
 
-def test_a_step_that_is_not_enabled_is_passed_over_and_what_stood_before_it_still_counts() -> None:
-    needs = needs_among(plan.STEPS, ["prepare", "fetch-model", "evaluate"])
+def test_a_pipeline_is_complete_when_every_step_is_complete() -> None:
+    complete = {f"job-{name}": status(name, "complete") for name in NAMES}
+    assert decide(planned(), complete).complete
+    assert not decide(planned(), complete | jobs_in(report="running")).complete
+
+
+def test_a_disabled_step_is_skipped_and_what_it_needs_is_still_needed() -> None:
+    needs = needs_of(STEPS, ["prepare", "fetch-model", "evaluate"])
     assert needs == {"prepare": (), "fetch-model": ("prepare",), "evaluate": ("fetch-model", "prepare")}
 
 
-@pytest.mark.parametrize("state", ["running", "leaving"])
-def test_another_job_of_the_same_step_is_waited_for(state: State) -> None:
-    jobs = {"by-hand": SeenJob("by-hand", "demo-prepare", state)}
-    assert decide(wanted(), jobs).launch == ()
-    assert decide(wanted(), jobs).held == {"prepare": "by-hand"}
+@pytest.mark.parametrize("state", ["running", "terminating"])
+def test_an_unfinished_job_of_the_same_step_blocks_the_step(state: State) -> None:
+    jobs = {"by-hand": JobStatus("by-hand", "demo-prepare", state)}
+    assert decide(planned(), jobs).launch == ()
+    assert decide(planned(), jobs).blocked == {"prepare": "by-hand"}
 
 
 @pytest.mark.parametrize("state", ["complete", "failed"])
-def test_another_job_of_the_same_step_that_has_ended_is_not(state: State) -> None:
-    assert decide(wanted(), {"by-hand": SeenJob("by-hand", "demo-prepare", state)}).launch == ("prepare",)
+def test_a_finished_job_of_the_same_step_does_not_block_the_step(state: State) -> None:
+    assert decide(planned(), {"by-hand": JobStatus("by-hand", "demo-prepare", state)}).launch == ("prepare",)
 
 
 @given(
     enabled=st.sets(st.sampled_from(NAMES), min_size=1),
-    states=st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["running", "complete", "failed", "leaving"])),
+    states=st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["running", "complete", "failed", "terminating"])),
 )
-def test_whatever_is_seen_nothing_is_launched_twice_nor_before_its_inputs(
-    enabled: set[str], states: dict[str, State]
-) -> None:
-    jobs = {f"job-{step}": SeenJob(f"job-{step}", f"demo-{step}", state) for step, state in states.items()}
-    items = wanted(sorted(enabled))
-    needs = {item.step: item.needs for item in items}
-    for step in decide(items, jobs).launch:
-        assert step not in states
-        assert all(states.get(need) == "complete" for need in needs[step])
+def test_no_step_is_launched_twice_or_before_what_it_needs(enabled: set[str], states: dict[str, State]) -> None:
+    jobs = {f"job-{step}": status(step, state) for step, state in states.items()}
+    steps = planned(sorted(enabled))
+    needs = {step.name: step.needs for step in steps}
+    for name in decide(steps, jobs).launch:
+        assert name not in states
+        assert all(states.get(need) == "complete" for need in needs[name])
 
 
 @given(enabled=st.sets(st.sampled_from(NAMES), min_size=1), data=st.data())
-def test_whichever_job_ends_first_every_step_is_launched_once(enabled: set[str], data: st.DataObject) -> None:
-    items, launched = wanted(sorted(enabled)), []
-    jobs: dict[str, SeenJob] = {}
-    while not (decision := decide(items, jobs)).complete:
+def test_every_step_is_launched_once_in_whatever_order_the_jobs_end(enabled: set[str], data: st.DataObject) -> None:
+    steps, launched = planned(sorted(enabled)), []
+    jobs: dict[str, JobStatus] = {}
+    while not (decision := decide(steps, jobs)).complete:
         for step in decision.launch:
             launched.append(step)
-            jobs[f"job-{step}"] = SeenJob(f"job-{step}", f"demo-{step}", "running")
-        running = sorted(name for name, item in jobs.items() if item.state == "running")
+            jobs[f"job-{step}"] = status(step, "running")
+        running = sorted(name for name, job in jobs.items() if job.state == "running")
         name = data.draw(st.sampled_from(running))
-        jobs[name] = SeenJob(name, jobs[name].cronjob, "complete")
+        jobs[name] = JobStatus(name, jobs[name].cronjob, "complete")
     assert sorted(launched) == sorted(enabled)
 
 
-def after(*changes: Change) -> dict[str, SeenJob]:
-    known: dict[str, SeenJob] = {}
-    for change in changes:
-        known = observe(known, change, UIDS, JOB_NAMES)
-    return known
-
-
-def test_the_conditions_of_a_job_say_how_it_is() -> None:
+def test_the_state_of_a_job_follows_its_conditions() -> None:
     listed = Change("listed", (job("prepare", "Complete"), job("train", "Failed"), job("embed", "SuccessCriteriaMet")))
-    states = {name: item.state for name, item in after(listed).items()}
+    states = {name: status.state for name, status in after(listed).items()}
     assert states == {"job-prepare": "complete", "job-train": "failed", "job-embed": "running"}
 
 
-def test_a_job_that_another_owner_made_is_none_of_ours() -> None:
-    stranger = job("prepare")
-    stranger["metadata"]["ownerReferences"] = []
-    assert after(Change("listed", (stranger,))) == {}
+def test_a_job_without_an_owner_is_ignored() -> None:
+    foreign = job("prepare")
+    foreign["metadata"]["ownerReferences"] = []
+    assert after(Change("listed", (foreign,))) == {}
 
 
-def test_what_was_complete_stays_so_when_its_job_is_removed() -> None:
-    done = Change("listed", (job("prepare", "Complete"),))
-    for gone in (Change("deleted", (job("prepare", "Complete"),)), Change("listed", ())):
-        assert after(done, gone)["job-prepare"].state == "complete"
+def test_a_complete_job_stays_complete_after_its_deletion() -> None:
+    complete = Change("listed", (job("prepare", "Complete"),))
+    for deletion in (Change("deleted", (job("prepare", "Complete"),)), Change("listed", ())):
+        assert after(complete, deletion)["job-prepare"].state == "complete"
 
 
-def test_a_job_that_somebody_removes_while_it_runs_ends_the_pipeline_and_is_not_started_again() -> None:
+def test_a_job_that_is_deleted_while_it_runs_ends_the_pipeline_and_is_not_launched_again() -> None:
     running = Change("listed", (job("prepare"),))
-    ways = [
+    deletions = [
         (Change("deleted", (job("prepare"),)),),
         (Change("listed", ()),),
         (Change("changed", (job("prepare", deleted=True),)), Change("deleted", (job("prepare", deleted=True),))),
     ]
-    for way in ways:
-        decision = decide(wanted(), after(running, *way))
-        assert (decision.ended, decision.launch) == (("prepare",), ())
+    for deletion in deletions:
+        decision = decide(planned(), after(running, *deletion))
+        assert (decision.failed, decision.launch) == (("prepare",), ())
 
 
-def test_a_job_that_is_on_its_way_out_when_the_pipeline_begins_is_awaited_and_then_made_anew() -> None:
-    leaving = Change("listed", (job("prepare", deleted=True),))
-    assert decide(wanted(), after(leaving)).held == {"prepare": "job-prepare"}
-    gone = Change("deleted", (job("prepare", deleted=True),))
-    assert decide(wanted(), after(leaving, gone)).launch == ("prepare",)
+def test_a_job_that_is_terminating_when_the_pipeline_starts_is_launched_again_once_it_is_deleted() -> None:
+    terminating = Change("listed", (job("prepare", deleted=True),))
+    assert decide(planned(), after(terminating)).blocked == {"prepare": "job-prepare"}
+    deleted = Change("deleted", (job("prepare", deleted=True),))
+    assert decide(planned(), after(terminating, deleted)).launch == ("prepare",)
 
 
-def test_so_is_one_whose_cronjob_was_replaced_by_a_new_one_of_its_name() -> None:
+def test_a_job_whose_cronjob_was_replaced_is_terminating() -> None:
     orphan = Change("listed", (job("prepare", "Complete", uid="of-the-uninstalled-release"),))
-    assert decide(wanted(), after(orphan)).launch == ()
+    assert decide(planned(), after(orphan)).launch == ()
 
 
-def test_a_removed_job_of_another_template_holds_nothing_back_any_more() -> None:
+def test_a_deleted_job_of_another_template_no_longer_blocks_the_step() -> None:
     other = job("prepare")
     other["metadata"]["name"] = "by-hand"
-    assert decide(wanted(), after(Change("listed", (other,)))).launch == ()
-    assert decide(wanted(), after(Change("listed", (other,)), Change("deleted", (other,)))).launch == ("prepare",)
+    assert decide(planned(), after(Change("listed", (other,)))).launch == ()
+    assert decide(planned(), after(Change("listed", (other,)), Change("deleted", (other,)))).launch == ("prepare",)

@@ -1,4 +1,7 @@
-"""The settings of the pipeline, and what it says where there is no cluster. The rest is in tests/cluster."""
+"""The settings of the pipeline, and its error without a cluster. tests/cluster has the other tests."""
+
+import subprocess
+import sys
 
 import pytest
 
@@ -8,12 +11,19 @@ from jobs.process.errors import ConfigurationError
 from jobs.process.settings import parse
 
 
-def test_an_unknown_step_is_refused_with_the_steps_that_there_are() -> None:
+def test_an_unknown_step_is_rejected_with_the_list_of_steps() -> None:
     with pytest.raises(ConfigurationError, match=r"there is no step trian; the steps are prepare, fetch-model"):
         parse(Settings, "pipeline", "", ["--steps", "prepare,trian"])
 
 
-def test_without_a_cluster_it_says_what_to_point_it_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", "/nowhere/kubeconfig")
     with pytest.raises(ConfigurationError, match=r"no usable credentials.*KUBECONFIG"):
         run(Settings())
+
+
+def test_a_missing_kubernetes_package_is_a_configuration_error() -> None:
+    program = "import sys; sys.modules['kubernetes'] = None; from jobs.cli import main; sys.exit(main(['pipeline']))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == ConfigurationError.exit_code, done.stderr
+    assert "pip install 'skuscribe[cluster]'" in done.stderr

@@ -1,4 +1,4 @@
-"""What a Job is called, and what it is made of."""
+"""The name and the content of a Job, and the wait for its template."""
 
 from pathlib import Path
 from typing import Any
@@ -7,33 +7,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.pipeline import cluster as cluster_module
-from jobs.pipeline import launch
+from jobs.pipeline import backoff, launch
 from jobs.pipeline.cluster import Cluster
-from jobs.pipeline.launch import MARK, job_name, job_of, read_template, template_of
+from jobs.pipeline.launch import TEMPLATE_ANNOTATION, job_name, job_of, read_template, template_of
 from jobs.process.errors import ConfigurationError, NotReadyError
-from tests.fake_api import Answer, FakeApi, refusal
+from tests.fake_api import Answer, FakeApi, error_answer
 
 LABELS = {"app.kubernetes.io/name": "skuscribe", "app.kubernetes.io/instance": "demo"}
 
 
-def cronjob(
-    name: str = "demo-train", completions: int | None = 65, labels: dict[str, str] | None = None
-) -> dict[str, Any]:
-    spec: dict[str, Any] = {"template": {"spec": {"containers": []}}} | (
-        {"completions": completions} if completions else {}
-    )
+def cronjob(completions: int | None = 65, labels: dict[str, str] | None = None) -> dict[str, Any]:
+    spec: dict[str, Any] = {"template": {"spec": {"containers": []}}}
+    spec |= {"completions": completions} if completions else {}
     template = {"metadata": {"labels": LABELS if labels is None else labels}, "spec": spec}
-    return {"metadata": {"name": name, "uid": "uid-train"}, "spec": {"jobTemplate": template}}
+    return {"metadata": {"name": "demo-train", "uid": "uid-train"}, "spec": {"jobTemplate": template}}
 
 
-def test_the_same_template_and_run_give_the_same_name_in_whatever_order_its_keys_come() -> None:
-    one = {"metadata": {"labels": LABELS}, "spec": {"completions": 3, "parallelism": 1}}
-    other = {"spec": {"parallelism": 1, "completions": 3}, "metadata": {"labels": LABELS}}
-    assert job_name("demo-train", one, "main") == job_name("demo-train", other, "main")
+def cronjob_with_hash(template_hash: str) -> Answer:
+    """An answer with the CronJob of the revision whose template has this hash."""
+    metadata = {**cronjob()["metadata"], "annotations": {TEMPLATE_ANNOTATION: template_hash}}
+    return Answer(200, [cronjob() | {"metadata": metadata}])
 
 
-def test_another_template_another_run_and_another_cronjob_each_give_another_name() -> None:
+def test_the_name_does_not_depend_on_the_order_of_keys() -> None:
+    first = {"metadata": {"labels": LABELS}, "spec": {"completions": 3, "parallelism": 1}}
+    second = {"spec": {"parallelism": 1, "completions": 3}, "metadata": {"labels": LABELS}}
+    assert job_name("demo-train", first, "main") == job_name("demo-train", second, "main")
+
+
+def test_the_name_depends_on_template_run_and_cronjob() -> None:
     content = {"spec": {"completions": 3}}
     names = {
         job_name("demo-train", content, "main"),
@@ -44,62 +46,60 @@ def test_another_template_another_run_and_another_cronjob_each_give_another_name
     assert len(names) == 4
 
 
-def test_the_name_is_the_cronjobs_and_eight_digits_of_the_hash() -> None:
+def test_the_name_is_the_cronjobs_name_and_eight_digits_of_a_hash() -> None:
     name = job_name("demo-train", {"spec": {}}, "main")
     assert name == "demo-train-" + name[-8:]
     int(name[-8:], 16)
 
 
 @given(length=st.integers(1, 52), completions=st.integers(1, 100_000))
-def test_a_pod_of_the_last_index_has_a_name_that_the_api_server_takes(length: int, completions: int) -> None:
+def test_the_host_name_of_the_last_index_is_short_enough(length: int, completions: int) -> None:
     name = job_name("x" * length, {"spec": {"completions": completions}}, "main")
     assert len(f"{name}-{completions - 1}") <= 63
 
 
-def test_two_cronjobs_that_are_cut_to_the_same_words_still_differ() -> None:
+def test_two_long_names_that_are_truncated_alike_still_differ() -> None:
     content = {"spec": {"completions": 1000}}
     assert job_name("x" * 51 + "a", content, "main") != job_name("x" * 51 + "b", content, "main")
 
 
-def test_it_is_what_kubectl_would_make_of_the_cronjob() -> None:
-    made = job_of(template_of(cronjob(), "train", "main"))
-    assert made["spec"] == cronjob()["spec"]["jobTemplate"]["spec"]
-    assert made["metadata"]["labels"] == LABELS
-    assert made["metadata"]["annotations"] == {"cronjob.kubernetes.io/instantiate": "manual"}
-    assert made["metadata"]["ownerReferences"] == [
+def test_the_job_is_what_kubectl_would_create_from_the_cronjob() -> None:
+    job = job_of(template_of(cronjob(), "train", "main"))
+    assert job["spec"] == cronjob()["spec"]["jobTemplate"]["spec"]
+    assert job["metadata"]["labels"] == LABELS
+    assert job["metadata"]["annotations"] == {"cronjob.kubernetes.io/instantiate": "manual"}
+    assert job["metadata"]["ownerReferences"] == [
         {"apiVersion": "batch/v1", "kind": "CronJob", "name": "demo-train", "uid": "uid-train", "controller": True}
     ]
 
 
-def test_a_template_without_the_labels_that_it_is_followed_by_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"demo-train.*lacks the label app.kubernetes.io/name"):
+def test_a_template_without_the_selector_labels_is_rejected() -> None:
+    with pytest.raises(ConfigurationError, match=r"demo-train lacks the label app.kubernetes.io/name"):
         template_of(cronjob(labels={}), "train", "main")
 
 
-def marked(mark: str) -> Answer:
-    return Answer(200, [cronjob() | {"metadata": {**cronjob()["metadata"], "annotations": {MARK: mark}}}])
-
-
 def test_the_template_of_this_revision_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Helm makes the pipeline before the CronJobs: at first there is none, then that of the revision before."""
-    monkeypatch.setattr(cluster_module, "FIRST_PAUSE_SECONDS", 0.01)
-    with FakeApi(refusal(404, "no such cronjob"), marked("0ld"), marked("new")) as api:
+    """Helm creates the pipeline before the CronJobs: at first there is none, then that of the previous revision."""
+    monkeypatch.setattr(backoff, "FIRST_DELAY_SECONDS", 0.01)
+    with FakeApi(error_answer(404, "not found"), cronjob_with_hash("0ld"), cronjob_with_hash("new")) as api:
         monkeypatch.setenv("KUBECONFIG", str(api.kubeconfig(tmp_path)))
-        found = read_template(Cluster(), "demo", "train", "main", "new")
-        assert found.cronjob == "demo-train"
-        assert len(api.asked) == 3
+        assert read_template(Cluster(), "demo", "train", "main", "new").cronjob == "demo-train"
+        assert len(api.requested) == 3
 
 
-def test_a_template_that_does_not_come_is_75_and_without_a_mark_a_missing_one_is_78(
+def test_a_template_of_this_revision_that_does_not_appear_is_not_ready(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster_module, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(backoff, "FIRST_DELAY_SECONDS", 0.01)
     monkeypatch.setattr(launch, "TEMPLATE_SECONDS", 0.1)
-    with FakeApi(marked("0ld")) as api:
+    with FakeApi(cronjob_with_hash("0ld")) as api:
         monkeypatch.setenv("KUBECONFIG", str(api.kubeconfig(tmp_path)))
         with pytest.raises(NotReadyError, match="is not the one of this revision"):
             read_template(Cluster(), "demo", "train", "main", "new")
-    with FakeApi(refusal(404, "no such cronjob")) as api:
+
+
+def test_a_missing_template_is_a_configuration_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeApi(error_answer(404, "not found")) as api:
         monkeypatch.setenv("KUBECONFIG", str(api.kubeconfig(tmp_path)))
         with pytest.raises(ConfigurationError, match="there is no CronJob demo-train"):
             read_template(Cluster(), "demo", "train", "main")
