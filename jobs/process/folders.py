@@ -10,11 +10,8 @@ from pathlib import Path
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
     """Yield a new folder below TMPDIR and remove it at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="skuscribe-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="skuscribe-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
 
 
 def remove(folder: Path, names: Iterable[str]) -> list[Path]:

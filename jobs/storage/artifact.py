@@ -1,69 +1,33 @@
 """Artifacts: folders in S3 that exist once their `manifest.json` exists.
 
 A job uploads its files under an attempt of its own and writes the manifest last, with `If-None-Match: *`. The first
-committer wins; a concurrent writer finds the work done. The manifest lists every file with size and SHA-256, the digest of
-each input, the config, the code version and the figures. Reading verifies.
+committer wins; a concurrent writer returns what the first one committed. Reading verifies each file.
 
 `make_once()` is the one way to make an artifact: it returns the one that already exists, refuses one that was created with
 different settings, or lets the caller build it.
 """
 
 import hashlib
-import json
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jobs import __version__
 from jobs.process import log
 from jobs.process.errors import ConfigurationError, InputError, JobError, NotReadyError
 from jobs.storage.layout import ATTEMPT_PREFIX, CHECKPOINT_FOLDER, MANIFEST
-from jobs.storage.store import Store, file_sha256
+from jobs.storage.manifest import File, Manifest, from_json
+from jobs.storage.manifest import digest_of as digest_of
+from jobs.storage.store import Store, StoredObject, file_sha256
 
-REPLACE_ATTEMPTS = 5
+WRITE_ATTEMPTS = 5
 _SHOWN_CHARACTERS = 80
 
 
 class DamagedFile(NotReadyError):
     """A stored file differs from what its manifest records."""
-
-
-@dataclass(frozen=True)
-class File:
-    """One file of an artifact. `key` is relative to the artifact's path; `size` is in bytes.
-
-    `measured`: the file holds timings or other measurements that a second run would not repeat, so it is not part of the
-    artifact's digest.
-    """
-
-    key: str
-    size: int
-    sha256: str
-    measured: bool = False
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What an artifact is, what it was made from, and its files."""
-
-    kind: str
-    settings: Mapping[str, Any]
-    inputs: Mapping[str, str]
-    files: Mapping[str, File]
-    figures: Mapping[str, Any]
-    attempt: str
-    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    code_version: str = __version__
-
-    @property
-    def digest(self) -> str:
-        """The SHA-256 of kind, settings, inputs and files: equal for equal content, whoever made it and when."""
-        files = {name: file.sha256 for name, file in self.files.items() if not file.measured}
-        return digest_of([self.kind, dict(self.settings), dict(self.inputs), files])
 
 
 @dataclass(frozen=True)
@@ -167,29 +131,32 @@ class Draft:
 
     def commit(self, figures: Mapping[str, Any]) -> Artifact:
         """Write the manifest. Returns the artifact that exists now: this one, or that of a writer who was first."""
-        manifest = self._manifest(figures)
-        if not self._store.write_if_absent(self._manifest_key, _to_json(manifest)):
-            existing = require(self._store, self._path, self._kind, "")
-            if existing.manifest.attempt != self.attempt:  # else the answer to our first try was lost
+        manifest, leftovers = self._manifest(figures), self._leftovers()
+        if not self._store.write_if_absent(self._manifest_key, manifest.to_json()):
+            existing = find(self._store, self._path)
+            if existing is None:
+                raise NotReadyError(
+                    f"{self._store.at(self._path)} was committed by another writer and removed since: run the job again"
+                )
+            if existing.manifest.attempt != self.attempt:  # else the first write succeeded and its answer was lost
                 log.info("another writer committed first", artifact=existing.url)
                 self.discard()
                 return existing
-        return self._committed(manifest)
+        return self._committed(manifest, leftovers)
 
     def commit_in_place_of(self, etag: str, figures: Mapping[str, Any]) -> Artifact | None:
         """Replace the manifest that has this ETag, in one write. Returns None if it was replaced or removed meanwhile."""
-        manifest = self._manifest(figures)
-        if not self._store.write_if_match(self._manifest_key, _to_json(manifest), etag):
+        manifest, leftovers = self._manifest(figures), self._leftovers()
+        if not self._store.write_if_match(self._manifest_key, manifest.to_json(), etag):
             existing = find(self._store, self._path)
             if existing is None or existing.manifest.attempt != self.attempt:
                 self.discard()
                 return None
-        return self._committed(manifest)
+        return self._committed(manifest, leftovers)
 
     def discard(self) -> None:
         """Remove the files that this attempt has uploaded."""
-        for found in list(self._store.objects(f"{self._path}/{self.attempt}/")):
-            self._store.delete(found.key)
+        _delete(self._store, self._store.objects(f"{self._path}/{self.attempt}/"))
 
     @property
     def _manifest_key(self) -> str:
@@ -199,9 +166,18 @@ class Draft:
         self.commit_started = True  # the write may succeed although its answer is lost: the files must stay
         return Manifest(self._kind, self._settings, self.inputs, self._files, figures, self.attempt)
 
-    def _committed(self, manifest: Manifest) -> Artifact:
-        with suppress(JobError):  # leftovers of dead attempts take space and harm nothing
-            _sweep(self._store, self._path, manifest)
+    def _leftovers(self) -> list[StoredObject]:
+        """Return the objects of other attempts, and checkpoints.
+
+        They are listed before the manifest is written: an attempt that started later may still be committed.
+        """
+        with suppress(JobError):  # leftovers take space and harm nothing
+            return _unnamed(self._store, self._path, self._files)
+        return []
+
+    def _committed(self, manifest: Manifest, leftovers: list[StoredObject]) -> Artifact:
+        with suppress(JobError):
+            _delete(self._store, leftovers)
         return Artifact(self._store, self._path, manifest)
 
 
@@ -212,22 +188,27 @@ def make_once(spec: Spec, build: Callable[[Draft], Mapping[str, Any]], *, replac
     different settings or inputs is replaced in one write; without it, it is an error. Errors: `ConfigurationError` (78)
     naming each difference; those of `build`, after its uploads are removed.
     """
-    for _ in range(REPLACE_ATTEMPTS):
+    for _ in range(WRITE_ATTEMPTS):
         existing, etag = _find_with_etag(spec.store, spec.path)
         if existing is not None:
             differences = _differences(spec, existing.manifest)
             if not differences:
-                log.info("already done", artifact=existing.url, **_scalars(existing.manifest.figures))
+                _sweep(existing, replaceable=replace_outdated)
+                _log("already done", existing)
                 return existing
             if not replace_outdated:
                 raise _created_differently(existing, differences)
         with draft(spec.store, spec.path, spec.kind, spec.config, spec.inputs) as work:
             figures = build(work)
             committed = work.commit(figures) if etag is None else work.commit_in_place_of(etag, figures)
-        if committed is not None:
-            log.info("committed", artifact=committed.url, **_scalars(committed.manifest.figures))
+        if committed is not None and committed.manifest.attempt == work.attempt:
+            _log("committed", committed)
             return committed
-    raise NotReadyError(f"{spec.store.at(spec.path)} was replaced {REPLACE_ATTEMPTS} times during this job: try again")
+        # Another writer was first: compare the spec with what it committed.
+    raise NotReadyError(
+        f"{spec.store.at(spec.path)} was changed by other writers {WRITE_ATTEMPTS} times while this job made it: "
+        "run it again when they have ended"
+    )
 
 
 def find_matching(spec: Spec) -> Artifact | None:
@@ -267,33 +248,26 @@ def require(store: Store, path: str, kind: str, made_by: str) -> Artifact:
     Errors: `NotReadyError` (75) if there is none, naming the command that makes it; `ConfigurationError` (78) if it is of
     another kind.
     """
-    found = find(store, path)
-    if found is None:
+    existing = find(store, path)
+    if existing is None:
         raise NotReadyError(f"{store.at(path)} does not exist yet: `skuscribe {made_by}` makes it")
-    if found.manifest.kind != kind:
-        raise ConfigurationError(f"{store.at(path)} is an artifact of kind {found.manifest.kind}, expected {kind}")
-    return found
+    if existing.manifest.kind != kind:
+        raise ConfigurationError(f"{store.at(path)} is an artifact of kind {existing.manifest.kind}, expected {kind}")
+    return existing
 
 
 def remove(store: Store, path: str) -> None:
     """Delete an artifact, its manifest first, so that no reader finds a part of it."""
     store.delete(f"{path}/{MANIFEST}")
-    for found in list(store.objects(f"{path}/")):
-        store.delete(found.key)
-
-
-def digest_of(value: Any) -> str:
-    """Return the SHA-256 of a JSON value in canonical form."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    _delete(store, store.objects(f"{path}/"))
 
 
 def _find_with_etag(store: Store, path: str) -> tuple[Artifact | None, str | None]:
-    found = store.read_with_etag(f"{path}/{MANIFEST}")
-    if found is None:
+    stored = store.read_with_etag(f"{path}/{MANIFEST}")
+    if stored is None:
         return None, None
-    data, etag = found
-    return Artifact(store, path, _from_json(data, store.at(path))), etag
+    data, etag = stored
+    return Artifact(store, path, from_json(data, store.at(f"{path}/{MANIFEST}"))), etag
 
 
 def _differences(spec: Spec, manifest: Manifest) -> list[str]:
@@ -314,36 +288,42 @@ def _created_differently(existing: Artifact, differences: list[str]) -> Configur
     )
 
 
-def _sweep(store: Store, path: str, manifest: Manifest) -> None:
-    """Remove what dead attempts and checkpoints left below a committed artifact."""
-    keep = {f"{path}/{file.key}" for file in manifest.files.values()} | {f"{path}/{MANIFEST}"}
-    for found in list(store.objects(f"{path}/")):
-        below = found.key.removeprefix(f"{path}/")
-        if found.key not in keep and below.startswith((ATTEMPT_PREFIX, CHECKPOINT_FOLDER)):
-            store.delete(found.key)
+def _sweep(existing: Artifact, *, replaceable: bool) -> None:
+    """Remove what a process that was killed right after its commit could not remove any more.
+
+    While the manifest exists no other attempt can be committed, except one that replaces it: that one has uploaded nothing
+    before the manifest was written.
+    """
+    store, path = existing.store, existing.path
+    with suppress(JobError):
+        leftovers = _unnamed(store, path, existing.manifest.files)
+        if leftovers and replaceable:
+            manifests = list(store.objects(f"{path}/{MANIFEST}"))
+            leftovers = [
+                stored for stored in leftovers for manifest in manifests if stored.modified < manifest.modified
+            ]
+        _delete(store, leftovers)
 
 
-def _scalars(figures: Mapping[str, Any]) -> dict[str, log.Field]:
-    return {name: value for name, value in figures.items() if isinstance(value, str | int | float | bool)}
+def _unnamed(store: Store, path: str, files: Mapping[str, File]) -> list[StoredObject]:
+    """Return the objects of attempts and checkpoints below an artifact that are not among its files."""
+    named = {f"{path}/{file.key}" for file in files.values()}
+    return [
+        stored
+        for prefix in (ATTEMPT_PREFIX, CHECKPOINT_FOLDER)
+        for stored in store.objects(f"{path}/{prefix}")
+        if stored.key not in named
+    ]
 
 
-def _to_json(manifest: Manifest) -> bytes:
-    return json.dumps({**asdict(manifest), "digest": manifest.digest}, indent=1, ensure_ascii=False).encode()
+def _delete(store: Store, objects: Iterable[StoredObject]) -> None:
+    for stored in list(objects):
+        store.delete(stored.key)
 
 
-def _from_json(data: bytes, url: str) -> Manifest:
-    try:
-        raw = json.loads(data)
-        files = {name: File(**file) for name, file in raw.pop("files").items()}
-        recorded = raw.pop("digest")
-        manifest = Manifest(files=files, **raw)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(
-            f"{url}/{MANIFEST} is not a manifest of skuscribe ({error}): remove it and run its job again"
-        ) from error
-    if manifest.digest != recorded:
-        raise InputError(f"{url}/{MANIFEST} does not match its own digest: remove it and run its job again")
-    return manifest
+def _log(event: str, made: Artifact) -> None:
+    figures = {name: value for name, value in made.manifest.figures.items() if isinstance(value, str | int | float)}
+    log.info(event, **{**figures, "artifact": made.url})
 
 
 def _shown(value: Any) -> str:

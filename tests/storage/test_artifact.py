@@ -1,187 +1,415 @@
 """Artifacts: they exist when their manifest does, the first committer wins, and reading verifies."""
 
-import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.storage import artifact
-from jobs.storage.artifact import File, Manifest
+from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.store import Store
 
-SETTINGS = {"rows": 3}
+PATH = "things/one"
+FILE = "folder/file.txt"
 
 
-def commit(store: Store, data: bytes = b"data", path: str = "things/one") -> artifact.Artifact:
-    with artifact.draft(store, path, "thing", SETTINGS, {"input": "abc"}) as work:
-        work.add_bytes("folder/file.txt", data)
-        return work.commit({"rows": 3})
+@pytest.fixture
+def spec(store: Store) -> Spec:
+    return Spec(store, PATH, "thing", {"rows": 3}, {"input": "abc"})
 
 
-def test_nothing_exists_before_the_commit_and_everything_after(store: Store, tmp_path: Path) -> None:
-    with artifact.draft(store, "things/one", "thing", SETTINGS, {}) as work:
-        work.add_bytes("file", b"1")
-        assert artifact.find(store, "things/one") is None
-        work.commit({})
-    found = artifact.require(store, "things/one", "thing", "make")
-    assert found.fetch("file", tmp_path).read_bytes() == b"1"
+def build(data: bytes = b"data") -> Callable[[Draft], Mapping[str, int]]:
+    """Return a build of one file."""
+
+    def add_file(work: Draft) -> Mapping[str, int]:
+        work.add_bytes(FILE, data)
+        return {"rows": 3}
+
+    return add_file
 
 
-def test_a_draft_that_fails_leaves_nothing_behind(store: Store) -> None:
-    def fail() -> None:
-        with artifact.draft(store, "things/one", "thing", {}, {}) as work:
-            work.add_bytes("file", b"1")
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fail()
-    assert list(store.objects("")) == []
+def build_nothing(_work: Draft) -> Mapping[str, int]:
+    pytest.fail("an artifact that already exists was built again")
 
 
-def test_the_first_committer_wins_and_its_twin_finds_the_work_done(store: Store) -> None:
-    with (
-        artifact.draft(store, "things/one", "thing", SETTINGS, {}) as first,
-        artifact.draft(store, "things/one", "thing", SETTINGS, {}) as second,
-    ):
-        first.add_bytes("file", b"first")
-        second.add_bytes("file", b"second")
-        won, lost = first.commit({}), second.commit({})
-    assert won.digest == lost.digest
-    assert store.read(f"things/one/{lost.manifest.files['file'].key}") == b"first"
-    assert len(list(store.objects("things/one/"))) == 2
+def content(made: Artifact, folder: Path) -> bytes:
+    return made.fetch(FILE, folder).read_bytes()
 
 
-def test_what_a_killed_attempt_left_is_swept_by_the_next_commit_and_nothing_else_is(store: Store) -> None:
-    store.write("things/one/attempt-dead/half", b"x")
-    store.write("things/one/state/step-4/weights", b"x")
-    store.write("things/one/part-00000/manifest.json", b"x")
-    commit(store)
-    keys = [item.key for item in store.objects("things/one/")]
-    assert [key for key in keys if "dead" in key or "state" in key] == []
-    assert "things/one/part-00000/manifest.json" in keys
+def test_an_artifact_exists_only_after_the_build(spec: Spec, tmp_path: Path) -> None:
+    def look(work: Draft) -> Mapping[str, int]:
+        work.add_bytes(FILE, b"data")
+        assert artifact.find(spec.store, PATH) is None
+        return {"rows": 3}
+
+    made = artifact.make_once(spec, look)
+    found = artifact.require(spec.store, PATH, "thing", "make")
+    assert found == made
+    assert found.manifest.figures == {"rows": 3}
+    assert content(found, tmp_path) == b"data"
 
 
-def test_done_finds_the_same_work_and_names_what_differs(store: Store) -> None:
-    assert artifact.done(store, "things/one", SETTINGS, {"input": "abc"}) is None
-    commit(store)
-    assert artifact.done(store, "things/one", SETTINGS, {"input": "abc"}) is not None
-    with pytest.raises(ConfigurationError, match="rows was 3, now 4; input was abc, now xyz"):
-        artifact.done(store, "things/one", {"rows": 4}, {"input": "xyz"})
-
-
-def test_the_digest_is_that_of_the_content_whoever_made_it_and_when(store: Store) -> None:
-    assert commit(store).digest == commit(store, path="things/two").digest
-    assert commit(store).digest != commit(store, b"other", path="things/three").digest
-
-
-def test_what_was_measured_is_kept_and_is_no_part_of_the_digest(store: Store, tmp_path: Path) -> None:
-    made = []
-    for name, seconds in (("a", b"1.5"), ("b", b"1.7")):
-        with artifact.draft(store, name, "thing", SETTINGS, {}) as work:
-            work.add_bytes("file", b"same")
-            work.add_bytes("seconds", seconds, measured=True)
-            made.append(work.commit({}))
-    assert made[0].digest == made[1].digest
-    assert made[1].fetch("seconds", tmp_path).read_bytes() == b"1.7"
-
-
-def test_a_changed_file_is_noticed(store: Store, tmp_path: Path) -> None:
-    made = commit(store)
-    store.write(f"things/one/{made.manifest.files['folder/file.txt'].key}", b"tampered")
-    with pytest.raises(NotReadyError, match="not the file that its manifest promises"):
-        made.fetch("folder/file.txt", tmp_path)
-    assert list(tmp_path.rglob("*.txt")) == []
-
-
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"files": 3}', b"\xff"])
-def test_a_damaged_manifest_is_bad_input(store: Store, damage: bytes) -> None:
-    store.write("things/one/manifest.json", damage)
-    with pytest.raises(InputError, match="no manifest of ours"):
-        artifact.find(store, "things/one")
-
-
-def test_an_edited_manifest_is_bad_input(store: Store) -> None:
-    commit(store)
-    manifest = json.loads(store.read("things/one/manifest.json") or b"")
-    manifest["settings"]["rows"] = 4
-    store.write("things/one/manifest.json", json.dumps(manifest).encode())
-    with pytest.raises(InputError, match="does not match its own digest"):
-        artifact.find(store, "things/one")
-
-
-def test_an_artifact_that_is_missing_or_of_another_kind_says_so(store: Store) -> None:
-    with pytest.raises(NotReadyError, match="`skuscribe make it` makes it"):
-        artifact.require(store, "things/one", "thing", "make it")
-    commit(store)
-    with pytest.raises(ConfigurationError, match="is a thing, expected a catalogue"):
-        artifact.require(store, "things/one", "catalogue", "prepare")
-
-
-def test_removing_starts_with_the_manifest_and_leaves_nothing(store: Store) -> None:
-    commit(store)
-    artifact.remove(store, "things/one")
-    assert list(store.objects("")) == []
-
-
-names = st.text(min_size=1, max_size=20)
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
-@given(
-    st.dictionaries(names, st.integers() | names),
-    st.dictionaries(names, names),
-    st.dictionaries(names, st.binary(max_size=9)),
-)
-def test_any_manifest_reads_back_as_it_was_written(
-    store: Store, chosen: dict[str, int | str], inputs: dict[str, str], files: dict[str, bytes]
+@pytest.mark.parametrize("replace_outdated", [False, True])
+def test_an_artifact_with_the_same_config_and_inputs_is_returned_without_a_build(
+    spec: Spec, replace_outdated: bool
 ) -> None:
-    entries = {name: File(f"attempt-1/{name}", len(data), data.hex()) for name, data in files.items()}
-    written = Manifest("thing", chosen, inputs, entries, {"rows": 1}, "attempt-1")
-    store.write("any/manifest.json", artifact._to_json(written))
-    found = artifact.find(store, "any")
-    assert found is not None
-    assert found.manifest == written
+    made = artifact.make_once(spec, build())
+    assert artifact.make_once(spec, build_nothing, replace_outdated=replace_outdated) == made
 
 
-def test_a_commit_whose_answer_was_lost_stands_with_all_its_files(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The manifest was written, the answer did not come, and the try that followed met it."""
-    write = store.write_if_absent
-
-    def answer_lost(key: str, data: bytes) -> bool:
-        write(key, data)
-        return write(key, data)
-
-    monkeypatch.setattr(store, "write_if_absent", answer_lost)
-    made = commit(store)
-    assert made.fetch("folder/file.txt", tmp_path).read_bytes() == b"data"
+def test_an_artifact_that_was_created_differently_is_refused_with_each_difference(spec: Spec) -> None:
+    made = artifact.make_once(spec, build())
+    other = replace(spec, config={"rows": 4, "seed": 1}, inputs={"input": "xyz"})
+    expected = "rows was 3, now 4; seed was absent, now 1; input was abc, now xyz"
+    with pytest.raises(ConfigurationError, match=expected) as caught:
+        artifact.make_once(other, build_nothing)
+    assert f"{made.url}/manifest.json" in str(caught.value)
+    assert artifact.find(spec.store, PATH) == made
 
 
-@pytest.mark.parametrize("error", [NotReadyError("S3 went away"), KeyboardInterrupt()])
-def test_what_happens_after_the_manifest_is_written_takes_no_file_away(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
-) -> None:
-    write = store.write_if_absent
+def test_find_matching_compares_as_make_once_does(spec: Spec) -> None:
+    assert artifact.find_matching(spec) is None
+    made = artifact.make_once(spec, build())
+    assert artifact.find_matching(spec) == made
+    with pytest.raises(ConfigurationError, match="rows was 3, now 4"):
+        artifact.find_matching(replace(spec, config={"rows": 4}))
 
-    def written_then(key: str, data: bytes) -> bool:
-        write(key, data)
+
+def test_an_input_that_is_known_only_after_the_build_is_recorded_and_not_compared(spec: Spec) -> None:
+    def find_input(work: Draft) -> Mapping[str, int]:
+        work.inputs["found"] = "def"
+        return build()(work)
+
+    made = artifact.make_once(replace(spec, added_inputs=["found"]), find_input)
+    assert made.manifest.inputs == {"input": "abc", "found": "def"}
+    assert artifact.make_once(replace(spec, added_inputs=["found"]), build_nothing) == made
+    with pytest.raises(ConfigurationError, match="found was def, now absent"):
+        artifact.make_once(spec, build_nothing)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), NotReadyError("S3 is down"), KeyboardInterrupt()])
+def test_a_failing_build_leaves_nothing(spec: Spec, error: BaseException) -> None:
+    def fail(work: Draft) -> Mapping[str, int]:
+        work.add_bytes(FILE, b"data")
         raise error
 
-    monkeypatch.setattr(store, "write_if_absent", written_then)
     with pytest.raises(type(error)):
-        commit(store)
-    found = artifact.require(store, "things/one", "thing", "make")
-    assert found.fetch("folder/file.txt", tmp_path).read_bytes() == b"data"
+        artifact.make_once(spec, fail)
+    assert list(spec.store.objects("")) == []
 
 
-def test_litter_that_cannot_be_swept_is_no_failure(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def out_of_reach(_key: str) -> None:
-        raise NotReadyError("S3 went away")
+def test_a_failing_replacement_leaves_the_outdated_artifact(spec: Spec, tmp_path: Path) -> None:
+    def fail(work: Draft) -> Mapping[str, int]:
+        work.add_bytes(FILE, b"new")
+        raise ZeroDivisionError
 
-    store.write("things/one/attempt-dead/half", b"x")
-    monkeypatch.setattr(store, "delete", out_of_reach)
-    assert commit(store).names() == ["folder/file.txt"]
+    made = artifact.make_once(spec, build())
+    before = list(spec.store.objects(""))
+    with pytest.raises(ZeroDivisionError):
+        artifact.make_once(replace(spec, config={"rows": 4}), fail, replace_outdated=True)
+    assert list(spec.store.objects("")) == before
+    assert artifact.find(spec.store, PATH) == made
+    assert content(made, tmp_path) == b"data"
+
+
+def at_the_same_time(*calls: Callable[[], Artifact]) -> list[Artifact]:
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [running.result() for running in [pool.submit(call) for call in calls]]
+
+
+def test_of_concurrent_writers_one_wins_and_the_others_return_its_artifact(spec: Spec, tmp_path: Path) -> None:
+    started = Barrier(3)
+
+    def writer(data: bytes) -> Callable[[], Artifact]:
+        def wait_and_build(work: Draft) -> Mapping[str, int]:
+            started.wait(60)  # no writer commits before all have looked for an existing artifact
+            return build(data)(work)
+
+        return lambda: artifact.make_once(spec, wait_and_build)
+
+    first, *others = at_the_same_time(writer(b"a"), writer(b"b"), writer(b"c"))
+    assert others == [first, first]
+    assert content(first, tmp_path) in {b"a", b"b", b"c"}
+    assert len(list(spec.store.objects(f"{PATH}/"))) == 2
+
+
+def test_a_writer_with_other_settings_does_not_pass_off_the_winners_artifact_as_its_own(spec: Spec) -> None:
+    def build_slowly(work: Draft) -> Mapping[str, int]:
+        artifact.make_once(spec, build(b"fast"))
+        return build(b"slow")(work)
+
+    with pytest.raises(ConfigurationError, match="rows was 3, now 4"):
+        artifact.make_once(replace(spec, config={"rows": 4}), build_slowly)
+    assert len(list(spec.store.objects(f"{PATH}/"))) == 2
+
+
+def test_an_outdated_artifact_is_replaced_in_one_write(
+    spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The manifest is never deleted, and each state of the store has a whole artifact."""
+    artifact.make_once(spec, build(b"old"))
+    seen = []
+    delete, write = spec.store.delete, spec.store.write_if_match
+
+    def look(moment: str) -> None:
+        found = artifact.find(spec.store, PATH)
+        assert found is not None
+        seen.append((moment, content(found, tmp_path)))
+
+    def watched_delete(key: str) -> None:
+        assert key != f"{PATH}/manifest.json"
+        look("before a file is deleted")
+        delete(key)
+
+    def watched_write(key: str, data: bytes, etag: str) -> bool:
+        look("before the manifest is written")
+        written = write(key, data, etag)
+        look("after the manifest is written")
+        return written
+
+    monkeypatch.setattr(spec.store, "delete", watched_delete)
+    monkeypatch.setattr(spec.store, "write_if_match", watched_write)
+    made = artifact.make_once(replace(spec, config={"rows": 4}), build(b"new"), replace_outdated=True)
+    assert made.manifest.settings == {"rows": 4}
+    assert seen == [
+        ("before the manifest is written", b"old"),
+        ("after the manifest is written", b"new"),
+        ("before a file is deleted", b"new"),
+    ]
+    assert len(list(spec.store.objects(f"{PATH}/"))) == 2
+
+
+def test_of_two_replacers_with_the_same_settings_one_wins(spec: Spec, tmp_path: Path) -> None:
+    artifact.make_once(spec, build(b"old"))
+    newer = replace(spec, config={"rows": 4})
+    started = Barrier(2)
+
+    def replacer(data: bytes) -> Callable[[], Artifact]:
+        def wait_and_build(work: Draft) -> Mapping[str, int]:
+            started.wait(60)
+            return build(data)(work)
+
+        return lambda: artifact.make_once(newer, wait_and_build, replace_outdated=True)
+
+    first, second = at_the_same_time(replacer(b"a"), replacer(b"b"))
+    assert first == second
+    assert content(first, tmp_path) in {b"a", b"b"}
+    assert len(list(spec.store.objects(f"{PATH}/"))) == 2
+
+
+def test_of_two_replacers_with_different_settings_the_second_replaces_what_the_first_made(
+    spec: Spec, tmp_path: Path
+) -> None:
+    artifact.make_once(spec, build(b"old"))
+    builds: list[str] = []
+
+    def build_slowly(work: Draft) -> Mapping[str, int]:
+        if not builds:
+            artifact.make_once(replace(spec, config={"rows": 4}), build(b"fast"), replace_outdated=True)
+        builds.append(work.attempt)
+        return build(b"slow")(work)
+
+    made = artifact.make_once(replace(spec, config={"rows": 5}), build_slowly, replace_outdated=True)
+    assert len(builds) == 2
+    assert made.manifest.settings == {"rows": 5}
+    assert artifact.find(spec.store, PATH) == made
+    assert content(made, tmp_path) == b"slow"
+    assert len(list(spec.store.objects(f"{PATH}/"))) == 2
+
+
+def test_an_artifact_that_changes_during_every_build_is_not_ready(spec: Spec) -> None:
+    def build_after_another(work: Draft) -> Mapping[str, int]:
+        artifact.make_once(replace(spec, config={"by": work.attempt}), build(), replace_outdated=True)
+        return build()(work)
+
+    with pytest.raises(NotReadyError, match="changed by other writers"):
+        artifact.make_once(spec, build_after_another, replace_outdated=True)
+
+
+@pytest.mark.parametrize("outdated", [False, True])
+def test_a_commit_whose_answer_was_lost_keeps_its_files(
+    spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outdated: bool
+) -> None:
+    """The S3 client repeats a write whose answer did not come, and its own manifest fails the condition."""
+    if outdated:
+        artifact.make_once(replace(spec, config={"rows": 2}), build(b"old"))
+    name = "write_if_match" if outdated else "write_if_absent"
+    write = getattr(spec.store, name)
+
+    def write_twice(*arguments: object) -> bool:
+        assert write(*arguments)
+        return bool(write(*arguments))
+
+    monkeypatch.setattr(spec.store, name, write_twice)
+    made = artifact.make_once(spec, build(b"new"), replace_outdated=outdated)
+    assert content(made, tmp_path) == b"new"
+    assert artifact.find(spec.store, PATH) == made
+
+
+@pytest.mark.parametrize("outdated", [False, True])
+@pytest.mark.parametrize("error", [NotReadyError("S3 is down"), KeyboardInterrupt()])
+def test_an_error_after_the_manifest_was_written_keeps_its_files(
+    spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, outdated: bool
+) -> None:
+    if outdated:
+        artifact.make_once(replace(spec, config={"rows": 2}), build(b"old"))
+    name = "write_if_match" if outdated else "write_if_absent"
+    write = getattr(spec.store, name)
+
+    def write_and_fail(*arguments: object) -> bool:
+        assert write(*arguments)
+        raise error
+
+    monkeypatch.setattr(spec.store, name, write_and_fail)
+    with pytest.raises(type(error)):
+        artifact.make_once(spec, build(b"new"), replace_outdated=outdated)
+    assert content(artifact.require(spec.store, PATH, "thing", "make"), tmp_path) == b"new"
+
+
+def test_a_commit_removes_dead_attempts_and_checkpoints_and_no_other_object(spec: Spec) -> None:
+    kept = [f"{PATH}/part-00000/manifest.json", f"{PATH}/part-00000/attempt-1/file", "things/other/attempt-1/file"]
+    for key in (f"{PATH}/attempt-dead/half", f"{PATH}/state/step-000004/weights", *kept):
+        spec.store.write(key, b"x")
+    made = artifact.make_once(spec, build())
+    files = [f"{PATH}/manifest.json", f"{PATH}/{made.manifest.files[FILE].key}"]
+    assert sorted(stored.key for stored in spec.store.objects("")) == sorted([*kept, *files])
+
+
+def test_the_next_run_removes_what_a_process_left_that_was_killed_right_after_its_commit(spec: Spec) -> None:
+    made = artifact.make_once(spec, build())
+    spec.store.write(f"{PATH}/attempt-dead/half", b"x")
+    spec.store.write(f"{PATH}/state/step-000004/weights", b"x")
+    assert artifact.make_once(spec, build_nothing) == made
+    assert len(list(spec.store.objects(""))) == 2
+
+
+def test_a_run_that_finds_its_artifact_removes_no_file_of_a_replacement_that_is_being_built(
+    spec: Spec, tmp_path: Path
+) -> None:
+    artifact.make_once(spec, build(b"old"))
+
+    def build_beside_another(work: Draft) -> Mapping[str, int]:
+        work.add_bytes(FILE, b"new")
+        artifact.make_once(spec, build_nothing, replace_outdated=True)
+        return {}
+
+    made = artifact.make_once(replace(spec, config={"rows": 4}), build_beside_another, replace_outdated=True)
+    assert content(made, tmp_path) == b"new"
+
+
+def test_leftovers_that_cannot_be_removed_do_not_fail_the_job(spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_key: str) -> None:
+        raise NotReadyError("S3 is down")
+
+    spec.store.write(f"{PATH}/attempt-dead/half", b"x")
+    monkeypatch.setattr(spec.store, "delete", fail)
+    made = artifact.make_once(spec, build())
+    assert artifact.make_once(spec, build_nothing) == made
+
+
+def test_the_log_says_what_was_committed_and_what_was_already_done_with_the_figures(
+    spec: Spec, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def add_figures(work: Draft) -> Mapping[str, object]:
+        work.add_bytes(FILE, b"data")
+        return {"rows": 3, "source": "hub", "by_epoch": [1, 2]}
+
+    artifact.make_once(spec, add_figures)
+    artifact.make_once(spec, build_nothing)
+    committed, done = capsys.readouterr().err.splitlines()
+    for line, event in ((committed, "committed"), (done, "already done")):
+        assert f'"event": "{event}", "rows": 3, "source": "hub", "artifact": "{spec.store.at(PATH)}"' in line
+
+
+def test_the_digest_is_that_of_the_content(spec: Spec) -> None:
+    made = artifact.make_once(spec, build())
+    same = artifact.make_once(replace(spec, path="things/two"), build())
+    other = artifact.make_once(replace(spec, path="things/three"), build(b"other"))
+    assert made.digest == same.digest != other.digest
+
+
+def test_a_measured_file_is_kept_and_is_not_part_of_the_digest(spec: Spec, tmp_path: Path) -> None:
+    def build_with(seconds: bytes) -> Callable[[Draft], Mapping[str, int]]:
+        def add_files(work: Draft) -> Mapping[str, int]:
+            work.add_bytes("seconds", seconds, measured=True)
+            return build()(work)
+
+        return add_files
+
+    first = artifact.make_once(spec, build_with(b"1.5"))
+    second = artifact.make_once(replace(spec, path="things/two"), build_with(b"1.7"))
+    assert first.digest == second.digest
+    assert second.fetch("seconds", tmp_path).read_bytes() == b"1.7"
+
+
+def test_a_folder_is_added_with_all_its_files_and_fetched_back(spec: Spec, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "deep").mkdir(parents=True)
+    (source / "a").write_bytes(b"1")
+    (source / "deep" / "b").write_bytes(b"2")
+
+    def add_folder(work: Draft) -> Mapping[str, int]:
+        work.add_folder(source, "model/")
+        return build()(work)
+
+    made = artifact.make_once(spec, add_folder)
+    assert made.names("model/") == ["model/a", "model/deep/b"]
+    fetched = made.fetch_all(tmp_path / "back", "model/")
+    assert (fetched / "a").read_bytes() == b"1"
+    assert (fetched / "deep" / "b").read_bytes() == b"2"
+    assert not (tmp_path / "back" / FILE).exists()
+
+
+def test_the_files_of_a_part_are_listed_in_the_whole_without_a_copy(spec: Spec, tmp_path: Path) -> None:
+    part = artifact.make_once(replace(spec, path=f"{PATH}/part-00000"), build())
+
+    def include_part(work: Draft) -> Mapping[str, int]:
+        work.include(part)
+        return {}
+
+    whole = artifact.make_once(spec, include_part)
+    assert content(whole, tmp_path) == b"data"
+    assert len(list(spec.store.objects(""))) == 3
+
+
+def test_a_changed_file_is_not_read(spec: Spec, tmp_path: Path) -> None:
+    made = artifact.make_once(spec, build())
+    spec.store.write(f"{PATH}/{made.manifest.files[FILE].key}", b"DATA")
+    with pytest.raises(artifact.DamagedFile, match="differs from its manifest"):
+        made.fetch(FILE, tmp_path)
+    assert not (tmp_path / FILE).exists()
+
+
+def test_a_file_that_the_manifest_does_not_name_is_bad_input(spec: Spec, tmp_path: Path) -> None:
+    made = artifact.make_once(spec, build())
+    with pytest.raises(InputError, match=r"has no file nothing; it has \['folder/file.txt'\]"):
+        made.fetch("nothing", tmp_path)
+
+
+def test_a_missing_artifact_names_the_command_that_makes_it(store: Store) -> None:
+    with pytest.raises(NotReadyError, match="`skuscribe make it` makes it"):
+        artifact.require(store, PATH, "thing", "make it")
+
+
+def test_an_artifact_of_another_kind_is_a_wrong_setting(spec: Spec) -> None:
+    artifact.make_once(spec, build())
+    with pytest.raises(ConfigurationError, match="is an artifact of kind thing, expected catalogue"):
+        artifact.require(spec.store, PATH, "catalogue", "prepare")
+
+
+def test_removal_deletes_the_manifest_first_and_leaves_nothing(spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
+    artifact.make_once(spec, build())
+    delete, deleted = spec.store.delete, []
+
+    def watched_delete(key: str) -> None:
+        deleted.append(key)
+        delete(key)
+
+    monkeypatch.setattr(spec.store, "delete", watched_delete)
+    artifact.remove(spec.store, PATH)
+    assert deleted[0] == f"{PATH}/manifest.json"
+    assert list(spec.store.objects("")) == []
