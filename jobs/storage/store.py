@@ -58,8 +58,8 @@ class Store:
 
     def read(self, key: str) -> bytes | None:
         """Return an object's bytes, or None if there is none."""
-        found = self.read_with_etag(key)
-        return None if found is None else found[0]
+        stored = self.read_with_etag(key)
+        return None if stored is None else stored[0]
 
     def read_with_etag(self, key: str) -> tuple[bytes, str] | None:
         """Return an object's bytes and its ETag, which changes with its content; None if there is none."""
@@ -106,10 +106,9 @@ class Store:
                 Bucket=self.bucket, Prefix=self._prefix + prefix
             )
             for page in pages:
-                for item in page.get("Contents", []):
-                    yield StoredObject(
-                        item["Key"].removeprefix(self._prefix), item["Size"], item["LastModified"], item["ETag"]
-                    )
+                for listed in page.get("Contents", []):
+                    key = listed["Key"].removeprefix(self._prefix)
+                    yield StoredObject(key, listed["Size"], listed["LastModified"], listed["ETag"])
         except Exception as error:
             raise self._translated(error, prefix) from error
 
@@ -119,10 +118,10 @@ class Store:
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=self._prefix + prefix, Delimiter="/"
             )
-            found = [item["Prefix"] for page in pages for item in page.get("CommonPrefixes", [])]
+            folders = [common["Prefix"] for page in pages for common in page.get("CommonPrefixes", [])]
         except Exception as error:
             raise self._translated(error, prefix) from error
-        return [name.removeprefix(self._prefix + prefix).rstrip("/") for name in found]
+        return [folder.removeprefix(self._prefix + prefix).rstrip("/") for folder in folders]
 
     def delete(self, key: str) -> None:
         """Remove an object; a missing one is not an error."""
@@ -140,9 +139,11 @@ class Store:
                 cause = _code(error.__cause__) if error.__cause__ else None
                 if cause in {"412", "PreconditionFailed", *_MISSING}:
                     return False
-                if cause not in {"409", "ConditionalRequestConflict"}:  # another write of the same key is under way
+                if cause not in {"409", "ConditionalRequestConflict"}:  # another write of the same key is in progress
                     raise
-        raise NotReadyError(f"{CONFLICT_ATTEMPTS} conditional writes of {self.at(key)} met a conflict: try again")
+        raise NotReadyError(
+            f"S3 answered {CONFLICT_ATTEMPTS} times that another write of {self.at(key)} is in progress: try again later"
+        )
 
     def _put(self, key: str, data: bytes, condition: dict[str, Any]) -> None:
         try:
@@ -167,10 +168,10 @@ def head_input(url: str) -> tuple[str, int]:
     """Return the ETag and the size in bytes of any s3:// object, without reading it."""
     bucket, _, key = url.removeprefix("s3://").partition("/")
     try:
-        found = _client().head_object(Bucket=bucket, Key=key)
+        answer = _client().head_object(Bucket=bucket, Key=key)
     except Exception as error:
         raise _as_job_error(error, url) from error
-    return found["ETag"], found["ContentLength"]
+    return answer["ETag"], answer["ContentLength"]
 
 
 def file_sha256(path: Path) -> str:
@@ -186,7 +187,9 @@ def _client() -> "S3Client":
         retries={"mode": "standard", "total_max_attempts": 4},
         s3={"addressing_style": "path"} if _endpoint_is_custom() else {},
     )
-    return boto3.session.Session().client("s3", config=config)  # the default session would keep old credentials
+    return boto3.session.Session().client(
+        "s3", config=config
+    )  # the default session keeps the credentials of its first use
 
 
 def _endpoint_is_custom() -> bool:
@@ -203,8 +206,8 @@ def _as_job_error(error: Exception, where: str) -> Exception:
     code = _code(error)
     if code in _REFUSED:
         return ConfigurationError(
-            f"S3 refuses these credentials for {where} ({code}): check AWS_ACCESS_KEY_ID, "
-            "AWS_SECRET_ACCESS_KEY or the pod's role, and what they may do"
+            f"S3 refuses these credentials for {where} ({code}): check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+            "the pod's role, and their permissions"
         )
     if code == "NoSuchBucket":
         return ConfigurationError(
@@ -214,7 +217,7 @@ def _as_job_error(error: Exception, where: str) -> Exception:
         return NotReadyError(f"{where} does not exist")
     if code in {"501", "NotImplemented"}:
         return ConfigurationError(
-            f"this S3 server does not support conditional writes (If-None-Match), needed for {where}: "
+            f"this S3 server does not support conditional writes (If-None-Match, If-Match), which {where} needs: "
             "use one that does (AWS, R2, MinIO, SeaweedFS)"
         )
     if code in {"InvalidRequest", "InvalidArgument", "InvalidBucketName", "400"}:
@@ -230,7 +233,7 @@ def _as_job_error(error: Exception, where: str) -> Exception:
         return ConfigurationError(f"the S3 settings for {where} are wrong: {error}")
     if isinstance(error, boto.BotoCoreError):
         return NotReadyError(
-            f"S3 cannot be reached for {where} ({type(error).__name__}: {error}): is AWS_ENDPOINT_URL_S3 right, "
-            "and is the service up?"
+            f"S3 cannot be reached for {where} ({type(error).__name__}: {error}): check AWS_ENDPOINT_URL_S3, and that the "
+            "service runs"
         )
     return error
