@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, model_validator
 
 from jobs.process.settings import IndexedSettings, Name, unit
-from jobs.retrieval.encoder import DEFAULT_ENCODER
+from jobs.retrieval.settings import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
     pass

@@ -9,8 +9,9 @@ from jobs.index import job as index
 from jobs.index import settings as index_settings
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.retrieval import neighbours
-from jobs.retrieval.encoder import DEFAULT_ENCODER, Encoder, text_to_embed
+from jobs.retrieval.encoder import Encoder, text_to_embed
 from jobs.retrieval.neighbours import Neighbour, NeighbourSearch, find_index, prompt_texts
+from jobs.retrieval.settings import DEFAULT_ENCODER
 from jobs.storage.catalogue import Title
 from jobs.storage.store import Store
 from tests.factories import product, write_catalogue
