@@ -17,17 +17,17 @@ Field = str | int | float | bool | None
 PROGRESS_EVERY_SECONDS = 10.0
 
 
-def info(event: str, **fields: Field) -> None:
+def info(event: str, /, **fields: Field) -> None:
     """Log an event with its fields: `info("checkpoint saved", shard=3, step=400)`."""
     _write("info", event, fields)
 
 
-def warning(message: str, **fields: Field) -> None:
+def warning(message: str, /, **fields: Field) -> None:
     """Log a problem that does not end the job."""
     _write("warning", message, fields)
 
 
-def error(message: str, **fields: Field) -> None:
+def error(message: str, /, **fields: Field) -> None:
     """Log the reason why the job ends."""
     _write("error", message, fields)
 

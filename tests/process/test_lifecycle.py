@@ -1,11 +1,10 @@
-"""How a process ends: the exit code, the last words, and signals."""
+"""How a process ends: the exit code, the termination message, and signals."""
 
 import errno
-import os
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,23 @@ from jobs.process.errors import ConfigurationError, InputError, Interrupted, Not
 
 
 @pytest.fixture(autouse=True)
-def untouched_handlers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(lifecycle, "_stop", lifecycle.Stop())
-    monkeypatch.setattr(lifecycle, "install_handlers", lambda: None)
-    monkeypatch.setattr(lifecycle, "TERMINATION_LOG", tmp_path / "termination-log")
+def handlers_of_the_test_run() -> Iterator[None]:
+    """Restore the signal handlers, which `run_to_exit_code` replaces."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
-def ending_with(error: BaseException) -> int:
+@pytest.fixture(autouse=True)
+def termination_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file in place of the pod's, which does not exist outside a pod."""
+    path = tmp_path / "termination-log"
+    monkeypatch.setattr(lifecycle, "TERMINATION_LOG", path)
+    return path
+
+
+def end_with(error: BaseException) -> int:
     def work() -> None:
         raise error
 
@@ -37,69 +46,45 @@ def ending_with(error: BaseException) -> int:
         (Interrupted("stopped"), 143),
         (MemoryError(), 137),
         (OSError(errno.ENOSPC, "No space left on device"), 75),
+        (RuntimeError("I/O error: No space left on device (os error 28)"), 75),  # as libraries in Rust report it
         (ValueError("a defect"), 1),
     ],
 )
-def test_each_way_to_end_has_its_exit_code(error: BaseException, code: int) -> None:
-    assert ending_with(error) == code
+def test_each_error_has_its_exit_code(error: BaseException, code: int) -> None:
+    assert end_with(error) == code
 
 
-def test_the_last_words_reach_the_pods_termination_message() -> None:
-    lifecycle.TERMINATION_LOG.touch()
-    ending_with(InputError("row 3 is bad: mend it"))
-    assert lifecycle.TERMINATION_LOG.read_text() == "row 3 is bad: mend it"
+def test_a_finished_job_ends_with_0_and_no_message(termination_log: Path) -> None:
+    termination_log.touch()
+    assert lifecycle.run_to_exit_code(lambda: None) == 0
+    assert termination_log.read_text() == ""
 
 
-def test_a_deferred_signal_waits_for_a_safe_point() -> None:
-    reached = False
-    with pytest.raises(Interrupted), lifecycle.deferred() as stop:
-        lifecycle._on_signal(signal.SIGTERM, None)
-        reached = True
-        assert stop.requested
-        stop.check()
-    assert reached
+def test_the_reason_of_a_failure_is_the_termination_message(termination_log: Path) -> None:
+    termination_log.touch()
+    end_with(InputError("row 3 is bad: fix it"))
+    assert termination_log.read_text() == "row 3 is bad: fix it"
 
 
-def test_a_deferred_signal_that_nobody_looked_at_ends_the_block() -> None:
-    with pytest.raises(Interrupted), lifecycle.deferred():
-        lifecycle._on_signal(signal.SIGTERM, None)
+def test_a_long_termination_message_is_cut_to_what_kubernetes_keeps(termination_log: Path) -> None:
+    termination_log.touch()
+    end_with(InputError("x" * 10_000))
+    assert termination_log.read_text() == "x" * 4000
 
 
-def test_a_second_signal_does_not_wait() -> None:
-    with pytest.raises(Interrupted), lifecycle.deferred():
-        lifecycle._on_signal(signal.SIGTERM, None)
-        lifecycle._on_signal(signal.SIGTERM, None)
-        pytest.fail("the second signal did not end the block")
+def test_no_termination_message_is_written_outside_a_pod(termination_log: Path) -> None:
+    end_with(InputError("bad"))
+    assert not termination_log.exists()
 
 
-def test_a_real_process_ends_with_143_on_sigterm_and_says_why() -> None:
-    code = (
-        "import sys, time; from jobs.process import lifecycle\n"
-        "def work():\n print('ready', flush=True); time.sleep(30)\n"
-        "sys.exit(lifecycle.run_to_exit_code(work))"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    began = time.monotonic()
-    os.kill(process.pid, signal.SIGTERM)
-    _, errors = process.communicate(timeout=10)
-    assert process.returncode == 143
-    assert "SIGTERM" in errors
-    assert time.monotonic() - began < 5
+def test_a_defect_is_logged_with_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    end_with(ValueError("a defect"))
+    errors = capsys.readouterr().err
+    assert "Traceback" in errors
+    assert "unexpected ValueError: a defect" in errors
 
 
-def test_a_signal_passes_through_code_that_catches_every_exception() -> None:
-    def work() -> None:
-        try:
-            lifecycle._on_signal(signal.SIGTERM, None)
-        except Exception as error:  # as libraries do around a request
-            raise InputError("the tokenizer does not load") from error
-
-    assert lifecycle.run_to_exit_code(work) == 143
-
-
-def test_what_a_signal_cuts_short_may_not_close_well_and_is_an_interruption_all_the_same() -> None:
+def test_an_error_of_the_clean_up_after_a_signal_is_an_interruption() -> None:
     def work() -> None:
         try:
             raise Interrupted("stopped")
@@ -109,21 +94,118 @@ def test_what_a_signal_cuts_short_may_not_close_well_and_is_an_interruption_all_
     assert lifecycle.run_to_exit_code(work) == 143
 
 
-def test_a_full_disk_is_told_by_a_library_in_rust_too() -> None:
-    assert ending_with(RuntimeError("I/O error: No space left on device (os error 28)")) == 75
-
-
-def test_a_log_that_nobody_reads_does_not_end_the_work(tmp_path: Path) -> None:
+def run(body: str) -> tuple[int, list[str], str]:
+    """Run `work()`, whose body is given, in a process of its own. Returns exit code, printed lines and log."""
     program = (
-        "import sys, time; from jobs.process import lifecycle, log\n"
-        "def work():\n"
-        "    for number in range(50): log.info('line', number=number); time.sleep(0.01)\n"
-        f"    open({str(tmp_path / 'done')!r}, 'w').close()\n"
+        "import os, signal, sys\n"
+        "from jobs.process import lifecycle\n"
+        "def send(number=signal.SIGTERM):\n"
+        "    os.kill(os.getpid(), number)\n"
+        "def work():\n" + "".join(f"    {line}\n" for line in body.strip().splitlines()) + "    print('finished')\n"
+        "sys.exit(lifecycle.run_to_exit_code(work))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stdout.splitlines(), done.stderr
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_ends_the_job_with_143_and_is_named(name: str) -> None:
+    code, printed, errors = run(f"send(signal.{name})")
+    assert (code, printed) == (143, [])
+    assert f"interrupted by {name}: run the same command again to resume" in errors
+
+
+def test_a_signal_from_another_process_ends_a_waiting_job() -> None:
+    program = (
+        "import signal, sys\n"
+        "from jobs.process import lifecycle\n"
+        "def work():\n    print('ready', flush=True); signal.pause(); signal.pause()\n"
         "sys.exit(lifecycle.run_to_exit_code(work))"
     )
-    with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) as process:
-        assert process.stderr is not None
-        process.stderr.readline()
-        process.stderr.close()
-        process.wait(60)
-    assert (tmp_path / "done").exists()
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 143
+
+
+def test_a_signal_passes_through_code_that_catches_every_exception() -> None:
+    code, printed, _ = run("""
+try:
+    send()
+except Exception:
+    print('caught')
+""")
+    assert (code, printed) == (143, [])
+
+
+def test_a_deferred_signal_waits_for_a_safe_point() -> None:
+    code, printed, _ = run("""
+with lifecycle.deferred() as stop:
+    stop.check()
+    send()
+    print('step finished', stop.requested)
+    stop.check()
+    print('next step')
+""")
+    assert (code, printed) == (143, ["step finished True"])
+
+
+def test_a_deferred_signal_without_a_safe_point_ends_the_job_after_the_block() -> None:
+    code, printed, _ = run("""
+with lifecycle.deferred():
+    send()
+    print('block finished')
+print('after the block')
+""")
+    assert (code, printed) == (143, ["block finished"])
+
+
+def test_a_deferred_block_inside_another_leaves_the_stop_to_the_outer_one() -> None:
+    code, printed, _ = run("""
+with lifecycle.deferred():
+    with lifecycle.deferred():
+        send()
+    print('inner block finished')
+print('after the blocks')
+""")
+    assert (code, printed) == (143, ["inner block finished"])
+
+
+def test_a_second_signal_ends_a_deferred_block_at_once() -> None:
+    code, printed, _ = run("""
+with lifecycle.deferred():
+    send()
+    print('first signal deferred')
+    send()
+    print('second signal deferred')
+""")
+    assert (code, printed) == (143, ["first signal deferred"])
+
+
+def test_a_block_that_has_finished_defers_no_signal() -> None:
+    code, printed, _ = run("""
+with lifecycle.deferred():
+    pass
+send()
+""")
+    assert (code, printed) == (143, [])
+
+
+def test_a_closed_standard_output_is_no_error() -> None:
+    """As in `skuscribe artifacts | head`: the reader has closed the pipe."""
+    program = (
+        "import sys\n"
+        "from jobs.process import lifecycle\n"
+        "def work():\n    sys.stdin.read(); print('a line', flush=True)\n"
+        "code = lifecycle.run_to_exit_code(work)\n"
+        "import os; os._exit(code)"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdin.close()
+        assert process.wait(60) == 0

@@ -1,4 +1,4 @@
-"""Settings: one declaration, three ways to set, every mistake at once."""
+"""Settings: declared once, read from flags and the environment, with all errors reported together."""
 
 from typing import Literal
 
@@ -10,17 +10,17 @@ from jobs.process.settings import IndexedSettings, StoreSettings, describe_field
 
 
 class Sample(StoreSettings):
-    rows: int = Field(100, ge=1, description="How many rows.", json_schema_extra=unit("rows"))
+    rows: int = Field(100, ge=1, description="Number of rows.", json_schema_extra=unit("rows"))
     recipe: Literal["reference", "fast"] = Field("fast", description="Which recipe.")
-    verbose: bool = Field(False, description="Whether to say more.")
+    verbose: bool = Field(False, description="Log more.")
     token: SecretStr = Field(SecretStr(""), description="A secret.")
 
 
-def test_a_default_holds_where_nothing_is_set(environment: dict[str, str]) -> None:
+def test_a_setting_has_its_default(environment: dict[str, str]) -> None:
     assert parse(Sample, "sample", "", []).rows == 100
 
 
-def test_a_variable_beats_the_default_and_a_flag_beats_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_overrides_the_default_and_a_flag_overrides_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SKUSCRIBE_ROWS", "7")
     assert parse(Sample, "sample", "", []).rows == 7
     assert parse(Sample, "sample", "", ["--rows", "8"]).rows == 8
@@ -31,7 +31,7 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
     assert parse(Sample, "sample", "", []).rows == 100
 
 
-def test_every_mistake_is_reported_together_with_flag_variable_and_what_was_found() -> None:
+def test_all_errors_are_reported_together_with_flag_variable_and_value() -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse(Sample, "sample", "", ["--rows", "0", "--recipe", "quick", "--store", "ftp://x"])
     message = str(caught.value)
@@ -40,34 +40,33 @@ def test_every_mistake_is_reported_together_with_flag_variable_and_what_was_foun
         assert part in message
 
 
-def test_a_secret_has_no_flag_and_stands_in_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_has_no_flag_and_is_in_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SKUSCRIBE_TOKEN", "hush-hush")
-    found = parse(Sample, "sample", "", [])
-    assert "hush" not in repr(found)
+    assert "hush" not in repr(parse(Sample, "sample", "", []))
     with pytest.raises(SystemExit) as ended:
         parse(Sample, "sample", "", ["--token", "hush-hush"])
     assert ended.value.code == 2
 
 
-def test_an_unknown_flag_and_an_abbreviation_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    for word in ("--row", "--colour"):
+def test_an_unknown_flag_and_an_abbreviated_one_are_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    for unknown in ("--row", "--colour"):
         with pytest.raises(SystemExit) as ended:
-            parse(Sample, "sample", "", [word, "3"])
+            parse(Sample, "sample", "", [unknown, "3"])
         assert ended.value.code == 2
     assert "--colour" in capsys.readouterr().err
 
 
-def test_help_names_sentence_unit_default_and_variable() -> None:
+def test_the_help_text_has_sentence_unit_default_and_variable() -> None:
     text = describe_field("rows", Sample.model_fields["rows"])
-    assert text == "How many rows. Unit: rows. Default: 100. [SKUSCRIBE_ROWS]"
+    assert text == "Number of rows. Unit: rows. Default: 100. [SKUSCRIBE_ROWS]"
 
 
-def test_a_flag_can_be_switched_on_and_off() -> None:
+def test_a_boolean_has_a_flag_for_each_value() -> None:
     assert parse(Sample, "sample", "", ["--verbose"]).verbose
     assert not parse(Sample, "sample", "", ["--no-verbose"]).verbose
 
 
-def test_the_index_comes_from_kubernetes_unless_a_flag_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_index_is_that_of_kubernetes_and_a_flag_overrides_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse(IndexedSettings, "train", "", []).index is None
     monkeypatch.setenv("JOB_COMPLETION_INDEX", "3")
     assert parse(IndexedSettings, "train", "", []).index == 3
@@ -86,5 +85,5 @@ def test_the_index_comes_from_kubernetes_unless_a_flag_says_otherwise(monkeypatc
         ("folder/file?.jsonl", "folder/file?.jsonl"),
     ],
 )
-def test_an_address_is_shown_without_what_may_be_secret(address: str, shown: str) -> None:
+def test_an_address_is_shown_without_its_secrets(address: str, shown: str) -> None:
     assert without_secrets(address) == shown
