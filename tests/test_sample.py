@@ -1,4 +1,4 @@
-"""The sample catalogue: the same for a seed, dirty as real rows are, and clean once cleaned."""
+"""The sample catalogue: reproducible, as noisy as real rows, and clean after cleaning."""
 
 import gzip
 import json
@@ -21,21 +21,23 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "dirt", ["&amp;amp;", "&quot", "&#151;", "&#8217;", "<p>", "<li>", "<script>", "<!--", "•", "!!!"]
+    "noise", ["&amp;amp;", "&quot", "&#151;", "&#8217;", "<p>", "<li>", "<script>", "<!--", "•", "!!!"]
 )
-def test_it_has_the_dirt_of_real_rows(dirt: str) -> None:
-    assert any(dirt in row["content"] for row in sample_rows(600, seed=13))
+def test_the_sample_has_the_noise_of_real_rows(noise: str) -> None:
+    assert any(noise in row["content"] for row in sample_rows(600, seed=13))
 
 
-def test_cleaning_leaves_none_of_it() -> None:
+def test_cleaning_removes_the_noise() -> None:
     for row in sample_rows(600, seed=13):
         content = clean(row["content"], "catalogue")
         assert not [
-            dirt for dirt in ("<", ">", "&quot", "&#", "&amp", "nbsp", "•", "!!", "script", "color:") if dirt in content
+            noise
+            for noise in ("<", ">", "&quot", "&#", "&amp", "nbsp", "•", "!!", "script", "color:")
+            if noise in content
         ]
 
 
-def test_a_content_says_again_what_its_title_says() -> None:
+def test_a_content_repeats_the_facts_of_its_title() -> None:
     rows = [row for row in sample_rows(600, seed=13) if "Cat Bed, 40 cm" in row["title"]]
     contents = [content for row in rows if (content := clean(row["content"], "catalogue"))]
     assert contents

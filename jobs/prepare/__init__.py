@@ -1,1 +1,1 @@
-"""The job `prepare`: raw rows to a catalogue."""
+"""The job `prepare`: raw rows into a catalogue."""

@@ -1,10 +1,6 @@
-"""Raw product rows to a catalogue: cleaned shards, a held-out set, rejects and statistics.
+"""Clean raw product rows into a catalogue.
 
-Reads JSON Lines or a JSON array of {uid, title, content}, gzipped or not, from a path, http(s):// or s3://.
-Writes catalogue/NAME: shard-00000.parquet ..., held-out.parquet, rejects.parquet, statistics.json.
-The same rows and settings give the same bytes, on any number of cores.
-
-    skuscribe prepare --input trn.json.gz --catalogue main
+Reads the input. Writes catalogue/NAME: the shards, the held-out set, the rejects and the statistics, all in one commit.
 """
 
 import json
@@ -12,175 +8,59 @@ import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from jobs.prepare.cleaned_rows import CleanedRows, Rules, cleaned_chunk, spill
+import pyarrow as pa
+
+from jobs.prepare.assignment import Assignment, assign_rows
+from jobs.prepare.catalogue_files import write_products, write_rejects
+from jobs.prepare.chunk_cleaning import CleaningRules, clean_chunk
+from jobs.prepare.chunks import read_chunks
+from jobs.prepare.cleaned_rows import CleanedRows, write_cleaned_rows
 from jobs.prepare.settings import Settings
+from jobs.prepare.statistics import statistics
 from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError, InputError
-from jobs.storage import artifact, catalogue, layout
+from jobs.process.parallel import ordered
+from jobs.storage import artifact, layout, sources
+from jobs.storage.artifact import Draft, Spec
+from jobs.storage.catalogue import Catalogue
+from jobs.storage.layout import Kind
 from jobs.storage.store import Store, file_sha256
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from jobs.prepare.catalogue_files import Placement
-
-TEST_SHARE = 0.05
-HELD_OUT_SHARE = 0.05
+NOT_IN_CONFIG = {"store", "input", "catalogue", "tokenizer", "processes", "expected_shards"}
+"""Settings that don't change the content of the catalogue, or are recorded as inputs."""
 
 
 def run(settings: Settings) -> None:
-    """Make the catalogue, unless it stands already. Errors: 65 no usable rows, 75 out of reach, 78 made otherwise, other shards."""
-    from jobs.storage import sources
+    """Make the catalogue, unless it already exists.
 
+    Errors: `InputError` (65) if the input has no usable rows, `NotReadyError` (75) if the input or the store does not answer,
+    `ConfigurationError` (78) if the catalogue was created with different settings or has an unexpected number of shards.
+    """
     started = time.monotonic()
     store = Store(settings.store)
     tokenizer_file = _tokenizer_file(settings.tokenizer)
-    inputs = {"tokenizer": file_sha256(tokenizer_file)} if tokenizer_file else {}
-    decisive = settings.model_dump(exclude={"store", "input", "catalogue", "tokenizer", "processes", "expected_shards"})
-    source = sources.identity(settings.input)
-    if not _stands(store, settings, decisive, inputs, source):
+    source_identity = sources.identity(settings.input)
+
+    def build(draft: Draft) -> dict[str, Any]:
         with folders.temporary_folder() as folder:
-            cleaned, inputs["rows"] = _clean(settings, folder)
-            placement = _place(settings, cleaned)
-            figures = _publish(store, settings, decisive, inputs, cleaned, placement, tokenizer_file, source, started)
-        log.info("catalogue made", catalogue=store.at(layout.catalogue_path(settings.catalogue)), **figures)
-    _check_shards(store, settings)
-
-
-def _check_shards(store: Store, settings: Settings) -> None:
-    """Errors: `ConfigurationError` (78) where the catalogue, which stands, has another number of shards than expected."""
-    found, expected = catalogue.require(store, settings.catalogue).shards, settings.expected_shards
-    if expected not in (None, found):
-        raise ConfigurationError(
-            f"catalogue {settings.catalogue!r} stands and has {found} shards, {expected} were expected: the jobs after this "
-            f"one have to be set to {found} (`shards: {found}` in the chart's values)"
-        )
-
-
-def _stands(
-    store: Store, settings: Settings, decisive: Mapping[str, Any], inputs: Mapping[str, str], source: str | None
-) -> bool:
-    """Whether the catalogue stands, made of these rows. They are read again only where the source may have changed."""
-    from jobs.storage import sources
-
-    path = layout.catalogue_path(settings.catalogue)
-    standing = artifact.find(store, path)
-    if standing is None:
-        return False
-    rows_sha256 = standing.manifest.inputs.get("rows", "")
-    if source is None or standing.manifest.figures.get("source") != source:
-        with sources.opened(settings.input) as stream:
-            rows_sha256 = stream.drain()
-    found = artifact.done(store, path, decisive, {**inputs, "rows": rows_sha256})
-    if found is None:
-        return False
-    log.info("already done", catalogue=store.at(path), kept=found.manifest.figures["kept"])
-    return True
-
-
-def _clean(settings: Settings, folder: Path) -> tuple[CleanedRows, str]:
-    """All rows cleaned, and the SHA-256 of the input's bytes."""
-    import pyarrow as pa
-
-    from jobs.prepare.rows import chunks
-    from jobs.process.parallel import ordered
-    from jobs.storage import sources
-
-    pa.set_memory_pool(pa.system_memory_pool())  # gives back what it frees: a third less memory than Arrow's own
-    rules = Rules(
-        settings.profile, settings.max_row_bytes, settings.min_content_characters, settings.max_content_characters
-    )
-    with sources.opened(settings.input) as source, log.progress("clean", None, "rows") as progress:
-        pieces = chunks(sources.uncompressed(source), settings.max_row_bytes, source.address)
-        results = ordered(partial(cleaned_chunk, rules=rules), pieces, settings.processes)
-        cleaned = spill(results, folder, progress.advance)
-        digest = source.drain()
-    if not cleaned.read:
-        raise InputError(f"{source.address} has no rows: JSON Lines or a JSON array of objects was expected")
-    if not cleaned.kept:
-        raise InputError(
-            f"{source.address}: none of {cleaned.read:,} rows can be used ({_listed(cleaned.reasons)}); "
-            'each should be an object such as {"uid": "1", "title": "...", "content": "..."}'
-        )
-    return cleaned, digest
-
-
-def _place(settings: Settings, cleaned: CleanedRows) -> "Placement":
-    """Find the clusters, then deal them out."""
-    import numpy as np
-
-    from jobs.prepare import near_duplicates, splits
-    from jobs.prepare.catalogue_files import Placement
-
-    alive = _first_of_each(cleaned.uid_hashes)
-    labels = near_duplicates.clusters(cleaned.signature_file, cleaned.content_hashes, alive, settings.similarity)
-    placed = cleaned.rows[labels]
-    rows = np.flatnonzero(alive)
-    at_least = 1 if len(rows) >= 3 else 0  # one to train with, one to test with, one that nobody has seen
-    held_out_rows = min(settings.held_out_rows, max(at_least, int(len(rows) * HELD_OUT_SHARE)))
-    dealt = splits.assign(
-        np.searchsorted(rows, labels[rows]), settings.shard_rows, held_out_rows, TEST_SHARE, settings.seed
-    )
-    shard = np.full(len(alive), splits.HELD_OUT_SHARD, dtype=np.int32)
-    test = np.zeros(len(alive), dtype=bool)
-    shard[rows], test[rows] = dealt.shard, dealt.test
-    return Placement(alive, placed, splits.Splits(shard, test, dealt.shards))
-
-
-def _publish(
-    store: Store,
-    settings: Settings,
-    decisive: Mapping[str, Any],
-    inputs: Mapping[str, str],
-    cleaned: CleanedRows,
-    placement: "Placement",
-    tokenizer_file: Path | None,
-    source: str | None,
-    started: float,
-) -> dict[str, log.Field]:
-    """Write the files one by one, and commit. Returns the figures."""
-    from jobs.prepare.catalogue_files import write_products, write_rejects
-    from jobs.prepare.statistics import statistics
-
-    path = layout.catalogue_path(settings.catalogue)
-    found = statistics(cleaned, placement, tokenizer_file, settings.seed)
-    with (
-        artifact.draft(store, path, layout.Kind.CATALOGUE, decisive, inputs) as draft,
-        log.progress("write", placement.splits.shards + 1, "files") as progress,
-    ):
-        rejects = cleaned.folder / layout.REJECTS_FILE
-        write_rejects(cleaned, placement, rejects)
-        draft.add(layout.REJECTS_FILE, rejects)
-        draft.add_bytes(layout.STATISTICS_FILE, json.dumps(found, indent=1).encode())
-        for name, file in write_products(cleaned, placement, settings.seed, cleaned.folder):
-            draft.add(name, file)
-            progress.advance()
+            cleaned, draft.inputs["rows"] = _clean(settings, folder)
+            assignment = assign_rows(
+                cleaned, settings.similarity, settings.shard_rows, settings.held_out_rows, settings.seed
+            )
+            figures = _add_files(draft, cleaned, assignment, tokenizer_file, settings.seed)
         seconds = time.monotonic() - started
-        figures: dict[str, log.Field] = {
-            **found["rows"],
-            "shards": placement.splits.shards,
+        return {
+            **figures,
             "shard_rows": settings.shard_rows,
-            "held_out": found["held_out"],
-            "clusters": found["clusters"]["count"],
-            "duplicates_exact": found["duplicates"]["exact"],
-            "duplicates_near": found["duplicates"]["near"],
             "seconds": round(seconds, 2),
             "rows_per_second": round(cleaned.read / seconds, 1),
+            "source": source_identity,
         }
-        draft.commit({**figures, "source": source})
-    return figures
 
-
-def _first_of_each(hashes: "NDArray[np.uint64]") -> "NDArray[np.bool_]":
-    """Which values come for the first time, shape (n,). Two uids of one 64-bit hash: one in 10^7 at two million rows."""
-    import numpy as np
-
-    first = np.zeros(len(hashes), dtype=bool)
-    first[np.unique(hashes, return_index=True)[1]] = True
-    return first
+    spec = _spec(settings, store, tokenizer_file, source_identity)
+    _check_shards(Catalogue(artifact.make_once(spec, build)), settings.expected_shards)
 
 
 def _tokenizer_file(folder: str) -> Path | None:
@@ -188,9 +68,82 @@ def _tokenizer_file(folder: str) -> Path | None:
         return None
     path = Path(folder) / "tokenizer.json"
     if not path.is_file():
-        raise ConfigurationError(f"there is no {path}: --tokenizer takes a folder that holds tokenizer.json")
+        raise ConfigurationError(
+            f"there is no file {path}: --tokenizer (SKUSCRIBE_TOKENIZER) must name a folder with tokenizer.json"
+        )
     return path
 
 
-def _listed(reasons: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items(), key=lambda item: -item[1]))
+def _spec(settings: Settings, store: Store, tokenizer_file: Path | None, source_identity: str | None) -> Spec:
+    """Return the catalogue to make. The digest of its rows is known if a catalogue exists, else only once they are read.
+
+    The rows of an existing catalogue are read again only if the source may have changed since.
+    """
+    path = layout.catalogue_path(settings.catalogue)
+    config = settings.model_dump(exclude=NOT_IN_CONFIG)
+    inputs = {"tokenizer": file_sha256(tokenizer_file)} if tokenizer_file else {}
+    existing = artifact.find(store, path)
+    if existing is None:
+        return Spec(store, path, Kind.CATALOGUE, config, inputs, added_inputs=("rows",))
+    rows_digest = existing.manifest.inputs.get("rows", "")
+    if source_identity is None or existing.manifest.figures.get("source") != source_identity:
+        with sources.opened(settings.input) as source:
+            rows_digest = source.drain()
+    return Spec(store, path, Kind.CATALOGUE, config, {**inputs, "rows": rows_digest})
+
+
+def _clean(settings: Settings, folder: Path) -> tuple[CleanedRows, str]:
+    """Clean all rows of the input into files in `folder`. Returns them, and the SHA-256 of the bytes of the input."""
+    pa.set_memory_pool(pa.system_memory_pool())  # returns freed memory: a third less than Arrow's own pool
+    rules = CleaningRules(
+        settings.profile, settings.max_row_bytes, settings.min_content_characters, settings.max_content_characters
+    )
+    with sources.opened(settings.input) as source, log.progress("clean", None, "rows") as progress:
+        chunks = read_chunks(sources.uncompressed(source), settings.max_row_bytes, source.address)
+        cleaned_chunks = ordered(partial(clean_chunk, rules=rules), chunks, settings.processes)
+        cleaned = write_cleaned_rows(cleaned_chunks, folder, progress.advance)
+        digest = source.drain()
+    if not cleaned.read:
+        raise InputError(f"{source.address} has no rows: expected JSON Lines, or a JSON array of objects")
+    if not cleaned.cleaned:
+        raise InputError(
+            f"{source.address}: none of {cleaned.read:,} rows can be used ({_listed(cleaned.reject_counts)}); "
+            'expected objects such as {"uid": "1", "title": "...", "content": "..."}'
+        )
+    return cleaned, digest
+
+
+def _add_files(
+    draft: Draft, cleaned: CleanedRows, assignment: Assignment, tokenizer_file: Path | None, seed: int
+) -> dict[str, Any]:
+    """Write and upload the files one at a time, so that the disk holds one of them. Returns the figures of the catalogue."""
+    values = statistics(cleaned, assignment, tokenizer_file, seed)
+    rejects = cleaned.folder / layout.REJECTS_FILE
+    write_rejects(cleaned, assignment, rejects)
+    draft.add(layout.REJECTS_FILE, rejects)
+    draft.add_bytes(layout.STATISTICS_FILE, json.dumps(values, indent=1).encode())
+    with log.progress("write", assignment.splits.shards + 1, "files") as progress:
+        for name, file in write_products(cleaned, assignment, seed, cleaned.folder):
+            draft.add(name, file)
+            progress.advance()
+    return {
+        **values["rows"],
+        "shards": assignment.splits.shards,
+        "held_out": values["held_out"],
+        "clusters": values["clusters"]["count"],
+        "duplicates_exact": values["duplicates"]["exact"],
+        "duplicates_near": values["duplicates"]["near"],
+    }
+
+
+def _check_shards(catalogue: Catalogue, expected: int | None) -> None:
+    """Errors: `ConfigurationError` (78) if the catalogue has another number of shards than expected."""
+    if expected is not None and catalogue.shards != expected:
+        raise ConfigurationError(
+            f"{catalogue.artifact.url} has {catalogue.shards} shards, expected {expected}: set the number of shards of the "
+            f"jobs after this one (`shards: {catalogue.shards}` in the chart's values)"
+        )
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in sorted(counts.items(), key=lambda item: -item[1]))

@@ -1,21 +1,18 @@
-"""Arrow columns from Python and numpy values.
+"""Arrow columns from Python and NumPy values.
 
-`pyarrow.array` imports pandas wherever pandas is installed, which costs each process a second and 50 MB: these don't.
+`pyarrow.array` imports pandas if it is installed, which costs each process a second and 50 MB. These functions do not.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-    from numpy.typing import NDArray
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 
-def text_column(texts: Sequence[str | None], errors: str = "strict") -> "pa.StringArray":
-    """A column of strings, at most 2 GB of them, null where there is None. `errors`: as `str.encode` takes it."""
-    import numpy as np
-    import pyarrow as pa
-
+def text_column(texts: Sequence[str | None], errors: str = "strict") -> pa.StringArray:
+    """Return a column of strings, at most 2 GB in all; None becomes null. `errors` is that of `str.encode`."""
     encoded = [b"" if text is None else text.encode(errors=errors) for text in texts]
     offsets = np.zeros(len(encoded) + 1, dtype=np.int32)
     np.cumsum([len(data) for data in encoded], out=offsets[1:])
@@ -28,11 +25,7 @@ def text_column(texts: Sequence[str | None], errors: str = "strict") -> "pa.Stri
     return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
 
 
-def number_column(values: "NDArray[Any]") -> "pa.Int64Array":
-    """A column of 64-bit integers."""
-    import numpy as np
-    import pyarrow as pa
-
-    return pa.Array.from_buffers(
-        pa.int64(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values, dtype=np.int64))]
-    )
+def number_column(values: NDArray[Any]) -> pa.Int64Array:
+    """Return a column of 64-bit integers."""
+    data = np.ascontiguousarray(values, dtype=np.int64)
+    return pa.Array.from_buffers(pa.int64(), len(data), [None, pa.py_buffer(data)])

@@ -1,4 +1,4 @@
-"""Where raw rows come from: a path, http(s):// or s3://, as a stream of bytes that counts and digests itself."""
+"""Input files at a path, http(s):// or s3:// address, read as a stream that counts and hashes its bytes."""
 
 import hashlib
 import urllib.error
@@ -9,6 +9,10 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Protocol
 
+from botocore.exceptions import BotoCoreError
+from isal import igzip_lib
+from urllib3.exceptions import HTTPError
+
 from jobs.process.errors import ConfigurationError, InputError, JobError, NotReadyError
 from jobs.process.settings import without_secrets
 from jobs.storage.artifact import digest_of
@@ -17,38 +21,39 @@ from jobs.storage.store import head_input, open_input
 READ_BYTES = 1 << 20
 INPUT = "--input (SKUSCRIBE_INPUT)"
 TIMEOUT_SECONDS = 60
-_GZIP = b"\x1f\x8b"
+_GZIP_MAGIC = b"\x1f\x8b"
+_HEADERS = {"User-Agent": "skuscribe"}
 
 
 class Stream(Protocol):
-    """A binary stream: `read(n)` returns at most n bytes, none at the end."""
+    """A binary stream."""
 
     def read(self, size: int, /) -> bytes:
-        """Return at most `size` bytes."""
+        """Return at most `size` bytes; no bytes at the end."""
 
 
 class Source:
-    """The bytes of one address as they are, with their SHA-256 so far."""
+    """The raw bytes at an address. It counts and hashes what is read."""
 
-    def __init__(self, address: str, stream: Stream, promised_bytes: int | None) -> None:
+    def __init__(self, address: str, stream: Stream, expected_bytes: int | None) -> None:
         self.address = address
-        self._stream, self._promised_bytes = stream, promised_bytes
+        self._stream, self._expected_bytes = stream, expected_bytes
         self._digest, self.bytes_read = hashlib.sha256(), 0
 
     def read(self, size: int, /) -> bytes:
-        """Return at most `size` bytes. Errors: `NotReadyError` where the connection breaks off."""
-        with _translated(self.address):
+        """Return at most `size` bytes. Errors: `NotReadyError` (75) if the connection breaks."""
+        with _as_job_errors(self.address):
             data = self._stream.read(size)
         self._digest.update(data)
         self.bytes_read += len(data)
-        if not data and self._promised_bytes is not None and self.bytes_read < self._promised_bytes:
+        if not data and self._expected_bytes is not None and self.bytes_read < self._expected_bytes:
             raise NotReadyError(
-                f"{self.address} broke off after {self.bytes_read:,} of {self._promised_bytes:,} bytes: try again"
+                f"{self.address} ended after {self.bytes_read:,} bytes, expected {self._expected_bytes:,}: try again"
             )
         return data
 
     def drain(self) -> str:
-        """Read to the end; returns the SHA-256 of all bytes, in hexadecimal."""
+        """Read to the end. Returns the SHA-256 of all bytes, in hexadecimal."""
         while self.read(READ_BYTES):
             pass
         return self._digest.hexdigest()
@@ -56,34 +61,39 @@ class Source:
 
 @contextmanager
 def opened(address: str, setting: str = INPUT) -> Iterator[Source]:
-    """The bytes at an address, which `setting` names.
+    """Yield the source at an address; error messages name `setting` as the setting that holds it.
 
-    Errors: `ConfigurationError` (78) where there is nothing or it may not be read, `NotReadyError` (75) where a service
-    does not answer.
+    Errors: `ConfigurationError` (78) if the address does not exist or cannot be read, `NotReadyError` (75) if a service does
+    not answer.
     """
-    with _translated(address, setting):
-        stream, promised_bytes = _open(address)
+    with _as_job_errors(address, setting):
+        stream, expected_bytes = _open(address)
     with closing(stream):
-        yield Source(without_secrets(address), stream, promised_bytes)
+        yield Source(without_secrets(address), stream, expected_bytes)
 
 
 def uncompressed(source: Source) -> Stream:
-    """The stream, gunzipped if its first two bytes say that it is gzip. Errors: `InputError` (65) on reading bad gzip."""
+    """Return the stream, decompressed if it starts as gzip does. Its `read` raises `InputError` (65) for broken gzip."""
     head = b""
-    while len(head) < len(_GZIP) and (more := source.read(READ_BYTES)):
+    while len(head) < len(_GZIP_MAGIC) and (more := source.read(READ_BYTES)):
         head += more
     whole = _Prefixed(head, source)
-    return _Gunzipped(whole, source.address) if head.startswith(_GZIP) else whole
+    return _Gunzipped(whole, source.address) if head.startswith(_GZIP_MAGIC) else whole
 
 
 def identity(address: str) -> str | None:
-    """What changes when the bytes at an address change, found without reading them; None where nothing tells."""
-    with _translated(address):
-        marks = _marks(address)
-    return digest_of([without_secrets(address), *marks]) if marks else None
+    """Return a digest that changes when the bytes at an address change, without reading them; None if there is no such sign.
+
+    It covers path, size and time of change of a file, ETag and size of an object, and the validators of a web server.
+    """
+    with _as_job_errors(address):
+        version = _version(address)
+    return digest_of([without_secrets(address), *version]) if version else None
 
 
 class _Prefixed:
+    """A stream whose first bytes have been read already."""
+
     def __init__(self, head: bytes, stream: Stream) -> None:
         self._head, self._stream = head, stream
 
@@ -95,73 +105,81 @@ class _Prefixed:
 
 
 class _Gunzipped:
-    """Members one after another; zeros after the last one are padding."""
+    """A decompressed gzip stream of one or several members; zeros after a member are padding."""
 
     def __init__(self, stream: Stream, address: str) -> None:
-        from isal import igzip_lib
-
-        self._stream, self._address, self._igzip = stream, address, igzip_lib
+        self._stream, self._address = stream, address
         self._member: Any = None
-        self._waiting = b""
+        self._compressed = b""
 
     def read(self, size: int, /) -> bytes:
         while True:
-            if not self._waiting and (self._member is None or self._member.needs_input):
-                self._waiting = self._stream.read(READ_BYTES)
-                if not self._waiting and self._member is not None:
-                    raise InputError(f"{self._address} is gzip that breaks off: fetch or make the file again")
-                if not self._waiting:
+            if not self._compressed and (self._member is None or self._member.needs_input):
+                self._compressed = self._stream.read(READ_BYTES)
+                if not self._compressed and self._member is not None:
+                    raise InputError(f"{self._address} is truncated gzip: download or create the file again")
+                if not self._compressed:
                     return b""
             if self._member is None:
-                self._waiting = self._waiting.lstrip(b"\0")
-                if not self._waiting:
+                self._compressed = self._compressed.lstrip(b"\0")
+                if not self._compressed:
                     continue
-                self._member = self._igzip.IgzipDecompressor(flag=self._igzip.DECOMP_GZIP)
-            if out := self._decompressed(size):
-                return out
+                self._member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+            if data := self._decompress(size):
+                return data
 
-    def _decompressed(self, size: int) -> bytes:
+    def _decompress(self, size: int) -> bytes:
         try:
-            out: bytes = self._member.decompress(self._waiting, size)
-        except self._igzip.error as error:  # type: ignore[misc]  # its stubs call it an instance
-            raise InputError(f"{self._address} is broken gzip ({error}): fetch or make the file again") from error
-        self._waiting = b""
+            data: bytes = self._member.decompress(self._compressed, size)
+        except igzip_lib.error as error:  # type: ignore[misc]  # the stubs declare an instance, not a class
+            raise InputError(f"{self._address} is damaged gzip ({error}): download or create the file again") from error
+        self._compressed = b""
         if self._member.eof:
-            self._waiting, self._member = self._member.unused_data, None
-        return out
+            self._compressed, self._member = self._member.unused_data, None
+        return data
 
 
 def _open(address: str) -> tuple[Any, int | None]:
+    """Return the stream at an address, and its length in bytes if a web server announces it."""
     if address.startswith("s3://"):
         return open_input(address), None
     if "://" in address:
-        request = urllib.request.Request(address, headers={"User-Agent": "skuscribe"})  # noqa: S310 - settings allow http(s) alone
-        response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)  # noqa: S310
+        request = urllib.request.Request(address, headers=_HEADERS)  # noqa: S310 - settings accept http(s) only
+        response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)  # noqa: S310 - as above
         length = response.headers.get("Content-Length")
         return response, int(length) if length and length.isdigit() else None
     return Path(address).open("rb"), None
 
 
-def _marks(address: str) -> list[str | int]:
+def _version(address: str) -> list[str | int]:
+    """Return what identifies the version of the bytes at an address; an empty list if nothing does."""
     if address.startswith("s3://"):
         return list(head_input(address))
     if "://" in address:
-        request = urllib.request.Request(address, method="HEAD", headers={"User-Agent": "skuscribe"})  # noqa: S310
-        try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
-                found = [response.headers.get(name) for name in ("ETag", "Last-Modified", "Content-Length")]
-        except urllib.error.HTTPError as error:
-            if error.code in (403, 405, 501):  # an address signed for GET, or a server without HEAD
-                error.close()
-                return []
-            raise
-        return [mark or "" for mark in found] if found[0] or (found[1] and found[2]) else []
+        return list(_validators(address))
     status = Path(address).stat()
     return [str(Path(address).resolve()), status.st_size, status.st_mtime_ns]
 
 
+def _validators(address: str) -> list[str]:
+    """Return ETag, Last-Modified and Content-Length of a web address, if they suffice to recognise a change."""
+    request = urllib.request.Request(address, method="HEAD", headers=_HEADERS)  # noqa: S310 - settings accept http(s) only
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - as above
+            etag, modified, length = (
+                response.headers.get(name) for name in ("ETag", "Last-Modified", "Content-Length")
+            )
+    except urllib.error.HTTPError as error:
+        if error.code in (403, 405, 501):  # the address is signed for GET, or the server does not support HEAD
+            error.close()
+            return []
+        raise
+    return [etag or "", modified or "", length or ""] if etag or (modified and length) else []
+
+
 @contextmanager
-def _translated(address: str, setting: str = INPUT) -> Iterator[None]:
+def _as_job_errors(address: str, setting: str = INPUT) -> Iterator[None]:
+    """Raise the errors of files, web servers and S3 as job errors."""
     where = without_secrets(address)
     try:
         yield
@@ -176,11 +194,11 @@ def _translated(address: str, setting: str = INPUT) -> Iterator[None]:
         raise ConfigurationError(f"there is no file {where}: correct {setting}") from error
     except (IsADirectoryError, PermissionError) as error:
         raise ConfigurationError(
-            f"{where} cannot be read ({error.strerror}): {setting} takes one readable file"
+            f"{where} cannot be read ({error.strerror}): {setting} must name one readable file"
         ) from error
     except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
-        raise NotReadyError(f"{where} cannot be reached ({error}): is the address right and the service up?") from error
-    except Exception as error:
-        if "botocore" in type(error).__module__ or "urllib3" in type(error).__module__:
-            raise NotReadyError(f"{where} broke off ({error}): try again") from error
-        raise
+        raise NotReadyError(
+            f"{where} cannot be reached ({error}): check the address, and that the service runs"
+        ) from error
+    except (BotoCoreError, HTTPError) as error:  # the stream of an S3 object
+        raise NotReadyError(f"the connection to {where} broke ({error}): try again") from error

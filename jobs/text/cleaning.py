@@ -1,7 +1,8 @@
-"""Product text without what carries nothing: markup, entities, control characters, emoji, bullets, runs of punctuation.
+"""Cleaning of product text: removes markup, entities, control characters, emoji, bullets and repeated punctuation.
 
-Two profiles. `reference` leaves letters, marks, digits, spaces and `. , ! ?` alone. `catalogue` also keeps what carries a
-fact: `10-inch`, `1/2"`, `50%`, `don't`, `$5`, `A&B`, `C++`, `#2`. Letters and marks of every language pass as they are.
+The profile `reference` keeps only letters, combining marks, digits, spaces and `. , ! ?`. The profile `catalogue` also keeps
+signs that are part of a fact: `10-inch`, `1/2"`, `50%`, `don't`, `$5`, `A&B`, `C++`, `#2`. Both keep the letters and
+combining marks of every language.
 
     .venv/bin/python -c 'from jobs.text.cleaning import clean; print(clean("<b>1/2&quot;</b> drill&#8482;!!!", "catalogue"))'
 """
@@ -11,13 +12,15 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+import pyarrow.compute as pc
+
 from jobs.storage.columns import text_column
 from jobs.text.markup import without_markup
 
 Profile = Literal["catalogue", "reference"]
 _Step = tuple[Callable[[str], bool], Callable[[str], str]]
 
-_KEPT_SYMBOLS = frozenset("°№℃℉♭♮⌀" + "".join(map(chr, range(0x3200, 0x3400))))  # units and the squared words of CJK
+_KEPT_SYMBOLS = frozenset("°№℃℉♭♮⌀" + "".join(map(chr, range(0x3200, 0x3400))))  # units, and CJK words in a square
 _REPLACED = {
     **dict.fromkeys("‘’‚‛′´`ʹ＇", "'"),
     **dict.fromkeys("“”„‟″〝〞＂", '"'),
@@ -29,80 +32,78 @@ _REPLACED = {
     "‹": "'",
     "›": "'",
 }
-_MARK_AT_END = re.compile("[®™©℠]+(?=[\\s.,!?;:)]|$)")
+_TRADE_MARK_AT_END = re.compile("[®™©℠]+(?=[\\s.,!?;:)]|$)")
 _INVISIBLE = re.compile("[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffc]")
-_LONE_JOINER = re.compile("(?<!\\w)(?<![\u0300-\u036f\u0600-\u1cff])[\u200c\u200d]|[\u200c\u200d](?!\\w)")
-_LONE_MIDDLE_DOT = re.compile(r"(?<!\w)·|·(?!\w)")
-_LONERS = "®™©℠\u200c\u200d·"
+_DETACHED_JOINER = re.compile("(?<!\\w)(?<![\u0300-\u036f\u0600-\u1cff])[\u200c\u200d]|[\u200c\u200d](?!\\w)")
+_DETACHED_MIDDLE_DOT = re.compile(r"(?<!\w)·|·(?!\w)")
+_DETACHABLE = "®™©℠\u200c\u200d·"
 
-_SIGNS_ALONE = "*~^<>=_#@{}|"
-_SIGNS = re.compile(f"[{re.escape(_SIGNS_ALONE)}]+")
-_SIGN_RUN = re.compile(r"(?<![A-Za-z0-9+])\+{3,}|([/&])\1\1+")  # `A+++` is a class of energy
+_SIGN_CHARACTERS = "*~^<>=_#@{}|"
+_SIGNS = re.compile(f"[{re.escape(_SIGN_CHARACTERS)}]+")
+_SIGN_RUN = re.compile(r"(?<![A-Za-z0-9+])\+{3,}|([/&])\1\1+")  # `A+++` is an energy class
 _EMPTY_BRACKETS = re.compile(r"(?<=\w)\s?\((?:TM|tm|R|r)\)(?!-)|\(\s*\)|\[\s*\]")  # `(R)-lipoic acid` is a substance
 _ESCAPED_BREAK = re.compile(r"\\[nrt](?![a-z])")
 _NOT_REFERENCE = re.compile(r"[^\w\s.,!?]|_")
 _DASHES = re.compile(r"--+")
 _DASH_RUN = re.compile(r"(?:\s-\s){2,}")
 _QUOTES = re.compile(r"''+|\"\"+")
-_RUN = re.compile(r"(?:([.,;:])\1+|[!?]{2,})(\w?)")
+_REPEATED_PUNCTUATION = re.compile(r"(?:([.,;:])\1+|[!?]{2,})(\w?)")
 _SPACE_BEFORE = re.compile(r"\s+(?:([.,])(?=\s|$)|,(?=\w))")
 _LEADING = re.compile(r"(?:[,;:!?\s]|\.(?!\d)|-(?!\d))+")
 _TRAILING = "-,;:/& "
 
-# In RE2's dialect: whatever a step could change. A text without any of it is clean as it stands.
-_DIRT = r"""[^A-Za-z0-9 .,!?'"()%$/+:;\-\[\]&]|  |\.\.|,,|;;|::|[!?][!?]|--|''|""| [,.]|\+\+\+|///|&[A-Za-z#&]"""
-_DIRT += r"""|\( ?\)|\[ ?\]|\((?:R|r|TM|tm)\)|^[^A-Za-z0-9('"$\[]|[^A-Za-z0-9.!?)'"%\]]$|^[^A-Za-z0-9]*$"""
+# Matches every text that a step could change, in the syntax of RE2. A text without a match is already clean.
+_UNCLEAN = r"""[^A-Za-z0-9 .,!?'"()%$/+:;\-\[\]&]|  |\.\.|,,|;;|::|[!?][!?]|--|''|""| [,.]|\+\+\+|///|&[A-Za-z#&]"""
+_UNCLEAN += r"""|\( ?\)|\[ ?\]|\((?:R|r|TM|tm)\)|^[^A-Za-z0-9('"$\[]|[^A-Za-z0-9.!?)'"%\]]$|^[^A-Za-z0-9]*$"""
 
 
 def clean(text: str, profile: Profile) -> str:
-    """The text cleaned: one line, single spaces, nothing at all where no letter or digit is left."""
-    for has_work, step in _STEPS[profile]:
-        if has_work(text):
+    """Return the cleaned text on one line with single spaces, or an empty string if it has no letter or digit."""
+    for applies, step in _STEPS[profile]:
+        if applies(text):
             text = step(text)
     return text if any(map(str.isalnum, text)) else ""
 
 
-def clean_thoroughly(text: str, profile: Profile) -> str:
-    """What `clean` returns, by every step, also those that have nothing to do: the definition, several times slower."""
+def clean_without_shortcuts(text: str, profile: Profile) -> str:
+    """Return the same as `clean`, but take every step, also those that do not apply: the definition, several times slower."""
     for _, step in _STEPS[profile]:
         text = step(text)
     return text if any(map(str.isalnum, text)) else ""
 
 
 def clean_all(texts: Sequence[str], profile: Profile) -> list[str]:
-    """`clean` of each text. Most are clean as they stand, which one pass over all of them finds out."""
-    import pyarrow.compute as pc
-
+    """Return `clean` of each text. One search over all texts finds those that are already clean, which are most of them."""
     if profile == "reference":
         return [clean(text, profile) for text in texts]
-    # Half a surrogate pair has no UTF-8; as a backslash and its number it is dirt, which it is.
-    dirty = pc.match_substring_regex(text_column(texts, errors="backslashreplace"), _DIRT).to_pylist()
-    return [clean(text, profile) if work else text for text, work in zip(texts, dirty, strict=True)]
+    # A lone surrogate cannot be encoded: backslashreplace turns it into characters that match.
+    unclean = pc.match_substring_regex(text_column(texts, errors="backslashreplace"), _UNCLEAN).to_pylist()
+    return [clean(text, profile) if matches else text for text, matches in zip(texts, unclean, strict=True)]
 
 
 def _without_invisible(text: str) -> str:
     return _INVISIBLE.sub("", text)
 
 
-def _without_loners(text: str) -> str:
-    """Without trade marks before a mark or a space, and without joiners and middle dots that join nothing."""
-    return _LONE_MIDDLE_DOT.sub(" ", _LONE_JOINER.sub("", _MARK_AT_END.sub("", text)))
+def _without_detached(text: str) -> str:
+    """Remove trade marks at the end of a word, and joiners and middle dots that are not inside a word."""
+    return _DETACHED_MIDDLE_DOT.sub(" ", _DETACHED_JOINER.sub("", _TRADE_MARK_AT_END.sub("", text)))
 
 
 def _normalised(text: str) -> str:
-    """Typographic quotes, dashes and the like as their plain forms; what is no letter, mark, number or sign as a space."""
+    """Replace typographic quotes and dashes by their ASCII forms, and emoji, arrows and control characters by a space."""
     return _DASH_RUN.sub(" - ", text.translate(_CHARACTERS))
 
 
 class _Characters(dict[int, str]):
-    """What becomes of each character, found once for each that turns up."""
+    """The replacement of each character, computed when the character first occurs."""
 
     def __missing__(self, code: int) -> str:
-        self[code] = result = _becomes(chr(code))
+        self[code] = result = _replacement(chr(code))
         return result
 
 
-def _becomes(character: str) -> str:
+def _replacement(character: str) -> str:
     if character in _REPLACED:
         return _REPLACED[character]
     category = unicodedata.category(character)
@@ -119,7 +120,7 @@ _CHARACTERS = _Characters()
 
 
 def _reference(text: str) -> str:
-    """Letters, marks, digits, spaces and . , ! ? alone. An apostrophe closes up, for `dont` is one word."""
+    """Keep only the characters of the profile `reference`. An apostrophe leaves no space, because `dont` is one word."""
     text = text.replace("'", "")
     if text.isascii():
         return _NOT_REFERENCE.sub(" ", text)
@@ -135,12 +136,12 @@ def _without_escapes(text: str) -> str:
     return text.replace('\\"', '"').replace("\\'", "'").replace("\\", " ")
 
 
-def _without_empty_signs(text: str) -> str:
-    """Without signs where they say nothing: `***`, `| |`, a lone `#`; with `4*6`, `< 5`, `USB_C`, `#2`, `C#`."""
-    return _SIGNS.sub(_sign_with_meaning, text)
+def _without_stray_signs(text: str) -> str:
+    """Remove signs without a meaning, such as `***` or `| |`, and keep those of `4*6`, `< 5`, `USB_C`, `#2`, `C#`."""
+    return _SIGNS.sub(_sign_or_space, text)
 
 
-def _sign_with_meaning(match: re.Match[str]) -> str:
+def _sign_or_space(match: re.Match[str]) -> str:
     run, text, start, end = match[0], match.string, match.start(), match.end()
     left, right = text[start - 1 : start] if start else "", text[end : end + 1]
     before, after = text[max(0, start - 2) : start].strip()[-1:], text[end : end + 2].strip()[:1]
@@ -156,41 +157,41 @@ def _sign_with_meaning(match: re.Match[str]) -> str:
     return run if kept else " "
 
 
-def _one_of_a_run(match: re.Match[str]) -> str:
-    """One mark for several; a space after it where a word follows at once, so that `1...5` is not `1.5`."""
+def _one_mark(match: re.Match[str]) -> str:
+    """Return one mark for several, and a space if a word follows directly, so that `1...5` does not become `1.5`."""
     mark = match[1] or ("?" if "?" in match[0] else "!")
     return f"{mark} {match[2]}" if match[2] else mark
 
 
-def _without_loose_ends(text: str) -> str:
-    begun = _LEADING.match(text)
-    return (text[begun.end() :] if begun else text).rstrip(_TRAILING)
+def _without_punctuation_at_the_ends(text: str) -> str:
+    leading = _LEADING.match(text)
+    return (text[leading.end() :] if leading else text).rstrip(_TRAILING)
 
 
 def _is_not_ascii(text: str) -> bool:
     return not text.isascii()
 
 
-def _has_loners(text: str) -> bool:
-    return not text.isascii() and _has_one_of(text, _LONERS)
+def _has_detachable(text: str) -> bool:
+    return not text.isascii() and _has_one_of(text, _DETACHABLE)
 
 
 def _has_one_of(text: str, characters: str) -> bool:
-    """Looks for one after the other: some passes of a search for one character are faster than one for many."""
+    """Return whether the text has one of the characters. A search per character is faster than one search for all."""
     return any(character in text for character in characters)
 
 
-def _has_space_to_close(text: str) -> bool:
+def _has_surplus_space(text: str) -> bool:
     return "  " in text or text[:1].isspace() or text[-1:].isspace()
 
 
-def _has_a_run(text: str) -> bool:
+def _has_repeated_punctuation(text: str) -> bool:
     if ".." in text or ",," in text or ";;" in text or "::" in text:
         return True
     return "!!" in text or "??" in text or "!?" in text or "?!" in text
 
 
-def _has_loose_ends(text: str) -> bool:
+def _has_punctuation_at_an_end(text: str) -> bool:
     return not (text[:1].isalnum() and text[-1:].isalnum())
 
 
@@ -198,21 +199,21 @@ _FIRST: tuple[_Step, ...] = (
     (_is_not_ascii, _without_invisible),
     (lambda text: "<" in text or "&" in text or "{" in text, without_markup),
     (_is_not_ascii, _without_invisible),
-    (_has_loners, _without_loners),
+    (_has_detachable, _without_detached),
     (lambda text: "`" in text or not (text.isascii() and text.isprintable()), _normalised),
 )
 _LAST: tuple[_Step, ...] = (
-    (_has_space_to_close, lambda text: " ".join(text.split())),
+    (_has_surplus_space, lambda text: " ".join(text.split())),
     (lambda text: " ." in text or " ," in text, lambda text: _SPACE_BEFORE.sub(lambda match: match[1] or ", ", text)),
-    (_has_a_run, lambda text: _RUN.sub(_one_of_a_run, text)),
-    (_has_loose_ends, _without_loose_ends),
+    (_has_repeated_punctuation, lambda text: _REPEATED_PUNCTUATION.sub(_one_mark, text)),
+    (_has_punctuation_at_an_end, _without_punctuation_at_the_ends),
 )
 _STEPS: dict[Profile, tuple[_Step, ...]] = {
     "reference": (*_FIRST, (bool, _reference), *_LAST),
     "catalogue": (
         *_FIRST,
         (lambda text: "\\" in text, _without_escapes),
-        (lambda text: _has_one_of(text, _SIGNS_ALONE), _without_empty_signs),
+        (lambda text: _has_one_of(text, _SIGN_CHARACTERS), _without_stray_signs),
         (lambda text: "(" in text or "[" in text, lambda text: _EMPTY_BRACKETS.sub(" ", text)),
         (lambda text: "+++" in text or "///" in text or "&&&" in text, lambda text: _SIGN_RUN.sub(" ", text)),
         (lambda text: "''" in text or '""' in text, lambda text: _QUOTES.sub('"', text)),
@@ -220,4 +221,4 @@ _STEPS: dict[Profile, tuple[_Step, ...]] = {
         *_LAST,
     ),
 }
-"""For each profile what is done in turn, each with a quick look whether it has anything to do."""
+"""The steps of each profile in order, each with a cheap test of whether it applies."""

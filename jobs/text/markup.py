@@ -1,12 +1,12 @@
-"""Text without HTML: entities decoded, tags, comments, scripts and styles taken out, also where a scraper cut them off."""
+"""HTML removed from text: entities are decoded, tags, comments, scripts and styles removed, also if truncated."""
 
 import re
 from html.entities import html5
 
-_ROUNDS = 4  # `&amp;amp;quot;` and markup that was encoded as text
+_MAX_ROUNDS = 4  # of decoding: `&amp;amp;quot;` needs three
 
 _ENTITY = re.compile(r"&(?:#\s?(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,8}));?|([A-Za-z][A-Za-z0-9]{1,30})(;?))")
-_RUN_INTO_WORD = re.compile(
+_JOINED_TO_WORD = re.compile(
     r"quot|nbsp|apos|[lr][sd]quo|[mn]dash|hellip|bull|deg(?=[CF]$)|amp(?=[A-Z])"
     r"|[A-Za-z](?:grave|acute|circ|tilde|uml|cedil)|[Aa]ring|[Oo]slash|AElig|aelig|szlig"
 )
@@ -23,9 +23,9 @@ _ELEMENTS = (
     "ol|option|p|param|picture|pre|q|s|script|section|select|small|source|span|strike|strong|style|sub|summary|"
     "sup|svg|table|tbody|td|textarea|tfoot|th|thead|time|title|tr|tt|u|ul|var|video|wbr"
 )
-_SILENT = r"<(script|style|noscript|template|svg)\b[^<>]*>.*?(?:</\1\s*>%s) | <!--.*?(?:-->%s) | <!\[CDATA\[ | \]\]>"
-_SILENT_OR_CUT_OFF, _SILENT_AND_CLOSED = (
-    re.compile(_SILENT % (end, end), re.VERBOSE | re.DOTALL | re.IGNORECASE) for end in (r"|\Z", "")
+_INVISIBLE = r"<(script|style|noscript|template|svg)\b[^<>]*>.*?(?:</\1\s*>%s) | <!--.*?(?:-->%s) | <!\[CDATA\[ | \]\]>"
+_INVISIBLE_OR_TRUNCATED, _INVISIBLE_AND_CLOSED = (
+    re.compile(_INVISIBLE % (end, end), re.VERBOSE | re.DOTALL | re.IGNORECASE) for end in (r"|\Z", "")
 )
 _JOINING = re.compile(r"</?(?:sup|sub|wbr)\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"""<[A-Za-z/!?](?:[^<>"']|"[^"<]{0,2000}"|'[^'<]{0,2000}')*+> | <[A-Za-z/!?][^<>]*+>""", re.VERBOSE)
@@ -34,9 +34,9 @@ _FRAGMENT = re.compile(
     rf"</?(?:{_ELEMENTS})\b(?:\s+[\w:-]+\s*=\s*(?:\"[^\"<>]*\"?|'[^'<>]*'?|[^\s<>\"']*))*+\s*/?>?",
     re.IGNORECASE,
 )
-_CUT_OFF = re.compile(r"</?[A-Za-z]*\Z")
+_TRUNCATED = re.compile(r"</?[A-Za-z]*\Z")
 _CSS_PROPERTY = "background|border|color|display|float|font|height|line|list|margin|padding|text|width"
-_CSS_RULE = re.compile(  # the parts before `{` are bounded, for each of them is tried from many places
+_CSS_RULE = re.compile(  # bounded parts before `{`, because a match is tried at many positions
     r"(?:[.#@][\w-]{1,60}[\w\s.#:>,-]{0,200})\{\s*[a-z-]+\s*:[^{}]*\}"
     rf"|\{{\s*(?:[a-z-]{{1,40}}\s*:[^{{}};]*;|(?:{_CSS_PROPERTY})[a-z-]{{0,40}}\s*:)[^{{}}]*\}}",
     re.IGNORECASE,
@@ -44,47 +44,46 @@ _CSS_RULE = re.compile(  # the parts before `{` are bounded, for each of them is
 
 
 def without_markup(text: str) -> str:
-    """The text that a browser would show, on one line; plain text passes as it is."""
-    silent = _SILENT_OR_CUT_OFF  # a script that a scraper cut off; but `&lt;script&gt;` in a text is a word of it
-    for _ in range(_ROUNDS):
+    """Return the text that a browser would show; plain text is unchanged."""
+    invisible = _INVISIBLE_OR_TRUNCATED  # a script may be truncated, but a decoded `&lt;script&gt;` may be just a word
+    for _ in range(_MAX_ROUNDS):
         if "<" not in text and "&" not in text:
             break
         before = text
         if "<" in text:
-            text = _without_tags(text, silent)
+            text = _without_tags(text, invisible)
         if "&" in text:
-            text = _ENTITY.sub(_decoded, text)
-        silent = _SILENT_AND_CLOSED
+            text = _ENTITY.sub(_entity_replacement, text)
+        invisible = _INVISIBLE_AND_CLOSED
         if text == before:
             break
     return _CSS_RULE.sub(" ", text) if "{" in text else text
 
 
-def _without_tags(text: str, silent: re.Pattern[str]) -> str:
-    text = _JOINING.sub("", silent.sub(" ", text))
-    return _CUT_OFF.sub(" ", _FRAGMENT.sub(" ", _TAG.sub(_gap, text)))
+def _without_tags(text: str, invisible: re.Pattern[str]) -> str:
+    text = _JOINING.sub("", invisible.sub(" ", text))
+    return _TRUNCATED.sub(" ", _FRAGMENT.sub(" ", _TAG.sub(_tag_replacement, text)))
 
 
-def _gap(match: re.Match[str]) -> str:
-    """What a tag leaves behind: nothing before a closing mark, as in `<em>Vogue</em>'s` or `<b>new</b>!`, else a space."""
+def _tag_replacement(match: re.Match[str]) -> str:
+    """Return what replaces a tag: nothing before closing punctuation, as in `<em>Vogue</em>'s` or `<b>new</b>!`, else a space."""
     return "" if _CLOSING.match(match.string, match.end()) else " "
 
 
-def _decoded(match: re.Match[str]) -> str:
+def _entity_replacement(match: re.Match[str]) -> str:
     hexadecimal, decimal, name, end = match.groups()
     if name is None:
         return _character(int(hexadecimal, 16) if hexadecimal else int(decimal))
     if end:
-        found = _NAMES.get(name) or _NAMES.get(name.lower())
-        return found if found else match[0]
+        return _NAMES.get(name) or _NAMES.get(name.lower()) or match[0]
     if name in _LENIENT:
         return _NAMES[name]
-    begun = _RUN_INTO_WORD.match(name)  # `&quotBest of all&quot`, `75&degF`, `ma&ntildeana`
-    return _NAMES[begun[0]] + name[begun.end() :] if begun and begun[0] in _NAMES else match[0]
+    known = _JOINED_TO_WORD.match(name)  # `&quotBest of all&quot`, `75&degF`, `ma&ntildeana`
+    return _NAMES[known[0]] + name[known.end() :] if known and known[0] in _NAMES else match[0]
 
 
 def _character(code: int) -> str:
-    """A character by number; 128 to 159 are Windows-1252, as in browsers; a space for what is no character."""
+    """Return the character with this number: 128 to 159 are Windows-1252, as in browsers. An invalid number is a space."""
     if 128 <= code <= 159:
         return bytes([code]).decode("cp1252", errors="replace")
     if code < 32 or 0xD800 <= code <= 0xDFFF or code > 0x10FFFF:

@@ -1,10 +1,10 @@
-"""Preparing, beside its rival: python -m tests.bench.bench_prepare [--rows N] [--input FILE] [--processes N]
+"""Benchmark of prepare against pandas: python -m tests.bench.bench_prepare [--rows N] [--input FILE] [--processes N]
 
-From a gzipped file of JSON Lines to clean rows. The rival is what one writes first: pandas' read_json(lines=True), then apply of
-the same cleaning, every step on every row. Ours does the same to the same rows, and holds them all in memory, as it does. The
-last line is the whole job, which holds them in files: MinHash signatures, clusters, splits and shards in S3 as well; the limit
-on memory is its own. Each runs in a process of its own; memory is the peak of that process and of those it starts, together.
-Both must come to the same rows.
+From gzipped JSON Lines to cleaned rows. The baseline is a straightforward program: pandas' read_json(lines=True), then apply
+of the same cleaning, every step on every row. The second line is this project's reading and cleaning of the same rows, held
+in memory as the baseline holds them. Both must give the same rows. The third line is the whole job, which also computes
+MinHash signatures, clusters and splits and uploads the shards to S3; the limit on memory is for this one. Each runs in its
+own process; memory is the peak of that process and its children together.
 """
 
 import argparse
@@ -27,23 +27,24 @@ import psutil
 
 from jobs.local import services
 from jobs.prepare import job as prepare
-from jobs.prepare import rows
-from jobs.prepare import settings as prepare_settings
-from jobs.prepare.cleaned_rows import Rules, judged_rows, product_batch
+from jobs.prepare.chunk_cleaning import CleaningRules, clean_rows, product_batch
+from jobs.prepare.chunks import Chunk, read_chunks
+from jobs.prepare.rows import RawRow
+from jobs.prepare.settings import Settings
 from jobs.process.parallel import ordered
 from jobs.sample import sample_rows
 from jobs.storage import catalogue, sources
 from jobs.storage.store import Store
-from jobs.text.cleaning import clean_thoroughly
+from jobs.text.cleaning import clean_without_shortcuts
 
-GOAL, MEMORY_GOAL_MB = 10.0, 500
-RIVAL, CLEANING, WHOLE = "pandas read_json, apply", "skuscribe, read and clean", "skuscribe prepare, all of it"
-RULES = Rules("catalogue", 1 << 20, 10, 10_000)
+TARGET_RATIO, MEMORY_LIMIT_MB = 10.0, 500
+BASELINE, CLEANING, JOB = "pandas read_json, apply", "skuscribe, read and clean", "skuscribe prepare, whole job"
+RULES = CleaningRules("catalogue", 1 << 20, 10, 10_000)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one of them did. Memory in megabytes, time in seconds; `digest` of the clean rows, empty where not comparable."""
+    """The figures of one program: time in seconds, memory in megabytes. `digest` is of the cleaned rows, empty for the job."""
 
     name: str
     read: int
@@ -55,8 +56,8 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Done:
-    """How many rows were read and kept, and uid, title and content of those kept, to be looked at later."""
+class Prepared:
+    """The number of rows read and kept, and uid, title and content of the kept rows, which are read after the timing."""
 
     read: int
     kept: int
@@ -64,15 +65,17 @@ class Done:
 
 
 def main() -> None:
-    """Run each in a process of its own, print the table."""
+    """Run each program in its own process, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=20_000, help="raw rows to prepare; an input of fewer is repeated")
-    parser.add_argument("--input", help="gzipped JSON Lines to take them from; default: the generated sample")
-    parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1), help="that clean")
-    parser.add_argument("--alone", choices=[RIVAL, CLEANING, WHOLE], help=argparse.SUPPRESS)
+    parser.add_argument("--rows", type=int, default=20_000, help="number of raw rows; a smaller input is repeated")
+    parser.add_argument("--input", help="gzipped JSON Lines; default: the generated sample")
+    parser.add_argument(
+        "--processes", type=int, default=min(2, os.cpu_count() or 1), help="number of cleaning processes"
+    )
+    parser.add_argument("--only", choices=[BASELINE, CLEANING, JOB], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.alone:
-        print(json.dumps(asdict(_measured(arguments.alone, Path(arguments.input), arguments.processes))))
+    if arguments.only:
+        print(json.dumps(asdict(_measured(arguments.only, Path(arguments.input), arguments.processes))))
         return
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
@@ -80,50 +83,51 @@ def main() -> None:
         try:
             os.environ |= services.read_environment(work / "services")
             _write(work / "rows.json.gz", arguments.input, arguments.rows)
-            results = [_run(kind, work / "rows.json.gz", arguments.processes) for kind in (RIVAL, CLEANING, WHOLE)]
+            results = [_run(kind, work / "rows.json.gz", arguments.processes) for kind in (BASELINE, CLEANING, JOB)]
         finally:
             services.stop(work / "services")
     _print(results)
 
 
 def _print(results: list[Result]) -> None:
-    rival = results[0]
-    heads = ("rows", "seconds", "of CPU", "rows/s", "ratio", "of CPU", "goal", "MB", "limit")
-    print(f"{'what':<30}" + "".join(f"{head:>9}" for head in heads))
+    baseline = results[0]
+    heads = ("rows", "seconds", "of CPU", "rows/s", "ratio", "of CPU", "target", "MB", "limit")
+    print(f"{'program':<30}" + "".join(f"{head:>9}" for head in heads))
     for result in results:
-        ratios = (f"{rival.seconds / result.seconds:.1f}", f"{rival.cpu_seconds / result.cpu_seconds:.1f}")
-        goals = ("" if result is rival else f"{GOAL:.0f}", f"{MEMORY_GOAL_MB}" if result.name == WHOLE else "")
+        ratios = (f"{baseline.seconds / result.seconds:.1f}", f"{baseline.cpu_seconds / result.cpu_seconds:.1f}")
+        limits = (
+            "" if result is baseline else f"{TARGET_RATIO:.0f}",
+            f"{MEMORY_LIMIT_MB}" if result.name == JOB else "",
+        )
         cells = (
             *(f"{result.read:,}", f"{result.seconds:.1f}", f"{result.cpu_seconds:.1f}"),
-            *(f"{result.read / result.seconds:,.0f}", *ratios, goals[0], f"{result.memory_mb:.0f}", goals[1]),
+            *(f"{result.read / result.seconds:,.0f}", *ratios, limits[0], f"{result.memory_mb:.0f}", limits[1]),
         )
         print(f"{result.name:<30}" + "".join(f"{cell:>9}" for cell in cells))
     same = len({result.digest for result in results if result.digest}) == 1
-    print(f"{rival.kept:,} rows kept; the rows of both are {'the same' if same else 'NOT the same'}")
+    print(f"{baseline.kept:,} rows kept; both programs gave {'the same' if same else 'DIFFERENT'} rows")
 
 
 def _run(kind: str, path: Path, processes: int) -> Result:
-    command = [sys.executable, "-m", "tests.bench.bench_prepare", "--alone", kind, "--input", str(path)]
+    command = [sys.executable, "-m", "tests.bench.bench_prepare", "--only", kind, "--input", str(path)]
     command += ["--processes", str(processes)]
-    shown = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
-    return Result(**json.loads(shown.splitlines()[-1]))
+    output = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+    return Result(**json.loads(output.splitlines()[-1]))
 
 
 def _measured(kind: str, path: Path, processes: int) -> Result:
-    if kind == RIVAL:
-        import pandas  # noqa: F401 - the clock starts after the imports
-    work = {RIVAL: _rival, CLEANING: _cleaning, WHOLE: _whole}[kind]
-    with tempfile.TemporaryDirectory() as folder:
-        began, cpu_before = time.monotonic(), _cpu_seconds()
-        with PeakMemory() as memory:
-            done = work(path, Path(folder), processes)
-        seconds, cpu_seconds = time.monotonic() - began, _cpu_seconds() - cpu_before
-        digest = _digest(done.rows)
-    return Result(kind, done.read, done.kept, seconds, cpu_seconds, memory.megabytes, digest)
+    if kind == BASELINE:
+        import pandas  # noqa: F401 - the import is not part of the timing
+    work = {BASELINE: _baseline, CLEANING: _cleaning, JOB: _job}[kind]
+    started, cpu_before = time.monotonic(), _cpu_seconds()
+    with PeakMemory() as memory:
+        prepared = work(path, processes)
+    seconds, cpu_seconds = time.monotonic() - started, _cpu_seconds() - cpu_before
+    return Result(kind, prepared.read, prepared.kept, seconds, cpu_seconds, memory.megabytes, _digest(prepared.rows))
 
 
 class PeakMemory:
-    """The most memory that this process and its children held together, looked at every 20 ms; shared pages count for each."""
+    """The peak memory of this process and its children together, sampled every 20 ms. A shared page counts once per process."""
 
     def __init__(self) -> None:
         self.megabytes = 0.0
@@ -141,68 +145,68 @@ class PeakMemory:
     def _watch(self) -> None:
         own = psutil.Process()
         while not self._ended.wait(0.02):
-            held = 0
+            resident = 0
             for process in (own, *own.children()):
                 with suppress(psutil.NoSuchProcess):
-                    held += process.memory_info().rss
-            self.megabytes = max(self.megabytes, held / 1e6)
+                    resident += process.memory_info().rss
+            self.megabytes = max(self.megabytes, resident / 1e6)
 
 
 def _cpu_seconds() -> float:
-    """Of this process and those that it has waited for."""
+    """Return the CPU time of this process and of its children that have ended."""
     return sum(os.times()[:4])
 
 
-def _rival(path: Path, _folder: Path, _processes: int) -> Done:
+def _baseline(path: Path, _processes: int) -> Prepared:
     import pandas as pd
 
     table = pd.read_json(path, lines=True, compression="gzip", dtype=False)
     read = len(table)
     table = table[(table.title != "") & (table.content != "")][["uid", "title", "content"]]
     for name in ("title", "content"):
-        table[name] = table[name].apply(clean_thoroughly, profile="catalogue")
+        table[name] = table[name].apply(clean_without_shortcuts, profile="catalogue")
     table = table[(table.title != "") & (table.content.str.len() >= RULES.min_content_characters)]
     table = table[table.title.str.lower() != table.content.str.lower()]
-    return Done(read, len(table), zip(table.uid, table.title, table.content, strict=True))
+    return Prepared(read, len(table), zip(table.uid, table.title, table.content, strict=True))
 
 
-def _cleaning(path: Path, _folder: Path, processes: int) -> Done:
-    from tests.bench.bench_prepare import read_and_clean  # by the name that a worker finds it under
+def _cleaning(path: Path, processes: int) -> Prepared:
+    from tests.bench.bench_prepare import read_and_clean  # not as __main__.read_and_clean, which a worker cannot import
 
     with sources.opened(str(path)) as source:
-        chunks = rows.chunks(sources.uncompressed(source), RULES.max_row_bytes, source.address)
+        chunks = read_chunks(sources.uncompressed(source), RULES.max_row_bytes, source.address)
         results = list(ordered(read_and_clean, chunks, processes))
     kept = ((row["uid"], row["title"], row["content"]) for _, batch in results for row in batch.to_pylist())
-    return Done(sum(read for read, _ in results), sum(batch.num_rows for _, batch in results), kept)
+    return Prepared(sum(read for read, _ in results), sum(batch.num_rows for _, batch in results), kept)
 
 
-def read_and_clean(chunk: rows.Chunk) -> tuple[int, Any]:
-    """What the rival does: the rows of a chunk read, cleaned and judged, nothing more."""
-    results = judged_rows(chunk, RULES)
-    return len(results), product_batch([result for result in results if isinstance(result, rows.RawRow)])
+def read_and_clean(chunk: Chunk) -> tuple[int, Any]:
+    """Return the number of rows of a chunk, and its cleaned rows: the work of the baseline, nothing more."""
+    results = clean_rows(chunk, RULES)
+    return len(results), product_batch([result for result in results if isinstance(result, RawRow)])
 
 
-def _whole(path: Path, _folder: Path, processes: int) -> Done:
-    settings = prepare_settings.Settings(input=str(path), store="s3://skuscribe/bench", processes=processes)
+def _job(path: Path, processes: int) -> Prepared:
+    settings = Settings(input=str(path), store="s3://skuscribe/bench", processes=processes)
     prepare.run(settings)
     figures = catalogue.require(Store(settings.store), settings.catalogue).artifact.manifest.figures
-    return Done(figures["read"], figures["kept"], [])
+    return Prepared(figures["read"], figures["kept"], [])
 
 
 def _digest(kept: Iterable[tuple[str, str, str]]) -> str:
-    """Of the rows of ordinary length: a content that is cut is cut by ours alone."""
+    """Return a digest of the rows without very long contents, which only this project truncates."""
     lines = ["\n".join(row) for row in kept if len(row[2]) < RULES.max_content_characters - 100]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest() if lines else ""
 
 
 def _write(path: Path, source: str | None, count: int) -> None:
-    """`count` rows, each with a uid of its own."""
+    """Write `count` rows with distinct uids."""
     with gzip.open(path, "wt", compresslevel=1) as file:
-        for number, row in zip(range(count), _endless(source), strict=False):
+        for number, row in zip(range(count), _repeated(source), strict=False):
             file.write(json.dumps(row | {"uid": f"{row['uid']}-{number}"}) + "\n")
 
 
-def _endless(source: str | None) -> Iterator[dict[str, object]]:
+def _repeated(source: str | None) -> Iterator[dict[str, object]]:
     while True:
         if source is None:
             yield from sample_rows(20_000, seed=13)

@@ -1,9 +1,8 @@
-"""prepare: raw rows to a catalogue, every row accounted for, no twin on the other side of a split."""
+"""prepare: every row is kept or rejected, no cluster is on both sides of a split, the same rows give the same bytes."""
 
 import gzip
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -13,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from jobs.prepare import job as prepare
-from jobs.prepare import settings as prepare_settings
+from jobs.prepare import chunks, job
+from jobs.prepare.settings import Settings
 from jobs.process.errors import ConfigurationError, InputError, JobError
 from jobs.process.lifecycle import run_to_exit_code
 from jobs.process.settings import parse
@@ -32,9 +32,9 @@ def lines_of(rows: Sequence[dict[str, Any]]) -> bytes:
     return "\n".join(json.dumps(row) for row in rows).encode()
 
 
-def prepared(store: Store, path: Path, name: str = "main", **others: Any) -> Catalogue:
+def prepared(store: Store, source: Path | str, name: str = "main", **others: Any) -> Catalogue:
     settings = {"shard_rows": 200, "held_out_rows": 100, "processes": 1, **others}
-    prepare.run(prepare_settings.Settings(input=str(path), catalogue=name, **settings))
+    job.run(Settings(input=str(source), catalogue=name, **settings))
     return catalogue.require(store, name)
 
 
@@ -43,8 +43,12 @@ def products(made: Catalogue, folder: Path) -> pa.Table:
 
 
 def rejects(made: Catalogue, folder: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = pq.read_table(made.artifact.fetch(layout.REJECTS_FILE, folder)).to_pylist()
-    return found
+    rows: list[dict[str, Any]] = pq.read_table(made.artifact.fetch(layout.REJECTS_FILE, folder)).to_pylist()
+    return rows
+
+
+def hashes(made: Catalogue) -> dict[str, str]:
+    return {name: file.sha256 for name, file in made.artifact.manifest.files.items()}
 
 
 @pytest.fixture
@@ -56,15 +60,15 @@ def raw(tmp_path: Path) -> Path:
 
 def test_every_row_is_kept_or_rejected(store: Store, raw: Path, tmp_path: Path) -> None:
     made = prepared(store, raw)
-    kept, left_out = products(made, tmp_path), rejects(made, tmp_path)
+    kept, rejected = products(made, tmp_path), rejects(made, tmp_path)
     figures = made.artifact.manifest.figures
-    assert (figures["read"], figures["kept"], figures["rejected"]) == (900, kept.num_rows, len(left_out))
-    assert sorted([*kept["row"].to_pylist(), *(reject["row"] for reject in left_out)]) == list(range(1, 901))
-    assert [reject["row"] for reject in left_out] == sorted(reject["row"] for reject in left_out)
+    assert (figures["read"], figures["kept"], figures["rejected"]) == (900, kept.num_rows, len(rejected))
+    assert sorted([*kept["row"].to_pylist(), *(reject["row"] for reject in rejected)]) == list(range(1, 901))
+    assert [reject["row"] for reject in rejected] == sorted(reject["row"] for reject in rejected)
     assert kept.schema == catalogue.PRODUCT_SCHEMA
 
 
-def test_no_cluster_stands_on_both_sides_of_any_split(store: Store, raw: Path, tmp_path: Path) -> None:
+def test_no_cluster_is_on_both_sides_of_a_split(store: Store, raw: Path, tmp_path: Path) -> None:
     made = prepared(store, raw)
     sides: dict[int, set[str]] = {}
     for name in made.files():
@@ -72,10 +76,10 @@ def test_no_cluster_stands_on_both_sides_of_any_split(store: Store, raw: Path, t
             side = f"{name} test" if product["split"] == catalogue.TEST else product["split"]
             sides.setdefault(product["cluster"], set()).add(side)
     assert made.artifact.manifest.figures["duplicates_near"] > 20
-    assert all(len(found) == 1 for found in sides.values())
+    assert all(len(sides_of_cluster) == 1 for sides_of_cluster in sides.values())
 
 
-def test_shards_have_their_share_of_test_rows_and_the_held_out_set_is_its_own(
+def test_five_percent_of_each_shard_and_of_all_rows_are_test_and_held_out(
     store: Store, raw: Path, tmp_path: Path
 ) -> None:
     made = prepared(store, raw)
@@ -88,41 +92,36 @@ def test_shards_have_their_share_of_test_rows_and_the_held_out_set_is_its_own(
         assert made.read_shard(shard, tmp_path)["split"].to_pylist().count(catalogue.TEST) == round(sizes[shard] * 0.05)
 
 
-def test_the_same_rows_give_the_same_bytes_however_they_come(store: Store, raw: Path, tmp_path: Path) -> None:
+def test_the_format_and_the_place_of_the_input_change_no_file(store: Store, raw: Path, tmp_path: Path) -> None:
     rows = sample_rows(900, seed=5)
     (tmp_path / "plain.jsonl").write_bytes(lines_of(rows))
     (tmp_path / "array.json").write_text(json.dumps(rows))
     store.write("raw/rows", raw.read_bytes())
     one = prepared(store, raw, "one")
     for name, source in (("plain", tmp_path / "plain.jsonl"), ("array", tmp_path / "array.json")):
-        assert _hashes(prepared(store, source, name)) == _hashes(one)
-    prepare.run(
-        prepare_settings.Settings(input=store.at("raw/rows"), catalogue="s3", shard_rows=200, held_out_rows=100)
-    )
-    assert _hashes(catalogue.require(store, "s3")) == _hashes(one)
+        assert hashes(prepared(store, source, name)) == hashes(one)
+    assert hashes(prepared(store, store.at("raw/rows"), "s3")) == hashes(one)
 
 
-def test_the_number_of_processes_changes_no_byte(store: Store, raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.prepare.rows.CHUNK_BYTES", 20_000)
+def test_the_number_of_processes_changes_no_file(store: Store, raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 20_000)
     assert prepared(store, raw, "one").digest == prepared(store, raw, "three", processes=3).digest
 
 
-def _hashes(made: Catalogue) -> dict[str, str]:
-    return {name: item.sha256 for name, item in made.artifact.manifest.files.items()}
-
-
-def test_the_seed_changes_the_order_and_the_held_out_set(store: Store, raw: Path, tmp_path: Path) -> None:
+def test_the_seed_changes_the_held_out_set(store: Store, raw: Path, tmp_path: Path) -> None:
     one, other = (prepared(store, raw, f"seed-{seed}", seed=seed) for seed in (1, 2))
     assert one.read_held_out(tmp_path / "1") != other.read_held_out(tmp_path / "2")
 
 
-def test_what_is_done_is_not_read_again(store: Store, raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_input_of_an_existing_catalogue_is_not_read_again(
+    store: Store, raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = prepared(store, raw).artifact.manifest
     monkeypatch.setattr(sources, "opened", None)
     assert prepared(store, raw).artifact.manifest == before
 
 
-def test_a_source_that_was_touched_is_compared_by_content(store: Store, raw: Path) -> None:
+def test_an_input_with_a_new_time_of_change_is_compared_by_content(store: Store, raw: Path) -> None:
     before = prepared(store, raw).artifact.manifest
     os.utime(raw, ns=(1, 1))
     assert prepared(store, raw).artifact.manifest == before
@@ -131,7 +130,7 @@ def test_a_source_that_was_touched_is_compared_by_content(store: Store, raw: Pat
         prepared(store, raw)
 
 
-def test_other_settings_need_another_name(store: Store, raw: Path) -> None:
+def test_different_settings_need_another_name(store: Store, raw: Path) -> None:
     prepared(store, raw)
     with pytest.raises(ConfigurationError, match=r"similarity was 0\.8, now 0\.9"):
         prepared(store, raw, similarity=0.9)
@@ -147,7 +146,7 @@ def test_bad_rows_are_rejected_with_line_and_reason(store: Store, tmp_path: Path
         b'{"uid": "e", "title": "t", "content": "caf\xe9 au lait"}',
         lines_of([{"uid": "0", "title": "Again", "content": "The same uid once more."}]),
         lines_of([{"uid": "big", "title": "Big", "content": "x" * 10_000_000}]),
-        lines_of([{"uid": "tag", "title": "<span class='a'", "content": "A title of markup alone."}]),
+        lines_of([{"uid": "tag", "title": "<span class='a'", "content": "A title that is only markup."}]),
         lines_of([{"uid": "none", "title": "Nothing", "content": "<p>&nbsp;</p>"}]),
         lines_of([{"uid": "few", "title": "Short", "content": "Book by"}]),
         lines_of([{"uid": "same", "title": "Worship with Don", "content": "<b>worship with Don</b>"}]),
@@ -155,8 +154,7 @@ def test_bad_rows_are_rejected_with_line_and_reason(store: Store, tmp_path: Path
     path = tmp_path / "raw"
     path.write_bytes(lines_of(good) + b"\n\n" + b"\n".join(bad))
     made = prepared(store, path)
-    found = [(reject["row"], reject["uid"], reject["reason"]) for reject in rejects(made, tmp_path)]
-    assert found == [
+    assert [(reject["row"], reject["uid"], reject["reason"]) for reject in rejects(made, tmp_path)] == [
         (42, None, "broken-json"),
         (43, None, "invalid-utf-8"),
         (44, "0", "duplicate-uid"),
@@ -169,7 +167,7 @@ def test_bad_rows_are_rejected_with_line_and_reason(store: Store, tmp_path: Path
     assert made.artifact.manifest.figures["kept"] == 40
 
 
-def test_a_long_content_is_cut_at_a_word(store: Store, tmp_path: Path) -> None:
+def test_a_long_content_is_truncated_after_a_word(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "raw"
     path.write_bytes(lines_of([{"uid": "1", "title": "Long", "content": "word " * 1000}]))
     content = products(prepared(store, path, max_content_characters=101), tmp_path)["content"][0].as_py()
@@ -189,12 +187,12 @@ def test_the_reference_profile_can_be_chosen(store: Store, tmp_path: Path) -> No
         (b"", InputError, "no rows"),
         (gzip.compress(b"", mtime=0), InputError, "no rows"),
         (b"[]", InputError, "no rows"),
-        (gzip.compress(lines_of(sample_rows(300, seed=1)), mtime=0)[:-20], InputError, "breaks off"),
+        (gzip.compress(lines_of(sample_rows(300, seed=1)), mtime=0)[:-20], InputError, "truncated gzip"),
         (b"<html><body>Not found</body></html>", InputError, "none of 1 rows"),
         (None, ConfigurationError, "no file"),
     ],
 )
-def test_bad_input_ends_with_its_code_and_publishes_nothing(
+def test_a_bad_input_publishes_nothing(
     store: Store, tmp_path: Path, data: bytes | None, error: type[JobError], message: str
 ) -> None:
     path = tmp_path / "raw"
@@ -205,69 +203,80 @@ def test_bad_input_ends_with_its_code_and_publishes_nothing(
     assert list(store.objects("catalogue/")) == []
 
 
-def test_an_address_of_another_kind_is_a_wrong_setting(store: Store) -> None:
+def test_an_address_with_an_unknown_scheme_is_a_configuration_error() -> None:
     with pytest.raises(ValueError, match="s3://BUCKET/KEY"):
-        prepare_settings.Settings(input="ftp://host/rows")
+        Settings(input="ftp://host/rows")
 
 
-def test_a_tokenizer_that_is_not_there_is_a_wrong_setting(store: Store, raw: Path) -> None:
+def test_a_missing_tokenizer_is_a_configuration_error(store: Store, raw: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"tokenizer\.json"):
         prepared(store, raw, tokenizer="nowhere")
 
 
 def test_a_full_disk_publishes_nothing(store: Store, raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*arguments: object) -> None:
+    def fail(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("jobs.prepare.catalogue_files.write_rejects", full)
-    assert run_to_exit_code(lambda: prepare.run(prepare_settings.Settings(input=str(raw)))) == 75
+    monkeypatch.setattr(job, "write_rejects", fail)
+    assert run_to_exit_code(lambda: job.run(Settings(input=str(raw)))) == 75
     assert list(store.objects("catalogue/")) == []
 
 
-def test_statistics_tell_lengths_duplicates_and_reasons(store: Store, raw: Path, tmp_path: Path) -> None:
+def test_statistics_agree_with_the_catalogue(store: Store, raw: Path, tmp_path: Path) -> None:
     tokenizer = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     made = prepared(store, raw, tokenizer=str(tmp_path))
-    found = json.loads(made.artifact.fetch(layout.STATISTICS_FILE, tmp_path).read_text())
+    statistics = json.loads(made.artifact.fetch(layout.STATISTICS_FILE, tmp_path).read_text())
     kept = products(made, tmp_path)
-    assert sum(found["rejected"].values()) == found["rows"]["rejected"]
-    assert found["clusters"]["count"] == len(set(kept["cluster"].to_pylist()))
-    assert sum(found["clusters"]["sizes"].values()) == found["clusters"]["count"]
+    assert sum(statistics["rejected"].values()) == statistics["rows"]["rejected"]
+    assert statistics["clusters"]["count"] == len(set(kept["cluster"].to_pylist()))
+    assert sum(statistics["clusters"]["sizes"].values()) == statistics["clusters"]["count"]
     texts = {
         (title.lower(), content.lower())
         for title, content in zip(*kept.select([1, 2]).to_pydict().values(), strict=True)
     }
-    assert found["duplicates"]["exact"] == kept.num_rows - len(texts)
+    assert statistics["duplicates"]["exact"] == kept.num_rows - len(texts)
     words = sorted(len(content.split()) for content in kept["content"].to_pylist())
-    assert (found["words"]["content"]["min"], found["words"]["content"]["max"]) == (words[0], words[-1])
-    assert {**found["tokens"]["content"], "x": 0} == {**found["words"]["content"], "x": 0}
-    assert sum(shard["rows"] for shard in found["shards"]) + found["held_out"] == kept.num_rows
+    assert (statistics["words"]["content"]["min"], statistics["words"]["content"]["max"]) == (words[0], words[-1])
+    assert {**statistics["tokens"]["content"], "x": 0} == {**statistics["words"]["content"], "x": 0}
+    assert sum(shard["rows"] for shard in statistics["shards"]) + statistics["held_out"] == kept.num_rows
     assert "tokenizer" in made.artifact.manifest.inputs
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_killed_at_any_moment_and_run_again_it_makes_the_same(store: Store, raw: Path, number: signal.Signals) -> None:
-    undisturbed = prepared(store, raw, "undisturbed")
-    moments = random.Random(7)
-    command = [sys.executable, "-m", "jobs", "prepare", "--input", str(raw), "--catalogue", "killed"]
-    command += ["--shard-rows", "200", "--held-out-rows", "100", "--processes", "1"]
-    for _ in range(2):
-        process = subprocess.Popen(command, stderr=subprocess.PIPE)
-        time.sleep(moments.uniform(0.3, 2))
-        process.send_signal(number)
-        process.communicate()
-        if number == signal.SIGTERM:
-            assert process.returncode in (143, 0, -15)
-    assert prepared(store, raw, "killed").digest == undisturbed.digest
-    assert len({item.key.split("/")[2] for item in store.objects("catalogue/killed/")}) == 2  # manifest and one attempt
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 143)])
+def test_a_job_killed_during_its_uploads_makes_the_same_catalogue_when_it_is_run_again(
+    store: Store, raw: Path, number: signal.Signals, exit_code: int
+) -> None:
+    settings = {"shard_rows": 20}  # many files, so that the signal arrives between two of them
+    undisturbed = prepared(store, raw, "undisturbed", **settings)
+    name, ended_with = killed_during_its_uploads(store, raw, number)
+    assert ended_with == exit_code
+    assert prepared(store, raw, name, **settings).digest == undisturbed.digest
+    remaining = {stored.key.split("/")[2] for stored in store.objects(f"{layout.catalogue_path(name)}/")}
+    assert len(remaining) == 2  # the manifest and one attempt
+
+
+def killed_during_its_uploads(store: Store, raw: Path, number: signal.Signals) -> tuple[str, int]:
+    """Return the name of a catalogue that a killed job did not finish, and the exit code. Retries if the job was faster."""
+    for attempt in range(5):
+        name = f"killed-{attempt}"
+        command = [sys.executable, "-m", "jobs", "prepare", "--input", str(raw), "--catalogue", name]
+        command += ["--shard-rows", "20", "--held-out-rows", "100", "--processes", "1"]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+            while process.poll() is None and not any(store.objects(f"{layout.catalogue_path(name)}/")):
+                time.sleep(0.01)
+            process.send_signal(number)
+        if store.read(f"{layout.catalogue_path(name)}/{layout.MANIFEST}") is None:
+            return name, process.returncode
+    raise AssertionError("the job finished before the signal in each of five attempts")
 
 
 def row(number: int, title: str, content: str) -> dict[str, Any]:
     return {"uid": f"U{number}", "title": title, "content": content}
 
 
-def test_half_a_surrogate_pair_in_a_row_does_not_end_the_job(store: Store, tmp_path: Path) -> None:
+def test_a_lone_surrogate_in_a_row_does_not_end_the_job(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     lines = lines_of([row(number, f"Lamp {number}", f"A lamp of brass, number {number}.") for number in range(5)])
     path.write_bytes(lines + b'\n{"uid": "U9", "title": "Lamp \\ud83d", "content": "A lamp with half a smile."}')
@@ -275,7 +284,7 @@ def test_half_a_surrogate_pair_in_a_row_does_not_end_the_job(store: Store, tmp_p
     assert "Lamp" in products(made, tmp_path)["title"].to_pylist()
 
 
-def test_a_content_that_several_titles_share_stands_on_one_side_alone(store: Store, tmp_path: Path) -> None:
+def test_rows_with_the_same_content_share_a_cluster_and_a_split(store: Store, tmp_path: Path) -> None:
     shared = "The same long text, word for word, about a garden, its flowers and what grows there in spring."
     rows = [
         row(number, f"Volume {number} of {number * 7 % 13}", f"A text of its own: {number}") for number in range(300)
@@ -283,13 +292,13 @@ def test_a_content_that_several_titles_share_stands_on_one_side_alone(store: Sto
     rows += [row(300 + number, f"Garden book {number}", shared) for number in range(8)]
     path = tmp_path / "rows.jsonl"
     path.write_bytes(lines_of(rows))
-    found = products(prepared(store, path), tmp_path).filter(pa.compute.field("content") == shared)
-    assert found.num_rows == 8
-    assert len(set(found["cluster"].to_pylist())) == 1
-    assert len(set(found["split"].to_pylist())) == 1
+    same = products(prepared(store, path), tmp_path).filter(pc.field("content") == shared)
+    assert same.num_rows == 8
+    assert len(set(same["cluster"].to_pylist())) == 1
+    assert len(set(same["split"].to_pylist())) == 1
 
 
-def test_a_handful_of_rows_has_one_that_is_held_out(store: Store, tmp_path: Path) -> None:
+def test_five_rows_have_one_held_out_and_one_test_row(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     words = ("kettle", "lamp", "desk", "chair", "clock")
     path.write_bytes(
@@ -299,11 +308,11 @@ def test_a_handful_of_rows_has_one_that_is_held_out(store: Store, tmp_path: Path
     assert sorted(products(made, tmp_path)["split"].to_pylist()) == ["held-out", "test", "train", "train", "train"]
 
 
-def test_another_number_of_shards_than_expected_is_a_wrong_setting_and_the_catalogue_stands(
+def test_an_unexpected_number_of_shards_is_a_configuration_error_of_a_finished_catalogue(
     store: Store, raw: Path
 ) -> None:
-    for _ in range(2):  # made, and found made
-        with pytest.raises(ConfigurationError, match=r"has 5 shards, 65 were expected.*`shards: 5`"):
+    for _ in range(2):  # a new catalogue, then an existing one
+        with pytest.raises(ConfigurationError, match=r"has 5 shards, expected 65.*`shards: 5`"):
             prepared(store, raw, expected_shards=65)
     assert prepared(store, raw, expected_shards=5).shards == 5
 
@@ -313,6 +322,6 @@ def test_another_number_of_shards_than_expected_is_a_wrong_setting_and_the_catal
 )
 def test_an_address_with_a_secret_is_refused_without_repeating_it(address: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        parse(prepare_settings.Settings, "prepare", "", ["--input", address])
+        parse(Settings, "prepare", "", ["--input", address])
     assert "hush" not in str(caught.value)
     assert "--input" in str(caught.value)

@@ -1,4 +1,4 @@
-"""Near duplicates: the same text, and nearly the same, get one cluster."""
+"""Near duplicates: rows with the same text or nearly the same text share a cluster."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,58 +8,58 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.prepare.near_duplicates import NUMBERS, clusters, signatures
+from jobs.prepare.near_duplicates import SIGNATURE_NUMBERS, find_clusters, signatures
 
 LONG = "A frying pan of cast iron that heats evenly and goes from hob to oven, with a handle that stays cool for longer"
 OTHER = "Thirty puzzle pieces show the harbour of a small town at dusk, with boats, gulls and lanterns along the quay"
 CHINESE = "高效能系列硬碟提供大容量儲存空間適合遊戲玩家與專業創作者使用並支援最新的傳輸介面讓您的資料更加安全可靠"
 
 
-def clustered(folder: Path, texts: Sequence[str], similarity: float = 0.8, dead: Sequence[int] = ()) -> list[int]:
+def clustered(folder: Path, texts: Sequence[str], similarity: float = 0.8, rejected: Sequence[int] = ()) -> list[int]:
     path = folder / "signatures"
     path.write_bytes(signatures(texts).tobytes())
-    alive = np.ones(len(texts), dtype=bool)
-    alive[list(dead)] = False
+    kept = np.ones(len(texts), dtype=bool)
+    kept[list(rejected)] = False
     hashes = np.array([hash(text) & (2**63 - 1) for text in texts], dtype=np.uint64)
-    found: list[int] = clusters(path, hashes, alive, similarity).tolist()
-    return found
+    labels: list[int] = find_clusters(path, hashes, kept, similarity).tolist()
+    return labels
 
 
-def test_a_cluster_is_named_by_its_smallest_row(tmp_path: Path) -> None:
+def test_a_cluster_is_named_by_its_first_row(tmp_path: Path) -> None:
     texts = [OTHER, LONG, "Something else", LONG, f"{LONG} New!", OTHER]
     assert clustered(tmp_path, texts) == [0, 1, 2, 1, 1, 0]
 
 
-def test_texts_are_joined_by_way_of_others(tmp_path: Path) -> None:
+def test_a_chain_of_similar_texts_is_one_cluster(tmp_path: Path) -> None:
     words = LONG.split()
     chain = [" ".join([*words[shift:], *(f"new{n}" for n in range(shift))]) for shift in range(0, 12, 2)]
     assert set(clustered(tmp_path, chain, similarity=0.7)) == {0}
 
 
-def test_other_texts_stay_alone(tmp_path: Path) -> None:
+def test_different_texts_have_different_clusters(tmp_path: Path) -> None:
     texts = [LONG, OTHER, LONG[:40] + OTHER[40:], "A", "B"]
     assert clustered(tmp_path, texts) == [0, 1, 2, 3, 4]
 
 
-def test_a_row_that_is_left_out_joins_nothing(tmp_path: Path) -> None:
-    assert clustered(tmp_path, [LONG, f"{LONG} New!", LONG], dead=[0]) == [0, 1, 1]
+def test_a_rejected_row_joins_no_cluster(tmp_path: Path) -> None:
+    assert clustered(tmp_path, [LONG, f"{LONG} New!", LONG], rejected=[0]) == [0, 1, 1]
 
 
-def test_a_language_without_spaces_has_near_duplicates_too(tmp_path: Path) -> None:
+def test_texts_in_a_language_without_spaces_have_near_duplicates(tmp_path: Path) -> None:
     assert clustered(tmp_path, [CHINESE, CHINESE[:-2], OTHER]) == [0, 0, 2]
 
 
-def test_exact_duplicates_alone_are_joined_at_similarity_one(tmp_path: Path) -> None:
+def test_only_exact_duplicates_are_joined_at_similarity_one(tmp_path: Path) -> None:
     assert clustered(tmp_path, [LONG, LONG.replace("oven", "table"), LONG], similarity=1) == [0, 1, 0]
 
 
 def test_no_rows_have_no_clusters(tmp_path: Path) -> None:
-    assert signatures([]).shape == (0, NUMBERS)
+    assert signatures([]).shape == (0, SIGNATURE_NUMBERS)
     assert clustered(tmp_path, []) == []
 
 
 @pytest.mark.parametrize("shared", [0.3, 0.6, 0.9])
-def test_signatures_estimate_the_share_of_common_word_pairs(shared: float) -> None:
+def test_signatures_estimate_the_fraction_of_common_word_pairs(shared: float) -> None:
     common = [f"common{n}" for n in range(int(1000 * shared))]
     one, other = (" ".join([*common, *(f"{side}{n}" for n in range(1000 - len(common)))]) for side in "ab")
     expected = shared / (2 - shared)

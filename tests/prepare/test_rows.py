@@ -1,4 +1,4 @@
-"""Raw rows: whatever the bytes, every row is read once, and is used or rejected with a reason."""
+"""Raw rows: whatever the bytes, every row is read once, and is parsed or rejected with a reason."""
 
 import io
 import json
@@ -7,15 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.prepare import rows
-from jobs.prepare.rows import RawRow, Reject
+from jobs.prepare import chunks
+from jobs.prepare.chunks import read_chunks
+from jobs.prepare.rows import RawRow, Reject, parse_rows
 from jobs.process.errors import InputError
 
 GOOD = {"uid": "1", "title": "A title", "content": "A content"}
 
 
 class Pieces:
-    """A stream that gives at most `size` bytes at a time, as a network does."""
+    """A stream that returns at most `size` bytes at a time, as a network does."""
 
     def __init__(self, data: bytes, size: int) -> None:
         self._file, self._size = io.BytesIO(data), size
@@ -25,8 +26,8 @@ class Pieces:
 
 
 def read(data: bytes, piece: int = 1 << 20, max_row_bytes: int = 1000) -> list[RawRow | Reject]:
-    found = rows.chunks(Pieces(data, piece), max_row_bytes, "here")
-    return [row for chunk in found for row in rows.parsed(chunk, max_row_bytes)]
+    read = read_chunks(Pieces(data, piece), max_row_bytes, "here")
+    return [row for chunk in read for row in parse_rows(chunk, max_row_bytes)]
 
 
 def outcome(row: RawRow | Reject) -> tuple[int, str]:
@@ -69,7 +70,7 @@ def one(value: object) -> str:
         (b'"' + b"x" * 1000 + b'"', "too-long"),
     ],
 )
-def test_a_row_is_used_or_rejected_with_a_reason(value: object, expected: str) -> None:
+def test_a_row_is_parsed_or_rejected_with_a_reason(value: object, expected: str) -> None:
     assert one(value) == expected
 
 
@@ -89,7 +90,7 @@ def test_every_line_that_is_not_blank_is_read_once(
     expected = [number for number, line in enumerate(data.split(b"\n"), 1) if line and not line.isspace()]
     assert [number for number, _ in whole] == expected
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rows, "CHUNK_BYTES", chunk_bytes)
+        patch.setattr(chunks, "CHUNK_BYTES", chunk_bytes)
         assert [outcome(row) for row in read(data, piece, max_row_bytes=70)] == whole
 
 
@@ -103,14 +104,12 @@ values = st.recursive(
 
 
 @given(items=st.lists(values, max_size=12), indent=st.sampled_from([None, 1]), piece=st.integers(1, 80))
-def test_an_array_is_read_as_its_elements_would_be_as_lines(
-    items: list[object], indent: int | None, piece: int
-) -> None:
+def test_an_array_gives_the_same_rows_as_json_lines(items: list[object], indent: int | None, piece: int) -> None:
     items = [GOOD, *items]
     array = b"\xef\xbb\xbf " + json.dumps(items, indent=indent).encode() + b"\n"
     lines = "\n".join(json.dumps(item) for item in items).encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rows, "CHUNK_BYTES", 64)
+        patch.setattr(chunks, "CHUNK_BYTES", 64)
         from_array = [outcome(row) for row in read(array, piece, max_row_bytes=500)]
     assert [number for number, _ in from_array] == list(range(1, len(items) + 1))
     reasons = [reason for _, reason in from_array if reason != "too-long"]
@@ -118,33 +117,33 @@ def test_an_array_is_read_as_its_elements_would_be_as_lines(
 
 
 @pytest.mark.parametrize("layout", ["lines", "array"])
-def test_a_row_of_ten_megabytes_is_rejected_and_those_around_it_are_kept(layout: str) -> None:
+def test_a_row_of_ten_megabytes_is_rejected_and_its_neighbours_are_kept(layout: str) -> None:
     giant = {**GOOD, "content": 'a "quoted\\" [' * 800_000}
     data = json.dumps([GOOD, giant, GOOD]) if layout == "array" else "\n".join(map(json.dumps, [GOOD, giant, GOOD]))
-    found = read(data.encode(), piece=1 << 16)
-    assert [outcome(row) for row in found] == [(1, "1"), (2, "too-long"), (3, "1")]
-    assert isinstance(found[1], Reject)
-    assert found[1].text.startswith('{"uid": "1"')
-    assert len(found[1].text) == 200
+    parsed = read(data.encode(), piece=1 << 16)
+    assert [outcome(row) for row in parsed] == [(1, "1"), (2, "too-long"), (3, "1")]
+    assert isinstance(parsed[1], Reject)
+    assert parsed[1].text.startswith('{"uid": "1"')
+    assert len(parsed[1].text) == 200
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_row() -> None:
+def test_a_byte_order_mark_is_not_part_of_the_first_row() -> None:
     assert one(b"\xef\xbb\xbf" + json.dumps(GOOD).encode()) == "1"
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (json.dumps([GOOD, GOOD]).encode()[:-9], "breaks off"),
-        (json.dumps([GOOD, GOOD]).encode()[:-1], "breaks off"),
-        (json.dumps([GOOD]).encode() + b"\n{}", "goes on after"),
+        (json.dumps([GOOD, GOOD]).encode()[:-9], "without its closing"),
+        (json.dumps([GOOD, GOOD]).encode()[:-1], "without its closing"),
+        (json.dumps([GOOD]).encode() + b"\n{}", "data after its JSON array"),
     ],
 )
-def test_an_array_that_is_not_whole_is_an_error(data: bytes, message: str) -> None:
+def test_an_incomplete_array_and_data_after_it_are_input_errors(data: bytes, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read(data)
 
 
 @pytest.mark.parametrize("data", [b"", b"\n \n", b"[]", b" [ ]\n"])
-def test_nothing_has_no_rows(data: bytes) -> None:
+def test_an_empty_input_has_no_rows(data: bytes) -> None:
     assert read(data) == []

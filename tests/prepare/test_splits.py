@@ -1,19 +1,19 @@
-"""Splits: every product in one place, no cluster on both sides."""
+"""Splits: every row has one place, and no cluster is on both sides of a split."""
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.prepare.splits import HELD_OUT_SHARD, Splits, assign
+from jobs.prepare.splits import HELD_OUT_SHARD, Splits, assign_splits
 
 
 def sides_of(clusters: list[int], splits: Splits) -> dict[int, set[str]]:
-    """For each cluster the sides on which it stands: the held-out set, a shard's test side, or training."""
-    found: dict[int, set[str]] = {}
+    """Return the sides of each cluster: the held-out set, the test rows of a shard, or training."""
+    sides: dict[int, set[str]] = {}
     for cluster, shard, test in zip(clusters, splits.shard.tolist(), splits.test.tolist(), strict=True):
         side = "held-out" if shard == HELD_OUT_SHARD else f"test-{shard}" if test else "train"
-        found.setdefault(cluster, set()).add(side)
-    return found
+        sides.setdefault(cluster, set()).add(side)
+    return sides
 
 
 def smallest_rows(labels: list[int]) -> list[int]:
@@ -26,8 +26,8 @@ def smallest_rows(labels: list[int]) -> list[int]:
     shard_rows=st.integers(10, 120),
     seed=st.integers(0, 9),
 )
-def test_no_cluster_stands_on_both_sides_of_any_split(labels: list[int], shard_rows: int, seed: int) -> None:
-    splits = assign(np.array(labels), shard_rows, len(labels) // 20, 0.05, seed)
+def test_no_cluster_is_on_both_sides_of_a_split(labels: list[int], shard_rows: int, seed: int) -> None:
+    splits = assign_splits(np.array(labels), shard_rows, len(labels) // 20, 0.05, seed)
     assert all(len(sides) == 1 for sides in sides_of(labels, splits).values())
     counts = np.bincount(splits.shard + 1, minlength=splits.shards + 1)
     assert counts.sum() == len(labels)
@@ -36,31 +36,31 @@ def test_no_cluster_stands_on_both_sides_of_any_split(labels: list[int], shard_r
     assert (counts[1:] <= shard_rows * 1.05).all()
 
 
-def test_shards_are_full_and_five_in_a_hundred_rows_are_for_testing() -> None:
-    splits = assign(np.arange(45_000), 20_000, 2000, 0.05, 13)
+def test_shards_are_full_and_five_percent_of_their_rows_are_test_rows() -> None:
+    splits = assign_splits(np.arange(45_000), 20_000, 2000, 0.05, 13)
     assert np.bincount(splits.shard + 1).tolist() == [2000, 20_000, 20_000, 3000]
     assert [int(splits.test[splits.shard == shard].sum()) for shard in range(3)] == [1000, 1000, 150]
 
 
-def test_a_last_shard_of_few_rows_is_joined_to_the_one_before() -> None:
-    assert np.bincount(assign(np.arange(1030), 500, 0, 0.05, 13).shard).tolist() == [500, 500, 30]
-    assert np.bincount(assign(np.arange(1020), 500, 0, 0.05, 13).shard).tolist() == [500, 520]
+def test_a_small_last_shard_is_joined_to_the_one_before() -> None:
+    assert np.bincount(assign_splits(np.arange(1030), 500, 0, 0.05, 13).shard).tolist() == [500, 500, 30]
+    assert np.bincount(assign_splits(np.arange(1020), 500, 0, 0.05, 13).shard).tolist() == [500, 520]
 
 
-def test_a_text_that_thousands_share_is_for_training_alone() -> None:
+def test_a_cluster_larger_than_half_a_shard_is_only_for_training() -> None:
     clusters = np.concatenate([np.zeros(900, dtype=np.int64), np.arange(900, 1000)])
-    splits = assign(clusters, 200, 50, 0.05, 13)
+    splits = assign_splits(clusters, 200, 50, 0.05, 13)
     assert not splits.test[:900].any()
     assert (splits.shard[:900] != HELD_OUT_SHARD).all()
     assert np.bincount(splits.shard + 1).max() <= 210
 
 
-def test_the_seed_decides() -> None:
-    one, again, other = (assign(np.arange(1000), 100, 50, 0.05, seed) for seed in (1, 1, 2))
+def test_the_seed_changes_the_splits() -> None:
+    one, again, other = (assign_splits(np.arange(1000), 100, 50, 0.05, seed) for seed in (1, 1, 2))
     assert (one.shard == again.shard).all()
     assert (one.shard != other.shard).any()
 
 
 def test_a_single_row_is_trained_on() -> None:
-    splits = assign(np.array([0]), 20_000, 0, 0.05, 13)
+    splits = assign_splits(np.array([0]), 20_000, 0, 0.05, 13)
     assert (splits.shards, splits.test.tolist()) == (1, [False])

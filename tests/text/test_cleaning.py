@@ -1,4 +1,4 @@
-"""Cleaning: what carries nothing goes, what carries a fact stays."""
+"""Cleaning: markup and noise are removed, and what carries a fact is kept."""
 
 import html
 import unicodedata
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.text.cleaning import Profile, clean, clean_all, clean_thoroughly
+from jobs.text.cleaning import Profile, clean, clean_all, clean_without_shortcuts
 
 PROFILES: tuple[Profile, ...] = ("catalogue", "reference")
 SCRAPS = [*"`aB1 .,!?&;#<>/\"'-*=_|{}[]()\\~^+$%@\n\t\u200b\u200d™•é", "&quot;", "<b>", "</p>", "&#151", "amp;", "(TM)"]
@@ -77,7 +77,7 @@ LANGUAGES = (
         ("", ""),
     ],
 )
-def test_the_catalogue_profile_keeps_facts_alone(raw: str, cleaned: str) -> None:
+def test_the_catalogue_profile_keeps_only_facts(raw: str, cleaned: str) -> None:
     assert clean(raw, "catalogue") == cleaned
 
 
@@ -96,25 +96,25 @@ def test_the_reference_profile_keeps_letters_digits_and_four_marks(raw: str, cle
 
 @pytest.mark.parametrize("text", LANGUAGES)
 @pytest.mark.parametrize("profile", PROFILES)
-def test_any_language_passes_unharmed(text: str, profile: Profile) -> None:
+def test_text_in_any_language_is_unchanged(text: str, profile: Profile) -> None:
     assert clean(text, profile) == text
 
 
 @given(st.text(st.characters(categories=["Lu", "Ll", "Lo", "Nd"]), min_size=1))
-def test_letters_and_digits_of_any_script_pass_unharmed(text: str) -> None:
+def test_letters_and_digits_of_any_script_are_unchanged(text: str) -> None:
     assert clean(text, "catalogue") == text
     assert clean(text, "reference") == text
 
 
 @settings(deadline=None, max_examples=300)
 @given(DIRT | st.text())
-def test_no_short_cut_changes_what_every_step_would_make(text: str) -> None:
+def test_shortcuts_do_not_change_the_result(text: str) -> None:
     for profile in PROFILES:
-        assert clean(text, profile) == clean_all([text], profile)[0] == clean_thoroughly(text, profile)
+        assert clean(text, profile) == clean_all([text], profile)[0] == clean_without_shortcuts(text, profile)
 
 
 @given(DIRT | st.text())
-def test_what_is_cleaned_is_one_line_of_words(text: str) -> None:
+def test_a_cleaned_text_is_one_line_of_words(text: str) -> None:
     cleaned = clean(text, "catalogue")
     assert cleaned == " ".join(cleaned.split())
     assert not [
@@ -124,18 +124,18 @@ def test_what_is_cleaned_is_one_line_of_words(text: str) -> None:
 
 
 @pytest.mark.parametrize("scrap", ["<a b='", "<style", "<script>", "<!--", "&#", "{a:", ".a ", "® ", "( "])
-def test_a_text_of_one_scrap_repeated_is_cleaned_in_linear_time(scrap: str) -> None:
-    assert len(clean(scrap * (400_000 // len(scrap)), "catalogue")) < 400_000  # quadratic, it would end by the timeout
+def test_a_repeated_scrap_is_cleaned_in_linear_time(scrap: str) -> None:
+    assert len(clean(scrap * (400_000 // len(scrap)), "catalogue")) < 400_000  # quadratic time would exceed the timeout
 
 
 @given(DIRT | st.text())
-def test_the_reference_profile_leaves_nothing_but_its_alphabet(text: str) -> None:
+def test_the_reference_profile_keeps_only_its_characters(text: str) -> None:
     cleaned = clean(text, "reference")
     assert all(mark in " .,!?\u200c\u200d" or unicodedata.category(mark)[0] in "LMN" for mark in cleaned)
 
 
 @given(st.text(st.sampled_from("abcXYZ 019é\"'.,&")), st.sampled_from(["decimal", "hexadecimal", "named", "twice"]))
-def test_it_does_not_matter_how_a_text_was_encoded(text: str, how: str) -> None:
+def test_the_encoding_of_entities_does_not_matter(text: str, how: str) -> None:
     encoded = {
         "decimal": "".join(f"&#{ord(character)};" for character in text),
         "hexadecimal": "".join(f"&#x{ord(character):X};" for character in text),
@@ -145,11 +145,11 @@ def test_it_does_not_matter_how_a_text_was_encoded(text: str, how: str) -> None:
     assert clean(encoded, "catalogue") == clean(text, "catalogue")
 
 
-def test_half_a_surrogate_pair_is_taken_out_and_harms_no_other_text() -> None:
+def test_a_lone_surrogate_is_removed_and_changes_no_other_text() -> None:
     assert clean_all(["Lamp \ud83d of brass", "Desk"], "catalogue") == ["Lamp of brass", "Desk"]
 
 
 @pytest.mark.timeout(30)
-def test_a_long_text_that_looks_like_css_takes_no_longer_than_its_length() -> None:
+def test_a_long_text_that_resembles_css_is_cleaned_in_linear_time() -> None:
     text = "3.5 x 4.2 cm www.shop.com item.code " * 6000 + "{"
     assert clean(text, "catalogue").startswith("3.5 x 4.2 cm www.shop.com")

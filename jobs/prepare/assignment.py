@@ -1,0 +1,53 @@
+"""Where each cleaned row belongs: rejected as a duplicate uid, or in a cluster and a split."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.prepare.cleaned_rows import CleanedRows
+from jobs.prepare.near_duplicates import find_clusters
+from jobs.prepare.splits import HELD_OUT_SHARD, Splits, assign_splits
+
+TEST_FRACTION = 0.05
+MAX_HELD_OUT_FRACTION = 0.05
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """For each of n cleaned rows: whether it is kept, the number of the first row of its cluster, and its split.
+
+    A row that is not kept has the uid of an earlier row.
+    """
+
+    kept: NDArray[np.bool_]
+    cluster: NDArray[np.int64]
+    splits: Splits
+
+
+def assign_rows(cleaned: CleanedRows, similarity: float, shard_rows: int, held_out_rows: int, seed: int) -> Assignment:
+    """Return the assignment of all cleaned rows.
+
+    Rows whose texts are at least this similar (0 to 1) share a cluster. At most `held_out_rows` rows are held out.
+    """
+    kept = _first_of_each(cleaned.uid_hashes)
+    labels = find_clusters(cleaned.signature_file, cleaned.content_hashes, kept, similarity)
+    clusters = cleaned.rows[labels]
+    rows = np.flatnonzero(kept)
+    at_least = 1 if len(rows) >= 3 else 0  # of three rows, one is for training, one for testing, and one is held out
+    held_out_rows = min(held_out_rows, max(at_least, int(len(rows) * MAX_HELD_OUT_FRACTION)))
+    splits = assign_splits(np.searchsorted(rows, labels[rows]), shard_rows, held_out_rows, TEST_FRACTION, seed)
+    shard = np.full(len(kept), HELD_OUT_SHARD, dtype=np.int32)
+    test = np.zeros(len(kept), dtype=bool)
+    shard[rows], test[rows] = splits.shard, splits.test
+    return Assignment(kept, clusters, Splits(shard, test, splits.shards))
+
+
+def _first_of_each(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Return whether each value occurs for the first time, shape (n,).
+
+    Of two million different uids, the probability that any two have the same 64-bit hash is 1 in 10^7.
+    """
+    first = np.zeros(len(hashes), dtype=bool)
+    first[np.unique(hashes, return_index=True)[1]] = True
+    return first

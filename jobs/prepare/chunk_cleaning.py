@@ -1,0 +1,126 @@
+"""One chunk of raw rows cleaned: the work of one process, with its results as Arrow and NumPy columns."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from jobs.prepare.chunks import Chunk
+from jobs.prepare.near_duplicates import signatures
+from jobs.prepare.rows import RawRow, Reject, excerpt, parse_rows
+from jobs.storage.catalogue import REJECT_SCHEMA
+from jobs.storage.columns import number_column, text_column
+from jobs.text.cleaning import Profile, clean_all
+
+CLEANED_SCHEMA = pa.schema(
+    [("uid", pa.string()), ("title", pa.string()), ("content", pa.string()), ("row", pa.int64())]
+)
+
+
+@dataclass(frozen=True)
+class CleaningRules:
+    """How a row is cleaned, and which rows are rejected."""
+
+    profile: Profile
+    max_row_bytes: int
+    min_content_characters: int
+    max_content_characters: int
+
+
+@dataclass(frozen=True)
+class CleanedChunk:
+    """The n cleaned rows of a chunk, schema `CLEANED_SCHEMA`, its rejects, and columns of shape (n,) about the cleaned rows.
+
+    `text_hashes` are of title and content, `content_hashes` of the content; both ignore case. `signatures` has shape (n, 64).
+    """
+
+    products: pa.RecordBatch
+    rejects: pa.RecordBatch
+    rows: NDArray[np.int64]
+    uid_hashes: NDArray[np.uint64]
+    text_hashes: NDArray[np.uint64]
+    content_hashes: NDArray[np.uint64]
+    title_words: NDArray[np.int32]
+    content_words: NDArray[np.int32]
+    signatures: NDArray[np.uint16]
+
+
+def clean_chunk(chunk: Chunk, rules: CleaningRules) -> CleanedChunk:
+    """Return the cleaned rows of a chunk, and its rejects."""
+    results = clean_rows(chunk, rules)
+    cleaned = [result for result in results if isinstance(result, RawRow)]
+    rejects = [result for result in results if isinstance(result, Reject)]
+    return CleanedChunk(
+        products=product_batch(cleaned),
+        rejects=reject_batch(rejects),
+        rows=np.array([row.row for row in cleaned], dtype=np.int64),
+        uid_hashes=_hashes(row.uid for row in cleaned),
+        text_hashes=_hashes(f"{row.title}\n{row.content}".lower() for row in cleaned),
+        content_hashes=_hashes(row.content.lower() for row in cleaned),
+        title_words=np.array([row.title.count(" ") + 1 for row in cleaned], dtype=np.int32),
+        content_words=np.array([row.content.count(" ") + 1 for row in cleaned], dtype=np.int32),
+        signatures=signatures([f"{row.title} {row.content}" for row in cleaned]),
+    )
+
+
+def clean_rows(chunk: Chunk, rules: CleaningRules) -> list[RawRow | Reject]:
+    """Return every row of a chunk, cleaned or rejected, in the order of the input."""
+    parsed = list(parse_rows(chunk, rules.max_row_bytes))
+    raw = [row for row in parsed if isinstance(row, RawRow)]
+    titles = iter(clean_all([row.title for row in raw], rules.profile))
+    contents = iter(clean_all([row.content for row in raw], rules.profile))
+    return [row if isinstance(row, Reject) else _check(row, next(titles), next(contents), rules) for row in parsed]
+
+
+def product_batch(rows: Sequence[RawRow]) -> pa.RecordBatch:
+    """Return cleaned rows as Arrow, schema `CLEANED_SCHEMA`."""
+    columns = [
+        text_column([row.uid for row in rows]),
+        text_column([row.title for row in rows]),
+        text_column([row.content for row in rows]),
+        number_column(np.array([row.row for row in rows], dtype=np.int64)),
+    ]
+    return pa.record_batch(columns, schema=CLEANED_SCHEMA)
+
+
+def reject_batch(rejects: Sequence[Reject]) -> pa.RecordBatch:
+    """Return rejects as Arrow, schema `jobs.storage.catalogue.REJECT_SCHEMA`."""
+    columns = [
+        number_column(np.array([reject.row for reject in rejects], dtype=np.int64)),
+        text_column([reject.uid for reject in rejects]),
+        text_column([reject.reason for reject in rejects]),
+        text_column([reject.text for reject in rejects]),
+    ]
+    return pa.record_batch(columns, schema=REJECT_SCHEMA)
+
+
+def _check(raw: RawRow, title: str, content: str, rules: CleaningRules) -> RawRow | Reject:
+    """Return the row with its cleaned title and content, or its rejection."""
+    if not title:
+        return Reject(raw.row, raw.uid, "title-empty-once-cleaned", excerpt(raw.title))
+    if not content:
+        return Reject(raw.row, raw.uid, "content-empty-once-cleaned", excerpt(raw.content))
+    if len(content) < rules.min_content_characters:
+        return Reject(raw.row, raw.uid, "content-too-short", excerpt(raw.content))
+    may_be_equal = len(content) < 4 * len(
+        title
+    )  # cheap, and exact: lower case makes a text at most three times as long
+    if may_be_equal and content.lower() == title.lower():
+        return Reject(raw.row, raw.uid, "content-repeats-title", excerpt(raw.content))
+    if len(content) > rules.max_content_characters:
+        content = _truncate(content, rules.max_content_characters)
+    return RawRow(raw.row, raw.uid, title, content)
+
+
+def _truncate(text: str, characters: int) -> str:
+    """Return the beginning of a text, up to the end of a word if there is one in its second half."""
+    start = text[: characters + 1]
+    return start[: start.rfind(" ")] if " " in start[characters // 2 :] else text[:characters]
+
+
+def _hashes(texts: Iterable[str]) -> NDArray[np.uint64]:
+    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
+    return np.frombuffer(digests, dtype="<u8")

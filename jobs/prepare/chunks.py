@@ -1,0 +1,170 @@
+"""Raw input, JSON Lines or one JSON array of objects, cut into chunks of whole rows that processes can work on in parallel.
+
+A row is one line that is not blank, or one element of the array. A chunk holds at most `CHUNK_BYTES` and one row, whatever
+the size of the input. Where the cuts are depends only on the bytes, not on how a stream delivers them.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from jobs.process.errors import InputError
+from jobs.storage.sources import Stream
+
+CHUNK_BYTES = 1 << 20
+_KEPT_OF_A_TOO_LONG_ROW = 1000
+_BOM = b"\xef\xbb\xbf"
+_ARRAY = re.compile(rb"\s*\[\s*(?=[{\]]|$)")
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{},"]', re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive rows, one per line of `data`. `first_row` is the number of the first one, from 1, blank lines included.
+
+    With `too_long`, the chunk holds only the beginning of one row that is longer than allowed.
+    """
+
+    first_row: int
+    data: bytes
+    too_long: bool = False
+
+
+def read_chunks(stream: Stream, max_row_bytes: int, address: str) -> Iterator[Chunk]:
+    """Yield the rows of a stream in order.
+
+    Errors: `InputError` (65) naming `address` if a JSON array is truncated or something follows it.
+    """
+    reader = _Reader(stream)
+    reader.fill(CHUNK_BYTES)
+    reader.buffer = reader.buffer.removeprefix(_BOM)
+    array = _ARRAY.match(reader.buffer)
+    if array:
+        reader.buffer = reader.buffer[array.end() :]
+        return _array_chunks(reader, max_row_bytes, address)
+    return _line_chunks(reader, max_row_bytes)
+
+
+class _Reader:
+    """A buffer over a stream."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream, self.buffer, self.ended = stream, b"", False
+
+    def fill(self, size: int) -> None:
+        """Read until the buffer has `size` bytes or the stream ends, so that the cuts do not depend on the stream."""
+        parts, length = [self.buffer], len(self.buffer)
+        while length < size and not self.ended:
+            data = self._stream.read(size - length)
+            self.ended = not data
+            parts.append(data)
+            length += len(data)
+        self.buffer = b"".join(parts)
+
+
+def _line_chunks(reader: _Reader, max_row_bytes: int) -> Iterator[Chunk]:
+    row = 1
+    while True:
+        reader.fill(max(CHUNK_BYTES, len(reader.buffer)))
+        data = reader.buffer
+        if not data:
+            return
+        end = len(data) if reader.ended else data.rfind(b"\n") + 1
+        if end:
+            yield Chunk(row, data[:end])
+            row += data.count(b"\n", 0, end)
+            reader.buffer = data[end:]
+        elif len(data) <= max_row_bytes:
+            reader.fill(max_row_bytes + 1)
+        else:
+            yield Chunk(row, data[:_KEPT_OF_A_TOO_LONG_ROW], too_long=True)
+            row += 1
+            _skip_line(reader)
+
+
+def _skip_line(reader: _Reader) -> None:
+    while (end := reader.buffer.find(b"\n")) < 0 and not reader.ended:
+        reader.buffer = b""
+        reader.fill(CHUNK_BYTES)
+    reader.buffer = reader.buffer[end + 1 :] if end >= 0 else b""
+
+
+def _array_chunks(reader: _Reader, max_row_bytes: int, address: str) -> Iterator[Chunk]:
+    """Yield the elements of an array, each on one line, as chunks of JSON Lines. Rows are numbered by element."""
+    array = _ArraySplitter(max_row_bytes)
+    row, pending, pending_bytes = 1, list[bytes](), 0
+    while True:
+        for element in array.feed(reader.buffer):
+            too_long = len(element) > max_row_bytes
+            if pending and (too_long or pending_bytes >= CHUNK_BYTES):
+                yield Chunk(row, b"\n".join(pending))
+                row, pending, pending_bytes = row + len(pending), [], 0
+            if too_long:
+                yield Chunk(row, element[:_KEPT_OF_A_TOO_LONG_ROW], too_long=True)
+                row += 1
+            else:
+                pending.append(element)
+                pending_bytes += len(element)
+        reader.buffer = b""
+        if reader.ended:
+            break
+        reader.fill(CHUNK_BYTES)
+    if pending:
+        yield Chunk(row, b"\n".join(pending))
+    if not array.closed:
+        raise InputError(f"{address} is a JSON array without its closing `]`: download or create the file again")
+    if array.rest.strip():
+        raise InputError(f"{address} has data after its JSON array: expected one array, or JSON Lines")
+
+
+class _ArraySplitter:
+    """Splits the text after the `[` of an array into its elements, and holds at most one of them."""
+
+    def __init__(self, max_row_bytes: int) -> None:
+        self._max_row_bytes = max_row_bytes
+        self._buffer, self._position, self._depth, self._skipping = b"", 0, 0, False
+        self.closed, self.rest = False, b""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield the elements that end in `data`, without line breaks; one that is too long is yielded once, truncated."""
+        if self.closed:
+            self.rest += data[:_KEPT_OF_A_TOO_LONG_ROW].strip()
+            return
+        self._buffer += data
+        begin = 0
+        for token in _TOKEN.finditer(self._buffer, self._position):
+            mark = token[0]
+            if mark == b'"':  # a string that continues in the next data
+                self._position = token.start()
+                break
+            self._position = token.end()
+            self._depth += (mark in b"[{") - (mark in b"]}") if len(mark) == 1 else 0
+            if self._depth < 0 or (self._depth == 0 and mark == b","):
+                if element := self._finish(self._buffer[begin : token.start()]):
+                    yield element
+                begin = token.end()
+            if self._depth < 0:
+                self.closed, self.rest = True, self._buffer[begin : begin + _KEPT_OF_A_TOO_LONG_ROW].strip()
+                return
+        else:
+            self._position = len(self._buffer)
+        self._buffer, self._position = self._buffer[begin:], self._position - begin
+        if len(self._buffer) > self._max_row_bytes:
+            if not self._skipping:
+                size = (
+                    self._max_row_bytes + 1
+                )  # one byte more than allowed, so that the caller sees that it is too long
+                yield self._buffer.lstrip()[:size].ljust(size)
+            self._skipping = True
+            self._forget()
+
+    def _finish(self, element: bytes) -> bytes:
+        skipped, self._skipping = self._skipping, False
+        return b"" if skipped else b" ".join(element.split(b"\n")).strip()
+
+    def _forget(self) -> None:
+        """Keep only the state of a long element: whether a string is open, and whether a backslash escapes its next byte."""
+        open_string = self._buffer[self._position :]
+        backslashes = len(open_string) - len(open_string.rstrip(b"\\"))
+        self._buffer = (b'"' + b"\\" * (backslashes % 2)) if open_string else b""
+        self._position = 0
