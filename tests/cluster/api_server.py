@@ -1,4 +1,4 @@
-"""The API server itself, where it is a process of this machine: killed, and started again as it was."""
+"""The API server as a process of this machine, which a test kills and starts again."""
 
 import os
 import signal
@@ -6,40 +6,36 @@ import subprocess
 import time
 from pathlib import Path
 
-STARTS_IN_SECONDS = 60
+from urllib3.exceptions import HTTPError
+
+from . import kube
+from .waiting import wait_until
 
 
 def pid_file() -> Path:
-    """Where a local cluster keeps its process id: in the folder `run` beside the kubeconfig."""
+    """Return the file with the process id: a local cluster keeps it in the folder `run` beside the kubeconfig."""
     return Path(os.environ.get("KUBECONFIG", "")).parent / "run" / "kube-apiserver.pid"
 
 
-def restart(away_seconds: float) -> None:
-    """Kill it, leave it away for a while, and start the same command again."""
+def restart(down_seconds: float) -> None:
+    """Kill the API server, wait, start the same command again, and wait until it answers."""
     pid = int(pid_file().read_text())
-    words = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
+    command = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
     program = Path(f"/proc/{pid}/exe").resolve()
     os.kill(pid, signal.SIGKILL)
-    time.sleep(away_seconds)
+    time.sleep(down_seconds)
     log = pid_file().parents[1] / "log" / "kube-apiserver.log"
     with log.open("ab") as output:
-        # A session of its own, for it outlives the test; `words[0]` says which of the program's commands it is.
-        process = subprocess.Popen(words, executable=program, stdout=output, stderr=output, start_new_session=True)
+        # In a new session, because it outlives the test. `command[0]` selects one of the commands of the program.
+        process = subprocess.Popen(command, executable=program, stdout=output, stderr=output, start_new_session=True)
     pid_file().write_text(f"{process.pid}\n")
-    process.returncode = 0  # it is the cluster's from here on: nothing waits for it
-    _wait_until_ready()
+    process.returncode = 0  # the cluster owns the process now: nothing waits for it
+    wait_until(_answers, "the API server answers")
 
 
-def _wait_until_ready() -> None:
-    from urllib3.exceptions import HTTPError
-
-    from . import kube
-
-    deadline = time.monotonic() + STARTS_IN_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            kube.core().list_namespace()
-            return
-        except (HTTPError, OSError):
-            time.sleep(0.5)
-    raise TimeoutError(f"the API server did not come back within {STARTS_IN_SECONDS} s")
+def _answers() -> bool:
+    try:
+        kube.core().list_namespace()
+    except (HTTPError, OSError):
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""The machines of a local cluster, where it has programs that take one away and bring one back."""
+"""The folder of the programs that stop a machine of the local cluster and start it again, if there is one."""
 
 from pathlib import Path
 

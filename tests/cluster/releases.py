@@ -1,4 +1,4 @@
-"""A release on simulated nodes: the chart's own templates, or small ones that a test can bend as it likes."""
+"""Releases on simulated nodes: with the templates of the chart, or with small ones that a test can change."""
 
 import shutil
 import subprocess
@@ -10,17 +10,17 @@ from typing import Any
 
 import yaml
 
-from jobs import steps as plan
 from jobs.pipeline.cluster import CRONJOBS, Cluster, Json
+from jobs.steps import STEPS
 
 from . import simulation
 
 CHART = Path(__file__).parents[2] / "charts" / "skuscribe"
-NEEDED = {
+REQUIRED_VALUES = {
     "store": {"url": "s3://bucket"},
     "postgres": {"host": "database", "existingSecret": "password"},
     "prepare": {"settings": {"input": "s3://bucket/rows.jsonl.gz"}},
-    "serviceAccount": {"create": False},  # only the CronJobs are made here
+    "serviceAccount": {"create": False},  # only the CronJobs are created
 }
 GPU_STEPS = ("train", "evaluate", "describe")
 
@@ -31,52 +31,52 @@ POD_FAILURE_RULES: list[dict[str, Any]] = [
 
 
 @dataclass(frozen=True)
-class Part:
-    """How a step is to go: its indexes, how many at a time, retries of each, and how its pods pretend."""
+class StepSpec:
+    """A step's number of indexes, its parallelism, the retries of each index, and how its simulated pods end."""
 
     indexes: int = 1
-    at_a_time: int = 1
+    parallelism: int = 1
     retries: int = 1
-    pretend: Mapping[str, str] = field(default_factory=dict)
+    simulated: Mapping[str, str] = field(default_factory=dict)
 
 
-def make_release_of_chart(cluster: Cluster, release: str, values: Json, at_a_time: int = 1) -> None:
-    """Create the CronJobs that the chart renders with these values, to run on simulated nodes.
+def create_release_of_chart(cluster: Cluster, release: str, values: Json, train_parallelism: int = 1) -> None:
+    """Create the CronJobs that the chart renders with these values, on simulated nodes.
 
-    The chart trains one shard at a time; `at_a_time` bends that, for a test that has no time for 1,000 one by one.
+    The chart trains one shard at a time; `train_parallelism` raises that, because 1,000 shards one by one take too long.
     """
-    where: Json = simulation.placement(gpu=False)
-    pod = {"nodeSelector": where["nodeSelector"], "tolerations": where["tolerations"]}
+    placement: Json = simulation.placement(gpu=False)
+    pod = {"nodeSelector": placement["nodeSelector"], "tolerations": placement["tolerations"]}
     program = shutil.which("helm", path=str(Path(sys.executable).parent)) or shutil.which("helm") or "helm"
     command = [program, "template", release, str(CHART), "--namespace", cluster.namespace, "--values", "-"]
-    text = yaml.safe_dump(NEEDED | {"pod": pod} | values)
+    text = yaml.safe_dump(REQUIRED_VALUES | {"pod": pod} | values)
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for item in yaml.safe_load_all(done.stdout):
         if item and item["kind"] == "CronJob":
             if item["metadata"]["name"] == f"{release}-train":
-                item["spec"]["jobTemplate"]["spec"]["parallelism"] = at_a_time
+                item["spec"]["jobTemplate"]["spec"]["parallelism"] = train_parallelism
             cluster.create(CRONJOBS, item)
 
 
-def make_release(cluster: Cluster, release: str, parts: Mapping[str, Part], steps: tuple[str, ...] = ()) -> None:
-    """Create the templates of these steps (default: all)."""
-    for step in steps or [step.name for step in plan.STEPS]:
-        cluster.create(CRONJOBS, cronjob(release, step, parts.get(step, Part())))
+def create_release(cluster: Cluster, release: str, specs: Mapping[str, StepSpec], steps: tuple[str, ...] = ()) -> None:
+    """Create the CronJobs of these steps (default: all), each with its spec or the default one."""
+    for step in steps or [step.name for step in STEPS]:
+        cluster.create(CRONJOBS, cronjob(release, step, specs.get(step, StepSpec())))
 
 
-def cronjob(release: str, step: str, part: Part) -> dict[str, Any]:
-    """The template of a step."""
+def cronjob(release: str, step: str, spec: StepSpec) -> dict[str, Any]:
+    """Return the CronJob of a step."""
     labels = {
         "app.kubernetes.io/name": "skuscribe",
         "app.kubernetes.io/instance": release,
         "app.kubernetes.io/component": step,
     }
-    indexed = next(item for item in plan.STEPS if item.name == step).parts != "one"
-    annotations = {f"simulated/{name}": value for name, value in part.pretend.items()}
+    indexed = next(item for item in STEPS if item.name == step).parts != "one"
+    annotations = {f"simulated/{name}": value for name, value in spec.simulated.items()}
     bad_input = {"operator": "In", "values": [65]}
     rules = [*POD_FAILURE_RULES, {"action": "FailIndex" if indexed else "FailJob", "onExitCodes": bad_input}]
-    spec: dict[str, Any] = {
+    job_spec: dict[str, Any] = {
         "podFailurePolicy": {"rules": rules},
         "podReplacementPolicy": "Failed",
         "template": {
@@ -85,10 +85,10 @@ def cronjob(release: str, step: str, part: Part) -> dict[str, Any]:
         },
     }
     if indexed:
-        spec |= {"completionMode": "Indexed", "completions": part.indexes, "parallelism": part.at_a_time}
-        spec |= {"backoffLimitPerIndex": part.retries, "maxFailedIndexes": 0}
+        job_spec |= {"completionMode": "Indexed", "completions": spec.indexes, "parallelism": spec.parallelism}
+        job_spec |= {"backoffLimitPerIndex": spec.retries, "maxFailedIndexes": 0}
     else:
-        spec |= {"backoffLimit": part.retries}
+        job_spec |= {"backoffLimit": spec.retries}
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
@@ -98,6 +98,6 @@ def cronjob(release: str, step: str, part: Part) -> dict[str, Any]:
             "suspend": True,
             "successfulJobsHistoryLimit": 100,
             "failedJobsHistoryLimit": 100,
-            "jobTemplate": {"metadata": {"labels": labels}, "spec": spec},
+            "jobTemplate": {"metadata": {"labels": labels}, "spec": job_spec},
         },
     }

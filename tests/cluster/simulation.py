@@ -1,13 +1,12 @@
-"""Nodes on which pods only pretend to run: what Jobs and the pipeline do with 1,000 shards shows in seconds.
+"""Simulated nodes, on which 1,000 shards take seconds.
 
-kwok moves the pods, as simulated.yaml says; the API server, the Job controller and the scheduler are the real ones.
+kwok changes the status of the pods as simulated.yaml says; the API server, the Job controller and the scheduler are real.
 """
 
 import lzma
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,13 +14,14 @@ from typing import Any
 
 from . import kube
 from .machines import MACHINES
+from .waiting import DEADLINE_SECONDS, wait_until
 
 LABEL = "skuscribe-test-simulated"
 GPU = "nvidia.com/gpu"
 
 
 def kwok(folder: Path) -> str | None:
-    """The kwok program: on PATH, or the packed one of the local cluster, unpacked into `folder`."""
+    """Return the kwok program: the one on PATH, or that of the local cluster, unpacked into `folder`; None without either."""
     packed = MACHINES / "bin" / "kwok.xz"
     if found := shutil.which("kwok"):
         return found
@@ -36,7 +36,7 @@ def kwok(folder: Path) -> str | None:
 
 @contextmanager
 def simulated_nodes(program: str, count: int, log: Path) -> Iterator[None]:
-    """`count` nodes with one GPU each, and a node without, all tainted so that nothing else lands there."""
+    """Create `count` nodes with one GPU each and one node without, tainted against other pods, and delete them at the end."""
     api = kube.core()
     names = [f"{LABEL}-{number}" for number in range(count + 1)]
     arguments = ["--manage-nodes-with-label-selector", f"{LABEL}=true", "--node-lease-duration-seconds", "40"]
@@ -50,16 +50,16 @@ def simulated_nodes(program: str, count: int, log: Path) -> Iterator[None]:
     try:
         for name in names:
             api.create_node(_node(name, gpus=0 if name == names[0] else 1))
-        _wait_until_ready(api, len(names))
+        wait_until(lambda: _ready(api) == len(names), f"{len(names)} simulated nodes are ready: see {log}")
         yield
     finally:
         api.delete_collection_node(label_selector=f"{LABEL}=true")
         process.terminate()
-        process.wait(20)
+        process.wait(DEADLINE_SECONDS)
 
 
 def placement(gpu: bool) -> dict[str, object]:
-    """The part of a pod's spec that puts it on a simulated node."""
+    """Return the part of a pod's spec that schedules it on a simulated node."""
     return {
         "nodeSelector": {LABEL: "true"},
         "tolerations": [{"key": LABEL, "operator": "Exists"}],
@@ -74,26 +74,18 @@ def placement(gpu: bool) -> dict[str, object]:
 
 
 def _node(name: str, gpus: int) -> dict[str, object]:
-    room = {"cpu": "1000", "memory": "4Ti", "ephemeral-storage": "40Ti", "pods": "250"} | (
+    capacity = {"cpu": "1000", "memory": "4Ti", "ephemeral-storage": "40Ti", "pods": "250"} | (
         {GPU: str(gpus)} if gpus else {}
     )
     return {
         "metadata": {"name": name, "labels": {LABEL: "true", "kubernetes.io/hostname": name}},
         "spec": {"taints": [{"key": LABEL, "value": "true", "effect": "NoSchedule"}]},
-        "status": {"allocatable": room, "capacity": room},
+        "status": {"allocatable": capacity, "capacity": capacity},
     }
 
 
-def _wait_until_ready(api: Any, count: int) -> None:
-    for _ in range(150):
-        nodes = api.list_node(label_selector=f"{LABEL}=true").items
-        ready = [
-            node.metadata.name
-            for node in nodes
-            for condition in node.status.conditions or ()
-            if condition.type == "Ready" and condition.status == "True"
-        ]
-        if len(ready) == count:
-            return
-        time.sleep(0.2)
-    raise TimeoutError(f"{len(ready)} of {count} simulated nodes are ready after 30 s: kwok's log says why")
+def _ready(api: Any) -> int:
+    """Return how many simulated nodes are ready."""
+    nodes = api.list_node(label_selector=f"{LABEL}=true").items
+    conditions = [condition for node in nodes for condition in node.status.conditions or ()]
+    return sum(condition.type == "Ready" and condition.status == "True" for condition in conditions)

@@ -1,8 +1,9 @@
-"""The demo on real pods, in a namespace that enforces Pod Security `restricted`: from `helm install` to nothing left."""
+"""The demo on real pods, from `helm install` to `helm uninstall`, in a namespace with Pod Security `restricted`."""
 
 import base64
 import json
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 import yaml
 
 from jobs import __version__
-from jobs import steps as plan
+from jobs.steps import STEPS
 from tests.readme import ROOT, blocks
 
 from . import kube
@@ -26,99 +27,99 @@ RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("e
 
 @pytest.fixture(scope="module")
 def restricted() -> Iterator[str]:
-    """A namespace that takes no pod which is not restricted."""
+    """A namespace that rejects pods that are not restricted."""
     with own_namespace() as name:
         kube.core().patch_namespace(name, {"metadata": {"labels": RESTRICTED}})
         yield name
 
 
 @dataclass(frozen=True)
-class Newcomer:
-    """Somebody who follows the README's commands to the letter, with a kubeconfig that names the namespace."""
+class Shell:
+    """Runs commands of the README in the repository, with a kubeconfig whose context has the namespace."""
 
     kubeconfig: Path
 
-    def types(self, command: str) -> str:
-        """What the command prints."""
-        chosen = " --set " + ",".join(image_values()) if command.startswith("helm install") else ""
-        mine = os.environ | {"KUBECONFIG": str(self.kubeconfig), "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
+    def run(self, command: str) -> str:
+        """Run a command. Returns its output."""
+        options = " --set " + ",".join(image_values()) if command.startswith("helm install") else ""
+        variables = os.environ | {"KUBECONFIG": str(self.kubeconfig), "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
         done = subprocess.run(
-            ["bash", "-c", command + chosen], cwd=ROOT, env=mine, capture_output=True, text=True, check=False
+            ["bash", "-c", command + options], cwd=ROOT, env=variables, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-        return done.stdout + done.stderr  # helm shows the words of a test among its errors
+        return done.stdout + done.stderr  # helm prints the output of a test to stderr
 
 
 def readme_commands() -> list[str]:
-    """Those that need a cluster: the first makes the image, the last removes the release."""
-    [block] = [item for item in blocks() if item.language == "sh cluster"]
-    return block.text.splitlines()
+    """The commands of the README's block for a cluster, without their comments."""
+    [block] = [block for block in blocks() if block.language == "sh cluster"]
+    return [re.sub(r"\s+# .*", "", line) for line in block.text.splitlines()]
 
 
 @pytest.fixture(scope="module")
-def newcomer(restricted: str, tmp_path_factory: pytest.TempPathFactory) -> Newcomer:
+def shell(restricted: str, tmp_path_factory: pytest.TempPathFactory) -> Shell:
     content = yaml.safe_load(Path(os.environ["KUBECONFIG"]).read_text())
     kube.current_context(content)["namespace"] = restricted
-    return Newcomer(kube.write_kubeconfig(content, tmp_path_factory.mktemp("newcomer") / "kubeconfig"))
+    return Shell(kube.write_kubeconfig(content, tmp_path_factory.mktemp("shell") / "kubeconfig"))
 
 
 @pytest.fixture(scope="module")
-def said(newcomer: Newcomer) -> str:
-    """What the README's commands print, from the install to where the release is about to go."""
+def readme_output(shell: Shell) -> str:
+    """The output of the README's commands, from the installation up to the uninstallation."""
     image, *commands, uninstall = readme_commands()
-    assert (image, uninstall) == ("make image", "helm uninstall demo")  # `make test-cluster` has made the image
-    return "".join(newcomer.types(command) for command in commands)
+    assert (image, uninstall) == ("make image", "helm uninstall demo")  # `make test-cluster` has built the image
+    return "".join(shell.run(command) for command in commands)
 
 
 @pytest.fixture(scope="module")
-def demo(restricted: str, said: str) -> Installed:
-    """The demo, with the pipeline at its end."""
+def demo(restricted: str, readme_output: str) -> Installed:
+    """The demo, with a complete pipeline."""
     release = Installed(restricted)
-    assert release.wait_for_pipeline(MINUTES), said
+    release.wait_for_pipeline(MINUTES)
     return release
 
 
-def test_the_commands_of_the_readme_show_what_it_says(said: str) -> None:
+def test_the_output_of_the_readmes_commands_is_as_described(readme_output: str) -> None:
     assert f"localhost/skuscribe:{__version__}" in (ROOT / "README.md").read_text()
     for word in ("cronjob/demo-describe", "release demo in namespace", "neighbours", "held-out", "ok    Postgres"):
-        assert word in said, said
+        assert word in readme_output, readme_output
 
 
-def test_every_step_ran_once_and_is_complete(demo: Installed) -> None:
-    for step in plan.STEPS:
+def test_every_step_has_one_complete_job(demo: Installed) -> None:
+    for step in STEPS:
         [job] = demo.objects("jobs", step.name)
         assert [item["type"] for item in job["status"]["conditions"] if item["status"] == "True"][-1] == "Complete"
         assert job["metadata"]["ownerReferences"][0]["name"] == f"demo-{step.name}"
 
 
-def test_each_pod_says_what_it_does_in_json_lines(demo: Installed) -> None:
-    for step in plan.STEPS:
-        lines = demo.logs(step.name)
-        assert lines, step.name
-        assert all({"time", "level", "event"} <= set(line) for line in lines)
+def test_each_pod_logs_json_lines(demo: Installed) -> None:
+    for step in STEPS:
+        records = demo.logs(step.name)
+        assert records, step.name
+        assert all({"time", "level", "event"} <= set(record) for record in records)
 
 
-def test_secrets_show_in_no_manifest_event_or_log(demo: Installed) -> None:
+def test_secrets_are_in_no_manifest_event_or_log(demo: Installed) -> None:
     secret = json.loads(demo.kubectl("get", "secret", "demo-services", "-o", "json"))["data"]
-    words = [base64.b64decode(value).decode() for value in secret.values()]
-    seen = demo.kubectl("get", "jobs,cronjobs,pods,events,deployments", "-o", "yaml")
-    for step in ("pipeline", "services", *(step.name for step in plan.STEPS)):
-        seen += demo.kubectl("logs", "-l", demo.selector(step), "--tail=-1", check=False)
-    for word in words:
-        assert word not in seen
+    values = [base64.b64decode(value).decode() for value in secret.values()]
+    text = demo.kubectl("get", "jobs,cronjobs,pods,events,deployments", "-o", "yaml")
+    for step in ("pipeline", "services", *(step.name for step in STEPS)):
+        text += demo.kubectl("logs", "-l", demo.selector(step), "--tail=-1", check=False)
+    for value in values:
+        assert value not in text
 
 
-def test_the_image_runs_as_a_user_of_its_own_and_holds_no_compiler(demo: Installed) -> None:
-    assert demo.in_services("id").startswith("uid=10001(skuscribe) gid=10001(skuscribe)")
+def test_the_image_has_its_own_user_and_no_compiler(demo: Installed) -> None:
+    assert demo.exec_services("id").startswith("uid=10001(skuscribe) gid=10001(skuscribe)")
     compilers = "for name in cc gcc g++ clang make ld; do command -v $name; done; true"
-    assert demo.in_services("sh", "-c", compilers) == ""
-    assert "skuscribe services" in demo.in_services("sh", "-c", "tr '\\0' ' ' < /proc/1/cmdline")
+    assert demo.exec_services("sh", "-c", compilers) == ""
+    assert "skuscribe services" in demo.exec_services("sh", "-c", "tr '\\0' ' ' < /proc/1/cmdline")
 
 
-def test_helm_test_finds_everything_well(demo: Installed) -> None:
-    said = run("helm", "test", "demo", "-n", demo.namespace, "--timeout=5m", errors=True)
-    for what in ("S3", "Postgres", "encoder", "disk", "memory"):
-        assert f"ok    {what}" in said
+def test_helm_test_passes_every_check(demo: Installed) -> None:
+    output = run("helm", "test", "demo", "-n", demo.namespace, "--timeout=5m", stderr=True)
+    for check in ("S3", "Postgres", "encoder", "disk", "memory"):
+        assert f"ok    {check}" in output
     assert not demo.objects("pods", "doctor")
 
 
@@ -127,27 +128,27 @@ def test_the_commands_of_the_notes_work(demo: Installed, tmp_path: Path) -> None
     commands = [command for command in commands_of(notes) if "logs -f" not in command and "create job" not in command]
     assert len(commands) >= 6
     for command in commands:
-        shown, _, target = command.replace("exec -it", "exec -i").partition(" > ")
-        stdin = "SELECT count(*) FROM skuscribe.description;" if "psql" in shown else None
-        said = run(*shlex.split(shown), stdin=stdin)
+        program, _, target = command.replace("exec -it", "exec -i").partition(" > ")
+        stdin = "SELECT count(*) FROM skuscribe.description;" if "psql" in program else None
+        output = run(*shlex.split(program), stdin=stdin)
         if target:
-            assert "<html" in said[:2000].lower()
-        if "psql" in shown:
-            assert any(int(word) > 0 for word in said.split() if word.isdigit())
+            assert "<html" in output[:2000].lower()
+        if "psql" in program:
+            assert any(int(word) > 0 for word in output.split() if word.isdigit())
 
 
 def test_a_job_can_be_launched_by_hand(demo: Installed) -> None:
     demo.kubectl("create", "job", "--from=cronjob/demo-describe", "one-more")
     demo.kubectl("wait", "--for=condition=Complete", "job/one-more", "--timeout=5m")
-    assert any("already done" in line["event"] for line in demo.logs("describe"))
+    assert any("already done" in record["event"] for record in demo.logs("describe"))
 
 
-def test_an_upgrade_without_a_change_launches_and_touches_nothing(demo: Installed) -> None:
+def test_an_upgrade_without_a_change_launches_and_changes_nothing(demo: Installed) -> None:
     def state() -> dict[str, tuple[str, str]]:
-        found = json.loads(demo.kubectl("get", "jobs,pods,cronjobs,secrets,deployments", "-o", "json"))["items"]
+        items = json.loads(demo.kubectl("get", "jobs,pods,cronjobs,secrets,deployments", "-o", "json"))["items"]
         return {
             f"{item['kind']} {item['metadata']['name']}": (item["metadata"]["uid"], str(item["metadata"].get("generation")))
-            for item in found
+            for item in items
             if item.get("type") != "helm.sh/release.v1"
         }  # fmt: skip
 
@@ -156,24 +157,28 @@ def test_an_upgrade_without_a_change_launches_and_touches_nothing(demo: Installe
     assert state() == before
 
 
-def test_an_upgrade_launches_what_is_new_and_a_rollback_goes_back(demo: Installed) -> None:
-    before = {item["metadata"]["name"] for item in demo.objects("jobs") if "pipeline" not in item["metadata"]["name"]}
+def test_an_upgrade_launches_changed_steps_and_a_rollback_launches_nothing_new(demo: Installed) -> None:
+    def jobs_of_steps() -> set[str]:
+        names = {job["metadata"]["name"] for job in demo.objects("jobs")}
+        return {name for name in names if "pipeline" not in name}
+
+    before = jobs_of_steps()
     demo.upgrade("describe.settings.limit=5", "settings.batch=five")
     demo.wait_for_pipeline(5 * MINUTES)
-    after = {item["metadata"]["name"] for item in demo.objects("jobs") if "pipeline" not in item["metadata"]["name"]}
+    after = jobs_of_steps()
     assert {name.rsplit("-", 1)[0] for name in after - before} == {"demo-describe", "demo-report"}
     assert before <= after
     run("helm", "rollback", "demo", "-n", demo.namespace)
     demo.wait_for_pipeline(5 * MINUTES)
-    assert {item["metadata"]["name"] for item in demo.objects("jobs")} >= after
+    assert jobs_of_steps() == after
 
 
-def test_an_uninstall_leaves_nothing_behind(demo: Installed, newcomer: Newcomer) -> None:
-    newcomer.types(readme_commands()[-1])
+def test_an_uninstall_deletes_everything(demo: Installed, shell: Shell) -> None:
+    shell.run(readme_commands()[-1])
     kinds = "all,secrets,configmaps,serviceaccounts,roles,rolebindings,networkpolicies,persistentvolumeclaims,cronjobs"
 
-    def only_what_every_namespace_has() -> bool:
-        left = demo.kubectl("get", kinds, "-o", "name").split()
-        return sorted(left) == ["configmap/kube-root-ca.crt", "serviceaccount/default"]
+    def only_defaults_are_left() -> bool:
+        names = demo.kubectl("get", kinds, "-o", "name").split()
+        return sorted(names) == ["configmap/kube-root-ca.crt", "serviceaccount/default"]
 
-    demo.wait_until("nothing is left", only_what_every_namespace_has, 2 * MINUTES)
+    demo.wait_until(only_defaults_are_left, "only the default objects of a namespace are left", 5 * MINUTES)

@@ -1,7 +1,6 @@
-"""The pipeline on a real cluster with simulated pods: what it launches, what stops it, and what it may do."""
+"""The pipeline on a real cluster with simulated pods: what it launches, what stops it, and the permissions it needs."""
 
-import time
-from datetime import datetime
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,21 +12,20 @@ from jobs.pipeline.termination import StepFailed
 from jobs.process.errors import ConfigurationError
 
 from . import kube
-from .recorder import NEEDS, Recorder, revision, step_of
-from .releases import Part, cronjob, make_release
-from .running import facts, jobs_made, launched, start_pipeline
+from .recorder import NEEDS, Recorder, step_of, version_of
+from .releases import StepSpec, create_release, cronjob
+from .running import job_uids, launched, log_records, start_pipeline, wait_until_launched
+from .waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.usefixtures("simulated")
 
 
 def run_pipeline(cluster: Cluster, release: str = "demo", steps: str = "") -> None:
-    pipeline.run(
-        pipeline_settings.Settings(release=release, namespace=cluster.namespace, steps=steps, patience_seconds=60)
-    )
+    pipeline.run(pipeline_settings.Settings(release=release, namespace=cluster.namespace, steps=steps))
 
 
 def rules(job_verbs: list[str]) -> list[Json]:
-    """What the chart's Role allows, with these verbs on Jobs."""
+    """The rules of the chart's Role, with these verbs on Jobs."""
     return [
         {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get"]},
         {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": job_verbs},
@@ -35,120 +33,115 @@ def rules(job_verbs: list[str]) -> list[Json]:
     ]
 
 
-def test_a_second_pipeline_finds_all_of_it_done_and_a_changed_template_launches_its_step_alone(
-    cluster: Cluster,
-) -> None:
-    make_release(cluster, "demo", {})
+def test_a_second_pipeline_launches_nothing_until_a_template_changes(cluster: Cluster) -> None:
+    create_release(cluster, "demo", {})
     run_pipeline(cluster)
-    made = jobs_made(cluster)
-    assert len(made) == 8
+    first = job_uids(cluster)
+    assert len(first) == 8
     run_pipeline(cluster)
-    assert jobs_made(cluster) == made
-    changed = cronjob("demo", "train", Part(2))  # as `helm upgrade` with one more shard does
+    assert job_uids(cluster) == first
+    changed = cronjob("demo", "train", StepSpec(2))  # as `helm upgrade` with another shard does
     kube.batch().patch_namespaced_cron_job("demo-train", cluster.namespace, {"spec": changed["spec"]})
     run_pipeline(cluster)
-    new = set(jobs_made(cluster)) - set(made)
+    new = set(job_uids(cluster)) - set(first)
     assert [name.rsplit("-", 1)[0] for name in new] == ["demo-train"]
 
 
-def test_each_next_job_is_made_within_two_seconds_of_the_end_of_the_last(cluster: Cluster) -> None:
-    make_release(cluster, "demo", {})
-    run_pipeline(cluster)
-    jobs = {step_of(item): item for item in cluster.list(JOBS, "").items}
-    for step, job in jobs.items():
-        made = datetime.fromisoformat(job["metadata"]["creationTimestamp"])
-        ends = [datetime.fromisoformat(jobs[need]["status"]["completionTime"]) for need in NEEDS[step]]
-        assert (made - max(ends, default=made)).total_seconds() <= 2
+def test_each_job_is_created_after_the_jobs_that_it_needs_are_complete(cluster: Cluster) -> None:
+    create_release(cluster, "demo", {})
+    with Recorder(cluster.namespace) as recorder:
+        run_pipeline(cluster)
+    completed = recorder.completed("demo")
+    created = {step_of(job): version_of(job) for job in recorder.jobs_created("demo")}
+    assert set(created) == set(NEEDS)
+    for step, version in created.items():
+        assert all(completed[need] < version for need in NEEDS[step]), step
 
 
-def test_two_pipelines_at_once_make_each_job_once(cluster: Cluster, tmp_path: Path) -> None:
-    make_release(cluster, "demo", {"train": Part(3)})
-    both = [start_pipeline(cluster, "demo", tmp_path / name) for name in ("one", "other")]
-    assert [process.wait(120) for process in both] == [0, 0]
-    made = launched(tmp_path / "one") + launched(tmp_path / "other")
-    assert len(made) == len(set(made)) == 8
+def test_two_pipelines_at_the_same_time_create_each_job_once(cluster: Cluster, tmp_path: Path) -> None:
+    create_release(cluster, "demo", {"train": StepSpec(3)})
+    both = [start_pipeline(cluster, "demo", tmp_path / name) for name in ("first", "second")]
+    assert [process.wait(DEADLINE_SECONDS) for process in both] == [0, 0]
+    jobs = launched(tmp_path / "first") + launched(tmp_path / "second")
+    assert len(jobs) == len(set(jobs)) == 8
 
 
-def test_a_job_that_somebody_removes_ends_the_pipeline_and_is_not_started_behind_his_back(
+def test_the_deletion_of_a_running_job_ends_the_pipeline_which_does_not_launch_it_again(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    make_release(cluster, "demo", {"prepare": Part(pretend={"runs-for": "60s"})})
+    create_release(cluster, "demo", {"prepare": StepSpec(simulated={"runs-for": "10m"})})
     process = start_pipeline(cluster, "demo", tmp_path / "log")
-    name = first_job(cluster)
+    wait_until_launched(process, tmp_path / "log")
+    [name] = launched(tmp_path / "log")
     kube.batch().delete_namespaced_job(name, cluster.namespace, propagation_policy="Background")
-    assert process.wait(30) == 65
-    assert f"Job {name} was deleted before it was Complete" in facts(tmp_path / "log")[-1]["event"]
-    assert jobs_made(cluster) == {}
+    assert process.wait(DEADLINE_SECONDS) == 65
+    assert f"Job {name} was deleted before it was complete" in log_records(tmp_path / "log")[-1]["event"]
+    assert job_uids(cluster) == {}
 
 
-def first_job(cluster: Cluster) -> str:
-    """The name of the first Job, as soon as there is one."""
-    for _ in range(100):
-        if made := jobs_made(cluster):
-            return next(iter(made))
-        time.sleep(0.2)
-    raise TimeoutError("no Job after 20 s")
-
-
-def test_a_job_of_the_step_that_was_made_by_hand_is_waited_for(cluster: Cluster) -> None:
-    make_release(cluster, "demo", {"prepare": Part(pretend={"runs-for": "4s"})}, steps=("prepare",))
-    make_job_by_hand(cluster, "demo-prepare", "by-hand")
+def test_a_step_waits_for_a_job_of_the_same_step_that_was_created_by_hand(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_release(cluster, "demo", {}, steps=("prepare",))
+    create_job_by_hand(cluster, "demo-prepare", "by-hand", {"simulated/runs-for": "10s"})
     with Recorder(cluster.namespace) as recorder:
         run_pipeline(cluster, steps="prepare")
+    assert "blocked by another job of this step" in capsys.readouterr().err
     by_hand = [event["object"] for event in recorder.jobs if event["object"]["metadata"]["name"] == "by-hand"]
     ended = next(job for job in by_hand if job["status"].get("completionTime"))
-    (made,) = [job for job in recorder.jobs_added("demo") if job["metadata"]["name"] != "by-hand"]
-    assert revision(ended) < revision(made)
+    [created] = [job for job in recorder.jobs_created("demo") if job["metadata"]["name"] != "by-hand"]
+    assert version_of(ended) < version_of(created)
 
 
-def make_job_by_hand(cluster: Cluster, template: str, name: str) -> None:
-    """As `kubectl create job --from=cronjob/TEMPLATE NAME` does."""
-    found = cluster.read(CRONJOBS, template)
+def create_job_by_hand(cluster: Cluster, cronjob_name: str, name: str, annotations: Mapping[str, str]) -> None:
+    """Create a Job as `kubectl create job --from=cronjob/CRONJOB NAME` does, with these annotations on its pods."""
+    found = cluster.read(CRONJOBS, cronjob_name)
     assert found is not None
-    owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": template, "uid": found["metadata"]["uid"]}
-    content = found["spec"]["jobTemplate"]
+    owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": cronjob_name, "uid": found["metadata"]["uid"]}
+    template = found["spec"]["jobTemplate"]
     metadata = {
         "name": name,
-        "labels": content["metadata"]["labels"],
+        "labels": template["metadata"]["labels"],
         "ownerReferences": [{**owner, "controller": True}],
     }
-    cluster.create(JOBS, {"metadata": metadata, "spec": content["spec"]})
+    template["spec"]["template"]["metadata"]["annotations"] = dict(annotations)
+    cluster.create(JOBS, {"metadata": metadata, "spec": template["spec"]})
 
 
-def test_a_name_that_another_job_has_taken_is_told(cluster: Cluster) -> None:
-    make_release(cluster, "demo", {}, steps=("prepare",))
+def test_a_job_of_another_owner_with_the_needed_name_is_reported(cluster: Cluster) -> None:
+    create_release(cluster, "demo", {}, steps=("prepare",))
     run_pipeline(cluster, steps="prepare")
-    (name,) = jobs_made(cluster)
+    [name] = job_uids(cluster)
     kube.batch().delete_namespaced_job(name, cluster.namespace, propagation_policy="Background")
-    container = {"name": "other", "image": "other"}
-    pod = {"restartPolicy": "Never", "containers": [container]}
+    pod = {"restartPolicy": "Never", "containers": [{"name": "other", "image": "other"}]}
     cluster.create(JOBS, {"metadata": {"name": name}, "spec": {"suspend": True, "template": {"spec": pod}}})
-    with pytest.raises(ConfigurationError, match=rf"Job {name} .* was not made from CronJob demo-prepare: remove it"):
+    with pytest.raises(ConfigurationError, match=rf"Job {name} .* was not created from CronJob demo-prepare"):
         run_pipeline(cluster, steps="prepare")
 
 
-def test_a_step_without_a_template_is_a_wrong_setting_found_before_anything_starts(cluster: Cluster) -> None:
-    make_release(cluster, "demo", {}, steps=("prepare", "train"))
+def test_a_missing_template_is_reported_before_anything_is_launched(cluster: Cluster) -> None:
+    create_release(cluster, "demo", {}, steps=("prepare", "train"))
     with pytest.raises(ConfigurationError, match=r"there is no CronJob demo-fetch-model in namespace"):
         run_pipeline(cluster)
-    assert jobs_made(cluster) == {}
+    assert job_uids(cluster) == {}
 
 
-def test_a_role_that_lacks_a_verb_is_told_which(
+def test_a_verb_that_the_role_lacks_is_reported(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_release(cluster, "demo", {})
+    create_release(cluster, "demo", {})
     limited = kube.service_account(cluster.namespace, "pipeline", rules(["get", "list", "watch"]), tmp_path)
     monkeypatch.setenv("KUBECONFIG", str(limited))
     with pytest.raises(ConfigurationError, match=r"needs the verb 'create' on jobs\.batch"):
         run_pipeline(cluster)
 
 
-def test_the_role_of_the_chart_is_enough_to_the_last_words(
+def test_the_role_of_the_chart_suffices_to_read_a_termination_message(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_release(cluster, "demo", {"train": Part(2, pretend={"exit-code": "65", "last-words": "said at the end"})})
+    failing = StepSpec(2, simulated={"exit-code": "65", "termination-message": "row 17 is bad"})
+    create_release(cluster, "demo", {"train": failing})
     limited = kube.service_account(cluster.namespace, "pipeline", rules(["get", "list", "watch", "create"]), tmp_path)
     monkeypatch.setenv("KUBECONFIG", str(limited))
-    with pytest.raises(StepFailed, match="said at the end"):
+    with pytest.raises(StepFailed, match="row 17 is bad"):
         run_pipeline(cluster)
