@@ -23,8 +23,8 @@ class Settings(StoreSettings):
     catalogue: Name = Field("main", description="Name of the catalogue.")
     profile: Literal["catalogue", "reference"] = Field(
         "catalogue",
-        description="Characters that cleaning keeps: `reference` keeps letters, digits and . , ! ?; `catalogue` also keeps "
-        "signs that are part of a fact, as in 10-inch or 50%.",
+        description="Characters that cleaning keeps: `reference` keeps letters, digits and `. , ! ?`; `catalogue` also "
+        "keeps signs that are part of a fact, as in 10-inch or 50%.",
     )
     min_content_characters: int = Field(
         10, ge=1, description="Reject rows with a shorter content.", json_schema_extra=unit("characters")
