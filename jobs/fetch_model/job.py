@@ -19,6 +19,7 @@ from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.storage import artifact, catalogue, layout
 from jobs.storage.store import Store, StoredObject, file_sha256
 from jobs.t5 import models, tiny
+from jobs.t5.files import TOKENIZER_FILE, check_files, copy_tokenizer
 
 WANTED = ("*.json", "*.safetensors")
 TOKENIZER_TEXTS = 40_000  # enough for a few thousand pieces, and a second's work
@@ -67,7 +68,7 @@ def _inputs(settings: Settings, store: Store, work: Path) -> dict[str, str]:
     if not settings.tokenizer:
         return {"catalogue": catalogue.require(store, settings.catalogue).digest}
     _gather_tokenizer(settings.tokenizer, work / "tokenizer")
-    data = (work / "tokenizer" / models.TOKENIZER_FILES[0]).read_bytes()
+    data = (work / "tokenizer" / TOKENIZER_FILE).read_bytes()
     return {"tokenizer": hashlib.sha256(data).hexdigest()}
 
 
@@ -94,7 +95,7 @@ def _files_in(source: Path) -> list[Path]:
     """A model's files in a folder. Errors: 78 where there is no such folder, 65 where it holds no T5."""
     if not source.is_dir():
         raise ConfigurationError(f"--source: there is no folder {source}: correct it, or name a model of the hub")
-    models.check_files(source)
+    check_files(source)
     return sorted(path for pattern in WANTED for path in source.glob(pattern))
 
 
@@ -162,12 +163,12 @@ def _gather_tokenizer(source: str, folder: Path) -> None:
     if source.startswith("s3://"):
         _from_s3(source, folder, ("*.json",))
     elif Path(source).expanduser().is_dir():
-        models.copy_tokenizer(Path(source).expanduser(), folder)
+        copy_tokenizer(Path(source).expanduser(), folder)
     else:
         raise ConfigurationError(f"--tokenizer: there is no folder {source}: correct it, or leave it out")
-    if not (folder / models.TOKENIZER_FILES[0]).is_file():
+    if not (folder / TOKENIZER_FILE).is_file():
         raise InputError(
-            f"{source} has no {models.TOKENIZER_FILES[0]}: save its tokenizer as a fast one, then try again"
+            f"{source} has no {TOKENIZER_FILE}: save its tokenizer as a fast one, then try again"
         )
 
 

@@ -1,87 +1,122 @@
-"""The loss of a T5 for less work: logits of real target tokens alone, a chunk at a time, each used while it is in the cache.
+"""The cross entropy of a T5, from the logits of real target tokens only, one chunk at a time.
 
-A vocabulary of 32,128 makes the logits the largest tensor by far. Plain training writes them, their log-softmax and its
-gradient to memory, for padding too. Here the gradient of the loss is formed chunk by chunk in the forward pass, and no more
-than one chunk of logits ever exists.
+With a vocabulary of 32,128 the logits are by far the largest tensor. A plain forward and backward pass writes the logits,
+their log-softmax and its gradient to memory, also for padding. Here only one chunk of logits exists at a time.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-from jobs.t5 import models
-from jobs.train.batches import IGNORED
+import torch
+from transformers import T5ForConditionalGeneration
 
-if TYPE_CHECKING:
-    import torch
-    from transformers import T5ForConditionalGeneration
+from jobs.t5.models import has_own_head
 
-CHUNK_LOGITS = {"cpu": 2**21, "cuda": 2**27}  # numbers, of 4 bytes: what a CPU's cache holds, and what fills a GPU
+IGNORED = -100
+"""The label of padding: it has no part in the loss."""
+
+CHUNK_LOGITS = {"cpu": 2**21, "cuda": 2**27}
+"""Logits (4 bytes each) per chunk of `summed_loss`: what fits into the cache of a CPU, and what keeps a GPU busy."""
+
+ROW_LOSSES_CHUNK_LOGITS = 2**24
 
 
-def summed_loss(model: "T5ForConditionalGeneration", inputs: "dict[str, torch.Tensor]") -> "torch.Tensor":
-    """Cross entropy summed over the target tokens, in nats; a scalar. `inputs`: as `batches.collate()` makes them.
+def summed_loss(model: T5ForConditionalGeneration, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Return the cross entropy summed over all target tokens, in nats; a scalar with gradients.
 
-    It equals, up to rounding, the loss that the model itself returns times the number of target tokens. Under autocast the
-    matrix products are of its type; the softmax and the sums are float32.
+    `inputs`: `input_ids`, `attention_mask` and `labels`, each of shape (rows, tokens). Up to rounding, it is the loss that the
+    model returns times the number of target tokens. Autocast applies to the matrix products; the softmax and the sums are
+    float32.
     """
     labels = inputs["labels"]
-    real = labels.ne(IGNORED)
-    encoded = model.encoder(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).last_hidden_state
+    states = _target_states(model, inputs)
+    weight = model.lm_head.weight
+    device = states.device.type
+    product_type = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
+    chunk_rows = max(1, CHUNK_LOGITS[device] // weight.shape[0])
+    with torch.autocast(device, enabled=False):
+        loss: torch.Tensor = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
+            states, weight, labels[labels.ne(IGNORED)], chunk_rows, product_type
+        )
+    return loss
+
+
+def row_losses(model: T5ForConditionalGeneration, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Return the mean cross entropy of each row's target tokens, in nats per token; shape (rows,), no gradients.
+
+    `inputs`: as for `summed_loss`.
+    """
+    with torch.no_grad():
+        labels = inputs["labels"]
+        states, real = _target_states(model, inputs), labels.ne(IGNORED)
+        targets, rows = labels[real], real.nonzero()[:, 0]
+        total = torch.zeros(len(labels), device=labels.device)
+        chunk_rows = max(1, ROW_LOSSES_CHUNK_LOGITS // model.lm_head.weight.shape[0])
+        for first in range(0, len(states), chunk_rows):
+            chunk = slice(first, first + chunk_rows)
+            logits = model.lm_head(states[chunk]).float()
+            losses = torch.nn.functional.cross_entropy(logits, targets[chunk], reduction="none")
+            total.index_add_(0, rows[chunk], losses)
+        return total / real.sum(dim=1)
+
+
+def _target_states(model: T5ForConditionalGeneration, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Return the input of the output head at each real target token, shape (target tokens, width)."""
+    labels, mask = inputs["labels"], inputs["attention_mask"]
+    encoded = model.encoder(input_ids=inputs["input_ids"], attention_mask=mask).last_hidden_state
     decoded = model.decoder(
         input_ids=model.prepare_decoder_input_ids_from_labels(labels),
         encoder_hidden_states=encoded,
-        encoder_attention_mask=inputs["attention_mask"],
+        encoder_attention_mask=mask,
         use_cache=False,
     ).last_hidden_state
-    hidden = decoded[real]
-    if not models.has_own_head(model.config):
-        hidden = hidden * model.model_dim**-0.5
-    return _cross_entropy(hidden, model.lm_head.weight, labels[real])
+    states: torch.Tensor = decoded[labels.ne(IGNORED)]
+    return states if has_own_head(model.config) else states * model.model_dim**-0.5
 
 
-def _cross_entropy(hidden: "torch.Tensor", weight: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
-    """Summed cross entropy of `hidden @ weight.T`. Shapes: (tokens, width), (vocabulary, width), (tokens,)."""
-    import torch
+class _ChunkedCrossEntropy(torch.autograd.Function):
+    """The summed cross entropy of `states @ weight.T`, whose gradient is computed in the forward pass.
 
-    rows = max(1, CHUNK_LOGITS[hidden.device.type] // weight.shape[0])
-    products = (
-        torch.get_autocast_dtype(hidden.device.type) if torch.is_autocast_enabled(hidden.device.type) else hidden.dtype
-    )
+    d loss / d logits = softmax - one hot, computed for each chunk while its logits are in the cache.
+    """
 
-    class Chunked(torch.autograd.Function):
-        """d loss / d logits = softmax - one hot, of each chunk as soon as it is there."""
+    @staticmethod
+    def forward(
+        context: Any,
+        states: torch.Tensor,
+        weight: torch.Tensor,
+        targets: torch.Tensor,
+        chunk_rows: int,
+        product_type: torch.dtype,
+    ) -> torch.Tensor:
+        """Return the loss. Shapes: `states` (tokens, width), `weight` (vocabulary, width), `targets` (tokens,)."""
+        needs_gradients = any(context.needs_input_grad)
+        states_gradient = torch.empty_like(states) if needs_gradients else None
+        weight_gradient = torch.zeros_like(weight) if needs_gradients else None
+        cast_states, cast_weight = states.to(product_type), weight.to(product_type)
+        total = torch.zeros((), dtype=torch.float32, device=states.device)
+        for first in range(0, len(states), chunk_rows):
+            chunk = slice(first, first + chunk_rows)
+            logits = (cast_states[chunk] @ cast_weight.T).float()
+            target = targets[chunk].unsqueeze(1)
+            log_sum = logits.logsumexp(dim=1, keepdim=True)
+            total += (log_sum - logits.gather(1, target)).sum()
+            if states_gradient is None or weight_gradient is None:
+                continue
+            gradient = logits.sub_(log_sum).exp_()
+            gradient.scatter_(1, target, gradient.gather(1, target) - 1)
+            gradient = gradient.to(product_type)
+            states_gradient[chunk] = gradient @ cast_weight
+            if product_type == weight.dtype:
+                weight_gradient.addmm_(gradient.T, cast_states[chunk])
+            else:
+                weight_gradient += gradient.T @ cast_states[chunk]
+        if states_gradient is not None and weight_gradient is not None:
+            context.save_for_backward(states_gradient, weight_gradient)
+        return total
 
-        @staticmethod
-        def forward(context: Any, hidden: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-            needed = any(context.needs_input_grad)
-            of_hidden = torch.empty_like(hidden) if needed else None
-            of_weight = torch.zeros_like(weight) if needed else None
-            states, table = hidden.to(products), weight.to(products)
-            total = torch.zeros((), dtype=torch.float32, device=hidden.device)
-            for first in range(0, len(states), rows):
-                part = slice(first, first + rows)
-                logits = (states[part] @ table.T).float()
-                wanted = labels[part].unsqueeze(1)
-                ceiling = logits.logsumexp(dim=1, keepdim=True)
-                total += (ceiling - logits.gather(1, wanted)).sum()
-                if of_hidden is None or of_weight is None:
-                    continue
-                gradient = logits.sub_(ceiling).exp_()
-                gradient.scatter_(1, wanted, gradient.gather(1, wanted) - 1)
-                gradient = gradient.to(products)
-                of_hidden[part] = gradient @ table
-                if products == weight.dtype:
-                    of_weight.addmm_(gradient.T, states[part])
-                else:
-                    of_weight += gradient.T @ states[part]
-            if of_hidden is not None and of_weight is not None:
-                context.save_for_backward(of_hidden, of_weight)
-            return total
-
-        @staticmethod
-        def backward(context: Any, *outer: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            of_hidden, of_weight = context.saved_tensors
-            return of_hidden * outer[0].to(of_hidden.dtype), of_weight * outer[0]
-
-    with torch.autocast(hidden.device.type, enabled=False):
-        loss: torch.Tensor = Chunked.apply(hidden, weight)  # type: ignore[no-untyped-call]
-    return loss
+    @staticmethod
+    def backward(context: Any, *outer: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """Return the gradients of `states` and `weight`; the other inputs have none."""
+        states_gradient, weight_gradient = context.saved_tensors
+        return states_gradient * outer[0].to(states_gradient.dtype), weight_gradient * outer[0], None, None, None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jobs.process.errors import ConfigurationError
+from jobs.t5.loss import IGNORED
 from jobs.train.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerFast
 
-IGNORED = -100  # a label that the loss passes over
+
 Rows: TypeAlias = "npt.NDArray[np.int64]"
 
 

@@ -17,6 +17,7 @@ from jobs.process import log
 from jobs.process.errors import InputError
 from jobs.process.lifecycle import Stop
 from jobs.t5 import loss as lean_loss
+from jobs.t5.loss import IGNORED
 from jobs.train import batches
 from jobs.train import checkpoint as training_state
 from jobs.train.batches import Lengths, Plan
@@ -230,7 +231,7 @@ def _run_trainer(
                 with self.accelerator.autocast():
                     nats: torch.Tensor = lean_loss.summed_loss(full_model, inputs)
             else:
-                nats = model(**inputs).loss * inputs["labels"].ne(batches.IGNORED).sum()
+                nats = model(**inputs).loss * inputs["labels"].ne(IGNORED).sum()
             driver.add_loss(nats.detach())
             return torch.div(nats, num_items_in_batch)
 

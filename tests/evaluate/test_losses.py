@@ -1,4 +1,4 @@
-"""The loss of each text is the one that transformers gives it alone."""
+"""The loss of each text equals the loss that transformers computes for that text by itself."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import torch
 
 from jobs.evaluate import losses
 from jobs.storage.catalogue import TRAIN
-from jobs.t5 import models, tiny
+from jobs.t5 import loss, models, tiny
 from jobs.t5.prompt import prompt
 from tests.factories import product
 
@@ -22,30 +22,30 @@ def model_and_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, 
     return models.load(folder / "t5"), models.load_tokenizer(folder / "t5")
 
 
-def test_each_loss_is_that_of_the_row_alone(
+def test_each_loss_equals_the_loss_of_transformers_on_that_row(
     model_and_tokenizer: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, tokenizer = model_and_tokenizer
-    monkeypatch.setattr(losses, "_LOGITS", 1000)  # several chunks a batch
+    monkeypatch.setattr(loss, "ROW_LOSSES_CHUNK_LOGITS", 1000)  # several chunks per batch
     monkeypatch.setitem(losses.BATCH_TOKENS, "cpu", 300)  # several batches
     products = [product(number, TRAIN) for number in range(12)]
     prompts, references = [prompt(item.title) for item in products], [item.content for item in products]
     found = losses.losses(model, tokenizer, prompts, references, 64, 512)
-    for text, reference, loss in zip(prompts, references, found, strict=True):
+    for text, reference, found_loss in zip(prompts, references, found, strict=True):
         with torch.no_grad():
             labels = tokenizer(reference, return_tensors="pt").input_ids
             expected = model(**tokenizer(text, return_tensors="pt"), labels=labels).loss.item()
-        assert loss == pytest.approx(expected, abs=1e-4)
+        assert found_loss == pytest.approx(expected, abs=1e-4)
 
 
-def test_equal_pairs_have_equal_losses_and_nothing_has_none(model_and_tokenizer: tuple[Any, Any]) -> None:
+def test_equal_pairs_have_equal_losses(model_and_tokenizer: tuple[Any, Any]) -> None:
     model, tokenizer = model_and_tokenizer
     first, second, third = losses.losses(model, tokenizer, ["a", "b", "a"], ["lamp", "lamp", "lamp"], 64, 64)
     assert first == third != second
     assert losses.losses(model, tokenizer, [], [], 64, 64) == []
 
 
-def test_long_texts_are_cut(model_and_tokenizer: tuple[Any, Any]) -> None:
+def test_texts_are_truncated_to_the_maximum_lengths(model_and_tokenizer: tuple[Any, Any]) -> None:
     model, tokenizer = model_and_tokenizer
     [long] = losses.losses(model, tokenizer, ["a lamp " * 400], ["a red lamp " * 400], 16, 16)
     [short] = losses.losses(model, tokenizer, ["a lamp " * 300], ["a red lamp " * 300], 16, 16)

@@ -13,7 +13,7 @@ from jobs.fetch_model import settings as fetch_model_settings
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.storage import runs
 from jobs.storage.store import Store
-from jobs.t5 import models
+from jobs.t5 import files, models
 from tests.factories import write_catalogue
 
 
@@ -115,7 +115,7 @@ def test_the_tiny_model_loads_in_plain_transformers_and_says_what_it_is(store: S
 
 
 def test_a_given_tokenizer_from_a_folder_or_s3_becomes_the_models(store: Store, tiny_folder: Path) -> None:
-    for name in models.TOKENIZER_FILES[:2]:
+    for name in files.TOKENIZER_FILES[:2]:
         store.upload(f"raw/tokenizer/{name}", tiny_folder / name)
     fetch(store, source="tiny", model="from-folder", tokenizer=str(tiny_folder), tiny_width=32, tiny_layers=1)
     fetch(store, source="tiny", model="from-s3", tokenizer=f"{store.url}/raw/tokenizer", tiny_width=32, tiny_layers=1)
@@ -140,7 +140,7 @@ def test_a_model_from_a_folder_or_s3_is_stored_as_it_is_without_what_is_pickled(
 def test_weights_in_several_files_are_taken_whole(store: Store, tiny_folder: Path, tmp_path: Path) -> None:
     model = models.load(tiny_folder)
     model.save_pretrained(tmp_path / "parts", max_shard_size="50KB")
-    models.copy_tokenizer(tiny_folder, tmp_path / "parts")
+    files.copy_tokenizer(tiny_folder, tmp_path / "parts")
     fetch(store, source=str(tmp_path / "parts"), model="parts")
     stored = runs.base_model(store, "parts")
     assert len([name for name in stored.names("model") if name.endswith(".safetensors")]) > 1

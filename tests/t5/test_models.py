@@ -16,7 +16,7 @@ FLAN_T5_BASE: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def intact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny T5."""
     folder = tmp_path_factory.mktemp("tiny")
     texts = [
@@ -28,9 +28,9 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(sound: Path, tmp_path: Path) -> Path:
-    """A copy of it to spoil."""
-    return shutil.copytree(sound, tmp_path / "model")
+def folder(intact: Path, tmp_path: Path) -> Path:
+    """A copy that a test may damage."""
+    return shutil.copytree(intact, tmp_path / "model")
 
 
 def change_weights(folder: Path, **changes: Any) -> None:
@@ -41,7 +41,7 @@ def change_weights(folder: Path, **changes: Any) -> None:
     save_file({name: value for name, value in weights.items() if value is not None}, path, {"format": "pt"})
 
 
-def test_a_sound_model_keeps_its_own_head_through_load_and_save(folder: Path, tmp_path: Path) -> None:
+def test_a_loaded_and_saved_model_keeps_its_own_head(folder: Path, tmp_path: Path) -> None:
     import torch
 
     model = models.load(folder)
@@ -54,7 +54,7 @@ def test_a_sound_model_keeps_its_own_head_through_load_and_save(folder: Path, tm
     assert models.load_tokenizer(tmp_path / "again")("red lamp").input_ids[-1] == 1
 
 
-def test_flan_t5_base_has_as_many_parameters_as_its_makers_say() -> None:
+def test_flan_t5_base_has_the_published_number_of_parameters() -> None:
     import torch
     from transformers import T5Config, T5ForConditionalGeneration
 
@@ -62,11 +62,11 @@ def test_flan_t5_base_has_as_many_parameters_as_its_makers_say() -> None:
     assert models.expected_parameters(config) == 247_577_856
     with torch.device("meta"):
         model = T5ForConditionalGeneration(config)
-    tied_here_by_transformers = config.vocab_size * config.d_model
-    assert models.count_parameters(model) == 247_577_856 - tied_here_by_transformers
+    tied_by_transformers = config.vocab_size * config.d_model
+    assert models.count_parameters(model) == 247_577_856 - tied_by_transformers
 
 
-def test_a_model_with_a_shared_head_is_told_from_one_with_its_own() -> None:
+def test_the_configuration_tells_whether_a_model_has_its_own_head() -> None:
     from transformers import T5Config
 
     assert models.has_own_head(T5Config(tie_word_embeddings=False))  # type: ignore[call-arg]
@@ -75,13 +75,13 @@ def test_a_model_with_a_shared_head_is_told_from_one_with_its_own() -> None:
     assert models.expected_parameters(own) - models.expected_parameters(shared) == 32128 * 768
 
 
-def test_a_head_that_was_lost_is_noticed(folder: Path) -> None:
+def test_a_lost_head_is_an_input_error(folder: Path) -> None:
     change_weights(folder, lm_head__weight=None)
     with pytest.raises(InputError, match=r"output head is shared, expected its own|lm_head"):
         models.load(folder)
 
 
-def test_weights_that_are_missing_or_no_numbers_are_refused_by_name(folder: Path) -> None:
+def test_the_error_names_a_weight_that_is_missing_or_not_finite(folder: Path) -> None:
     import torch
 
     name = "decoder__final_layer_norm__weight"
@@ -93,20 +93,20 @@ def test_weights_that_are_missing_or_no_numbers_are_refused_by_name(folder: Path
         models.load(folder)
 
 
-def test_truncated_weights_are_a_bad_input(folder: Path) -> None:
+def test_truncated_weights_are_an_input_error(folder: Path) -> None:
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(InputError, match="does not load"):
         models.load(folder)
 
 
-def test_a_folder_without_a_configuration_is_a_bad_input(folder: Path) -> None:
+def test_a_folder_without_a_configuration_is_an_input_error(folder: Path) -> None:
     (folder / "config.json").unlink()
     with pytest.raises(InputError, match=r"no readable config\.json"):
         models.load(folder)
 
 
-def test_a_model_of_another_kind_is_a_bad_input(folder: Path) -> None:
+def test_a_model_of_another_type_is_an_input_error(folder: Path) -> None:
     (folder / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(InputError, match="type 'bert', expected 't5'"):
         models.load(folder)
@@ -114,11 +114,11 @@ def test_a_model_of_another_kind_is_a_bad_input(folder: Path) -> None:
 
 def test_pickled_weights_are_refused(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(InputError, match=r"only pytorch_model\.bin, which may run code"):
+    with pytest.raises(InputError, match=r"only pytorch_model\.bin, which can run code"):
         models.load(folder)
 
 
-def test_a_tokenizer_that_is_missing_or_broken_is_a_bad_input(folder: Path) -> None:
+def test_a_missing_or_damaged_tokenizer_is_an_input_error(folder: Path) -> None:
     (folder / "tokenizer.json").write_text("{")
     with pytest.raises(InputError, match="does not load"):
         models.load_tokenizer(folder)
