@@ -1,1 +1,1 @@
-"""The job `describe`: titles to checked descriptions."""
+"""The job `describe`: a checked description for each title."""

@@ -1,156 +1,150 @@
-"""Titles to checked descriptions: prompts, answers, scores, and a second, stricter try for what fails."""
+"""A model that describes titles: generation, checks, and a second attempt if a check fails. Importing this module loads torch."""
 
-import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jobs.describe.exports import Description
 from jobs.process import log
-from jobs.quality import checks as scoring
+from jobs.quality import checks
 from jobs.quality.checks import Scores
-from jobs.retrieval.neighbourhood import Neighbourhood, prompt_with
-from jobs.retrieval.neighbours import Neighbour
+from jobs.retrieval.neighbours import Neighbour, prompt_texts
 from jobs.storage import layout
 from jobs.storage.artifact import Artifact
 from jobs.storage.catalogue import Title
-from jobs.t5 import generation
+from jobs.t5 import generation, models
 from jobs.t5.generation import Answer, Device, Writer
 from jobs.t5.prompt import prompt
 from jobs.t5.settings import Decoding
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """A generated text with its scores. `retries` counts the attempts of its title after the first."""
+
+    answer: Answer
+    scores: Scores
+    retries: int = 0
+
+
+def load_describer(
+    model: Artifact, device: Device, decoding: Decoding, prompt_max_tokens: int, work: Path
+) -> "Describer":
+    """Return a describer with the model of a trained shard, converted for the device."""
+    folder = model.fetch_all(work, layout.MODEL_PREFIX)
+    tokenizer = models.load_tokenizer(folder)
+    generation.convert(models.load(folder), tokenizer, work / "converted", device.precision)
+    writer = Writer(work / "converted", tokenizer, device)
+    log.info("model loaded", model=model.path, device=device.name, precision=device.precision)
+    return Describer(writer, model.digest, decoding, prompt_max_tokens)
+
+
 class Describer:
-    """A model, converted and ready to write, and the neighbourhood that it is shown; None shows it nothing."""
+    """Describes titles with one model. `decoding` is that of the first attempt; the second one is stricter."""
 
-    def __init__(
-        self,
-        model: Artifact,
-        neighbourhood: Neighbourhood | None,
-        device: Device,
-        decoding: Decoding,
-        max_prompt_tokens: int,
-        work: Path,
-    ) -> None:
-        from jobs.t5 import models
-
-        self._neighbourhood, self._decoding, self._max_prompt_tokens = neighbourhood, decoding, max_prompt_tokens
-        self._model_digest = model.digest
-        folder = model.fetch_all(work, layout.MODEL_PREFIX)
-        tokenizer = models.load_tokenizer(folder)
-        generation.convert(models.load(folder), tokenizer, work / "converted", device.precision)
-        self._writer = Writer(work / "converted", tokenizer, device)
-        log.info("model ready", model=model.path, device=device.name, precision=device.precision)
-
-    def neighbours(self, titles: Sequence[Title]) -> list[list[Neighbour]]:
-        """The neighbours of each title, nearest first."""
-        return self._neighbourhood.of(titles) if self._neighbourhood else [[] for _ in titles]
+    def __init__(self, writer: Writer, model_digest: str, decoding: Decoding, prompt_max_tokens: int) -> None:
+        self._writer, self._model_digest = writer, model_digest
+        self._decoding, self._prompt_max_tokens = decoding, prompt_max_tokens
 
     def describe(
         self,
         titles: Sequence[Title],
+        neighbours: Sequence[Sequence[Neighbour]],
         on_answers: Callable[[int], None] = lambda _count: None,
-        neighbours: Sequence[Sequence[Neighbour]] | None = None,
     ) -> list[Description]:
-        """A description of each title, in their order; `neighbours` where they are known already.
+        """Return a description of each title, in order.
 
-        A title that has an error, or is too long for the prompt, becomes a row with its error. `on_answers` counts titles.
+        `neighbours`: the retrieved neighbours in the prompt of each title, nearest first. A title that has an error, or that
+        exceeds the maximum prompt length, becomes a row with its error. `on_answers` receives the number of titles done.
         """
-        near = self.neighbours(titles) if neighbours is None else neighbours
         errors = self._errors(titles)
-        asked = [row for row, error in enumerate(errors) if error is None]
-        on_answers(len(titles) - len(asked))
-        written = self._write([titles[row] for row in asked], [near[row] for row in asked], on_answers)
-        rows = [_failed(title, self._model_digest, error or "") for title, error in zip(titles, errors, strict=True)]
-        for row, found in zip(asked, written, strict=True):
-            rows[row] = found
-        return rows
-
-    def _write(
-        self, titles: Sequence[Title], near: Sequence[Sequence[Neighbour]], on_answers: Callable[[int], None]
-    ) -> list[Description]:
-        """What is written of each; what fails a check is written again more strictly, and the better of the two stays.
-
-        What contradicts its title is written without sight of the neighbours then, for they may have led it astray.
-        """
-        prompts = [prompt_with(title.title, found) for title, found in zip(titles, near, strict=True)]
-        sources = self._writer.encode(prompts, self._max_prompt_tokens)
-        tries = [
-            _Try(answer, scoring.score(answer.text, title.title, found, answer.ended))
-            for answer, title, found in zip(
-                self._writer.write(sources, self._decoding, on_answers), titles, near, strict=True
-            )
+        valid = [row for row, error in enumerate(errors) if error is None]
+        on_answers(len(titles) - len(valid))
+        attempts = self._attempts([titles[row] for row in valid], [neighbours[row] for row in valid], on_answers)
+        by_row = dict(zip(valid, attempts, strict=True))
+        return [
+            self._description(title, neighbours[row], by_row[row])
+            if error is None
+            else _failed(title, self._model_digest, error)
+            for row, (title, error) in enumerate(zip(titles, errors, strict=True))
         ]
-        again = [row for row, item in enumerate(tries) if item.scores.flags]
-        asked = [
-            prompt(titles[row].title) if scoring.CONTRADICTS in tries[row].scores.flags else prompts[row]
-            for row in again
-        ]
-        answers = self._writer.write(self._writer.encode(asked, self._max_prompt_tokens), self._decoding.stricter())
-        for row, answer in zip(again, answers, strict=True):
-            scores = scoring.score(answer.text, titles[row].title, near[row], answer.ended)
-            stricter = _Try(answer, scores, retries=1)
-            tries[row] = min(stricter, replace(tries[row], retries=1), key=lambda item: len(item.scores.flags))
-        return [self._description(*row) for row in zip(titles, near, tries, strict=True)]
 
     def _errors(self, titles: Sequence[Title]) -> list[str | None]:
-        """Why each title cannot be described; a title must stand in its prompt whole."""
-        limit = self._max_prompt_tokens
+        """Return why each title cannot be described, or None. The whole title must fit in its prompt."""
+        limit = self._prompt_max_tokens
         sources = self._writer.encode([prompt(title.title) for title in titles], limit + 1)
+        # The exports have this text: a change changes the digest of every batch with such a row.
         too_long = f"the title and its question are longer than {limit} tokens (--prompt-max-tokens)"
         return [
             title.error or (too_long if len(source) > limit else None)
             for title, source in zip(titles, sources, strict=True)
         ]
 
-    def _description(self, title: Title, near: Sequence[Neighbour], found: "_Try") -> Description:
+    def _attempts(
+        self, titles: Sequence[Title], neighbours: Sequence[Sequence[Neighbour]], on_answers: Callable[[int], None]
+    ) -> list[Attempt]:
+        """Return the attempt with fewer flags for each title. Titles without a flag at the first attempt have only one.
+
+        The prompt of the second attempt omits the neighbours if the first text contradicted its title, because they may be
+        the cause.
+        """
+        prompts = [prompt(title.title, prompt_texts(near)) for title, near in zip(titles, neighbours, strict=True)]
+        answers = self._write(prompts, self._decoding, on_answers)
+        attempts = [
+            Attempt(answer, checks.score(answer.text, title.title, near, answer.ended))
+            for answer, title, near in zip(answers, titles, neighbours, strict=True)
+        ]
+        flagged = [row for row, attempt in enumerate(attempts) if attempt.scores.flags]
+        retry_prompts = [
+            prompt(titles[row].title) if checks.CONTRADICTS in attempts[row].scores.flags else prompts[row]
+            for row in flagged
+        ]
+        for row, answer in zip(flagged, self._write(retry_prompts, self._decoding.stricter()), strict=True):
+            scores = checks.score(answer.text, titles[row].title, neighbours[row], answer.ended)
+            both = (Attempt(answer, scores, retries=1), replace(attempts[row], retries=1))
+            attempts[row] = min(both, key=lambda attempt: len(attempt.scores.flags))
+        return attempts
+
+    def _write(
+        self, prompts: Sequence[str], decoding: Decoding, on_answers: Callable[[int], None] = lambda _count: None
+    ) -> list[Answer]:
+        return self._writer.write(self._writer.encode(prompts, self._prompt_max_tokens), decoding, on_answers)
+
+    def _description(self, title: Title, neighbours: Sequence[Neighbour], attempt: Attempt) -> Description:
         return Description(
             uid=title.uid,
             title=title.title,
-            description=found.answer.text,
-            flags=found.scores.flags,
-            published=not found.scores.flags,
-            neighbours=tuple(item.uid for item in near),
-            neighbour_similarities=tuple(round(item.similarity, 6) for item in near),
-            repetition=found.scores.repetition,
-            grounding=found.scores.grounding,
-            copying=found.scores.copying,
-            length_words=found.scores.length_words,
-            ended=found.answer.ended,
+            description=attempt.answer.text,
+            flags=attempt.scores.flags,
+            published=not attempt.scores.flags,
+            neighbours=tuple(neighbour.uid for neighbour in neighbours),
+            neighbour_similarities=tuple(round(neighbour.similarity, 6) for neighbour in neighbours),
+            repetition=attempt.scores.repetition,
+            grounding=attempt.scores.grounding,
+            copying=attempt.scores.copying,
+            length_words=attempt.scores.length_words,
+            ended=attempt.answer.ended,
             model_digest=self._model_digest,
-            retries=found.retries,
+            retries=attempt.retries,
             error=None,
         )
 
 
-@dataclass(frozen=True)
-class _Try:
-    answer: Answer
-    scores: Scores
-    retries: int = 0
-
-
-def shown(found: Description, near: Sequence[Neighbour], model_name: str) -> str:
-    """A description as a person reads it: the text, its checks, the neighbours that the model saw."""
-    lines = [found.title, ""]
-    lines += textwrap.wrap(found.description or "(no text)", 100, initial_indent="  ", subsequent_indent="  ")
-    if found.error:
-        return "\n".join([found.title, "", f"  error: {found.error}"])
-    verdict = "published" if found.published else "held back: " + ", ".join(found.flags)
-    figures = f"repetition {found.repetition:.2f}  grounding {found.grounding:.2f}  copying {found.copying:.2f}"
-    lines += [
-        "",
-        f"  {verdict}",
-        f"  {figures}  words {found.length_words}  retries {found.retries}  model {model_name}",
-    ]
-    if near:
-        lines += ["", "  neighbours"]
-        lines += [f"    {item.similarity:.3f}  {item.uid}  {textwrap.shorten(item.title, 80)}" for item in near]
-    return "\n".join(lines)
-
-
 def _failed(title: Title, model_digest: str, error: str) -> Description:
-    """The row of a title for which nothing could be written."""
     return Description(
-        title.uid, title.title, "", (), False, (), (), None, None, None, None, None, model_digest, 0, error
+        uid=title.uid,
+        title=title.title,
+        description="",
+        flags=(),
+        published=False,
+        neighbours=(),
+        neighbour_similarities=(),
+        repetition=None,
+        grounding=None,
+        copying=None,
+        length_words=None,
+        ended=None,
+        model_digest=model_digest,
+        retries=0,
+        error=error,
     )

@@ -1,31 +1,34 @@
-"""Descriptions as files: one Arrow schema, written as JSON Lines (gzip), CSV and Parquet, byte for byte the same each time.
+"""The export files of a part: JSON Lines (gzipped), CSV and Parquet with the same rows. The same rows give the same bytes.
 
-JSON Lines and Parquet hold the text exactly. In the CSV a text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return
-gets a `'` in front, or a spreadsheet would run it as a formula; lists are joined with `; `, quoting is that of RFC 4180.
+JSON Lines and Parquet have the exact text. In the CSV, a text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return
+is prefixed with `'`, because a spreadsheet would run it as a formula. Lists are joined with `; `.
 """
 
 import csv
 import gzip
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from jobs.storage import layout
+
+PARQUET_SUFFIX = ".parquet"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
 class Description:
-    """What was written for one product. `flags` are the reasons not to publish it; `error` says why there is no text.
+    """The description of one product. `flags`: the reasons not to publish it. `error`: why there is no text.
 
-    `repetition`, `grounding`, `copying`: as `jobs.quality.checks` says, None where there is no text. `neighbours` are uids, nearest
-    first, and `neighbour_similarities` their cosines: what the text is checked against, and the model saw, but for a second try of
-    what contradicted its title. `retries` counts the decodings after the first.
+    `repetition`, `grounding`, `copying`: see `jobs.quality.checks.Scores`; None if there is an error. `neighbours`: uids of the
+    retrieved neighbours, nearest first, and `neighbour_similarities` their cosine similarities. The text is checked against
+    them. They were in its prompt, unless it replaced a text that contradicted its title. `retries`: attempts after the first.
     """
 
     uid: str
@@ -45,10 +48,8 @@ class Description:
     error: str | None
 
 
-def schema() -> "pa.Schema":
-    """The columns of an export, in the order of `Description`."""
-    import pyarrow as pa
-
+def schema() -> pa.Schema:
+    """Return the columns of an export, in the order of the fields of `Description`."""
     return pa.schema(
         [
             pa.field("uid", pa.string(), nullable=False),
@@ -71,23 +72,23 @@ def schema() -> "pa.Schema":
 
 
 def files(rows: Sequence[Description], part: int) -> dict[str, bytes]:
-    """The files of a part, by name: part-00000.jsonl.gz, .csv and .parquet."""
-    name = f"part-{part:05d}"
+    """Return the files of a part by name: part-00000.jsonl.gz, .csv and .parquet."""
+    name = layout.export_part_name(part)
     return {
         f"{name}.jsonl.gz": json_lines(rows),
         f"{name}.csv": comma_separated(rows),
-        f"{name}.parquet": parquet(rows),
+        f"{name}{PARQUET_SUFFIX}": parquet(rows),
     }
 
 
 def json_lines(rows: Sequence[Description]) -> bytes:
-    """One JSON object a line, compressed, with no time in its header."""
+    """Return one JSON object per line, gzipped, without a time stamp in the header."""
     lines = "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows)
     return gzip.compress(lines.encode(), mtime=0)
 
 
 def comma_separated(rows: Sequence[Description]) -> bytes:
-    """RFC 4180 in UTF-8: a header, lines that end with CR LF, formulas made harmless."""
+    """Return CSV as RFC 4180 defines it, in UTF-8: a header, CR LF at the end of each line, formulas escaped."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(schema().names)
@@ -96,25 +97,21 @@ def comma_separated(rows: Sequence[Description]) -> bytes:
 
 
 def parquet(rows: Sequence[Description]) -> bytes:
-    """Parquet with `schema()`, compressed with zstd."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    """Return Parquet with `schema()`, compressed with zstd."""
     buffer = io.BytesIO()
-    table = pa.Table.from_pylist([asdict(row) for row in rows], schema=schema())
-    pq.write_table(table, buffer, compression="zstd")
+    pq.write_table(pa.Table.from_pylist([asdict(row) for row in rows], schema=schema()), buffer, compression="zstd")
     return buffer.getvalue()
 
 
 def read(path: Path) -> list[Description]:
-    """The rows of a Parquet file of ours."""
-    import pyarrow.parquet as pq
-
+    """Return the rows of a Parquet file that `parquet()` made."""
     rows: list[dict[str, Any]] = pq.read_table(path, schema=schema()).to_pylist()
-    names = schema().names
-    cells: Iterator[list[Any]]
-    cells = ([tuple(row[name]) if isinstance(row[name], list) else row[name] for name in names] for row in rows)
-    return [Description(*row) for row in cells]
+    return [_from_columns(row) for row in rows]
+
+
+def _from_columns(row: dict[str, Any]) -> Description:
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+    return Description(**values)
 
 
 def _cell(value: Any) -> str:
@@ -123,9 +120,9 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
-        return _harmless("; ".join(str(item) for item in value))
-    return _harmless(value) if isinstance(value, str) else str(value)
+        return _escaped("; ".join(str(item) for item in value))
+    return _escaped(value) if isinstance(value, str) else str(value)
 
 
-def _harmless(text: str) -> str:
+def _escaped(text: str) -> str:
     return "'" + text if text.startswith(_FORMULA_STARTS) else text

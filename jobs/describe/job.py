@@ -1,148 +1,181 @@
-"""Write descriptions for titles, with the products nearest to them in sight, and check each one.
+"""The job `describe`: write a description for each title, with retrieved neighbours in the prompt, and check it.
 
-Reads titles (a file, or a split of the catalogue), the last model of a run, the index in Postgres; writes the table
-skuscribe.description and exports/BATCH: JSON Lines, CSV, Parquet, part by part. A description that fails a check is written
-again more strictly, then flagged with the reason; a title that cannot be described is a row with its error.
-Try: skuscribe describe --query "Stainless steel water bottle 750 ml"
+Reads titles, the catalogue, a trained model and the index in Postgres. Writes skuscribe.description and exports/BATCH.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jobs.database import connection as database
-from jobs.describe import batch as batch_files
-from jobs.describe import describer as describing
-from jobs.describe import titles
-from jobs.describe.describer import Describer
+from jobs.database.connection import session
+from jobs.database.migrations import migrate
+from jobs.describe import batch, preview, titles
 from jobs.describe.settings import Settings
 from jobs.describe.titles import TitleFile
 from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError, InputError
-from jobs.retrieval import neighbourhood
-from jobs.retrieval.neighbourhood import Index
+from jobs.retrieval.neighbours import Neighbour, NeighbourSearch, SearchIndex, find_index
 from jobs.storage import artifact, catalogue, layout, runs
-from jobs.storage.artifact import Artifact
+from jobs.storage.artifact import Artifact, Draft
 from jobs.storage.catalogue import Catalogue, Title
 from jobs.storage.store import Store
 from jobs.t5 import generation, gpu
 from jobs.text.cleaning import Profile
 
+if TYPE_CHECKING:
+    from jobs.describe.describer import Describer
+
+Search = Callable[[Sequence[Title]], list[list[Neighbour]]]
+
 
 @dataclass(frozen=True)
-class Plan:
-    """What a batch is made from. `settings` and `inputs` are the fingerprint: all that changes its result."""
+class BatchSources:
+    """The artifacts and the file that a batch is made from, and the config and input digests of its manifest."""
 
     products: Catalogue
     model: Artifact
     model_name: str
-    index: Index | None
+    index: SearchIndex | None
     file: TitleFile | None
-    settings: Mapping[str, Any]
+    config: Mapping[str, Any]
     inputs: Mapping[str, str]
 
 
 def run(settings: Settings) -> None:
-    """Describe a query, one part, or all parts in order.
+    """Describe a query, one part of a batch, or all parts in order.
 
-    Errors: 65 no titles, 75 catalogue, model or index not there yet, 78 the batch stands and was made otherwise.
+    Errors: 65 if there are no titles, 75 if the catalogue, the model or the index is not available yet, 78 if the batch
+    already exists, created with different settings.
     """
     store = Store(settings.store)
-    plan = _plan(settings, store)
+    sources = _find_sources(settings, store)
     if settings.query:
-        _answer_query(settings, plan)
+        _answer_query(settings, sources)
         return
-    path = layout.export_path(settings.batch)
-    standing = artifact.done(store, path, plan.settings, plan.inputs)
-    with database.session() as connection:
-        database.migrate(connection)
-    if standing is not None:
-        batch_files.restore_rows(standing, settings.batch, settings.catalogue)
-        log.info("already done", artifact=store.at(path), products=standing.manifest.figures["products"])
+    spec = batch.batch_spec(store, settings.batch, sources.config, sources.inputs)
+    existing = artifact.find_matching(spec)
+    with session() as connection:
+        migrate(connection)
+    if existing is not None:
+        batch.restore_rows(existing, settings.batch, settings.catalogue)
+        log.info("already done", artifact=existing.url, products=existing.manifest.figures["products"])
         return
-    with folders.temporary_folder() as work:
-        _describe_parts(settings, plan, store, _titles(settings, plan, work), work)
+    parts = _describe_parts(settings, sources, store)
+    committed = [part for part in parts if part is not None]
+    if len(committed) < len(parts):
+        log.info("other parts are pending", batch=settings.batch, committed=len(committed), parts=len(parts))
+        return
+    artifact.make_once(spec, partial(batch.include_parts, parts=committed, model_name=sources.model_name))
 
 
-def _plan(settings: Settings, store: Store) -> Plan:
+def _find_sources(settings: Settings, store: Store) -> BatchSources:
     products = catalogue.require(store, settings.catalogue)
     shard = products.shards - 1 if settings.shard is None else settings.shard
     if shard >= products.shards:
-        raise ConfigurationError(f"--shard {shard}: {settings.catalogue} has {products.shards} shards, counted from 0")
+        raise ConfigurationError(
+            f"--shard {shard}: the catalogue {settings.catalogue!r} has {products.shards} shards, counted from 0"
+        )
     model = runs.trained_shard(store, settings.run, shard)
-    index = neighbourhood.find(settings.catalogue) if settings.neighbours else None
+    index = find_index(settings.catalogue) if settings.neighbours else None
     file = titles.fetch(settings.titles) if settings.titles else None
-    decisive = {
-        "limit": settings.limit, "part_rows": settings.part_rows, "neighbours": settings.neighbours,
-        **generation.generation_config(settings.precision, settings.prompt_max_tokens, settings.decoding), **({"profile": _profile(products)} if file else {"split": settings.split}),
-    }  # fmt: skip
+    config = {
+        "limit": settings.limit,
+        "part_rows": settings.part_rows,
+        "neighbours": settings.neighbours,
+        **generation.generation_config(settings.precision, settings.prompt_max_tokens, settings.decoding),
+        **({"profile": _profile(products)} if file else {"split": settings.split}),
+    }
     inputs = {"model": model.digest, "titles": file.digest if file else products.digest}
-    return Plan(
-        products, model, f"shard-{shard:05d}", index, file, decisive,
-        inputs | ({"index": index.digest} if index else {}),
-    )  # fmt: skip
-
-
-def _titles(settings: Settings, plan: Plan, work: Path) -> list[Title]:
-    if plan.file:
-        return titles.from_file(plan.file, _profile(plan.products), settings.limit)
-    return titles.from_catalogue(plan.products, settings.split, settings.limit, work)
+    inputs |= {"index": index.digest} if index else {}
+    return BatchSources(products, model, layout.trained_shard_name(shard), index, file, config, inputs)
 
 
 def _profile(products: Catalogue) -> Profile:
-    """How the catalogue's titles were cleaned."""
+    """Return the profile that the catalogue's titles were cleaned with."""
     return "reference" if products.artifact.manifest.settings.get("profile") == "reference" else "catalogue"
 
 
-def _describe_parts(settings: Settings, plan: Plan, store: Store, rows: list[Title], work: Path) -> None:
-    """Every part that is asked for and not done; then, where all parts stand, the batch."""
-    starts = range(0, len(rows), settings.part_rows)
-    wanted = _wanted(settings, len(starts))
-    if not wanted:
-        log.info("there is no such part", part=settings.index, parts=len(starts), products=len(rows))
-    describer: Describer | None = None
-    with log.progress("describe", sum(len(_part(rows, settings, part)) for part in wanted), "products") as progress:
-        for part in wanted:
-            some, decisive = _part(rows, settings, part), {**plan.settings, "part": part}
-            if artifact.done(store, layout.export_part_path(settings.batch, part), decisive, plan.inputs):
-                progress.advance(len(some))
-                continue
-            describer = describer or _describer(settings, plan, work)
-            started = time.monotonic()
-            found = describer.describe(some, progress.advance)
-            batch_files.write_rows(found, settings.batch, settings.catalogue)
-            batch_files.commit_part(
-                store, settings.batch, part, found, decisive, plan.inputs, time.monotonic() - started
-            )
-    batch_files.commit_batch(store, settings.batch, len(starts), plan.settings, plan.inputs, plan.model_name)
+def _describe_parts(settings: Settings, sources: BatchSources, store: Store) -> list[Artifact | None]:
+    """Describe the parts that this process is to make. Returns every part of the batch, None for those not committed yet."""
+    with folders.temporary_folder() as work:
+        rows = _titles(settings, sources, work)
+        parts = [rows[start : start + settings.part_rows] for start in range(0, len(rows), settings.part_rows)]
+        specs = [
+            batch.part_spec(store, settings.batch, part, sources.config, sources.inputs) for part in range(len(parts))
+        ]
+        selected = _selected_parts(settings.index, settings.workers, len(parts))
+        if not selected:
+            log.info("nothing to do: no part with this index", index=settings.index, parts=len(parts))
+        pending = [part for part in selected if artifact.find_matching(specs[part]) is None]
+        if pending:
+            search, describer = _search(settings, sources.index), _load_describer(settings, sources.model, work)
+            total, left = (sum(len(parts[part]) for part in some) for some in (selected, pending))
+            with log.progress("describe", total, "products", done=total - left) as progress:
+                for part in pending:
+                    artifact.make_once(
+                        specs[part],
+                        partial(
+                            _build_part, part=part, rows=parts[part], search=search, describer=describer,
+                            batch_name=settings.batch, catalogue_name=settings.catalogue, on_answers=progress.advance,
+                        ),
+                    )  # fmt: skip
+    return [artifact.find_matching(spec) for spec in specs]
 
 
-def _wanted(settings: Settings, parts: int) -> list[int]:
-    """The parts of a batch that this process does."""
-    if settings.index is None:
+def _titles(settings: Settings, sources: BatchSources, work: Path) -> list[Title]:
+    if sources.file:
+        return titles.from_file(sources.file, _profile(sources.products), settings.limit)
+    return titles.from_catalogue(sources.products, settings.split, settings.limit, work)
+
+
+def _selected_parts(index: int | None, workers: int | None, parts: int) -> list[int]:
+    """Return the parts that an index makes: every `workers`-th one, or only its own without `workers`. No index: all parts."""
+    if index is None:
         return list(range(parts))
-    return list(range(settings.index, parts, settings.parts or max(parts, 1)))
+    return list(range(index, parts, workers or max(parts, 1)))
 
 
-def _part(rows: list[Title], settings: Settings, part: int) -> list[Title]:
-    return rows[part * settings.part_rows : (part + 1) * settings.part_rows]
+def _build_part(
+    draft: Draft,
+    part: int,
+    rows: Sequence[Title],
+    search: Search,
+    describer: "Describer",
+    batch_name: str,
+    catalogue_name: str,
+    on_answers: Callable[[int], None],
+) -> dict[str, Any]:
+    started = time.monotonic()
+    descriptions = describer.describe(rows, search(rows), on_answers)
+    batch.write_rows(descriptions, batch_name, catalogue_name)
+    return batch.add_part(draft, part, descriptions, time.monotonic() - started)
 
 
-def _describer(settings: Settings, plan: Plan, work: Path) -> Describer:
+def _search(settings: Settings, index: SearchIndex | None) -> Search:
+    """Return the function that retrieves the neighbours of titles; without an index they have none."""
+    if index is None:
+        return lambda rows: [[] for _ in rows]
+    return NeighbourSearch(index, settings.encoder, settings.neighbours).of
+
+
+def _load_describer(settings: Settings, model: Artifact, work: Path) -> "Describer":
+    from jobs.describe.describer import load_describer  # noqa: PLC0415 - loads torch, which "already done" does not need
+
     gpu.require(settings.require_gpu)
     device = generation.choose_device(settings.precision, settings.batch_tokens)
-    near = neighbourhood.Neighbourhood(plan.index, settings.encoder, settings.neighbours) if plan.index else None
-    return Describer(plan.model, near, device, settings.decoding, settings.prompt_max_tokens, work)
+    return load_describer(model, device, settings.decoding, settings.prompt_max_tokens, work)
 
 
-def _answer_query(settings: Settings, plan: Plan) -> None:
-    title = titles.of_query(settings.query, _profile(plan.products))
+def _answer_query(settings: Settings, sources: BatchSources) -> None:
+    """Print the description of a query. Errors: `InputError` (65) if no title is left after cleaning."""
+    title = titles.of_query(settings.query, _profile(sources.products))
     if title.error:
         raise InputError(f"--query {settings.query!r}: {title.error}")
     with folders.temporary_folder() as work:
-        describer = _describer(settings, plan, work)
-        near = describer.neighbours([title])
-        [found] = describer.describe([title], neighbours=near)
-    print(describing.shown(found, near[0], plan.model_name))
+        search, describer = _search(settings, sources.index), _load_describer(settings, sources.model, work)
+        neighbours = search([title])
+        [description] = describer.describe([title], neighbours)
+    print(preview.format_description(description, neighbours[0], sources.model_name))

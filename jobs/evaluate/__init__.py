@@ -1,1 +1,1 @@
-"""The job `evaluate`: the same questions answered by every stage of a run."""
+"""The job `evaluate`: every stage of a run answers the same questions, and the answers are scored."""

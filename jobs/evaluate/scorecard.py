@@ -1,26 +1,24 @@
-"""What a stage's answers are worth: one row an answer, and the means of each group with their 95 % intervals."""
+"""Scores of a stage's answers: one row per answer, and the mean of each score per group with its 95 % interval."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, astuple, dataclass
+from typing import Any
 
-from jobs.evaluate.questions import GROUPS, HELD_OUT, Question
-from jobs.quality import checks as scoring
-from jobs.quality import metrics
-from jobs.quality.metrics import Rouge
+import pyarrow as pa
+
+from jobs.evaluate.questions import Question
+from jobs.quality import checks, metrics, rouge
+from jobs.quality.rouge import Rouge
 from jobs.retrieval.neighbours import Neighbour
+from jobs.storage.layout import QuestionGroup
 from jobs.t5.generation import Answer
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-ROUGES = tuple(field.name for field in fields(Rouge))
 TITLE_REPEATED, NEAREST_NEIGHBOUR = "title-repeated", "nearest-neighbour"
 
 
 @dataclass(frozen=True)
-class Marked:
-    """A question with its answer and its marks. `loss` is in nats a token of the reference."""
+class ScoredAnswer:
+    """A question with its answer and the answer's scores. `loss` is that of the reference, in nats per token."""
 
     question: Question
     answer: str
@@ -32,40 +30,37 @@ class Marked:
     flags: tuple[str, ...]
 
 
-def marked(
+def score_answers(
     questions: Sequence[Question],
     answers: Sequence[Answer],
     neighbours: Sequence[Sequence[Neighbour]],
     losses: Sequence[float],
-) -> list[Marked]:
-    """The marks of each answer. `neighbours`: what the model saw beside each title."""
-    rouges = metrics.rouge([answer.text for answer in answers], [question.reference for question in questions])
-    rows = zip(questions, answers, neighbours, losses, rouges, strict=True)
-    found = []
-    for question, answer, near, loss, rouge in rows:
-        scores = scoring.score(answer.text, question.title.title, near, answer.ended)
-        uids = tuple(item.uid for item in near)
-        found.append(Marked(question, answer.text, answer.tokens, uids, rouge, loss, scores.repetition, scores.flags))
-    return found
+) -> list[ScoredAnswer]:
+    """Return the answers with their scores. `neighbours`: the retrieved neighbours in the prompt of each question."""
+    rouges = rouge.rouge_scores([answer.text for answer in answers], [question.reference for question in questions])
+    scored = []
+    for question, answer, near, loss, score in zip(questions, answers, neighbours, losses, rouges, strict=True):
+        checked = checks.score(answer.text, question.title.title, near, answer.ended)
+        uids = tuple(neighbour.uid for neighbour in near)
+        scored.append(
+            ScoredAnswer(question, answer.text, answer.tokens, uids, score, loss, checked.repetition, checked.flags)
+        )
+    return scored
 
 
-def schema() -> "pa.Schema":
-    """The columns of answers.parquet; ROUGE and repetition are 0..1, loss is in nats a token."""
-    import pyarrow as pa
-
+def schema() -> pa.Schema:
+    """Return the schema of answers.parquet. ROUGE and repetition are 0..1, the loss is in nats per token."""
     text, number = pa.string(), pa.float64()
     return pa.schema(
         [("group", text), ("uid", text), ("title", text), ("reference", text), ("answer", text)]
         + [("neighbours", pa.list_(text))]
-        + [(name, number) for name in (*ROUGES, "loss", "repetition")]
+        + [(name, number) for name in (*rouge.NAMES, "loss", "repetition")]
         + [("flags", pa.list_(text)), ("tokens", pa.int64())]
     )
 
 
-def table(marked: Sequence[Marked]) -> "pa.Table":
-    """The answers, one row each, in the order of the questions."""
-    import pyarrow as pa
-
+def table(answers: Sequence[ScoredAnswer]) -> pa.Table:
+    """Return one row per answer, in the order of the questions, with `schema()`."""
     rows = [
         {
             "group": item.question.group, "uid": item.question.title.uid, "title": item.question.title.title,
@@ -73,50 +68,51 @@ def table(marked: Sequence[Marked]) -> "pa.Table":
             **asdict(item.rouge), "loss": item.loss, "repetition": item.repetition, "flags": list(item.flags),
             "tokens": item.tokens,
         }
-        for item in marked
+        for item in answers
     ]  # fmt: skip
     return pa.Table.from_pylist(rows, schema=schema())
 
 
-def groups(marked: Sequence[Marked], seed: int) -> dict[str, dict[str, Any]]:
-    """For each group that was asked: how many questions, and each mark's mean with its interval."""
-    found = {}
-    for group in GROUPS:
-        some = [item for item in marked if item.question.group == group]
-        if some:
-            values: dict[str, list[float]] = {"loss": [item.loss for item in some]}
-            values |= _rouge_values([item.rouge for item in some])
-            values["repetition"] = [item.repetition for item in some]
-            values["flagged"] = [float(bool(item.flags)) for item in some]
-            found[group] = {"questions": len(some), **_intervals(values, seed)}
-    return found
+def group_scores(answers: Sequence[ScoredAnswer], seed: int) -> dict[str, dict[str, Any]]:
+    """Return the number of questions and the mean of each score with its interval, for each group that has questions."""
+    groups = {group: [item for item in answers if item.question.group == group] for group in QuestionGroup}
+    return {group.value: _scores_of_group(members, seed) for group, members in groups.items() if members}
 
 
-def baselines(
-    questions: Sequence[Question], nearest: Sequence[str | None], seed: int
+def _scores_of_group(answers: Sequence[ScoredAnswer], seed: int) -> dict[str, Any]:
+    columns: dict[str, list[float]] = {"loss": [item.loss for item in answers]}
+    columns |= _rouge_columns([item.rouge for item in answers])
+    columns["repetition"] = [item.repetition for item in answers]
+    columns["flagged"] = [float(bool(item.flags)) for item in answers]
+    return {"questions": len(answers), **_intervals(columns, seed)}
+
+
+def baseline_scores(
+    questions: Sequence[Question], neighbours: Sequence[Sequence[Neighbour]], seed: int
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """What no model is needed for: the title said again, and the text of the nearest neighbour where there is one.
+    """Return the scores of two baselines without a model: the title itself, and the nearest neighbour's text if there is one.
 
-    On the held-out questions; on all, where none is held out. `nearest`: that text for each question, or None.
+    They are scored on the held-out questions, or on all questions if there are no held-out ones.
     """
-    held_out = [row for row, item in enumerate(questions) if item.group == HELD_OUT] or range(len(questions))
-    answers = {
-        TITLE_REPEATED: {row: questions[row].title.title for row in held_out},
-        NEAREST_NEIGHBOUR: {row: text for row in held_out if (text := nearest[row]) is not None},
+    rows: Sequence[int] = [row for row, item in enumerate(questions) if item.group == QuestionGroup.HELD_OUT]
+    rows = rows or range(len(questions))
+    texts = {
+        TITLE_REPEATED: {row: questions[row].title.title for row in rows},
+        NEAREST_NEIGHBOUR: {row: neighbours[row][0].content for row in rows if neighbours[row]},
     }
-    return {name: _baseline(questions, found, seed) for name, found in answers.items() if found}
+    return {name: _baseline(questions, answers, seed) for name, answers in texts.items() if answers}
 
 
 def _baseline(questions: Sequence[Question], answers: Mapping[int, str], seed: int) -> dict[str, dict[str, float]]:
-    scores = metrics.rouge(list(answers.values()), [questions[row].reference for row in answers])
+    scores = rouge.rouge_scores(list(answers.values()), [questions[row].reference for row in answers])
     repetition = [metrics.repetition(text) for text in answers.values()]
-    return _intervals({**_rouge_values(scores), "repetition": repetition}, seed)
+    return _intervals({**_rouge_columns(scores), "repetition": repetition}, seed)
 
 
-def _rouge_values(scores: Sequence[Rouge]) -> dict[str, list[float]]:
+def _rouge_columns(scores: Sequence[Rouge]) -> dict[str, list[float]]:
     columns = zip(*(astuple(score) for score in scores), strict=True)
-    return {name: list(column) for name, column in zip(ROUGES, columns, strict=True)}
+    return {name: list(column) for name, column in zip(rouge.NAMES, columns, strict=True)}
 
 
-def _intervals(values: Mapping[str, Sequence[float]], seed: int) -> dict[str, dict[str, float]]:
-    return {name: asdict(metrics.bootstrap(list(column), seed)) for name, column in values.items()}
+def _intervals(columns: Mapping[str, Sequence[float]], seed: int) -> dict[str, dict[str, float]]:
+    return {name: asdict(metrics.bootstrap(column, seed)) for name, column in columns.items()}

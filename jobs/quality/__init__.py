@@ -1,1 +1,1 @@
-"""Measures of a text: metrics, ROUGE, and the checks that a description must pass."""
+"""Quality of a text: metrics, ROUGE, and the checks of a description."""

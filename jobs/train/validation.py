@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobs.quality import metrics
+from jobs.quality.rouge import Rouge, mean_rouge, rouge_scores
 from jobs.t5 import loss as lean_loss
 from jobs.train import batches
 from jobs.train.batches import Lengths, Rows
@@ -50,7 +50,7 @@ def rouge(
     max_tokens: int,
     device: "Device",
     safe_point: Callable[[], None],
-) -> metrics.Rouge | None:
+) -> Rouge | None:
     """Mean ROUGE of greedy answers to the first `len(references)` rows; None where there are none.
 
     `max_tokens`: an answer is cut there.
@@ -64,7 +64,7 @@ def rouge(
             safe_point()
             for row, text in zip(rows, _write(model, tokenizer, examples, rows, max_tokens, device), strict=True):
                 answers[row] = text
-    return metrics.mean(metrics.rouge(answers, list(references)))
+    return mean_rouge(rouge_scores(answers, references))
 
 
 def _write(

@@ -1,10 +1,10 @@
-"""Describing, beside its rivals: python -m tests.bench.bench_describe [--rows N] [--input FILE] [--shape tiny|small|base]
+"""Throughput of generation against generate(): python -m tests.bench.bench_describe [--rows N] [--input FILE] [--shape SHAPE]
 
-From prompts to texts. Ours is CTranslate2 in the precision that `describe` takes here, batches by tokens; the rivals are
-transformers' generate() one prompt at a time, and in batches of 16 as they come, in float32. All decode greedily with the same
-guards against repetition and the same limit of tokens. Random weights rarely stop by themselves, so the small and the base
-shape write to the limit; the tiny one is trained for a moment first, so that its texts end, and ROUGE-L says something.
-A rival that takes longer than 20 seconds gets fewer rows, the first ones; each line says how many.
+Measured from prompts to texts. skuscribe generates with CTranslate2, in the precision that `describe` uses on this machine and in
+batches by tokens. The baselines are generate() of transformers in float32, with one prompt at a time and with batches of 16
+in the order of the input. All decode greedily with the same limits on repetition and length. The tiny shape is trained for a
+moment, so that its texts end before the limit and ROUGE-L is meaningful; the others have random weights and generate up to the
+limit. A baseline stops after 20 seconds; each line states the number of rows.
 """
 
 import argparse
@@ -17,27 +17,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from jobs.quality import metrics
+import torch
+from transformers import T5Config, T5ForConditionalGeneration
+
+from jobs.quality.rouge import mean_rouge, rouge_scores
+from jobs.storage.catalogue import TRAIN
 from jobs.t5 import generation, models, tiny
 from jobs.t5.generation import Writer
+from jobs.t5.loss import IGNORED
 from jobs.t5.prompt import prompt
 from jobs.t5.settings import Decoding
 from tests.factories import product
 
-if TYPE_CHECKING:
-    from transformers import T5ForConditionalGeneration
-
 SHAPES = {"tiny": (64, 2), "small": (512, 8), "base": (768, 12)}  # width, layers
 HEADS = {"small": (6, 64, 1024), "base": (12, 64, 2048)}  # heads, their width, the feed-forward width: FLAN-T5's
-ALONE_GOAL, BATCH_GOAL, ROUGE_GOAL = 10.0, 3.0, 0.01
-TRAINING_STEPS, TRAINING_ROWS, PROMPT_TOKENS, SECONDS_FOR_A_RIVAL = 120, 240, 128, 20.0
+SINGLE_GOAL, BATCH_GOAL, ROUGE_GOAL = 10.0, 3.0, 0.01
+TRAINING_STEPS, TRAINING_ROWS, PROMPT_TOKENS, BASELINE_SECONDS = 120, 240, 128, 20.0
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one of them did: its texts for the first rows, and the seconds that it took."""
+    """The texts that a candidate generated for the first rows, and the seconds that it took."""
 
     name: str
     answers: list[str]
@@ -45,45 +47,48 @@ class Result:
 
     @property
     def per_second(self) -> float:
-        """Products a second."""
+        """Products per second."""
         return len(self.answers) / self.seconds
 
 
 def main() -> None:
-    """Run the three, print the table."""
+    """Run skuscribe and the baselines, and print the table."""
     arguments = _arguments()
     titles, contents = _rows(arguments.input, arguments.rows)
     decoding = Decoding(max_target_tokens=arguments.tokens)
     with tempfile.TemporaryDirectory() as name:
         results, precision = _compare(arguments, titles, contents, decoding, Path(name))
-    print(f"shape {arguments.shape}, at most {arguments.tokens} tokens a text, ours in {precision}")
-    print(
-        f"{'':34}{'rows':>7}{'seconds':>9}{'products/s':>12}{'ours/it':>9}{'goal':>6}{'ROUGE-L':>9}{'ours there':>12}"
-    )
+    print(f"shape {arguments.shape}, at most {arguments.tokens} tokens per text, skuscribe in {precision}")
+    print(f"{'':34}{'rows':>7}{'seconds':>9}{'products/s':>12}{'speedup':>9}{'goal':>6}{'ROUGE-L':>9}{'skuscribe':>12}")
     ours = results[0]
-    for result, goal in zip(results, (None, ALONE_GOAL, BATCH_GOAL), strict=True):
+    for result, goal in zip(results, (None, SINGLE_GOAL, BATCH_GOAL), strict=True):
         count = len(result.answers)
         ratio = "" if goal is None else f"{ours.per_second / result.per_second:.1f}x"
-        wanted = "" if goal is None else f"{goal:.0f}x"
-        rouge, own = _rouge(result.answers, contents), _rouge(ours.answers[:count], contents)
+        goal_text = "" if goal is None else f"{goal:.0f}x"
+        rouge, ours_rouge = _rouge(result.answers, contents), _rouge(ours.answers[:count], contents)
         print(
-            f"{result.name:34}{count:>7}{result.seconds:>9.1f}{result.per_second:>12.1f}{ratio:>9}{wanted:>6}{rouge:>9.4f}{own:>12.4f}"
+            f"{result.name:34}{count:>7}{result.seconds:>9.1f}{result.per_second:>12.1f}{ratio:>9}{goal_text:>6}{rouge:>9.4f}{ours_rouge:>12.4f}"
         )
     batched = results[2]
-    own, theirs = _rouge(ours.answers[: len(batched.answers)], contents), _rouge(batched.answers, contents)
-    if arguments.shape == "tiny" and theirs:  # random weights write noise, and its ROUGE says nothing
-        print(f"ROUGE-L, ours against generate(): {own / theirs - 1:+.2%} (goal: within {ROUGE_GOAL:.0%})")
+    ours_rouge, baseline_rouge = (
+        _rouge(ours.answers[: len(batched.answers)], contents),
+        _rouge(batched.answers, contents),
+    )
+    if arguments.shape == "tiny" and baseline_rouge:  # random weights generate noise, whose ROUGE is meaningless
+        print(
+            f"ROUGE-L, skuscribe against generate(): {ours_rouge / baseline_rouge - 1:+.2%} (goal: within {ROUGE_GOAL:.0%})"
+        )
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1000, help="titles for ours (default 1000)")
+    parser.add_argument("--rows", type=int, default=1000, help="titles that skuscribe describes (default 1000)")
     parser.add_argument(
-        "--input", type=Path, help="JSON Lines, gzipped or not, with title and content; default: made up"
+        "--input", type=Path, help="JSON Lines with title and content, optionally gzipped; default: generated rows"
     )
-    parser.add_argument("--tokenizer", type=Path, help="a tokenizer's folder; default: learnt from the rows")
-    parser.add_argument("--shape", choices=SHAPES, default="tiny", help="the model's shape (default tiny)")
-    parser.add_argument("--tokens", type=int, default=128, help="longest text, in tokens (default 128)")
+    parser.add_argument("--tokenizer", type=Path, help="folder of a tokenizer; default: trained on the rows")
+    parser.add_argument("--shape", choices=SHAPES, default="tiny", help="shape of the model (default tiny)")
+    parser.add_argument("--tokens", type=int, default=128, help="maximum length of a text, in tokens (default 128)")
     return parser.parse_args()
 
 
@@ -100,45 +105,42 @@ def _compare(
     writer = Writer(work / "converted", tokenizer, device)
     prompts = [prompt(title) for title in titles]
 
-    def ours(texts: Sequence[str]) -> list[str]:
+    def with_ctranslate2(texts: Sequence[str]) -> list[str]:
         return [answer.text for answer in writer.write(writer.encode(texts, PROMPT_TOKENS), decoding)]
 
-    def theirs(texts: Sequence[str]) -> list[str]:
+    def with_generate(texts: Sequence[str]) -> list[str]:
         inputs = tokenizer(list(texts), truncation=True, max_length=PROMPT_TOKENS, padding=True, return_tensors="pt")
-        generate: Any = model.generate  # type: ignore[misc]  # its own declaration of self leaves T5 out
-        written = generate(
+        generate: Any = model.generate  # type: ignore[misc]  # its type of self excludes T5
+        outputs = generate(
             **inputs.to(device.name), do_sample=False, num_beams=1, max_new_tokens=decoding.max_target_tokens,
             min_new_tokens=decoding.min_target_tokens, no_repeat_ngram_size=decoding.no_repeat_ngram,
             repetition_penalty=decoding.repetition_penalty,
         )  # fmt: skip
-        return [text.strip() for text in tokenizer.batch_decode(written, skip_special_tokens=True)]
+        return [text.strip() for text in tokenizer.batch_decode(outputs, skip_special_tokens=True)]
 
-    model.to(device.name)  # type: ignore[arg-type]  # its declaration takes no name
+    model.to(device.name)  # type: ignore[arg-type]  # its type hint lacks device names
     return [
-        _timed("skuscribe", ours, prompts, len(prompts)),
-        _timed("generate(), one by one", theirs, prompts, 1),
-        _timed("generate(), batches of 16", theirs, prompts, 16),
+        _timed("skuscribe", with_ctranslate2, prompts, len(prompts)),
+        _timed("generate(), one at a time", with_generate, prompts, 1),
+        _timed("generate(), batches of 16", with_generate, prompts, 16),
     ], f"{device.precision} on {device.name}, {device.workers} batches at a time"
 
 
 def _timed(name: str, write: Callable[[Sequence[str]], list[str]], prompts: Sequence[str], batch: int) -> Result:
-    """All prompts in batches of this size, or as many as 20 seconds allow; the first call, not counted, warms up."""
+    """Time batches of this size, until all prompts are done or 20 seconds have passed. A first batch warms up, untimed."""
     write(prompts[: min(batch, 16)])
     answers: list[str] = []
-    began = time.perf_counter()
-    waiting = iter(prompts)
-    while (some := list(islice(waiting, batch))) and time.perf_counter() - began < SECONDS_FOR_A_RIVAL:
-        answers += write(some)
-    return Result(name, answers, time.perf_counter() - began)
+    started = time.perf_counter()
+    remaining = iter(prompts)
+    while (batch_prompts := list(islice(remaining, batch))) and time.perf_counter() - started < BASELINE_SECONDS:
+        answers += write(batch_prompts)
+    return Result(name, answers, time.perf_counter() - started)
 
 
 def _model(
     shape: str, vocabulary: Path, work: Path, titles: Sequence[str], contents: Sequence[str]
-) -> "T5ForConditionalGeneration":
-    """A T5 of this shape: the tiny one as `fetch-model` makes it, trained for a moment; the others with random weights."""
-    import torch
-    from transformers import T5Config, T5ForConditionalGeneration
-
+) -> T5ForConditionalGeneration:
+    """Return a T5 of this shape: the tiny one of `fetch-model`, trained for a moment, or another one with random weights."""
     width, layers = SHAPES[shape]
     if shape == "tiny":
         tiny.build(work / "model", vocabulary, width, layers, seed=13)
@@ -146,7 +148,7 @@ def _model(
         _train(model, vocabulary, titles, contents)
         return model.eval()  # type: ignore[no-any-return,no-untyped-call]
     heads, head_width, feed_forward = HEADS[shape]
-    config = T5Config(  # type: ignore[call-arg]  # it takes more than it declares
+    config = T5Config(  # type: ignore[call-arg]  # its type hints lack the common arguments
         vocab_size=32_128, d_model=width, d_kv=head_width, num_heads=heads, d_ff=feed_forward, num_layers=layers,
         feed_forward_proj="gated-gelu", tie_word_embeddings=False, decoder_start_token_id=0,
     )  # fmt: skip
@@ -157,22 +159,20 @@ def _model(
 
 
 def _train(model: Any, vocabulary: Path, titles: Sequence[str], contents: Sequence[str]) -> None:
-    import torch
-
     tokenizer = models.load_tokenizer(vocabulary)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     torch.manual_seed(13)
     model.train()
     for step in range(TRAINING_STEPS):
         rows = [(step * 16 + row) % min(len(titles), TRAINING_ROWS) for row in range(16)]
-        asked = tokenizer(
+        sources = tokenizer(
             [prompt(titles[row]) for row in rows], padding=True, truncation=True, max_length=64, return_tensors="pt"
         )
-        texts = tokenizer(
+        targets = tokenizer(
             [contents[row] for row in rows], padding=True, truncation=True, max_length=96, return_tensors="pt"
         )
-        labels = texts.input_ids.masked_fill(texts.attention_mask == 0, -100)
-        loss = model(**asked, labels=labels).loss
+        labels = targets.input_ids.masked_fill(targets.attention_mask == 0, IGNORED)
+        loss = model(**sources, labels=labels).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -181,17 +181,17 @@ def _train(model: Any, vocabulary: Path, titles: Sequence[str], contents: Sequen
 
 def _rows(path: Path | None, count: int) -> tuple[list[str], list[str]]:
     if path is None:
-        made = [product(number, "train") for number in range(count)]
-        return [item.title for item in made], [item.content for item in made]
+        products = [product(number, TRAIN) for number in range(count)]
+        return [item.title for item in products], [item.content for item in products]
     data = path.read_bytes()
     lines = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode().split("\n")
-    found = (row for row in map(json.loads, filter(None, lines)) if row["title"].strip() and row["content"].strip())
-    rows = list(islice(found, count))
+    complete = (row for row in map(json.loads, filter(None, lines)) if row["title"].strip() and row["content"].strip())
+    rows = list(islice(complete, count))
     return [row["title"] for row in rows], [row["content"] for row in rows]
 
 
 def _rouge(answers: Sequence[str], contents: Sequence[str]) -> float:
-    return metrics.mean(metrics.rouge(answers, contents[: len(answers)])).rougeL
+    return mean_rouge(rouge_scores(answers, contents[: len(answers)])).rougeL
 
 
 if __name__ == "__main__":

@@ -1,112 +1,106 @@
-"""What fails a check is written once more, more strictly, and the better of the two stays."""
+"""A description that fails a check is generated once more, with stricter decoding, and the better text is kept."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from transformers import PreTrainedTokenizerFast
 
-from jobs.describe import describer as describing
 from jobs.describe.describer import Describer
 from jobs.retrieval.neighbours import Neighbour
-from jobs.storage import runs
+from jobs.storage import layout, runs
 from jobs.storage.catalogue import Title
-from jobs.t5 import generation
-from jobs.t5.generation import Answer
+from jobs.t5 import generation, models
+from jobs.t5.generation import Answer, Device, Writer
 from jobs.t5.settings import Decoding
 from tests.ready import NAME, Ready
 
-DEVICE = generation.Device("cpu", "int8", 1, 2048)
+DEVICE = Device("cpu", "int8", 1, 2048)
+DECODING = Decoding(max_target_tokens=12)
+PROMPT_MAX_TOKENS = 64
 GOOD = "A red lamp for the desk that lights a whole room at night."
 BAD = "la la la la la la la la la la la la"
 
 
-@pytest.fixture
-def describer(ready: Ready, tmp_path: Path) -> Describer:
-    return Describer(
-        runs.trained_shard(ready.store, NAME, 0), None, DEVICE, Decoding(max_target_tokens=12), 64, tmp_path
-    )
+class RecordingWriter(Writer):
+    """A writer that records its prompts. With `texts` it returns known texts, which a tiny model cannot be made to write.
 
+    `texts`: for the first and for the second attempt, the text by the last letter of the prompt.
+    """
 
-def answering(
-    describer: Describer, monkeypatch: pytest.MonkeyPatch, first: dict[str, str], second: dict[str, str]
-) -> None:
-    """Let the model write known texts, for one of this size can't be made to: by the title's last word."""
+    texts: tuple[dict[str, str], dict[str, str]] | None = None
+
+    def __init__(self, folder: Path, tokenizer: PreTrainedTokenizerFast, device: Device) -> None:
+        super().__init__(folder, tokenizer, device)
+        self.sources: list[list[str]] = []
 
     def write(
-        sources: Sequence[Sequence[str]], decoding: Decoding, *_on_answers: Callable[[int], None]
+        self,
+        sources: Sequence[Sequence[str]],
+        decoding: Decoding,
+        on_answers: Callable[[int], None] = lambda _count: None,
     ) -> list[Answer]:
-        texts = first if decoding == Decoding(max_target_tokens=12) else second
-        return [Answer(texts["".join(source).replace("▁", " ").split()[-1][0]], 9, True, -1.0) for source in sources]
+        self.sources += map(list, sources)
+        if self.texts is None:
+            return super().write(sources, decoding, on_answers)
+        texts = self.texts[0 if decoding == DECODING else 1]
+        prompts = ["".join(source).removesuffix("</s>") for source in sources]
+        return [Answer(texts[prompt[-1]], 9, True, -1.0) for prompt in prompts]
 
-    monkeypatch.setattr(describer._writer, "write", write)
+
+@pytest.fixture
+def writer(ready: Ready, tmp_path: Path) -> RecordingWriter:
+    folder = runs.trained_shard(ready.store, NAME, 0).fetch_all(tmp_path, layout.MODEL_PREFIX)
+    tokenizer = models.load_tokenizer(folder)
+    generation.convert(models.load(folder), tokenizer, tmp_path / "converted", DEVICE.precision)
+    return RecordingWriter(tmp_path / "converted", tokenizer, DEVICE)
 
 
-def test_the_better_of_two_tries_stays(describer: Describer, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = [Title(letter, f"Lamp {letter}") for letter in "abcd"]
+@pytest.fixture
+def describer(writer: RecordingWriter) -> Describer:
+    return Describer(writer, "digest", DECODING, PROMPT_MAX_TOKENS)
+
+
+def test_the_attempt_with_fewer_flags_is_kept(writer: RecordingWriter, describer: Describer) -> None:
     worse = f"{BAD} 99"
-    answering(describer, monkeypatch, {"a": GOOD, "b": BAD, "c": BAD, "d": worse}, {"b": GOOD, "c": worse, "d": BAD})
-    rows = describer.describe(asked)
+    writer.texts = ({"a": GOOD, "b": BAD, "c": BAD, "d": worse}, {"b": GOOD, "c": worse, "d": BAD})
+    rows = describer.describe([Title(letter, f"Lamp {letter}") for letter in "abcd"], [[]] * 4)
     assert [row.description for row in rows] == [GOOD, GOOD, BAD, BAD]
     assert [row.retries for row in rows] == [0, 1, 1, 1]
     assert [row.published for row in rows] == [True, True, False, False]
     assert rows[2].flags == rows[3].flags == ("repetition",)
 
 
-def test_what_contradicts_its_title_is_written_again_without_its_neighbours(
-    describer: Describer, monkeypatch: pytest.MonkeyPatch
+def test_a_text_that_contradicts_its_title_is_generated_again_without_the_neighbours(
+    writer: RecordingWriter, describer: Describer
 ) -> None:
     right, wrong = (f"A lamp of {power} W that lights a whole room at night." for power in (7, 9))
-    answering(describer, monkeypatch, {"b": wrong}, {"a": right})  # by the last word: the neighbour's, then the title's
-    near = [[Neighbour("P9", "Lamp 9W", "b", 0.5)]]
-    [row] = describer.describe([Title("a", "Lamp 7W a")], neighbours=near)
+    title, neighbours = Title("a", "Lamp 7W a"), [Neighbour("P9", "Lamp 9W", "b", 0.5)]
+    writer.texts = ({"b": wrong}, {"a": right})  # the prompt ends with the neighbour at first, then with the title
+    [row] = describer.describe([title], [neighbours])
     assert (row.description, row.retries, row.published) == (right, 1, True)
-    answering(describer, monkeypatch, {"b": wrong}, {"a": wrong})
-    [row] = describer.describe([Title("a", "Lamp 7W a")], neighbours=near)
+    writer.texts = ({"b": wrong}, {"a": wrong})
+    [row] = describer.describe([title], [neighbours])
     assert (row.flags, row.retries, row.published) == (("contradicts",), 1, False)
 
 
-def test_nothing_is_published_with_a_flag_or_an_error(describer: Describer) -> None:
+def test_a_description_with_a_flag_or_an_error_is_not_published(describer: Describer) -> None:
     titles = [Title("a", "Red Lamp"), Title("b", "Green Desk"), Title("c", "", error="gone"), Title("d", "lamp " * 80)]
-    counted: list[int] = []
-    rows = describer.describe(titles, counted.append)
-    assert sum(counted) == 4
+    counts: list[int] = []
+    rows = describer.describe(titles, [[]] * 4, counts.append)
+    assert sum(counts) == 4
     assert [row.uid for row in rows] == ["a", "b", "c", "d"]
-    assert [row.error is None for row in rows] == [True, True, False, False]
+    too_long = "the title and its question are longer than 64 tokens (--prompt-max-tokens)"
+    assert [row.error for row in rows] == [None, None, "gone", too_long]
     for row in rows:
         assert row.published == (not row.flags and row.error is None)
         assert (row.repetition is None) == (row.error is not None)
-    assert rows[2].error == "gone"
-    assert "64 tokens" in str(rows[3].error)
 
 
-def test_a_title_that_just_fits_is_kept_whole_and_its_neighbours_are_cut(
-    describer: Describer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[Any] = []
-    write = describer._writer.write
-
-    def watched(sources: Sequence[Sequence[str]], *rest: Any) -> list[Answer]:
-        seen.extend(sources)
-        return write(sources, *rest)
-
-    monkeypatch.setattr(describer._writer, "write", watched)
-    near = [[Neighbour("P9", "Blue Lamp", "a lamp " * 100, 0.5)]]
-    [row] = describer.describe([Title("a", "Red Lamp")], neighbours=near)
-    assert len(seen[0]) == 64
-    assert "RedLamp" in "".join(seen[0]).replace("▁", "")
+def test_the_prompt_keeps_the_title_and_truncates_the_neighbours(writer: RecordingWriter, describer: Describer) -> None:
+    writer.texts = (dict.fromkeys("almp", GOOD), {})
+    [row] = describer.describe([Title("a", "Red Lamp")], [[Neighbour("P9", "Blue Lamp", "a lamp " * 100, 0.5)]])
+    [source] = writer.sources
+    assert len(source) == PROMPT_MAX_TOKENS
+    assert "RedLamp" in "".join(source).replace("▁", "")
     assert (row.neighbours, row.neighbour_similarities) == (("P9",), (0.5,))
-
-
-def test_a_person_is_shown_the_text_its_checks_and_its_neighbours(describer: Describer) -> None:
-    [row] = describer.describe([Title("a", "Red Lamp")])
-    good = replace(row, description=GOOD, flags=(), published=True)
-    near = [Neighbour("P9", "Blue Lamp", "It is blue.", 0.8765)]
-    block = describing.shown(good, near, "shard-00000")
-    assert GOOD in block
-    assert "published" in block
-    assert "0.876  P9  Blue Lamp" in block or "0.877  P9  Blue Lamp" in block
-    assert "held back: invented" in describing.shown(replace(good, flags=("invented",), published=False), [], "base")
-    [failed] = describer.describe([Title("a", "Red Lamp", error="no good")])
-    assert describing.shown(failed, [], "base").endswith("error: no good")

@@ -1,4 +1,4 @@
-"""Descriptions as files: the text exactly, the same bytes each time, and no formula in a spreadsheet."""
+"""Export files have the exact text, are reproducible, and contain no formula that a spreadsheet would run."""
 
 import csv
 import gzip
@@ -38,7 +38,7 @@ def test_a_part_has_three_files_with_the_same_rows(tmp_path: Path) -> None:
     assert (cells[1]["error"], cells[1]["repetition"]) == ("no title", "")
 
 
-def test_the_columns_are_those_of_a_description() -> None:
+def test_the_columns_are_the_fields_of_a_description() -> None:
     assert exports.schema().names == list(vars(ROW))
 
 
@@ -47,7 +47,7 @@ def test_the_same_rows_give_the_same_bytes() -> None:
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+49 30", "-10 C gloves", "@here", "\t=1", "\r=1"])
-def test_a_formula_is_made_harmless_in_the_csv_alone(text: str, tmp_path: Path) -> None:
+def test_a_formula_is_escaped_in_the_csv_only(text: str, tmp_path: Path) -> None:
     row = replace(ROW, uid=text, title=text, description=text, neighbours=(text,))
     [cells] = csv.DictReader(io.StringIO(exports.comma_separated([row]).decode(), newline=""))
     assert all(cells[name] == "'" + text for name in ("uid", "title", "description", "neighbours"))
@@ -57,7 +57,7 @@ def test_a_formula_is_made_harmless_in_the_csv_alone(text: str, tmp_path: Path) 
 
 
 @given(TEXT, TEXT)
-def test_any_text_survives_the_csv(title: str, description: str) -> None:
+def test_any_text_is_read_back_from_the_csv(title: str, description: str) -> None:
     row = replace(ROW, title=title, description=description)
     [cells] = csv.DictReader(io.StringIO(exports.comma_separated([row]).decode(), newline=""))
     for text, cell in ((title, cells["title"]), (description, cells["description"])):
@@ -65,6 +65,6 @@ def test_any_text_survives_the_csv(title: str, description: str) -> None:
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
-def test_no_rows_are_a_header() -> None:
+def test_files_without_rows_have_only_the_csv_header() -> None:
     assert exports.comma_separated([]).decode().count("\r\n") == 1
     assert gzip.decompress(exports.json_lines([])) == b""

@@ -1,10 +1,10 @@
-"""What is wrong with a description is told without any model, and only where something is wrong."""
+"""Each check flags the texts that it is meant for, and no others."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.quality import checks as scoring
+from jobs.quality import checks
 from jobs.retrieval.neighbours import Neighbour
 
 TITLE = "Brother LC51M Magenta Ink, 10 cm"
@@ -16,13 +16,13 @@ GOOD = "A magenta cartridge for Brother printers, the LC51M gives about 400 page
 def flags(
     text: str, title: str = TITLE, neighbours: tuple[Neighbour, ...] = (NEIGHBOUR,), ended: bool = True
 ) -> tuple[str, ...]:
-    return scoring.score(text, title, neighbours, ended).flags
+    return checks.score(text, title, neighbours, ended).flags
 
 
 def test_a_good_description_has_no_flag() -> None:
-    found = scoring.score(GOOD, TITLE, [NEIGHBOUR], ended=True)
-    assert found == scoring.Scores(0, 1, found.copying, 19, ())
-    assert found.copying < 0.5
+    scores = checks.score(GOOD, TITLE, [NEIGHBOUR], ended=True)
+    assert scores == checks.Scores(0, 1, scores.copying, 19, ())
+    assert scores.copying < 0.5
 
 
 @pytest.mark.parametrize(
@@ -42,21 +42,21 @@ def test_a_good_description_has_no_flag() -> None:
         (" ".join(f"w{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(401)), "long"),
     ],
 )
-def test_each_fault_has_its_reason(text: str, reason: str) -> None:
+def test_a_text_that_fails_a_check_has_the_reason(text: str, reason: str) -> None:
     assert reason in flags(text)
-    assert set(flags(text)) <= set(scoring.REASONS)
+    assert set(flags(text)) <= set(checks.REASONS)
 
 
-def test_a_text_that_was_cut_off_is_unfinished_unless_its_sentence_is_closed() -> None:
-    cut = "A magenta cartridge for printers, and it also"
-    assert flags(cut, ended=False) == ("unfinished",)
-    assert flags(cut, ended=True) == ()
+def test_a_truncated_text_is_unfinished_unless_its_last_sentence_is_complete() -> None:
+    truncated = "A magenta cartridge for printers, and it also"
+    assert flags(truncated, ended=False) == ("unfinished",)
+    assert flags(truncated, ended=True) == ()
     assert flags("A magenta cartridge for all printers. (Really!)", ended=False) == ()
     assert flags("A magenta cartridge for printers of 10.", ended=False) == ()
 
 
 @pytest.mark.parametrize(
-    ("text", "source", "share"),
+    ("text", "source", "fraction"),
     [
         ("no numbers here", "none there", 1),
         ("12 of 30", "12", 0.5),
@@ -77,8 +77,8 @@ def test_a_text_that_was_cut_off_is_unfinished_unless_its_sentence_is_closed() -
         ("in 2019.", "2019", 1),
     ],
 )
-def test_numbers_and_codes_are_looked_up_as_a_reader_would(text: str, source: str, share: float) -> None:
-    assert scoring.grounding(text, ["something else", source]) == share
+def test_grounding_is_the_fraction_of_numbers_and_codes_in_the_sources(text: str, source: str, fraction: float) -> None:
+    assert checks.grounding(text, ["something else", source]) == fraction
 
 
 PAN = "Alderney Cast Iron Frying Pan, 12-inch, Red"
@@ -97,8 +97,8 @@ PAN = "Alderney Cast Iron Frying Pan, 12-inch, Red"
         (PAN, "A pan in slate grey.", False),
     ],
 )
-def test_what_sets_a_neighbour_apart_contradicts_the_title(other: str, text: str, contradicts: bool) -> None:
-    assert scoring.contradicts(text, PAN, ["Harbrook Felt Cat Bed", other]) is contradicts
+def test_words_that_distinguish_a_similar_title_contradict_the_title(other: str, text: str, contradicts: bool) -> None:
+    assert checks.contradicts(text, PAN, ["Harbrook Felt Cat Bed", other]) is contradicts
 
 
 @pytest.mark.parametrize(
@@ -115,32 +115,34 @@ def test_what_sets_a_neighbour_apart_contradicts_the_title(other: str, text: str
         ("Volume 2 of Rome", "1 of the best.", False),
     ],
 )
-def test_another_number_of_the_same_contradicts_the_title(title: str, text: str, contradicts: bool) -> None:
-    assert scoring.contradicts(text, title, []) is contradicts
+def test_another_number_for_the_same_quantity_contradicts_the_title(title: str, text: str, contradicts: bool) -> None:
+    assert checks.contradicts(text, title, []) is contradicts
 
 
-def test_copying_counts_title_words_and_long_runs_not_phrases() -> None:
-    assert scoring.copying(TITLE, TITLE, []) == 1
-    assert scoring.copying("", TITLE, []) == 0
-    assert scoring.copying("prints up to 400 pages on any desk", "Ink", [CONTENT]) == 0
+def test_copying_counts_title_words_and_long_runs_but_not_short_phrases() -> None:
+    assert checks.copying(TITLE, TITLE, []) == 1
+    assert checks.copying("", TITLE, []) == 0
+    assert checks.copying("prints up to 400 pages on any desk", "Ink", [CONTENT]) == 0
     run = "that prints up to 400 pages with vivid colour"
-    assert scoring.copying(f"a thing {run}", "Ink", [CONTENT]) == pytest.approx(9 / 11)
+    assert checks.copying(f"a thing {run}", "Ink", [CONTENT]) == pytest.approx(9 / 11)
     halves = ["that prints up to 400", "pages with vivid colour"]
-    assert scoring.copying(run, "Ink", halves) == 0
+    assert checks.copying(run, "Ink", halves) == 0
 
 
 @given(st.text(max_size=300), st.text(max_size=60), st.lists(st.text(max_size=100), max_size=3), st.booleans())
-def test_scores_are_shares_for_any_text(text: str, title: str, titles: list[str], ended: bool) -> None:
-    neighbours = [Neighbour("U", item, text, 0.5) for item in titles]
-    found = scoring.score(text, title, neighbours, ended)
-    assert found == scoring.score(text, title, neighbours, ended)
-    assert all(0 <= share <= 1 for share in (found.repetition, found.grounding, found.copying))
-    assert found.length_words >= 0
-    assert list(found.flags) == [reason for reason in scoring.REASONS if reason in found.flags]
-    assert scoring.grounding(text, [text]) == 1
+def test_scores_are_fractions_and_reproducible_for_any_text(
+    text: str, title: str, titles: list[str], ended: bool
+) -> None:
+    neighbours = [Neighbour("U", other, text, 0.5) for other in titles]
+    scores = checks.score(text, title, neighbours, ended)
+    assert scores == checks.score(text, title, neighbours, ended)
+    assert all(0 <= fraction <= 1 for fraction in (scores.repetition, scores.grounding, scores.copying))
+    assert scores.length_words >= 0
+    assert list(scores.flags) == [reason for reason in checks.REASONS if reason in scores.flags]
+    assert checks.grounding(text, [text]) == 1
 
 
 @given(st.text(max_size=200), st.integers(10**6, 10**9))
-def test_a_number_that_nobody_gave_is_always_seen(text: str, number: int) -> None:
+def test_a_number_without_a_source_is_always_flagged(text: str, number: int) -> None:
     if str(number) not in text:
         assert "invented" in flags(f"{text} {number} pages", TITLE, ())

@@ -1,0 +1,32 @@
+"""A description as text for a terminal: the answer to --query."""
+
+import textwrap
+from collections.abc import Sequence
+
+from jobs.describe.exports import Description
+from jobs.retrieval.neighbours import Neighbour
+
+WIDTH = 100
+
+
+def format_description(description: Description, neighbours: Sequence[Neighbour], model_name: str) -> str:
+    """Return the title, the text, the result of the checks, and the retrieved neighbours."""
+    if description.error is not None:
+        return f"{description.title}\n\n  error: {description.error}"
+    text = description.description or "(no text)"
+    verdict = "published" if description.published else "held back: " + ", ".join(description.flags)
+    scores = {"repetition": description.repetition, "grounding": description.grounding, "copying": description.copying}
+    figures = [f"{name} {value:.2f}" for name, value in scores.items()]
+    figures += [f"words {description.length_words}", f"retries {description.retries}", f"model {model_name}"]
+    lines = [
+        description.title,
+        "",
+        *textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  "),
+        "",
+        f"  {verdict}",
+        f"  {'  '.join(figures)}",
+    ]
+    if neighbours:
+        lines += ["", "  neighbours"]
+        lines += [f"    {near.similarity:.3f}  {near.uid}  {textwrap.shorten(near.title, 80)}" for near in neighbours]
+    return "\n".join(lines)

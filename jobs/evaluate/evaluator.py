@@ -1,0 +1,95 @@
+"""A stage's model: its answers to the questions, and the scores of the answers. Importing this module loads torch."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
+
+from jobs.evaluate import scorecard
+from jobs.evaluate.losses import losses
+from jobs.evaluate.questions import Question
+from jobs.process import log
+from jobs.retrieval.neighbours import Neighbour, prompt_texts
+from jobs.storage.artifact import Artifact
+from jobs.t5 import generation, models
+from jobs.t5.generation import Answer, Device, Writer
+from jobs.t5.prompt import prompt
+from jobs.t5.settings import Decoding
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in memory. `digest` is that of its artifact."""
+
+    digest: str
+    model: T5ForConditionalGeneration
+    tokenizer: PreTrainedTokenizerFast
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The answers of a stage and their scores. `generation_seconds` is the time that generating the answers took."""
+
+    answers: pa.Table
+    groups: dict[str, dict[str, Any]]
+    baselines: dict[str, dict[str, dict[str, float]]]
+    generation_seconds: float
+
+
+def load_model(model: Artifact, prefix: str, work: Path) -> LoadedModel:
+    """Return the model of an artifact. `prefix`: the folder of its files in the artifact."""
+    folder = model.fetch_all(work, prefix)
+    return LoadedModel(model.digest, models.load(folder), models.load_tokenizer(folder))
+
+
+def evaluate(
+    loaded: LoadedModel,
+    questions: Sequence[Question],
+    neighbours: Sequence[Sequence[Neighbour]],
+    device: Device,
+    decoding: Decoding,
+    prompt_max_tokens: int,
+    reference_max_tokens: int,
+    seed: int,
+    work: Path,
+) -> Evaluation:
+    """Answer the questions, and score the answers and the baselines.
+
+    `neighbours`: the retrieved neighbours in the prompt of each question, none without retrieval. `seed`: of the intervals.
+    """
+    prompts = [
+        prompt(question.title.title, prompt_texts(near)) for question, near in zip(questions, neighbours, strict=True)
+    ]
+    answers, seconds = _answers(loaded, prompts, device, decoding, prompt_max_tokens, work)
+    model = loaded.model.to(device.name)  # type: ignore[arg-type]  # its type hint lacks device names
+    references = [question.reference for question in questions]
+    reference_losses = losses(model, loaded.tokenizer, prompts, references, prompt_max_tokens, reference_max_tokens)
+    scored = scorecard.score_answers(questions, answers, neighbours, reference_losses)
+    return Evaluation(
+        scorecard.table(scored),
+        scorecard.group_scores(scored, seed),
+        scorecard.baseline_scores(questions, neighbours, seed),
+        seconds,
+    )
+
+
+def _answers(
+    loaded: LoadedModel,
+    prompts: Sequence[str],
+    device: Device,
+    decoding: Decoding,
+    prompt_max_tokens: int,
+    work: Path,
+) -> tuple[list[Answer], float]:
+    """Return the answer to each prompt, and the seconds that generation took."""
+    loaded.model.cpu()  # the converter reads weights on the CPU, and an earlier stage may have moved them to the GPU
+    generation.convert(loaded.model, loaded.tokenizer, work / "converted", device.precision)
+    writer = Writer(work / "converted", loaded.tokenizer, device)
+    with log.progress("answers", len(prompts), "answers") as progress:
+        started = time.monotonic()
+        answers = writer.write(writer.encode(prompts, prompt_max_tokens), decoding, progress.advance)
+        return answers, time.monotonic() - started
