@@ -1,4 +1,4 @@
-"""Artifacts as the other jobs write them, with made-up figures: a catalogue, a run of a few shards, its stages, a batch."""
+"""Artifacts with made-up figures, in the format of the jobs: a catalogue, a run of a few shards, its stages, a batch."""
 
 import io
 import json
@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 
 from jobs.describe import exports
 from jobs.quality import metrics
-from jobs.report import history
+from jobs.report.settings import SEED
 from jobs.storage import artifact, catalogue, layout, runs
+from jobs.storage.layout import Kind, QuestionGroup
 from jobs.storage.store import Store
 
 TITLES = (
@@ -39,13 +40,15 @@ PHRASES = (
     "tested by the maker for long life",
     "in a resealable pack",
 )
-GROUPS = (history.HELD_OUT, history.OWN_SHARD, history.FIRST_SHARD)
 HOSTILE = '<script>alert("x")</script> #panic("x") ] $ \\ {{ 7*7 }} `code` */ // 日本語 😀 & "quoted"'
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How large the made-up run is, and how it goes: `gain` is what a shard adds to ROUGE-L."""
+class RunShape:
+    """The size of the run and the course of its figures.
+
+    `gain` is the rise of ROUGE-L per shard, `forgetting` its fall on the first shard's products per later shard.
+    """
 
     shards: int = 3
     trained: int = 3
@@ -59,10 +62,10 @@ class Plan:
     gpu: str | None = "NVIDIA L4"
 
 
-def make(store: Store, plan: Plan = Plan()) -> None:
-    """All artifacts of run, catalogue and batch `main`."""
-    make_catalogue(store, plan)
-    make_model(store, plan)
+def make(store: Store, shape: RunShape = RunShape()) -> None:
+    """Commit all artifacts of the run, the catalogue and the batch `main`."""
+    make_catalogue(store, shape)
+    make_model(store, shape)
     runs.freeze(
         store,
         "main",
@@ -77,17 +80,17 @@ def make(store: Store, plan: Plan = Plan()) -> None:
             "catalogue_digest": "0" * 64,
         },
     )
-    for shard in range(plan.trained):
-        make_shard(store, plan, shard)
-    for shard in (None, *range(plan.trained)):
-        make_stage(store, plan, shard, retrieval=False)
-    if plan.retrieval:
-        make_stage(store, plan, None, retrieval=True)
-        make_stage(store, plan, plan.trained - 1, retrieval=True)
+    for shard in range(shape.trained):
+        make_shard(store, shape, shard)
+    for shard in (None, *range(shape.trained)):
+        make_stage(store, shape, shard, retrieval=False)
+    if shape.retrieval:
+        make_stage(store, shape, None, retrieval=True)
+        make_stage(store, shape, shape.trained - 1, retrieval=True)
     make_batch(store)
 
 
-def make_catalogue(store: Store, plan: Plan) -> None:
+def make_catalogue(store: Store, shape: RunShape) -> None:
     lengths = {
         "mean": 84.6,
         "min": 1,
@@ -107,31 +110,27 @@ def make_catalogue(store: Store, plan: Plan) -> None:
         "tokens": None,
     }
     products = _parquet(catalogue.PRODUCT_SCHEMA.empty_table())
-    with artifact.draft(
-        store, layout.catalogue_path("main"), layout.Kind.CATALOGUE, {"profile": "catalogue"}, {}
-    ) as draft:
-        for shard in range(plan.shards):
+    with artifact.draft(store, layout.catalogue_path("main"), Kind.CATALOGUE, {"profile": "catalogue"}, {}) as draft:
+        for shard in range(shape.shards):
             draft.add_bytes(layout.shard_file(shard), products)
-        draft.add_bytes("held-out.parquet", products)
+        draft.add_bytes(layout.HELD_OUT_FILE, products)
         draft.add_bytes(layout.REJECTS_FILE, _parquet(catalogue.REJECT_SCHEMA.empty_table()))
         draft.add_bytes(layout.STATISTICS_FILE, json.dumps(statistics).encode())
         draft.commit(
             {
-                "read": 6000, "kept": 5940, "rejected": 60, "shards": plan.shards, "shard_rows": 2000, "held_out": 500,
+                "read": 6000, "kept": 5940, "rejected": 60, "shards": shape.shards, "shard_rows": 2000, "held_out": 500,
                 "clusters": 5712, "duplicates_exact": 131, "duplicates_near": 97, "seconds": 1.9, "rows_per_second": 3158.0,
             }
         )  # fmt: skip
 
 
-def make_model(store: Store, plan: Plan) -> None:
-    with artifact.draft(
-        store, layout.model_path("base"), layout.Kind.MODEL, {"source": "google/flan-t5-small"}, {}
-    ) as draft:
+def make_model(store: Store, shape: RunShape) -> None:
+    with artifact.draft(store, layout.model_path("base"), Kind.MODEL, {"source": "google/flan-t5-small"}, {}) as draft:
         draft.add_bytes("config.json", b"{}")
-        draft.commit({"parameters": plan.parameters, "vocabulary": 32128, "source": "google/flan-t5-small"})
+        draft.commit({"parameters": shape.parameters, "vocabulary": 32128, "source": "google/flan-t5-small"})
 
 
-def make_shard(store: Store, plan: Plan, shard: int) -> None:
+def make_shard(store: Store, shape: RunShape, shard: int) -> None:
     numbers = random.Random(shard)
     records = []
     for epoch in range(3):
@@ -144,25 +143,25 @@ def make_shard(store: Store, plan: Plan, shard: int) -> None:
                 "rouge1": 0.085 + 0.012 * step**0.5, "rouge2": 0.016 + 0.004 * step**0.5,
                 "rougeL": 0.070 + 0.010 * step**0.5 + numbers.gauss(0, 0.001), "rougeLsum": 0.078 + 0.010 * step**0.5,
                 "examples_per_second": 212.4 + numbers.gauss(0, 4), "target_tokens_per_second": 18_100 + numbers.gauss(0, 300),
-                "padding_efficiency": 0.94, "model_flops_utilisation": 0.31 if plan.gpu else None, "seconds": 9.1,
+                "padding_efficiency": 0.94, "model_flops_utilisation": 0.31 if shape.gpu else None, "seconds": 9.1,
             }
         )  # fmt: skip
     lines = "".join(json.dumps(record) + "\n" for record in records)
     with artifact.draft(
-        store, layout.trained_shard_path("main", shard), layout.Kind.TRAINED_SHARD, {}, {"shard": str(shard)}
+        store, layout.trained_shard_path("main", shard), Kind.TRAINED_SHARD, {}, {"shard": str(shard)}
     ) as draft:
         draft.add_bytes(layout.METRICS_FILE, lines.encode())
         draft.commit(
-            records[-1] | {"train_rows": 1900, "test_rows": 100, "epochs": 3, "gpu": plan.gpu, "seconds": 31.7 + shard}
+            records[-1] | {"train_rows": 1900, "test_rows": 100, "epochs": 3, "gpu": shape.gpu, "seconds": 31.7 + shard}
         )
 
 
-def make_stage(store: Store, plan: Plan, shard: int | None, retrieval: bool) -> None:
-    name = ("base" if shard is None else f"shard-{shard:05d}") + ("-retrieval" if retrieval else "")
-    answers = [row for group in GROUPS for row in _answers(plan, group, shard, retrieval)]
+def make_stage(store: Store, shape: RunShape, shard: int | None, retrieval: bool) -> None:
+    name = layout.stage_name(shard, retrieval)
+    answers = [row for group in QuestionGroup for row in _answers(shape, group, shard, retrieval)]
     scores = {
         "stage": name, "model_digest": "0" * 64, "shard": shard, "retrieval": retrieval,
-        "groups": {group: _scores([row for row in answers if row["group"] == group]) for group in GROUPS},
+        "groups": {group: _scores([row for row in answers if row["group"] == group]) for group in QuestionGroup},
         "baselines": {
             name: {"rouge1": _interval(rouge * 1.2), "rouge2": _interval(rouge * 0.4), "rougeL": _interval(rouge),
                    "rougeLsum": _interval(rouge * 1.05), "repetition": _interval(0.01)}
@@ -170,10 +169,10 @@ def make_stage(store: Store, plan: Plan, shard: int | None, retrieval: bool) -> 
         },
         "seconds": 21.5, "answers_per_second": len(answers) / 21.5,
     }  # fmt: skip
-    path = f"{layout.run_path('main')}/evaluation/{name}"
-    with artifact.draft(store, path, history.EVALUATION_KIND, {}, {"stage": name}) as draft:
-        draft.add_bytes(history.ANSWERS_FILE, _parquet(pa.Table.from_pylist(answers, schema=answer_schema())))
-        draft.add_bytes(history.SCORES_FILE, json.dumps(scores).encode())
+    path = layout.evaluation_path("main", name)
+    with artifact.draft(store, path, Kind.EVALUATION, {}, {"stage": name}) as draft:
+        draft.add_bytes(layout.ANSWERS_FILE, _parquet(pa.Table.from_pylist(answers, schema=answer_schema())))
+        draft.add_bytes(layout.SCORES_FILE, json.dumps(scores).encode())
         draft.commit({"questions": len(answers)})
 
 
@@ -184,7 +183,7 @@ def make_batch(store: Store, published: int = 1874) -> None:
         )
         for number in range(10)
     ]  # fmt: skip
-    with artifact.draft(store, "exports/main", history.EXPORT_KIND, {}, {"published": str(published)}) as draft:
+    with artifact.draft(store, layout.export_path("main"), Kind.EXPORT, {}, {"published": str(published)}) as draft:
         for name, data in exports.files(rows, 0).items():
             draft.add_bytes(name, data)
         draft.commit(
@@ -207,26 +206,26 @@ def answer_schema() -> pa.Schema:
     )
 
 
-def _answers(plan: Plan, group: str, shard: int | None, retrieval: bool) -> list[dict[str, Any]]:
+def _answers(shape: RunShape, group: str, shard: int | None, retrieval: bool) -> list[dict[str, Any]]:
     steps = 0 if shard is None else shard + 1
     numbers = random.Random(f"{group} {shard} {retrieval}")
-    forgotten = plan.forgetting * (steps - 1) if group == history.FIRST_SHARD and steps else 0.0
-    return [_answer(plan, group, number, steps, retrieval, forgotten, numbers) for number in range(plan.questions)]
+    forgotten = shape.forgetting * (steps - 1) if group == QuestionGroup.FIRST_SHARD and steps else 0.0
+    return [_answer(shape, group, number, steps, retrieval, forgotten, numbers) for number in range(shape.questions)]
 
 
 def _answer(
-    plan: Plan, group: str, number: int, steps: int, retrieval: bool, forgotten: float, numbers: random.Random
+    shape: RunShape, group: str, number: int, steps: int, retrieval: bool, forgotten: float, numbers: random.Random
 ) -> dict[str, Any]:
     difficulty = random.Random(f"{group} {number}").gauss(0, 0.04)
-    quality = max(0.0, 0.09 + plan.gain * steps + 0.03 * retrieval - forgotten + difficulty + numbers.gauss(0, 0.015))
-    title = plan.titles[number % len(plan.titles)]
+    quality = max(0.0, 0.09 + shape.gain * steps + 0.03 * retrieval - forgotten + difficulty + numbers.gauss(0, 0.015))
+    title = shape.titles[number % len(shape.titles)]
     repeated = numbers.random() < 0.45 / (1 + steps)
     phrases = random.Random(f"{number} {steps} {retrieval}").sample(PHRASES, 3)
     text = f"{title.split(',')[0]} " + (" ".join([phrases[0]] * 4) if repeated else ", ".join(phrases)) + "."
     return {
         "group": group, "uid": f"{group}-{number:04d}", "title": title,
         "reference": f"{title}. " + ". ".join(phrase.capitalize() for phrase in PHRASES[: 3 + number % 5]) + ".",
-        "answer": plan.answer if plan.answer is not None else text, "neighbours": ["u1", "u2"] if retrieval else [],
+        "answer": shape.answer if shape.answer is not None else text, "neighbours": ["u1", "u2"] if retrieval else [],
         "rouge1": quality * 1.2, "rouge2": quality * 0.3, "rougeL": quality, "rougeLsum": quality * 1.05,
         "loss": 3.6 - 8 * (quality - 0.09), "repetition": 0.6 if repeated else 0.02,
         "flags": ["repetition"] if repeated else [], "tokens": len(text.split()),
@@ -235,11 +234,9 @@ def _answer(
 
 def _scores(rows: list[dict[str, Any]]) -> dict[str, Any]:
     names = ("loss", "rouge1", "rouge2", "rougeL", "rougeLsum", "repetition")
-    found: dict[str, Any] = {name: vars(metrics.bootstrap([row[name] for row in rows], 13, 200)) for name in names}
-    return found | {
-        "questions": len(rows),
-        "flagged": vars(metrics.bootstrap([float(bool(row["flags"])) for row in rows], 13, 200)),
-    }
+    scores: dict[str, Any] = {name: vars(metrics.bootstrap([row[name] for row in rows], SEED, 200)) for name in names}
+    flagged = metrics.bootstrap([float(bool(row["flags"])) for row in rows], SEED, 200)
+    return scores | {"questions": len(rows), "flagged": vars(flagged)}
 
 
 def _interval(value: float) -> dict[str, float]:

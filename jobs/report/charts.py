@@ -1,18 +1,21 @@
-"""Line charts as SVG: the same figures give the same bytes.
+"""Line charts as SVG. The same figures give the same bytes.
 
-Every chart is drawn in the colours of `PAPER`. On a page, `on_page()` turns them into CSS variables, so that one drawing
-serves light and dark; in the PDF it is used as it is. The colours are those of Okabe and Ito, which colour-blind readers
-can tell apart; lines differ in dash and marker as well.
+Charts are drawn in the colours of `PAPER` and used unchanged in the PDF. For the page, `on_page()` replaces the colours by
+CSS variables, so that a chart follows the light or dark theme. The colours are those of Okabe and Ito, which colour-blind
+readers can distinguish; lines also differ in dash and marker.
 """
 
 import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from html import escape
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 PAPER = {
     "ink": "#1b2330",
@@ -30,9 +33,9 @@ MARKED_POINTS = 27  # with more, markers hide the line
 
 @dataclass(frozen=True)
 class Line:
-    """A series of points; one whose y is None is left out.
+    """A series of points; a point whose y is None is left out.
 
-    `low` and `high` are drawn as a band around the line, or as bars where the points are not `joined`.
+    `low` and `high` are drawn as a band around the line, or as bars if the points are not `joined`.
     """
 
     label: str
@@ -64,15 +67,11 @@ def line_chart(
     levels: Sequence[Level] = (),
     share: bool = False,
 ) -> str:
-    """An SVG element. `name` is unique on its page; `description` is what a reader who cannot see it is told.
+    """Return a chart as an SVG element.
 
-    With `share`, y is a share from 0 to 1, and its axis says per cent.
+    `name` must be unique on the page; it prefixes every id. `description` is the text for screen readers. With `share`, y is a
+    share from 0 to 1 and its axis is labelled in per cent.
     """
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import PercentFormatter
-
     with rc_context(
         {
             "svg.fonttype": "none",
@@ -89,30 +88,30 @@ def line_chart(
             _draw(axes, line)
         for level in levels:
             axes.axhline(level.y, color=PAPER[level.colour], linewidth=1.2, linestyle=(0, (1, 2)), label=level.label)
-        _dress(axes, x_label, y_label)
+        _style(axes, x_label, y_label)
         if share:
             axes.set_ylim(-0.02, min(max(axes.get_ylim()[1], 0.1), 1.04))
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _embeddable(out.getvalue(), name, description)
+    return _svg_element(out.getvalue(), name, description)
 
 
 def on_page(svg: str) -> str:
-    """The chart with its colours turned into the page's CSS variables and its font into the page's."""
+    """Return a chart with the CSS variables of the page in place of its colours and font."""
     for name, colour in PAPER.items():
         svg = svg.replace(colour, f"var(--{name})")
     return re.sub(r"'DejaVu Sans'(, [^;\"]*)?", "var(--font)", svg)
 
 
-def _draw(axes: "Axes", line: Line) -> None:
+def _draw(axes: Axes, line: Line) -> None:
     points = [index for index, value in enumerate(line.y) if value is not None]
     x = [line.x[index] for index in points]
     y = [line.y[index] for index in points]
     colour = PAPER[line.colour]
     axes.plot(
         x,
-        y,  # type: ignore[arg-type]  # the points without a value are gone
+        y,  # type: ignore[arg-type]  # points without a value are removed above
         label=line.label,
         color=colour,
         linewidth=1.1 if line.dashed else 1.8,
@@ -134,9 +133,7 @@ def _stroke(line: Line) -> tuple[int, tuple[int, int]] | str:
     return (0, (4, 2)) if line.dashed else "-"
 
 
-def _dress(axes: "Axes", x_label: str, y_label: str) -> None:
-    from matplotlib.ticker import MaxNLocator
-
+def _style(axes: Axes, x_label: str, y_label: str) -> None:
     axes.set_xlabel(x_label, color=PAPER["muted"])
     axes.set_ylabel(y_label, color=PAPER["muted"])
     axes.tick_params(colors=PAPER["muted"], length=0, labelcolor=PAPER["muted"])
@@ -155,10 +152,8 @@ def _dress(axes: "Axes", x_label: str, y_label: str) -> None:
         text.set_color(PAPER["ink"])
 
 
-def _embeddable(svg: str, name: str, description: str) -> str:
-    """Only the <svg> element, with ids of its own on the page and a name for screen readers."""
-    from html import escape
-
+def _svg_element(svg: str, name: str, description: str) -> str:
+    """Return the <svg> element only, with ids that are unique on the page and a label for screen readers."""
     svg = svg[svg.index("<svg") :].strip()
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r' id="', f' id="{name}-', svg)

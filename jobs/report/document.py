@@ -1,6 +1,6 @@
-"""A document of few kinds of block, and the two ways to publish it: one HTML page, one PDF.
+"""A document of blocks, and its two output formats: an HTML page and a PDF.
 
-Text goes into both as data: Jinja escapes it, Typst reads it from JSON. Neither ever reads it as markup.
+Text is data in both: Jinja escapes it, Typst reads it from JSON. Neither interprets it as markup.
 """
 
 import json
@@ -11,6 +11,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
+import matplotlib
+import typst
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
 from jobs.report import charts
 
 Tone = Literal["good", "bad", "plain"]
@@ -18,7 +23,7 @@ Tone = Literal["good", "bad", "plain"]
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table: its text, and a smaller second line."""
+    """A cell of a table. `detail` is a smaller second line."""
 
     text: str
     detail: str = ""
@@ -27,9 +32,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under a header. The first `labels` columns are names, the others figures.
+    """A table. The first `labels` columns hold names, the others figures.
 
-    `groups` is a second header above the first: the text of each and how many columns it spans; empty where there is none.
+    `groups` is a second header row above `columns`: each text with the number of columns that it spans.
     """
 
     caption: str
@@ -50,7 +55,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart with its title and what to look for in it. `svg` is as `charts.line_chart` draws it."""
+    """A chart with a title and a caption. `svg` is made by `charts.line_chart`."""
 
     title: str
     caption: str
@@ -59,7 +64,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Charts:
-    """Charts that stand side by side where there is room."""
+    """Charts, arranged side by side if there is room."""
 
     charts: Sequence[Chart]
     kind: Literal["charts"] = "charts"
@@ -67,7 +72,7 @@ class Charts:
 
 @dataclass(frozen=True)
 class Answer:
-    """One stage's answer. `notes` are short: a score, a reason why it was flagged."""
+    """The answer of one stage, with its score and the reasons for which it is flagged."""
 
     stage: str
     text: str
@@ -77,7 +82,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Question:
-    """One product at every stage."""
+    """A question with the seller's text and the answers of several stages."""
 
     title: str
     reference: str
@@ -87,7 +92,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Card:
-    """A figure that is seen first."""
+    """A figure at the top of the document."""
 
     label: str
     value: str
@@ -100,7 +105,7 @@ Block = Table | Text | Charts | Question
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands below it."""
+    """A heading with blocks. `key` is its anchor on the page."""
 
     key: str
     title: str
@@ -109,7 +114,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """The whole."""
+    """A complete report. `verdict` and `summary` are sentences at its top."""
 
     title: str
     subtitle: str
@@ -121,10 +126,7 @@ class Document:
 
 
 def to_html(document: Document) -> str:
-    """One page that needs nothing else: its style and its charts stand in it, and it has no script."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
-
+    """Return the document as one self-contained HTML page without scripts."""
     environment = Environment(
         loader=PackageLoader("jobs.report"),
         autoescape=True,
@@ -132,34 +134,31 @@ def to_html(document: Document) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # A chart is the one thing that is markup: matplotlib drew it, and it escapes the text that it is given.
+    # Only charts are markup: matplotlib draws them and escapes the text in them.
     environment.filters["drawing"] = lambda svg: Markup(charts.on_page(svg))  # noqa: S704
     environment.globals["edges"] = _edges
     return environment.get_template("report.html.j2").render(document=document)
 
 
 def to_pdf(document: Document, timestamp: datetime) -> bytes:
-    """The same as a PDF. `timestamp` is what it says about when it was made, so that the same document gives the same bytes."""
-    import matplotlib
-    import typst
-
-    # Typst brings serif fonts alone; matplotlib's DejaVu Sans is the font that the charts were measured with.
-    # A font of the machine helps out where DejaVu has no such letter (Chinese, Japanese, Korean).
+    """Return the document as a PDF. `timestamp` is its creation date: the same arguments give the same bytes."""
+    # Typst comes with serif fonts only. The charts are laid out for matplotlib's DejaVu Sans. Letters that it lacks
+    # (Chinese, Japanese, Korean) are taken from the fonts of the machine.
     sans = typst.Fonts(font_paths=[str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")])
-    made = typst.compile(
+    pdf = typst.compile(
         resources.files("jobs.report").joinpath("templates/report.typ").read_bytes(),
         format="pdf",
         font_paths=sans,
         sys_inputs={"document": json.dumps(asdict(document), ensure_ascii=False)},
         timestamp=timestamp,
     )
-    if not isinstance(made, bytes):
-        raise TypeError(f"typst gave {type(made).__name__}, expected the bytes of one PDF")
-    return made
+    if not isinstance(pdf, bytes):
+        raise TypeError(f"typst returned {type(pdf).__name__}, expected the bytes of one PDF")
+    return pdf
 
 
 def _edges(table: Table) -> set[int]:
-    """The columns at which a group of columns begins."""
+    """Return the columns at which a group begins, except the first."""
     begins, edges = 0, set()
     for _, span in table.groups:
         edges.add(begins)

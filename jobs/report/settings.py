@@ -1,8 +1,10 @@
-"""All metrics and answers of a run to one HTML page, a PDF and CSV files.
+"""Write the metrics and answers of a run to an HTML page, a PDF and CSV files.
 
-Reads the catalogue, every trained shard's metrics, every evaluated stage and a batch of descriptions; what is not there
-yet is left out. Writes `runs/RUN/report/`: index.html, report.pdf, shards.csv, stages.csv, answers.csv. A report of
-older inputs is replaced. Try: `skuscribe report --run main --gpu-hour-price 0.71`
+Reads the catalogue, the metrics of each trained shard, each evaluated stage and a batch of descriptions; parts of the run
+that do not exist yet are left out. Writes runs/RUN/report: index.html, report.pdf, shards.csv, stages.csv, answers.csv. A
+report of older inputs or settings is replaced.
+
+    skuscribe report --run main --gpu-hour-price 0.71
 """
 
 from typing import Literal
@@ -11,18 +13,20 @@ from pydantic import Field
 
 from jobs.process.settings import Name, StoreSettings, unit
 
+SEED = 13
+"""Seed of the bootstrap intervals of differences between stages. Manifests record it."""
+
 
 class Settings(StoreSettings):
-    """What to report on."""
+    """Settings of `report`."""
 
     run: Name = Field("main", description="The run to report on.")
-    catalogue: Name = Field("main", description="The catalogue that it was trained on.")
+    catalogue: Name = Field("main", description="The catalogue that the run was trained on.")
     batch: Name | Literal[""] = Field("main", description="The batch of descriptions to report on; empty for none.")
     gpu_hour_price: float = Field(
-        0.0, ge=0, description="What an hour of the machine costs; 0 leaves cost out.", json_schema_extra=unit("USD")
+        0.0, ge=0, description="Price of an hour of the machine; 0 leaves cost out.", json_schema_extra=unit("USD")
     )
     examples: int = Field(
-        8, ge=0, le=50, description="How many questions to show.", json_schema_extra=unit("questions")
+        8, ge=0, le=50, description="Questions to show with their answers.", json_schema_extra=unit("questions")
     )
-    partial: bool = Field(True, description="Report while shards are still to be trained; without it, wait for all.")
-    seed: int = Field(13, ge=0, description="Seed of the intervals of differences.")
+    partial: bool = Field(True, description="Report on a run that is not finished; without it, exit with code 75.")

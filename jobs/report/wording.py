@@ -1,10 +1,10 @@
-"""How figures are worded in a report: one way for every table, card and sentence."""
+"""The wording of figures and names in a report, the same for every table, card and sentence."""
 
 import math
 
 from jobs.quality.metrics import Interval
 from jobs.report.document import Cell
-from jobs.report.history import Stage
+from jobs.report.history import History, Stage
 
 METRIC_NAMES = {
     "rouge1": "ROUGE-1",
@@ -30,51 +30,59 @@ _REASONS = {
 
 
 def reason_label(name: str) -> str:
-    """What a reason to flag a description says."""
+    """Return the words for a reason why an answer or description is flagged."""
     return _REASONS.get(name, name)
 
 
 def stage_label(stage: Stage) -> str:
-    """How a reader knows a stage."""
+    """Return the name of a stage: `Base model`, `After 3 shards + retrieval`."""
     shards = 0 if stage.shard is None else stage.shard + 1
     model = "Base model" if not shards else f"After {shards:,} shard" + "s" * (shards > 1)
     return f"{model} + retrieval" if stage.retrieval else model
 
 
 def baseline_label(name: str) -> str:
-    """How a reader knows a baseline."""
+    """Return the name of a baseline."""
     return _BASELINES.get(name, name)
 
 
+def model_label(history: History) -> str:
+    """Return the base model's name with its source and size."""
+    figures = history.model_figures
+    parameters, source = figures.get("parameters"), figures.get("source")
+    size = f"{parameters:,} parameters" if isinstance(parameters, int) else "of unknown size"
+    return f"model {history.model!r} ({source}, {size})" if source else f"model {history.model!r} ({size})"
+
+
 def lower_first(text: str) -> str:
-    """A label within a sentence."""
+    """Return a label as it is written within a sentence."""
     return text[:1].lower() + text[1:]
 
 
 def number(value: object, digits: int) -> str:
-    """A number with so many digits after the point; blank where there is none."""
+    """Return a number rounded to `digits` after the point; empty if it is unknown."""
     return f"{value:,.{digits}f}" if isinstance(value, int | float) and not math.isnan(value) else ""
 
 
 def count(value: object) -> str:
-    """A whole number with its thousands parted; blank where there is none."""
+    """Return a whole number with thousands separators; empty if it is unknown."""
     return f"{int(value):,}" if isinstance(value, int | float) else ""
 
 
 def percent(value: float) -> str:
-    """A share as a percentage; one digit after the point below ten."""
+    """Return a share from 0 to 1 as a percentage, with one digit after the point below ten."""
     return f"{value * 100:.1f} %" if 0 < value < 0.0995 else f"{value * 100:.0f} %"
 
 
 def share(part: object, whole: object) -> str:
-    """What percentage a part is of the whole; blank where one of them is unknown."""
+    """Return `part` as a percentage of `whole`; empty if one of them is unknown."""
     if not isinstance(part, int | float) or not isinstance(whole, int | float) or not whole:
         return ""
     return percent(part / whole)
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the two units that matter."""
+    """Return seconds as hours and minutes, minutes and seconds, or seconds."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -83,30 +91,30 @@ def duration(seconds: float) -> str:
 
 
 def dollars(seconds: float, hour_price: float) -> str:
-    """What so many seconds cost, in USD."""
+    """Return the cost of some seconds at a price per hour, in USD."""
     return f"${seconds / 3600 * hour_price:,.2f}"
 
 
 def signed(value: float) -> str:
-    """A difference with its sign."""
+    """Return a difference with its sign."""
     return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
-def span(found: Interval) -> str:
-    """The bounds of a difference's interval."""
-    return f"{signed(found.low)} to {signed(found.high)}"
+def span(difference: Interval) -> str:
+    """Return the bounds of a difference's interval."""
+    return f"{signed(difference.low)} to {signed(difference.high)}"
 
 
-def interval(found: Interval | None, metric: str) -> Cell:
-    """A mean with its interval below it; blank where there is none."""
-    if found is None:
+def interval(mean: Interval | None, metric: str) -> Cell:
+    """Return a cell with a mean and its interval; empty if it is unknown."""
+    if mean is None:
         return Cell("")
     if metric in SHARES:
-        return Cell(percent(found.value), f"{percent(found.low)} – {percent(found.high)}")
-    return Cell(f"{found.value:.3f}", f"{found.low:.3f} – {found.high:.3f}")
+        return Cell(percent(mean.value), f"{percent(mean.low)} – {percent(mean.high)}")
+    return Cell(f"{mean.value:.3f}", f"{mean.low:.3f} – {mean.high:.3f}")
 
 
 def cut(text: str, characters: int) -> str:
-    """A text on one line, or its beginning where it is longer than that."""
+    """Return a text on one line, shortened to `characters` if it is longer."""
     text = " ".join(text.split())
     return text if len(text) <= characters else text[:characters].rstrip() + " …"

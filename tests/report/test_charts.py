@@ -1,4 +1,4 @@
-"""Charts: the same figures give the same drawing, and it is fit for a page."""
+"""Charts: the same figures give the same SVG, which can be embedded in a page."""
 
 import re
 from xml.etree import ElementTree
@@ -19,11 +19,11 @@ def test_the_same_figures_give_the_same_bytes() -> None:
     assert draw(LINE) == draw(LINE)
 
 
-def test_other_figures_give_another_drawing() -> None:
+def test_different_figures_give_a_different_chart() -> None:
     assert draw(LINE) != draw(Line("ours", [0, 1, 2], [0.1, 0.2, 0.31], "blue"))
 
 
-def test_a_drawing_carries_no_date_and_loads_nothing() -> None:
+def test_a_chart_has_no_date_and_loads_nothing() -> None:
     svg = draw(LINE)
     assert "<metadata" not in svg
     assert not re.search(r'(href|src)="(?!#)', svg)
@@ -36,25 +36,25 @@ def test_two_charts_on_one_page_share_no_id() -> None:
     assert not ids[0] & ids[1]
 
 
-def test_every_reference_in_a_drawing_has_its_target() -> None:
+def test_every_reference_within_a_chart_has_a_target() -> None:
     svg = draw(LINE)
     targets = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
     assert targets
     assert targets <= set(re.findall(r' id="([^"]+)"', svg))
 
 
-def test_a_reader_who_cannot_see_it_is_told_what_it_shows() -> None:
+def test_a_chart_has_a_label_for_screen_readers() -> None:
     root = ElementTree.fromstring(draw(LINE, description='From "a" to <b> & on.'))
     assert root.attrib["role"] == "img"
     assert root.attrib["aria-label"] == 'From "a" to <b> & on.'
 
 
-def test_labels_are_text_not_markup() -> None:
+def test_labels_are_not_interpreted_as_markup() -> None:
     root = ElementTree.fromstring(draw(Line("<script>alert(1)</script>", [0, 1], [1, 2], "blue")))
     assert not [item for item in root.iter() if item.tag.endswith("script")]
 
 
-def test_on_a_page_the_colours_follow_the_theme() -> None:
+def test_on_a_page_the_colours_are_those_of_the_theme() -> None:
     svg = on_page(draw(LINE, levels=(Level("baseline", 0.15),)))
     assert "var(--blue)" in svg
     assert "var(--grey)" in svg
@@ -62,14 +62,16 @@ def test_on_a_page_the_colours_follow_the_theme() -> None:
     assert "DejaVu" not in svg
 
 
-def test_a_missing_value_leaves_its_point_out() -> None:
-    ElementTree.fromstring(draw(Line("reference", [0, 1, 2], [0.1, None, 0.3], "grey", dashed=True)))
+def test_a_point_without_a_value_is_left_out() -> None:
+    complete = draw(Line("reference", [0, 1, 2], [0.1, 0.2, 0.3], "grey", dashed=True))
+    incomplete = draw(Line("reference", [0, 1, 2], [0.1, None, 0.3], "grey", dashed=True))
+    assert complete.count("<use") - incomplete.count("<use") == 1  # one marker less, on the same axes
 
 
-def test_a_single_point_and_points_that_are_not_joined_are_drawn() -> None:
-    alone = Line("alone", [0], [0.1], "blue", [0.05], [0.2])
-    apart = Line("apart", [0, 3], [0.1, 0.2], "orange", [0.05, 0.1], [0.2, 0.3], joined=False)
-    ElementTree.fromstring(draw(alone, apart))
+def test_a_single_point_and_separate_points_are_drawn() -> None:
+    single = Line("single", [0], [0.1], "blue", [0.05], [0.2])
+    separate = Line("separate", [0, 3], [0.1, 0.2], "orange", [0.05, 0.1], [0.2, 0.3], joined=False)
+    ElementTree.fromstring(draw(single, separate))
 
 
 @settings(max_examples=5, deadline=None)

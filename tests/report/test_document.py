@@ -1,4 +1,4 @@
-"""A document as a page and as a PDF: text is data in both, whatever it is."""
+"""A document as a page and as a PDF: text is never interpreted as markup."""
 
 import re
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ HOSTILE = (
 
 
 def document(text: str) -> Document:
-    """A document that has this text in every place that text can have."""
+    """Return a document with this text in every field."""
     blocks: list[Block] = [
         Text(text),
         Table(text, [text, text], [[Cell(text, text), Cell(text, text, "good")]], groups=[(text, 2)]),
@@ -28,7 +28,7 @@ def document(text: str) -> Document:
 @settings(max_examples=10, deadline=None)
 @given(st.text(min_size=1))
 @example("".join(HOSTILE))
-def test_no_text_becomes_markup_of_the_page(text: str) -> None:
+def test_text_adds_no_tag_to_the_page(text: str) -> None:
     tags = [re.findall(r"<[a-zA-Z/!][^>]*", to_html(document(words))) for words in ("plain", text)]
     assert len(tags[0]) == len(tags[1])
 
@@ -36,11 +36,11 @@ def test_no_text_becomes_markup_of_the_page(text: str) -> None:
 @settings(max_examples=8, deadline=None)
 @given(st.text())
 @example("".join(HOSTILE))
-def test_any_text_makes_a_pdf(text: str) -> None:
+def test_any_text_gives_a_pdf(text: str) -> None:
     assert to_pdf(document(text), NOON).startswith(b"%PDF-")
 
 
-def test_each_hostile_text_alone_makes_a_pdf() -> None:
+def test_each_hostile_text_gives_a_pdf() -> None:
     for text in HOSTILE:
         assert to_pdf(document(text), NOON).startswith(b"%PDF-")
 
@@ -50,6 +50,6 @@ def test_the_same_document_gives_the_same_bytes() -> None:
     assert to_pdf(document("a"), NOON) == to_pdf(document("a"), NOON)
 
 
-def test_an_empty_answer_says_so() -> None:
-    found = Question("title", "reference", [Answer("Base model", "", "0.00")])
-    assert "(no text)" in to_html(Document("t", "s", "v", [], [], [Section("q", "Q", [found])], ""))
+def test_an_empty_answer_is_shown_as_no_text() -> None:
+    question = Question("title", "reference", [Answer("Base model", "", "0.00")])
+    assert "(no text)" in to_html(Document("t", "s", "v", [], [], [Section("q", "Q", [question])], ""))

@@ -1,21 +1,21 @@
-"""Findings: what is said of two models is what their answers carry, and no more."""
+"""The findings and cards of a report: a difference between two models is claimed only if their answers show it."""
 
 import pyarrow as pa
 
 from jobs.quality.metrics import Interval
-from jobs.report import findings, history
-from jobs.report.history import Data, Group, History, Stage
+from jobs.report import comparisons, findings
+from jobs.report.cards import cards
+from jobs.report.history import CatalogueSummary, GroupScores, History, Stage, TrainedShard
+from jobs.storage.layout import QuestionGroup
 from tests import report_factory as factory
-
-SEED = 13
 
 
 def stage(
     shard: int | None, rouge: float, loss: float, retrieval: bool = False, noise: float = 0.0, first: float = 3.0
 ) -> Stage:
-    """A stage that answered 40 questions of two groups; `noise` moves every other answer up, the next one down."""
+    """Return a stage with 40 questions in each of two groups. `noise` is added to every second answer, subtracted from the others."""
     answers = []
-    for group, group_loss in ((history.HELD_OUT, loss), (history.FIRST_SHARD, first)):
+    for group, group_loss in ((QuestionGroup.HELD_OUT, loss), (QuestionGroup.FIRST_SHARD, first)):
         for number in range(40):
             shift = noise if number % 2 else -noise
             answers.append(
@@ -26,98 +26,97 @@ def stage(
                 }
             )  # fmt: skip
     table = pa.Table.from_pylist(answers, schema=factory.answer_schema())
-    groups = {
-        name: Group(40, {"rougeL": Interval(rouge, rouge - 0.01, rouge + 0.01), "loss": Interval(value, value, value)})
-        for name, value in ((history.HELD_OUT, loss), (history.FIRST_SHARD, first))
+    groups: dict[str, GroupScores] = {
+        name: GroupScores(
+            40, {"rougeL": Interval(rouge, rouge - 0.01, rouge + 0.01), "loss": Interval(value, value, value)}
+        )
+        for name, value in ((QuestionGroup.HELD_OUT, loss), (QuestionGroup.FIRST_SHARD, first))
     }
     baselines = {"nearest-neighbour": {"rougeL": Interval(0.2, 0.19, 0.21)}}
     return Stage("", shard, retrieval, groups, baselines, table, 1.0)
 
 
 def run_of(*stages: Stage, trained: int = 1, total: int = 1) -> History:
-    shards = tuple(history.TrainedShard(number, (), None, None, None, None, "2026-01-01") for number in range(trained))
-    return History("main", {}, "base", {}, Data("main", total, {}, {}), shards, stages, "", None, {}, ())
+    shards = tuple(TrainedShard(number, (), None, None, None, "2026-01-01") for number in range(trained))
+    return History("main", {}, "base", {}, CatalogueSummary("main", total, {}, {}), shards, stages, "", None, {})
 
 
-def test_a_model_that_gained_on_every_question_is_better() -> None:
-    found = run_of(stage(None, 0.1, 3.5), stage(0, 0.15, 3.1))
-    assert findings.verdict(found, SEED) == "The trained model is better than the base model."
+def test_a_model_that_improved_on_every_question_is_better() -> None:
+    run = run_of(stage(None, 0.1, 3.5), stage(0, 0.15, 3.1))
+    assert findings.verdict(run) == "The trained model is better than the base model."
 
 
-def test_a_model_that_lost_on_every_question_is_worse() -> None:
-    found = run_of(stage(None, 0.1, 3.5), stage(0, 0.08, 3.9))
-    assert findings.verdict(found, SEED) == "The trained model is worse than the base model."
-    assert {card.tone for card in findings.cards(found, SEED, 0)[:2]} == {"bad"}
+def test_a_model_that_got_worse_on_every_question_is_worse() -> None:
+    run = run_of(stage(None, 0.1, 3.5), stage(0, 0.08, 3.9))
+    assert findings.verdict(run) == "The trained model is worse than the base model."
+    assert {card.tone for card in cards(run, 0)[:2]} == {"bad"}
 
 
-def test_gains_and_losses_that_cancel_out_are_no_difference() -> None:
-    found = run_of(stage(None, 0.1, 3.5), stage(0, 0.1, 3.5, noise=0.05))
-    assert findings.verdict(found, SEED).startswith("The held-out questions show no difference")
-    assert {card.tone for card in findings.cards(found, SEED, 0)[:2]} == {"plain"}
+def test_changes_that_cancel_out_are_no_difference() -> None:
+    run = run_of(stage(None, 0.1, 3.5), stage(0, 0.1, 3.5, noise=0.05))
+    assert findings.verdict(run).startswith("The held-out questions show no difference")
+    assert {card.tone for card in cards(run, 0)[:2]} == {"plain"}
 
 
-def test_better_in_one_figure_and_worse_in_the_other_is_mixed() -> None:
-    found = run_of(stage(None, 0.1, 3.5), stage(0, 0.15, 3.9))
+def test_a_model_that_is_better_in_one_metric_and_worse_in_another_is_mixed() -> None:
+    run = run_of(stage(None, 0.1, 3.5), stage(0, 0.15, 3.9))
     assert (
-        findings.verdict(found, SEED)
-        == "Mixed: the trained model is better than the base model in ROUGE-L and worse in loss."
+        findings.verdict(run) == "Mixed: the trained model is better than the base model in ROUGE-L and worse in loss."
     )
 
 
-def test_better_in_one_figure_alone_says_which() -> None:
-    found = run_of(stage(None, 0.1, 3.5), stage(0, 0.1, 3.1))
-    assert "better than the base model in loss; ROUGE-L shows no clear difference" in findings.verdict(found, SEED)
+def test_the_verdict_names_the_only_metric_that_improved() -> None:
+    run = run_of(stage(None, 0.1, 3.5), stage(0, 0.1, 3.1))
+    assert "better than the base model in loss; ROUGE-L shows no clear difference" in findings.verdict(run)
 
 
 def test_without_a_base_model_nothing_is_compared() -> None:
-    assert findings.verdict(run_of(stage(0, 0.1, 3.5)), SEED).startswith("Nothing is compared yet")
+    assert findings.verdict(run_of(stage(0, 0.1, 3.5))).startswith("Nothing is compared yet")
 
 
-def test_forgetting_is_a_rise_of_the_loss_on_the_first_shard_since_it_was_trained() -> None:
+def test_a_rising_loss_on_the_first_shard_is_forgetting() -> None:
     stages = (stage(None, 0.1, 3.5, first=3.9), stage(0, 0.12, 3.2, first=3.0), stage(1, 0.13, 3.1, first=3.3))
-    text = " ".join(findings.summary(run_of(*stages, trained=2, total=2), SEED))
+    text = " ".join(findings.summary(run_of(*stages, trained=2, total=2)))
     assert "The model is forgetting" in text
     assert "3.000 → 3.300, a difference of +0.300" in text
 
 
-def test_a_baseline_that_scores_higher_is_said() -> None:
-    text = " ".join(findings.summary(run_of(stage(None, 0.1, 3.5), stage(0, 0.15, 3.1)), SEED))
+def test_the_summary_names_a_baseline_that_scores_higher() -> None:
+    text = " ".join(findings.summary(run_of(stage(None, 0.1, 3.5), stage(0, 0.15, 3.1))))
     assert "does not reach the baselines: the best baseline (the nearest neighbour's text) scores 0.200" in text
 
 
-def test_retrieval_that_hurts_is_said() -> None:
+def test_the_summary_says_if_retrieval_makes_answers_worse() -> None:
     text = " ".join(
-        findings.summary(run_of(stage(None, 0.1, 3.5), stage(0, 0.3, 3.1), stage(0, 0.2, 3.1, retrieval=True)), SEED)
+        findings.summary(run_of(stage(None, 0.1, 3.5), stage(0, 0.3, 3.1), stage(0, 0.2, 3.1, retrieval=True)))
     )
     assert "Retrieval hurts: 0.300 → 0.200" in text
 
 
-def test_a_run_that_is_not_finished_says_so() -> None:
-    text = " ".join(findings.summary(run_of(stage(None, 0.1, 3.5), stage(0, 0.15, 3.1), trained=2, total=65), SEED))
+def test_the_summary_says_how_much_of_a_run_is_trained_and_evaluated() -> None:
+    text = " ".join(findings.summary(run_of(stage(None, 0.1, 3.5), stage(0, 0.15, 3.1), trained=2, total=65)))
     assert "2 of 65 shards are trained" in text
     assert "the model after 1 of the 2 shards trained" in text
 
 
-def test_models_that_answered_other_questions_are_not_compared() -> None:
+def test_stages_without_common_questions_are_not_compared() -> None:
     base, last = stage(None, 0.1, 3.5), stage(0, 0.15, 3.1)
     renamed = last.answers.set_column(1, "uid", pa.array([f"other {i}" for i in range(last.answers.num_rows)]))
     other = Stage("", 0, False, last.groups, {}, renamed, 1.0)
-    assert findings.compare(base, other, history.HELD_OUT, "rougeL", SEED) is None
-    assert "did not answer the same held-out questions" in findings.verdict(run_of(base, other), SEED)
+    assert comparisons.compare(base, other, QuestionGroup.HELD_OUT, "rougeL") is None
+    assert "did not answer the same held-out questions" in findings.verdict(run_of(base, other))
 
 
-def test_a_baseline_that_one_stage_alone_knows_stands_beside_all() -> None:
-    found = run_of(stage(None, 0.1, 3.5), stage(0, 0.15, 3.1))
-    alone = Stage("", None, True, {}, {"title-repeated": {}}, found.stages[0].answers, None)
-    assert set(findings.baselines(run_of(*found.stages, alone))) == {"nearest-neighbour", "title-repeated"}
+def test_baselines_are_collected_from_all_stages() -> None:
+    run = run_of(stage(None, 0.1, 3.5), stage(0, 0.15, 3.1))
+    retrieval = Stage("", None, True, {}, {"title-repeated": {}}, run.stages[0].answers, None)
+    assert set(comparisons.baselines(run_of(*run.stages, retrieval))) == {"nearest-neighbour", "title-repeated"}
 
 
-def test_answers_that_are_mostly_flagged_are_said_to_be() -> None:
+def test_the_summary_and_a_card_show_the_share_of_flagged_answers() -> None:
     last = stage(0, 0.15, 3.1)
     flagged = last.answers.drop_columns("flags").append_column("flags", pa.array([["invented"]] * 80))
-    group = Group(40, {**last.groups[history.HELD_OUT].scores, "flagged": Interval(1.0, 1.0, 1.0)})
-    found = run_of(stage(None, 0.1, 3.5), Stage("", 0, False, {history.HELD_OUT: group}, {}, flagged, 1.0))
-    assert "100 % are flagged, most often for this reason: invented number or code" in " ".join(
-        findings.summary(found, SEED)
-    )
-    assert next(card for card in findings.cards(found, SEED, 0) if card.label == "Answers flagged").value == "100 %"
+    group = GroupScores(40, {**last.groups[QuestionGroup.HELD_OUT].scores, "flagged": Interval(1.0, 1.0, 1.0)})
+    run = run_of(stage(None, 0.1, 3.5), Stage("", 0, False, {QuestionGroup.HELD_OUT: group}, {}, flagged, 1.0))
+    assert "100 % are flagged, most often for this reason: invented number or code" in " ".join(findings.summary(run))
+    assert next(card for card in cards(run, 0) if card.label == "Answers flagged").value == "100 %"

@@ -1,0 +1,97 @@
+"""The cards at the top of a report: the most important figures."""
+
+from jobs.report.comparisons import Comparison, base_stage, compare, compare_first_shard, last_stage, score
+from jobs.report.document import Card, Tone
+from jobs.report.history import History
+from jobs.report.wording import dollars, duration, lower_first, percent, span, stage_label
+from jobs.storage.layout import QuestionGroup
+
+BAD_FLAGGED_SHARE = 0.5
+
+
+def cards(history: History, gpu_hour_price: float) -> list[Card]:
+    """Return the cards whose figures are known. The price is in USD, 0 if it is unknown."""
+    known = [
+        _quality_card(history, "rougeL", "ROUGE-L, held out"),
+        _quality_card(history, "loss", "Loss, held out"),
+        _forgetting_card(history),
+        _flagged_card(history),
+        _batch_card(history),
+        _cost_card(history, gpu_hour_price),
+    ]
+    return [card for card in known if card is not None]
+
+
+def _quality_card(history: History, metric: str, label: str) -> Card | None:
+    base, last = base_stage(history, retrieval=False), last_stage(history, retrieval=False)
+    old, new = score(base, metric), score(last, metric)
+    if base is None or last is None or old is None or new is None:
+        return None
+    comparison = compare(base, last, QuestionGroup.HELD_OUT, metric)
+    return Card(
+        label,
+        f"{old.value:.3f} → {new.value:.3f}",
+        _verdict(comparison, "better than base", "worse than base", "no clear difference from base"),
+        _tone(comparison),
+    )
+
+
+def _forgetting_card(history: History) -> Card | None:
+    comparison = compare_first_shard(history)
+    if comparison is None:
+        return None
+    old, new = (score(stage, "loss", comparison.group) for stage in (comparison.before, comparison.after))
+    if old is None or new is None:
+        return None
+    return Card(
+        "Loss on the first shard, then and now",
+        f"{old.value:.3f} → {new.value:.3f}",
+        _verdict(comparison, "not forgotten", "forgetting", "no clear forgetting"),
+        _tone(comparison),
+    )
+
+
+def _flagged_card(history: History) -> Card | None:
+    stage = last_stage(history, retrieval=True) or last_stage(history, retrieval=False)
+    flagged, base = score(stage, "flagged"), score(base_stage(history, retrieval=False), "flagged")
+    if stage is None or flagged is None:
+        return None
+    detail = lower_first(stage_label(stage))
+    if base is None:
+        return Card("Answers flagged", percent(flagged.value), detail)
+    bad = flagged.low > base.high or flagged.low >= BAD_FLAGGED_SHARE
+    tone: Tone = "bad" if bad else "good" if flagged.high < base.low else "plain"
+    return Card("Answers flagged", f"{percent(base.value)} → {percent(flagged.value)}", f"base model → {detail}", tone)
+
+
+def _batch_card(history: History) -> Card | None:
+    figures = history.batch_figures
+    if not figures or not figures.get("products"):
+        return None
+    published, flagged, failed = (int(figures.get(name, 0)) for name in ("published", "flagged", "failed"))
+    products = int(figures["products"])
+    detail = f"{percent(published / products)}; {flagged:,} flagged, {failed:,} failed"
+    return Card("Descriptions published", f"{published:,} of {products:,}", detail)
+
+
+def _cost_card(history: History, gpu_hour_price: float) -> Card | None:
+    seconds = history.training_seconds
+    if seconds is None:
+        return None
+    if gpu_hour_price <= 0:
+        return Card("Training took", duration(seconds), "no price given: --gpu-hour-price")
+    detail = f"{duration(seconds)} at ${gpu_hour_price:,.2f} an hour"
+    return Card("Training cost", dollars(seconds, gpu_hour_price), detail)
+
+
+def _verdict(comparison: Comparison | None, better: str, worse: str, unclear: str) -> str:
+    if comparison is None:
+        return "the same questions were not asked"
+    words = {True: better, False: worse, None: unclear}[comparison.better]
+    return f"{words} ({span(comparison.difference)})"
+
+
+def _tone(comparison: Comparison | None) -> Tone:
+    if comparison is None or comparison.better is None:
+        return "plain"
+    return "good" if comparison.better else "bad"

@@ -1,0 +1,112 @@
+"""Stages of a run, and comparisons between two of them on the questions that both answered.
+
+Two stages that answered the same questions are compared by the difference per question, not by whether their intervals
+overlap: this detects much smaller effects.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jobs.quality.metrics import Interval, bootstrap
+from jobs.report.history import History, Stage
+from jobs.report.settings import SEED
+from jobs.storage.layout import QuestionGroup
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The mean of `after` minus `before`, with its 95 % interval. `better` is None if the interval includes zero."""
+
+    before: Stage
+    after: Stage
+    group: QuestionGroup
+    metric: str
+    questions: int
+    difference: Interval
+    better: bool | None
+
+
+def compare(before: Stage, after: Stage, group: QuestionGroup, metric: str) -> Comparison | None:
+    """Return the comparison of two stages, or None if they have fewer than two questions in common.
+
+    Lower is better for loss and repetition, higher for ROUGE. The interval is a bootstrap over the questions.
+    """
+    old, new = _by_question(before, group, metric), _by_question(after, group, metric)
+    differences = [new[uid] - old[uid] for uid in old if uid in new]
+    if len(differences) < 2:
+        return None
+    interval = bootstrap(differences, SEED)
+    unclear = interval.low <= 0 <= interval.high
+    better = None if unclear else (interval.low > 0) == metric.startswith("rouge")
+    return Comparison(before, after, group, metric, len(differences), interval, better)
+
+
+def compare_first_shard(history: History) -> Comparison | None:
+    """Return how the loss on the first shard's products changed from the first trained stage to the last: forgetting."""
+    stages = trained_stages(history, retrieval=False)
+    return compare(stages[0], stages[-1], QuestionGroup.FIRST_SHARD, "loss") if len(stages) > 1 else None
+
+
+def base_stage(history: History, retrieval: bool) -> Stage | None:
+    """Return the stage of the base model, or None if it is not evaluated."""
+    stages = (stage for stage in history.stages if stage.shard is None and stage.retrieval == retrieval)
+    return next(stages, None)
+
+
+def last_stage(history: History, retrieval: bool) -> Stage | None:
+    """Return the stage of the last trained shard that is evaluated, or None."""
+    stages = trained_stages(history, retrieval)
+    return stages[-1] if stages else None
+
+
+def trained_stages(history: History, retrieval: bool) -> list[Stage]:
+    """Return the stages of trained shards, in the order of training."""
+    return [stage for stage in history.stages if stage.shard is not None and stage.retrieval == retrieval]
+
+
+def stages_side_by_side(history: History) -> list[Stage]:
+    """Return the stages whose answers are shown together.
+
+    These are the base model without and with retrieval, the first, middle and last trained shard, and the last with retrieval.
+    """
+    trained = trained_stages(history, retrieval=False)
+    positions = sorted({0, len(trained) // 2, len(trained) - 1}) if trained else []
+    stages = [
+        base_stage(history, retrieval=False),
+        base_stage(history, retrieval=True),
+        *(trained[position] for position in positions),
+        last_stage(history, retrieval=True),
+    ]
+    return [stage for stage in stages if stage is not None]
+
+
+def score(stage: Stage | None, metric: str, group: QuestionGroup = QuestionGroup.HELD_OUT) -> Interval | None:
+    """Return a stage's score in a group of questions, or None if there is none."""
+    scored = stage.groups.get(group) if stage else None
+    return scored.scores.get(metric) if scored else None
+
+
+def baselines(history: History) -> dict[str, Mapping[str, Interval]]:
+    """Return the scores of each baseline. Only stages with retrieval record the nearest neighbour."""
+    return {name: scores for stage in history.stages for name, scores in stage.baselines.items()}
+
+
+def held_out_answers(stage: Stage) -> dict[str, dict[str, object]]:
+    """Return the rows of a stage's answers to the held-out questions, by uid."""
+    return {row["uid"]: row for row in stage.answers.to_pylist() if row["group"] == QuestionGroup.HELD_OUT}
+
+
+def flags_of(answer: Mapping[str, object]) -> list[str]:
+    """Return the reasons for which an answer is flagged."""
+    flags = answer["flags"]
+    return [str(flag) for flag in flags] if isinstance(flags, list) else []
+
+
+def _by_question(stage: Stage, group: QuestionGroup, metric: str) -> dict[str, float]:
+    columns: list[list[object]] = [stage.answers[name].to_pylist() for name in ("group", "uid", metric)]
+    return {
+        str(uid): float(value)
+        for question_group, uid, value in zip(*columns, strict=True)
+        if question_group == group and isinstance(value, float) and not math.isnan(value)
+    }

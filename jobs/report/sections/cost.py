@@ -1,0 +1,65 @@
+"""The section on speed and cost."""
+
+from jobs.report.document import Block, Cell, Section, Table, Text
+from jobs.report.history import History, TrainedShard
+from jobs.report.wording import dollars, duration, number, percent
+
+
+def section(history: History, gpu_hour_price: float) -> Section:
+    """Return the section. The price is in USD, 0 if it is unknown: the section then has times only."""
+    blocks: list[Block] = [
+        _throughput_table(history, gpu_hour_price),
+        _time_table(history, gpu_hour_price),
+        Text(_price(gpu_hour_price)),
+    ]
+    return Section("cost", "Speed and cost", blocks)
+
+
+def _throughput_table(history: History, price: float) -> Table:
+    columns = ["Shard", "Examples/s", "Target tokens/s", "Padding efficiency", "MFU", "Time", "GPU"]
+    return Table(
+        "Throughput in the last epoch of each shard; time over all its epochs. Padding efficiency is the share of tokens "
+        "that are not padding, MFU the share of the GPU's peak that the model's own arithmetic used.",
+        [*columns, *(["Cost"] if price > 0 else [])],
+        [_throughput_row(shard, price) for shard in history.shards if shard.epochs],
+    )
+
+
+def _throughput_row(shard: TrainedShard, price: float) -> list[Cell]:
+    epoch, seconds = shard.epochs[-1], shard.seconds
+    row = [
+        Cell(str(epoch.shard)),
+        Cell(number(epoch.examples_per_second, 1)),
+        Cell(number(epoch.target_tokens_per_second, 0)),
+        Cell("" if epoch.padding_efficiency is None else percent(epoch.padding_efficiency)),
+        Cell("" if epoch.model_flops_utilisation is None else percent(epoch.model_flops_utilisation)),
+        Cell("" if seconds is None else duration(seconds)),
+        Cell(shard.gpu or "none"),
+    ]
+    return [*row, Cell("" if seconds is None else dollars(seconds, price))] if price > 0 else row
+
+
+def _time_table(history: History, price: float) -> Table:
+    trained, left = history.training_seconds, history.catalogue.shards - len(history.shards)
+    evaluated = [stage.seconds for stage in history.stages if stage.seconds is not None]
+    done = [
+        (f"Training, {len(history.shards):,} shards", trained),
+        (f"Evaluation, {len(evaluated):,} stages", sum(evaluated) if evaluated else None),
+        ("Describing", (history.batch_figures or {}).get("seconds")),
+    ]
+    known = [(name, seconds) for name, seconds in done if seconds is not None]
+    known.append(("Together", sum(seconds for _, seconds in known)))
+    if left and trained:
+        known.append((f"Still to train, {left:,} shards at the mean so far", trained / len(history.shards) * left))
+    rows = [
+        [Cell(name), Cell(duration(seconds)), *([Cell(dollars(seconds, price))] if price > 0 else [])]
+        for name, seconds in known
+    ]
+    caption = "Time of the machine" + (", and its cost" if price > 0 else "")
+    return Table(caption, ["", "Time", *(["Cost"] if price > 0 else [])], rows)
+
+
+def _price(price: float) -> str:
+    if price <= 0:
+        return "No price given: with --gpu-hour-price (USD), each time has its cost beside it."
+    return f"Cost is time at ${price:,.2f} an hour. Starting pods, pulling images and idle nodes come on top."

@@ -1,0 +1,65 @@
+"""The section on the catalogue's rows."""
+
+from jobs.report.document import Block, Cell, Section, Table, Text
+from jobs.report.history import CatalogueSummary, History
+from jobs.report.wording import count, number, share
+
+ROW_FIGURES = (
+    ("Rows read", "read"),
+    ("Kept", "kept"),
+    ("Rejected", "rejected"),
+    ("Held out", "held_out"),
+    ("Exact duplicates", "duplicates_exact"),
+    ("Near duplicates", "duplicates_near"),
+    ("Clusters", "clusters"),
+)
+LENGTH_FIGURES = (
+    ("mean", "Mean"),
+    ("p50", "Median"),
+    ("p95", "95 % within"),
+    ("p99", "99 % within"),
+    ("max", "Longest"),
+)
+
+
+def section(history: History) -> Section:
+    """Return the section."""
+    catalogue = history.catalogue
+    tables = (_row_table(catalogue), _reject_table(catalogue), _length_table(catalogue))
+    blocks: list[Block] = [
+        Text(f"Catalogue {catalogue.name!r}, {catalogue.shards:,} shards."),
+        *(table for table in tables if table is not None),
+    ]
+    return Section("data", "Data", blocks)
+
+
+def _row_table(catalogue: CatalogueSummary) -> Table:
+    figures = catalogue.figures
+    rows = [
+        [Cell(name), Cell(count(figures[key])), Cell(share(figures[key], figures.get("read")))]
+        for name, key in ROW_FIGURES
+        if figures.get(key) is not None
+    ]
+    return Table(
+        "Rows. A cluster is a product with its exact and near duplicates.", ["", "Rows", "Of those read"], rows
+    )
+
+
+def _reject_table(catalogue: CatalogueSummary) -> Table | None:
+    reasons = catalogue.statistics.get("rejected", {})
+    total = sum(reasons.values())
+    rows = [
+        [Cell(str(reason)), Cell(count(rejected)), Cell(share(rejected, total))]
+        for reason, rejected in sorted(reasons.items(), key=lambda entry: (-entry[1], entry[0]))
+    ]
+    return Table("Why rows were rejected", ["Reason", "Rows", "Of those rejected"], rows) if rows else None
+
+
+def _length_table(catalogue: CatalogueSummary) -> Table | None:
+    rows = [
+        [Cell(name.capitalize(), unit), *(Cell(number(lengths.get(key), 0)) for key, _ in LENGTH_FIGURES)]
+        for unit in ("words", "tokens")
+        for name in ("title", "content")
+        if (lengths := (catalogue.statistics.get(unit) or {}).get(name))
+    ]
+    return Table("Lengths", ["", *(label for _, label in LENGTH_FIGURES)], rows) if rows else None

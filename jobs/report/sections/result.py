@@ -1,0 +1,81 @@
+"""The section that compares the base model with the trained model, with and without retrieval."""
+
+from collections.abc import Sequence
+
+from jobs.report.comparisons import Comparison, base_stage, baselines, compare, last_stage, score
+from jobs.report.document import Block, Cell, Section, Table, Tone
+from jobs.report.history import History, Stage
+from jobs.report.wording import METRIC_NAMES, baseline_label, interval, signed, span, stage_label
+from jobs.storage.layout import QuestionGroup
+
+COMPARED_METRICS = ("rougeL", "loss", "repetition")
+
+
+def section(history: History) -> Section | None:
+    """Return the section, or None if no stage answered held-out questions."""
+    candidates = (
+        base_stage(history, retrieval=False),
+        base_stage(history, retrieval=True),
+        last_stage(history, retrieval=False),
+        last_stage(history, retrieval=True),
+    )
+    stages = [stage for stage in candidates if stage is not None and QuestionGroup.HELD_OUT in stage.groups]
+    if not stages:
+        return None
+    differences = _difference_table(stages)
+    blocks: list[Block] = [_score_table(history, stages), *([differences] if differences else [])]
+    return Section("result", "Base against trained", blocks)
+
+
+def _score_table(history: History, stages: Sequence[Stage]) -> Table:
+    questions = stages[0].groups[QuestionGroup.HELD_OUT].questions
+    metrics = [metric for metric in METRIC_NAMES if any(score(stage, metric) for stage in stages)]
+    rows = [
+        [Cell(stage_label(stage)), *(interval(score(stage, metric), metric) for metric in metrics)] for stage in stages
+    ]
+    rows += [
+        [Cell(baseline_label(name), "baseline"), *(interval(scores.get(metric), metric) for metric in metrics)]
+        for name, scores in baselines(history).items()
+    ]
+    return Table(
+        f"Mean over {questions:,} held-out questions, with its 95 % interval. ROUGE: higher is better; "
+        "loss (nats a token), repetition and flagged: lower is better.",
+        ["", *(METRIC_NAMES[metric] for metric in metrics)],
+        rows,
+    )
+
+
+def _difference_table(stages: Sequence[Stage]) -> Table | None:
+    """Return the differences of each stage from the first, and of retrieval from none for the same model."""
+    first, *others = stages
+    pairs = [(first, stage) for stage in others]
+    pairs += [
+        (before, after)
+        for before in others
+        for after in others
+        if before.shard == after.shard and after.retrieval and not before.retrieval
+    ]
+    rows = [
+        [
+            Cell(stage_label(after), f"against {stage_label(before).lower()}"),
+            *(_difference(compare(before, after, QuestionGroup.HELD_OUT, metric)) for metric in COMPARED_METRICS),
+        ]
+        for before, after in pairs
+    ]
+    if not rows:
+        return None
+    return Table(
+        "Difference on the same questions, with its 95 % interval. An interval on one side of zero is a difference; one "
+        "across zero is none that these questions can show.",
+        ["", *(METRIC_NAMES[metric] for metric in COMPARED_METRICS)],
+        rows,
+    )
+
+
+def _difference(comparison: Comparison | None) -> Cell:
+    if comparison is None:
+        return Cell("")
+    difference, better = comparison.difference, comparison.better
+    words = "no clear difference" if better is None else "better" if better else "worse"
+    tone: Tone = "plain" if better is None else "good" if better else "bad"
+    return Cell(f"{signed(difference.value)} {words}", span(difference), tone)

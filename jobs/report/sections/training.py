@@ -1,0 +1,117 @@
+"""The section on training: losses and ROUGE per shard and epoch, next to those of the reference run."""
+
+from collections.abc import Sequence
+
+from jobs.report import charts
+from jobs.report.charts import Line
+from jobs.report.document import Block, Cell, Chart, Charts, Section, Table, Text
+from jobs.report.epochs import REFERENCE_PARAMETERS, REFERENCE_TRAIN_ROWS, Epoch, reference_run
+from jobs.report.history import History
+from jobs.report.wording import METRIC_NAMES, model_label, number
+
+ROUGES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+CHARTS = (
+    ("training-loss", "training_loss", "Training loss"),
+    ("validation-loss", "validation_loss", "Validation loss"),
+    ("validation-rouge", "rougeL", "ROUGE-L on each shard's test rows"),
+    ("validation-rouge-1", "rouge1", "ROUGE-1 on each shard's test rows"),
+)
+
+
+def section(history: History) -> Section:
+    """Return the section."""
+    reference = reference_run()
+    drawn = [_chart(history, reference, *chart) for chart in CHARTS]
+    blocks: list[Block] = [
+        Text(_introduction(history)),
+        Charts([chart for chart in drawn if chart is not None]),
+        _epoch_table(history, reference),
+        _config_table(history),
+    ]
+    return Section("training", "Training", blocks)
+
+
+def _introduction(history: History) -> str:
+    """Say what each run trained, and that a different model or shard size is no fair comparison."""
+    parameters = history.model_figures.get("parameters")
+    rows = sorted({shard.train_rows for shard in history.shards if shard.train_rows})
+    each = "" if not rows else f" on {' to '.join(f'{size:,}' for size in sorted({rows[0], rows[-1]}))} rows a shard"
+    rouge_rows = history.config.get("rouge_rows")
+    rouge = f" Its ROUGE is over {rouge_rows:,} test rows a shard." if rouge_rows else ""
+    same = parameters == REFERENCE_PARAMETERS and rows == [REFERENCE_TRAIN_ROWS]
+    end = "" if same else " Another model, or other shards: the two are shown side by side, not compared."
+    return (
+        f"This run trains {model_label(history)}{each}.{rouge} The reference run trained FLAN-T5-base "
+        f"({REFERENCE_PARAMETERS:,} parameters) on {REFERENCE_TRAIN_ROWS:,} rows a shard and tested on 1,000, ten shards of three "
+        f"epochs, on other products.{end}"
+    )
+
+
+def _chart(history: History, reference: Sequence[Epoch], name: str, figure: str, title: str) -> Chart | None:
+    own = [(x, getattr(epoch, figure)) for shard in history.shards for x, epoch in _on_shard_axis(shard.epochs)]
+    known = [value for _, value in own if value is not None]
+    if not known:
+        return None
+    end = max(shard.number for shard in history.shards) + 1
+    theirs = [(x, getattr(epoch, figure)) for x, epoch in _reference_on_shard_axis(reference) if x <= end]
+    lines = [
+        Line("This run", [x for x, _ in own], [y for _, y in own], "blue"),
+        Line(
+            "Reference run (FLAN-T5-base)",
+            [x for x, _ in theirs],
+            [y for _, y in theirs],
+            "grey",
+            dashed=True,
+            marker="s",
+        ),
+    ]
+    description = f"{title} per shard and epoch: this run goes from {known[0]:.3f} to {known[-1]:.3f}."
+    svg = charts.line_chart(name, description, "shards trained", title.split(" on ")[0], lines)
+    return Chart(title, "One point an epoch.", svg)
+
+
+def _reference_on_shard_axis(reference: Sequence[Epoch]) -> list[tuple[float, Epoch]]:
+    shards = sorted({epoch.shard for epoch in reference})
+    return [
+        point for shard in shards for point in _on_shard_axis([epoch for epoch in reference if epoch.shard == shard])
+    ]
+
+
+def _on_shard_axis(epochs: Sequence[Epoch]) -> list[tuple[float, Epoch]]:
+    """Return each epoch of one shard with its position on an axis of shards trained."""
+    return [(epoch.shard + (position + 1) / len(epochs), epoch) for position, epoch in enumerate(epochs)]
+
+
+def _epoch_table(history: History, reference: Sequence[Epoch]) -> Table:
+    figures = ("training_loss", "validation_loss", *ROUGES)
+    names = ["Training loss", "Validation loss", *(METRIC_NAMES[name] for name in ROUGES)]
+    rows = []
+    for shard in history.shards:
+        theirs = [epoch for epoch in reference if epoch.shard == shard.number]
+        for position, epoch in enumerate(shard.epochs):
+            beside = theirs[position] if position < len(theirs) else None
+            rows.append(
+                [
+                    Cell(str(shard.number)),
+                    Cell(str(position + 1)),
+                    *(Cell(number(getattr(epoch, name), 3)) for name in figures),
+                    *(Cell(number(getattr(beside, name, None), 3)) for name in figures),
+                ]
+            )
+    return Table(
+        "Per shard and epoch. Shards count from 0; the reference run's first shard stands beside shard 0. "
+        "Blank: not reported, or not legible in the reference.",
+        ["Shard", "Epoch", *names, *names],
+        rows,
+        labels=2,
+        groups=[("", 2), ("This run", len(figures)), ("Reference run", len(figures))],
+    )
+
+
+def _config_table(history: History) -> Table:
+    rows = [
+        [Cell(name.replace("_", " ")), Cell(str(value))]
+        for name, value in sorted(history.config.items())
+        if not name.endswith("_digest")
+    ]
+    return Table("How it was trained: the frozen configuration of the run", ["Setting", "Value"], rows)

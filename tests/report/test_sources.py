@@ -1,0 +1,62 @@
+"""The sources of a report: which artifacts are found, and which are missing."""
+
+import pytest
+
+from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.report import sources
+from jobs.storage import artifact, layout, runs
+from jobs.storage.store import Store
+from tests import report_factory as factory
+
+
+def find(store: Store) -> sources.Sources:
+    return sources.find(store, "main", "main", "main")
+
+
+def test_a_run_that_has_not_started_is_not_ready_and_the_message_names_the_command(store: Store) -> None:
+    with pytest.raises(NotReadyError, match="skuscribe train --run main"):
+        find(store)
+
+
+def test_a_run_without_a_trained_shard_is_not_ready(store: Store) -> None:
+    factory.make_catalogue(store, factory.RunShape())
+    runs.freeze(store, "main", {"model": "base"})
+    with pytest.raises(NotReadyError, match="no trained shard"):
+        find(store)
+
+
+def test_another_catalogue_than_that_of_the_run_is_a_configuration_error(store: Store) -> None:
+    runs.freeze(store, "main", {"model": "base", "catalogue": "shoes"})
+    with pytest.raises(ConfigurationError, match="--catalogue shoes"):
+        find(store)
+
+
+def test_a_shard_without_a_manifest_does_not_exist(store: Store) -> None:
+    factory.make(store, factory.RunShape(questions=3))
+    store.delete(f"{layout.trained_shard_path('main', 2)}/{layout.MANIFEST}")
+    assert list(find(store).shards) == [0, 1]
+
+
+def test_an_evaluation_folder_with_an_artifact_of_another_kind_is_no_stage(store: Store) -> None:
+    factory.make(store, factory.RunShape(questions=3))
+    with artifact.draft(store, layout.evaluation_path("main", "notes"), "notes", {}, {}) as draft:
+        draft.commit({})
+    assert set(find(store).stages) == {
+        "base", "base-retrieval", "shard-00000", "shard-00001", "shard-00002", "shard-00002-retrieval"
+    }  # fmt: skip
+
+
+def test_a_changed_source_changes_its_digest_and_no_other(store: Store) -> None:
+    factory.make(store, factory.RunShape(questions=3))
+    before = find(store).digests()
+    artifact.remove(store, layout.export_path("main"))
+    factory.make_batch(store, published=1)
+    after = find(store).digests()
+    assert {name for name in before if before[name] != after[name]} == {"export"}
+
+
+def test_the_manifest_records_each_source_under_its_persisted_name(store: Store) -> None:
+    factory.make(store, factory.RunShape(shards=1, trained=1, questions=3, retrieval=False))
+    assert set(find(store).digests()) == {
+        "configuration", "catalogue", "model", "shard-00000", "evaluation/base", "evaluation/shard-00000", "export"
+    }  # fmt: skip
