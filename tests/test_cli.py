@@ -1,26 +1,38 @@
-"""The command line: every command answers at once, and a wrong word is one clear message."""
+"""The command line: help and wrong settings load nothing heavy, and an error is one clear message."""
 
 import subprocess
 import sys
 
 import pytest
 
+from jobs import __version__
 from jobs.cli import COMMANDS, main
 
-HEAVY = ("torch", "transformers", "polars", "pyarrow", "ctranslate2", "matplotlib", "datasets", "psycopg")
+HEAVY = (
+    "torch",
+    "boto3",
+    "kubernetes",
+    "transformers",
+    "polars",
+    "pyarrow",
+    "ctranslate2",
+    "matplotlib",
+    "datasets",
+    "psycopg",
+)
 
 
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS])
 def test_help_of_each_command_lists_its_settings_and_loads_nothing_heavy(command: str) -> None:
     code = f"import sys; from jobs.cli import main\ntry: main([{command!r}, '--help'])\nexcept SystemExit: pass\nprint('LOADED', *sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    text, loaded = done.stdout.split("LOADED")
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    text, loaded = ended.stdout.split("LOADED")
     assert f"usage: skuscribe {command}" in text
     assert "SKUSCRIBE_" in text
     assert not set(HEAVY) & set(loaded.split())
 
 
-def test_without_a_command_the_usage_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_command_the_usage_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
@@ -28,8 +40,6 @@ def test_without_a_command_the_usage_is_shown(capsys: pytest.CaptureFixture[str]
 
 
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
-    from jobs import __version__
-
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"skuscribe {__version__}\n"
 
@@ -39,12 +49,14 @@ def test_an_unknown_command_is_a_wrong_setting(capsys: pytest.CaptureFixture[str
     assert "there is no command 'trian'" in capsys.readouterr().err
 
 
-def test_a_wrong_setting_ends_with_78_before_anything_is_reached(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_wrong_settings_are_reported_at_once_with_78(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--store", "nowhere", "--index", "-1"]) == 78
     text = capsys.readouterr().err
     assert "2 settings are wrong" in text
+    assert "--store" in text
+    assert "--index" in text
 
 
-def test_the_module_runs_as_the_command_does() -> None:
-    done = subprocess.run([sys.executable, "-m", "jobs", "--version"], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("skuscribe ")
+def test_the_package_runs_as_a_module() -> None:
+    ended = subprocess.run([sys.executable, "-m", "jobs", "--version"], capture_output=True, text=True, check=True)
+    assert ended.stdout.startswith("skuscribe ")

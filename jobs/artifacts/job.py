@@ -1,9 +1,10 @@
-"""List what stands in the store, and fetch it, verified.
+"""List the artifacts in the store, or download one, verified.
 
-Reads artifacts; with --to writes their files into a folder. Try: skuscribe artifacts --path runs/main
+Reads artifacts; with --to, writes the files of one into a folder.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from jobs.artifacts.settings import Settings
 from jobs.process import log
@@ -15,34 +16,37 @@ from jobs.storage.store import Store
 
 
 def run(settings: Settings) -> None:
-    """Print one line an artifact, or fetch one. Errors: `NotReadyError` (75) where there is none at --path."""
+    """Print one line per artifact, or download one. Errors: `ConfigurationError` (78) if there is none at --path."""
     store = Store(settings.store)
-    if settings.to is not None:
-        if not settings.path:
-            raise ConfigurationError("--to needs --path: which artifact?")
-        _fetch(artifact.find(store, settings.path.strip("/")), settings)
-        return
-    for found in artifacts(store, settings.path):
-        size = sum(item.size for item in found.manifest.files.values())
-        print(
-            f"{store.at(found.path)}  {found.manifest.kind}  {len(found.manifest.files)} files  {size / 1e6:,.1f} MB  {found.manifest.created}"
-        )
+    if settings.to is None:
+        for committed in artifacts(store, settings.path):
+            print(_line(committed))
+    else:
+        _download(store, settings.path.strip("/"), settings.to)
 
 
 def artifacts(store: Store, prefix: str = "") -> Iterator[Artifact]:
-    """Every committed artifact whose path begins with `prefix`, in the order of their paths."""
-    for item in store.objects(prefix):
-        if item.key.endswith("/" + MANIFEST):
-            found = artifact.find(store, item.key.removesuffix("/" + MANIFEST))
-            if found is not None:  # it may be removed while we look
-                yield found
+    """Yield every committed artifact whose path begins with `prefix`, sorted by path."""
+    for stored in store.objects(prefix):
+        if stored.key.endswith(f"/{MANIFEST}"):
+            committed = artifact.find(store, stored.key.removesuffix(f"/{MANIFEST}"))
+            if committed is not None:  # it may have been removed since it was listed
+                yield committed
 
 
-def _fetch(found: Artifact | None, settings: Settings) -> None:
-    if found is None or settings.to is None:
+def _line(committed: Artifact) -> str:
+    manifest = committed.manifest
+    megabytes = sum(file.size for file in manifest.files.values()) / 1e6
+    return f"{committed.url}  {manifest.kind}  {len(manifest.files)} files  {megabytes:,.1f} MB  {manifest.created}"
+
+
+def _download(store: Store, path: str, folder: Path) -> None:
+    if not path:
+        raise ConfigurationError("--to needs --path, the path of an artifact: `skuscribe artifacts` lists them")
+    committed = artifact.find(store, path)
+    if committed is None:
         raise ConfigurationError(
-            f"there is no artifact at {settings.path}: `skuscribe artifacts` lists those that stand"
+            f"there is no artifact at {store.at(path)}: `skuscribe artifacts` lists those that exist"
         )
-    for name in found.names():
-        found.fetch(name, settings.to)
-    log.info("fetched", files=len(found.names()), folder=str(settings.to))
+    committed.fetch_all(folder)
+    log.info("downloaded", artifact=committed.url, files=len(committed.names()), folder=str(folder))

@@ -1,6 +1,6 @@
-"""List what stands in the store, and fetch it, verified.
+"""List the artifacts in the store, or download one, verified.
 
-Reads artifacts; with --to writes their files into a folder. Try: skuscribe artifacts --path runs/main
+Reads artifacts; with --to, writes the files of one into a folder. Try: skuscribe artifacts --path runs/main
 """
 
 from pathlib import Path
@@ -11,9 +11,9 @@ from jobs.process.settings import StoreSettings
 
 
 class Settings(StoreSettings):
-    """Which artifacts, and where to."""
+    """Which artifacts to list, or which one to download."""
 
     path: str = Field(
         "", description="An artifact, or the beginning of the paths of several: catalogue/main, runs/main."
     )
-    to: Path | None = Field(None, description="Fetch the one artifact at --path into this folder, verified.")
+    to: Path | None = Field(None, description="Download the artifact at --path into this folder, and verify it.")

@@ -1,20 +1,21 @@
-"""Reach every service with the credentials given, and say for each what works, what does not and what to do.
+"""Check every service, model and resource that the jobs need, and say how to fix what fails.
 
-Reads the environment, as every job does; writes one object into S3 and removes it. Exit code 0 when all that is needed
-works, 75 when something is not there, 78 when a setting is wrong. Try: skuscribe doctor
+Reads the same environment variables as the jobs; writes one object into S3 and deletes it. Ends with 0 if every check passes,
+78 if a setting is wrong, 75 if something is not available yet. Try: skuscribe doctor
 """
 
 from pydantic import Field
 
-from jobs.process.settings import RequireGpu, StoreUrl, unit
-from jobs.process.settings import Settings as CommonSettings
+from jobs.process.settings import RequireGpu, StoreSettings, unit
+from jobs.retrieval.settings import DEFAULT_ENCODER
 
 
-class Settings(CommonSettings):
-    """What to look at."""
+class Settings(StoreSettings):
+    """What to check, and how much is enough."""
 
-    store: StoreUrl = Field("s3://skuscribe", description="Where artifacts live: s3://BUCKET or s3://BUCKET/PREFIX.")
-    encoder: str = Field("all-MiniLM-L6-v2", description="The sentence encoder to try: a name, a folder or a hub id.")
+    encoder: str = Field(DEFAULT_ENCODER, description="The sentence encoder to load: a name, a folder or a hub id.")
     require_gpu: RequireGpu = False
-    minimum_disk: float = Field(5.0, ge=0, description="Free disk that TMPDIR must have.", json_schema_extra=unit("GB"))
-    minimum_memory: float = Field(2.0, ge=0, description="Free memory there must be.", json_schema_extra=unit("GB"))
+    minimum_disk: float = Field(
+        5.0, ge=0, description="Free disk space that TMPDIR needs.", json_schema_extra=unit("GB")
+    )
+    minimum_memory: float = Field(2.0, ge=0, description="Free memory that is needed.", json_schema_extra=unit("GB"))

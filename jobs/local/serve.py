@@ -1,94 +1,89 @@
-"""Postgres and S3 for a first try on a cluster: the embedded services of the local run, for other pods to reach.
+"""Run Postgres and S3 in the foreground, for other pods, until a signal comes.
 
-Reads AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and PGPASSWORD, which become the services' own; puts a generated sample into
-the store as raw/sample.jsonl.gz. The servers stay on loopback; the two ports are handed on, so nothing else of them can be
-reached. Runs until SIGTERM. Try: skuscribe services --folder /tmp/services
+Reads the credentials in the environment; writes the generated sample into the store. The servers listen on loopback, and two
+ports are forwarded to them, so that nothing else of the servers can be reached.
 """
 
 import asyncio
 import contextlib
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from jobs.local import services
 from jobs.local.serve_settings import Settings
 from jobs.local.server import HOST
-from jobs.process import lifecycle, log
+from jobs.process import folders, lifecycle, log
 from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.sample import write_sample
+from jobs.storage.store import Store
 
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD")
-SAMPLE_KEY = "raw/sample.jsonl.gz"
+SAMPLE_KEY, SAMPLE_SEED = "raw/sample.jsonl.gz", 13
 CHUNK_BYTES = 1 << 18
-LOOK_EVERY_SECONDS = 0.5
+CHECK_EVERY_SECONDS = 0.5
 
 
 def run(settings: Settings) -> None:
-    """Serve until a signal comes. Errors: 78 without credentials, 75 when a server does not come up, or ends."""
+    """Serve until a signal comes.
+
+    Errors: `ConfigurationError` (78) if a credential is missing, `NotReadyError` (75) if a server does not start or ends.
+    """
     missing = [name for name in CREDENTIALS if not os.environ.get(name)]
     if missing:
         raise ConfigurationError(f"{', '.join(missing)} not set: the services take their credentials from there")
+    folder = settings.folder.resolve()
     settings.ready_file.unlink(missing_ok=True)
     try:
-        own = services.start(settings.folder.resolve(), {name: os.environ[name] for name in CREDENTIALS})
-        services.adopt(own)
-        _put_sample(own, settings.sample_rows)
-        asyncio.run(_serve(settings, own))
+        variables = services.start(folder, {name: os.environ[name] for name in CREDENTIALS})
+        services.adopt(variables)
+        _write_sample(Store(variables["SKUSCRIBE_STORE"]), settings.sample_rows)
+        forwarded = {settings.postgres_port: int(variables["PGPORT"]), settings.s3_port: services.s3_port(variables)}
+        asyncio.run(_serve(folder, settings.listen, forwarded, settings.ready_file))
     finally:
         settings.ready_file.unlink(missing_ok=True)
-        services.stop(settings.folder.resolve())
+        services.stop(folder)
 
 
-def _put_sample(own: Mapping[str, str], rows: int) -> None:
-    """Write the sample into the store, unless it is there."""
-    from jobs.sample import write_sample
-    from jobs.storage.store import Store
-
-    if rows == 0:
+def _write_sample(store: Store, rows: int) -> None:
+    """Write the sample into the store, unless it exists or has no rows."""
+    if rows == 0 or store.read(SAMPLE_KEY) is not None:
         return
-    store = Store(own["SKUSCRIBE_STORE"])
-    if store.read(SAMPLE_KEY) is not None:
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "sample.jsonl.gz"
-        write_sample(path, rows=rows, seed=13)
+    with folders.temporary_folder() as work:
+        path = work / "sample.jsonl.gz"
+        write_sample(path, rows=rows, seed=SAMPLE_SEED)
         store.upload(SAMPLE_KEY, path)
     log.info("sample written", rows=rows, address=store.at(SAMPLE_KEY))
 
 
-async def _serve(settings: Settings, own: Mapping[str, str]) -> None:
-    ports = {
-        settings.postgres_port: int(own["PGPORT"]),
-        settings.s3_port: services.s3_port(own),
-    }
-    folder = settings.folder.resolve()
-    with lifecycle.deferred() as stop:  # an exception that a signal raises may hit any task, and end that one alone
-        relays = [await _relay(settings.listen, outer, inner) for outer, inner in ports.items()]
-        settings.ready_file.touch()
-        log.info("services ready", listen=settings.listen, postgres=settings.postgres_port, s3=settings.s3_port)
-        while not stop.requested and len(services.running(folder)) == 2:
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
-        for relay in relays:
-            relay.close()
+async def _serve(folder: Path, listen: str, forwarded: Mapping[int, int], ready_file: Path) -> None:
+    """Forward each port to its port on loopback, as long as both servers run and no signal comes."""
+    with lifecycle.deferred() as stop:  # an exception raised by a signal could end any task, and only that task
+        listeners = [await _forward(listen, outer, inner) for outer, inner in forwarded.items()]
+        ready_file.touch()
+        log.info("services ready", listen=listen, ports=" ".join(str(port) for port in forwarded))
+        while not stop.requested and len(services.running(folder)) == len(forwarded):
+            await asyncio.sleep(CHECK_EVERY_SECONDS)
+        for listener in listeners:
+            listener.close()
     running = ", ".join(services.running(folder)) or "none"
-    raise NotReadyError(f"a server ended (still running: {running}); the logs are in {folder}")
+    raise NotReadyError(f"a server ended (still running: {running}): the logs in {folder} say why")
 
 
-async def _relay(listen: str, outer: int, inner: int) -> asyncio.Server:
-    """Hand every connection to `outer` on to the server on loopback."""
+async def _forward(listen: str, outer: int, inner: int) -> asyncio.Server:
+    """Listen on a port and forward each connection to a port on loopback."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            there_reader, there_writer = await asyncio.open_connection(HOST, inner)
-            await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
+            server_reader, server_writer = await asyncio.open_connection(HOST, inner)
+            await asyncio.gather(_copy(reader, server_writer), _copy(server_reader, writer))
         writer.close()
 
     return await asyncio.start_server(connected, listen, outer, limit=CHUNK_BYTES)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Copy until the sender ends; the other direction goes on."""
+    """Copy until the sender closes its side. The other direction stays open."""
     with contextlib.suppress(OSError):
         while data := await reader.read(CHUNK_BYTES):
             writer.write(data)

@@ -1,8 +1,8 @@
-"""Postgres and S3 for a first try on a cluster: the embedded services of the local run, for other pods to reach.
+"""Run Postgres and S3 in the foreground, for other pods: a demo on a cluster without services of your own.
 
-Reads AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and PGPASSWORD, which become the services' own; puts a generated sample into
-the store as raw/sample.jsonl.gz. The servers stay on loopback; the two ports are handed on, so nothing else of them can be
-reached. Runs until SIGTERM. Try: skuscribe services --folder /tmp/services
+Reads AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and PGPASSWORD, which become the credentials of the servers; writes a generated
+sample to raw/sample.jsonl.gz in the store. The servers listen on loopback; only their two main ports are forwarded. Runs
+until SIGTERM. Try: skuscribe services --folder /tmp/services
 """
 
 import tempfile
@@ -15,13 +15,19 @@ from jobs.process.settings import unit
 
 
 class Settings(CommonSettings):
-    """Where the data lies, and where to listen."""
+    """Where the servers keep their data, and where they listen."""
 
-    folder: Path = Field(Path(".skuscribe"), description="Where both keep their data.")
+    folder: Path = Field(Path(".skuscribe"), description="The folder for the data of both servers.")
     listen: str = Field("127.0.0.1", min_length=1, description="The address to listen on: 0.0.0.0 for other pods.")
     postgres_port: int = Field(5432, ge=1, le=65535, description="The port of Postgres.")
     s3_port: int = Field(8333, ge=1, le=65535, description="The port of S3.")
-    sample_rows: int = Field(720, ge=0, description="Rows of the sample; 0 for none.", json_schema_extra=unit("rows"))
+    sample_rows: int = Field(
+        720,
+        ge=0,
+        description="Number of rows of the generated sample; 0 for no sample.",
+        json_schema_extra=unit("rows"),
+    )
     ready_file: Path = Field(
-        default_factory=lambda: Path(tempfile.gettempdir()) / "ready", description="Made when all is up."
+        default_factory=lambda: Path(tempfile.gettempdir()) / "ready",
+        description="A file that exists while both servers are ready, for a readiness probe.",
     )

@@ -1,4 +1,4 @@
-"""A server on loopback that outlives the command which started it: its process, its log, its end."""
+"""A server on loopback that outlives the command that started it: its process, its log, its shutdown."""
 
 import contextlib
 import os
@@ -17,41 +17,44 @@ from jobs.process.errors import NotReadyError
 
 HOST = "127.0.0.1"
 PORTS = range(15_000, 32_000)
+"""Below the ports that Linux gives to outgoing connections, which could take one of ours while its server is stopped."""
+
 START_TIMEOUT_SECONDS = 60.0
 STOP_TIMEOUT_SECONDS = 20.0
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server by its name, in a folder of its own: `NAME.pid`, `NAME.log` and what it keeps."""
+    """A server with a name and a folder, which holds `NAME.pid`, `NAME.log` and the server's data."""
 
     name: str
     folder: Path
 
     @property
     def log_file(self) -> Path:
-        """Where it writes what it says."""
+        """The file that receives the server's output."""
         return self.folder / f"{self.name}.log"
 
     @property
-    def process(self) -> int | None:
-        """The id of the process that we started here, unless it ended, or its id went to another one since."""
+    def pid(self) -> int | None:
+        """The id of the server's process, or None if it ended or its id belongs to another process now."""
         try:
-            process = int(self._process_file.read_text())
-            os.kill(process, 0)
-            status = Path(f"/proc/{process}/stat")
+            pid = int(self._pid_file.read_text())
+            os.kill(pid, 0)
+            status = Path(f"/proc/{pid}/stat")
             if status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] == "Z":
                 return None
-            command = Path(f"/proc/{process}/cmdline")
+            command = Path(f"/proc/{pid}/cmdline")
             if command.exists() and str(self.folder).encode() not in command.read_bytes():
                 return None
         except (OSError, ValueError):
             return None
-        return process
+        return pid
 
     def answers(self, port: int) -> bool:
-        """Whether it runs, and takes connections on this port of loopback."""
-        if self.process is None:
+        """Whether the server runs and accepts connections on this port of loopback."""
+        if self.pid is None:
             return False
         with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=2):
             return True
@@ -61,64 +64,65 @@ class Server:
         self,
         command: Sequence[str],
         ready: Callable[[], bool],
-        account: str | None = None,
-        environment: Mapping[str, str] = MappingProxyType({}),
+        popen_arguments: Mapping[str, Any] = _NOTHING,
+        environment: Mapping[str, str] = _NOTHING,
     ) -> None:
-        """Start it and wait until it is ready. A shell leaves it to init, in a session of its own: Ctrl-C is not for it.
+        """Start the server and wait until it is ready.
 
-        `command` has to name the folder, by which the process is known again. Errors: `NotReadyError` where it ends, or is
-        not ready in time.
+        `command` must contain the folder, by which the process is recognised later. Errors: `NotReadyError` (75) if the
+        server ends or is not ready in time.
         """
         with self.log_file.open("ab") as log_file:
-            done = subprocess.run(
-                ["sh", "-c", '"$@" >&2 & echo $!', "sh", *command],
+            started = subprocess.run(
+                ["sh", "-c", '"$@" >&2 & echo $!', "sh", *command],  # the shell ends and leaves the server to init
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log_file,
-                start_new_session=True,
+                start_new_session=True,  # Ctrl-C does not reach it
                 check=True,
                 cwd=self.folder,
-                **as_account(account, environment),
+                env=minimal_environment() | dict(environment),
+                **popen_arguments,
             )
-        self._process_file.write_bytes(done.stdout.strip())
+        self._pid_file.write_bytes(started.stdout.strip())
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not ready():
-            if self.process is None:
-                raise NotReadyError(f"{self.name} ended while it started; its log is {self.log_file}")
+            if self.pid is None:
+                raise NotReadyError(f"{self.name} ended while it started: {self.log_file} says why")
             if time.monotonic() > deadline:
                 raise NotReadyError(
-                    f"{self.name} did not answer within {START_TIMEOUT_SECONDS:.0f} s; its log is {self.log_file}"
+                    f"{self.name} did not answer within {START_TIMEOUT_SECONDS:.0f} s: {self.log_file} may say why"
                 )
             time.sleep(0.1)
 
     def stop(self) -> bool:
-        """End it. Returns whether it ran."""
-        process = self.process
-        if process is None:
+        """Stop the server. Returns whether it was running."""
+        pid = self.pid
+        if pid is None:
             return False
-        os.kill(process, signal.SIGINT)  # Postgres' fast shutdown; SeaweedFS ends on it too
+        os.kill(pid, signal.SIGINT)  # Postgres shuts down fast; SeaweedFS ends
         deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
-        while self.process is not None:
+        while self.pid is not None:
             if time.monotonic() > deadline:
-                os.kill(process, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             time.sleep(0.05)
-        self._process_file.unlink(missing_ok=True)
+        self._pid_file.unlink(missing_ok=True)
         return True
 
     @property
-    def _process_file(self) -> Path:
+    def _pid_file(self) -> Path:
         return self.folder / f"{self.name}.pid"
 
 
-def as_account(account: str | None, environment: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
-    """What makes a child process run as `account`, and know nothing of our environment but what is given."""
+def minimal_environment() -> dict[str, str]:
+    """Return the environment of a server: PATH, HOME and TMPDIR, and no credentials or settings of ours."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-    identity = {"user": account, "group": account, "extra_groups": []} if account else {}
-    return {"env": kept | {"LC_ALL": "C.UTF-8"} | dict(environment), **identity}
+    return kept | {"LC_ALL": "C.UTF-8"}
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, below those that systems hand to outgoing connections, which come and go."""
+    """Return ports of loopback that are free now. Errors: `NotReadyError` (75) if there are too few."""
     found: list[int] = []
     for port in random.sample(PORTS, len(PORTS)):
         with contextlib.suppress(OSError), socket.socket() as listener:
@@ -127,5 +131,5 @@ def free_ports(count: int) -> list[int]:
         if len(found) == count:
             return found
     raise NotReadyError(
-        f"no {count} ports are free on {HOST} between {PORTS.start} and {PORTS.stop}: stop other servers"
+        f"fewer than {count} ports are free on {HOST} between {PORTS.start} and {PORTS.stop}: stop other servers"
     )

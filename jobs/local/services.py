@@ -1,7 +1,7 @@
-"""Both embedded services in one folder, and the environment in which every job finds them.
+"""The local services, Postgres and S3, in one folder, and the environment variables by which every job finds them.
 
-They listen on loopback alone, under random credentials that lie in `FOLDER/environment`, which only its owner reads.
-They outlive the command that started them; `stop()` ends them.
+They listen on loopback only. Their credentials are random and in `FOLDER/environment`, which only its owner can read. They
+outlive the command that started them; `stop()` stops them.
 """
 
 import os
@@ -11,21 +11,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from jobs.local import postgres, s3
+from jobs.local import postgres, postgres_data, s3
 from jobs.local.server import HOST, Server, free_ports
 from jobs.process import folders
 
 ENVIRONMENT_FILE = "environment"
 SAMPLE_FILE, TEMPORARY = "sample.jsonl.gz", "tmp"
-NAMES = ("postgres", "s3")
-OURS = (*NAMES, "psql", SAMPLE_FILE, TEMPORARY, ENVIRONMENT_FILE)
+POSTGRES, S3 = "postgres", "s3"
+OWN_FILES = (POSTGRES, S3, "psql", SAMPLE_FILE, TEMPORARY, ENVIRONMENT_FILE)
 
 
 def start(folder: Path, credentials: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
-    """Start what is not running yet. Returns the environment in which every job finds both services.
+    """Start the services that do not run yet. Returns the environment variables by which every job finds them.
 
-    `credentials` (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, PGPASSWORD) take the place of those in the folder's file.
-    Errors: `ConfigurationError` where a package is missing, `NotReadyError` where a server does not come up.
+    `credentials` (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, PGPASSWORD) replace those in the folder's file. Errors:
+    `ConfigurationError` (78) if a package is missing or Postgres cannot run as this user, `NotReadyError` (75) if a server
+    does not start.
     """
     folder.mkdir(parents=True, exist_ok=True)
     own = read_environment(folder) or _new_environment(folder)
@@ -39,29 +40,30 @@ def start(folder: Path, credentials: Mapping[str, str] = MappingProxyType({})) -
 
 
 def adopt(environment: Mapping[str, str]) -> None:
-    """Make these services this process's own, and its children's: no other AWS_* or PG* variable leads them elsewhere."""
+    """Replace all AWS_* and PG* variables of this process by these, so that it and its children use these services only."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "PG"))]:
         del os.environ[name]
     os.environ.update(environment)
 
 
 def stop(folder: Path) -> list[str]:
-    """Stop both. Returns the names of those that were running."""
+    """Stop the services. Returns the names of those that were running."""
     return [server.name for server in _servers(folder) if server.stop()]
 
 
 def remove(folder: Path) -> list[Path]:
-    """Remove what is ours in the folder of services that do not run, and the folder where nothing else is in it."""
-    return folders.remove(folder, OURS)
+    """Remove the files of stopped services, and the folder if it is empty then. Returns what was removed."""
+    elsewhere = postgres_data.remove_temporary_folder(folder / POSTGRES)
+    return [*elsewhere, *folders.remove(folder, OWN_FILES)]
 
 
 def running(folder: Path) -> list[str]:
-    """The names of those that run."""
-    return [server.name for server in _servers(folder) if server.process is not None]
+    """Return the names of the services that run."""
+    return [server.name for server in _servers(folder) if server.pid is not None]
 
 
 def read_environment(folder: Path) -> dict[str, str]:
-    """The variables of the services in this folder; empty where they were never started."""
+    """Return the variables of the services in this folder, or none if they were never started."""
     path = folder / ENVIRONMENT_FILE
     if not path.exists():
         return {}
@@ -70,12 +72,12 @@ def read_environment(folder: Path) -> dict[str, str]:
 
 
 def s3_port(environment: Mapping[str, str]) -> int:
-    """The port in the address of S3."""
+    """Return the port in the address of S3."""
     return int(environment["AWS_ENDPOINT_URL_S3"].rsplit(":", 1)[1])
 
 
 def _servers(folder: Path) -> list[Server]:
-    return [Server(name, folder / name) for name in NAMES]
+    return [Server(name, folder / name) for name in (POSTGRES, S3)]
 
 
 def _new_environment(folder: Path) -> dict[str, str]:
@@ -104,7 +106,7 @@ def _new_environment(folder: Path) -> dict[str, str]:
 
 
 def _write_psql(folder: Path) -> None:
-    """`FOLDER/psql`: the psql that comes with the embedded Postgres, as the read-only role."""
+    """Write `FOLDER/psql`, which runs the psql of the local Postgres as the read-only role."""
     script = folder / "psql"
     script.write_text(
         f"#!/bin/sh\n. {shlex.quote(str(folder / ENVIRONMENT_FILE))}\n"

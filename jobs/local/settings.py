@@ -1,8 +1,8 @@
-"""All of it on this machine: raw rows in, checked descriptions out, with embedded Postgres and S3.
+"""Run every job in order on this machine: raw rows in, checked descriptions out.
 
-Runs every job in the order of `jobs.plan`, each a process of its own, exactly as the cluster would. What is done is found
-done; what was interrupted goes on. Reads raw rows; writes descriptions (JSON Lines, CSV, Parquet), report.html,
-report.pdf, the trained model's folder and summary.json into OUT. Try: skuscribe local --out out
+Starts Postgres and S3 servers on this machine, which keep running, and runs each job in a process, as a cluster runs it in a
+pod. A job that is done is skipped, an interrupted one resumes. Reads raw rows; writes descriptions (JSON Lines, CSV,
+Parquet), report.html, report.pdf, the trained model and summary.json into OUT. Try: skuscribe local --out out
 """
 
 from pathlib import Path
@@ -15,21 +15,26 @@ from jobs.retrieval.settings import RetrievalShare
 
 
 class Settings(CommonSettings):
-    """What the local run takes; every setting of a job is read from its own variable too."""
+    """Settings of the local run. The jobs also read their own settings from their environment variables."""
 
     input: str = Field(
         "", description="Raw rows: a path, https:// or s3://. Empty: a generated sample of 720 products."
     )
-    source: str = Field("tiny", description="The base model: a hub id, a folder, s3://, or `tiny`, made on the spot.")
+    source: str = Field("tiny", description="The base model: a hub id, a folder, s3://, or `tiny`, a small random T5.")
     tokenizer: str = Field(
-        "", description="A folder with the tokenizer that `tiny` is to use. Empty: one trained on the rows."
+        "", description="A folder with the tokenizer of the tiny model. Empty: one trained on the rows."
     )
-    out: Path = Field(Path("out"), description="Where the results go.")
-    state: Path = Field(Path(".skuscribe"), description="Where the embedded services keep their data.")
-    name: Name | None = Field(None, description="Name of the catalogue, model, run and batch. Default: OUT's own name.")
+    out: Path = Field(Path("out"), description="The folder for the results.")
+    state: Path = Field(Path(".skuscribe"), description="The folder for the data of the local services.")
+    name: Name | None = Field(
+        None, description="The name of the catalogue, model, run and batch. Default: made from the name of OUT."
+    )
     retrieval_share: RetrievalShare | None = None
     describe: int = Field(
-        2000, ge=1, description="At most this many held-out titles are described.", json_schema_extra=unit("titles")
+        2000, ge=1, description="Maximum number of held-out titles to describe.", json_schema_extra=unit("titles")
     )
-    only_stop: bool = Field(False, description="Stop the embedded services, and do nothing else.")
-    only_clean: bool = Field(False, description="Stop them, remove their data and what is ours in --out, and say what.")
+    only_stop: bool = Field(False, description="Stop the local services, and do nothing else.")
+    only_clean: bool = Field(
+        False,
+        description="Stop the local services, remove their data and the results in --out, and list what was removed.",
+    )

@@ -1,14 +1,15 @@
-"""Services for other pods: the given credentials, two open ports, a sample, and an end that leaves nothing running."""
+"""`services` uses the given credentials, forwards two ports, writes a sample, and leaves nothing running."""
 
+import gzip
 import os
 import secrets
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import psycopg
@@ -42,54 +43,51 @@ def served() -> Iterator[Served]:
         ports = ["--postgres-port", str(postgres_port), "--s3-port", str(s3_port)]
         ready = folder / "ready"
         credentials = {"AWS_ACCESS_KEY_ID": "given", "AWS_SECRET_ACCESS_KEY": PASSWORD, "PGPASSWORD": PASSWORD}
-        elsewhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}
+        unreachable = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}
         process = subprocess.Popen(
             command(folder, *ports, "--sample-rows", "30", "--ready-file", str(ready)),
-            env=os.environ | credentials | elsewhere, stderr=subprocess.PIPE, text=True,
+            env=os.environ | credentials | unreachable, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        deadline = time.monotonic() + 60
-        while not ready.exists():
-            assert process.poll() is None, process.communicate()[1]
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        assert process.stderr is not None
+        log = list(takewhile(lambda line: "services ready" not in line, process.stderr))
+        assert ready.exists(), "".join(log)
         yield Served(process, folder, postgres_port, s3_port)
         process.kill()
         services.stop(folder / "data")
         process.wait()
 
 
-def test_without_credentials_it_does_not_start(tmp_path: Path) -> None:
+def test_missing_credentials_are_a_wrong_setting(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PG"))}
-    done = subprocess.run(command(tmp_path), env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 78
-    assert "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, PGPASSWORD not set" in done.stderr
+    ended = subprocess.run(command(tmp_path), env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 78
+    assert "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, PGPASSWORD not set" in ended.stderr
 
 
-def test_s3_takes_the_given_key_and_holds_the_sample(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_s3_accepts_the_given_key_and_holds_the_sample(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{served.s3_port}", "AWS_ACCESS_KEY_ID": "given",
         "AWS_SECRET_ACCESS_KEY": PASSWORD, "AWS_DEFAULT_REGION": "us-east-1",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     store = Store("s3://skuscribe")
-    sample = store.read(SAMPLE_KEY)
-    assert sample is not None
+    assert len(gzip.decompress(store.read(SAMPLE_KEY) or b"").splitlines()) == 30
     large = secrets.token_bytes(3_000_000)
     store.write("large", large)
     assert store.read("large") == large
 
 
-def test_postgres_takes_the_given_password_from_the_owner_and_not_from_the_superuser(served: Served) -> None:
+def test_postgres_accepts_the_given_password_for_the_owner_and_not_for_the_superuser(served: Served) -> None:
     where = {"host": "127.0.0.1", "port": served.postgres_port, "dbname": "skuscribe", "password": PASSWORD}
-    with psycopg.connect(**where, user=OWNER) as connection:  # type: ignore[arg-type]  # libpq's own words
+    with psycopg.connect(**where, user=OWNER) as connection:  # type: ignore[arg-type]  # libpq's parameters
         assert connection.execute("SELECT count(*) FROM pg_extension WHERE extname = 'vector'").fetchone() == (1,)
     with pytest.raises(psycopg.OperationalError, match="authentication failed"):
-        psycopg.connect(**where, user=SUPERUSER)  # type: ignore[arg-type]  # libpq's own words
+        psycopg.connect(**where, user=SUPERUSER)  # type: ignore[arg-type]  # libpq's parameters
 
 
-def test_a_signal_ends_it_and_both_servers(served: Served) -> None:
+def test_a_signal_stops_both_servers(served: Served) -> None:
     served.process.send_signal(signal.SIGTERM)
-    _, said = served.process.communicate(timeout=60)
-    assert served.process.returncode == 143, said
+    _, log = served.process.communicate(timeout=120)
+    assert served.process.returncode == 143, log
     assert services.running(served.folder / "data") == []
     assert not (served.folder / "ready").exists()

@@ -1,0 +1,117 @@
+"""The checks of `doctor`. Each returns a line that says what works, or raises an error that says what to do."""
+
+import os
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+
+from jobs.database import connection, migrations
+from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.retrieval.encoder import Encoder
+from jobs.storage import artifact, layout
+from jobs.storage.artifact import Artifact
+from jobs.storage.layout import MANIFEST
+from jobs.storage.store import Store
+
+GIGABYTE = 1e9
+
+
+def s3(url: str) -> str:
+    """Write, read, list and delete an object, with conditional writes."""
+    store = Store(url)
+    key = f"doctor-{uuid.uuid4().hex[:12]}"
+    first = store.write_if_absent(key, b"1")
+    try:
+        if not first or store.write_if_absent(key, b"2"):
+            raise _unconditional(url, "If-None-Match")
+        found = store.read_with_etag(key)
+        if found is None or found[0] != b"1":
+            raise ConfigurationError(
+                f"{store.at(key)} was just written and reads as {found}: this server is not usable"
+            )
+        if not store.write_if_match(key, b"3", found[1]) or store.write_if_match(key, b"4", found[1]):
+            raise _unconditional(url, "If-Match")
+        if [listed.key for listed in store.objects(key)] != [key]:
+            raise ConfigurationError(f"{store.at(key)} was just written and is not listed: this server is not usable")
+    finally:
+        store.delete(key)
+    address = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "AWS"
+    return f"{url} at {address}: wrote, read, listed and deleted an object; conditional writes work"
+
+
+def base_models(url: str) -> str:
+    """Compare the files of each base model with its manifest, by size: only `Artifact.fetch()` reads and verifies them."""
+    store = Store(url)
+    models = [artifact.find(store, layout.model_path(name)) for name in store.folders(layout.MODELS)]
+    lines = [_base_model(model) for model in models if model is not None]
+    return "; ".join(lines) or "none yet: `skuscribe fetch-model` stores one"
+
+
+def postgres() -> str:
+    """Connect to Postgres and check the versions of the server and of pgvector."""
+    with connection.session() as session:
+        row = session.execute("SHOW server_version").fetchone()
+        vector = migrations.require_versions(session)
+        version = row[0] if row else "of unknown version"
+        return f"{version} at {session.info.host}, pgvector {vector}, as {session.info.user}"
+
+
+def encoder(name: str) -> str:
+    """Load the sentence encoder and embed a text."""
+    loaded = Encoder(name)
+    norms = (loaded.encode(["a red bicycle"]) ** 2).sum(axis=1)
+    return f"{name}: {loaded.dimensions} dimensions, norm {norms[0]:.3f}"
+
+
+def disk(minimum_gigabytes: float) -> str:
+    """Compare the free space of TMPDIR's disk with the minimum."""
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free / GIGABYTE
+    if free < minimum_gigabytes:
+        raise NotReadyError(
+            f"{free:.1f} GB free in {folder}, expected {minimum_gigabytes:.1f}: free some, or set TMPDIR"
+        )
+    return f"{free:.1f} GB free in {folder}"
+
+
+def memory(minimum_gigabytes: float) -> str:
+    """Compare the free memory with the minimum."""
+    free = _available_memory_bytes() / GIGABYTE
+    if free < minimum_gigabytes:
+        raise NotReadyError(
+            f"{free:.1f} GB of memory free, expected {minimum_gigabytes:.1f}: raise the pod's memory limit"
+        )
+    return f"{free:.1f} GB free"
+
+
+def _unconditional(url: str, header: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{url} does not honour {header}, so that two writers could overwrite each other: use a server with conditional "
+        "writes (AWS, R2, MinIO, SeaweedFS)"
+    )
+
+
+def _base_model(model: Artifact) -> str:
+    sizes = {stored.key: stored.size for stored in model.store.objects(f"{model.path}/")}
+    for file in model.manifest.files.values():
+        if sizes.get(f"{model.path}/{file.key}") != file.size:
+            raise NotReadyError(
+                f"{model.url}/{file.key} is missing or differs in size from its manifest (expected {file.size:,} bytes): "
+                f"remove {model.url}/{MANIFEST} and run `skuscribe fetch-model`"
+            )
+    name, parameters = model.path.removeprefix(layout.MODELS), model.manifest.figures.get("parameters")
+    return f"{name}, complete" + (f", {parameters:,} parameters" if parameters else "")
+
+
+def _available_memory_bytes() -> int:
+    """Return the memory that this process may still take: the machine's, or what its cgroup leaves if that is less."""
+    available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+        available = int(fields["MemAvailable"].split()[0]) * 1024
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    if limit.exists() and limit.read_text().strip() != "max":
+        return min(available, int(limit.read_text()) - int(used.read_text()))
+    return available

@@ -1,0 +1,40 @@
+"""What `skuscribe local` prints at its end: a table of the results, and commands to try next."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def table(figures: Mapping[str, Any], out: Path) -> str:
+    """Return one line per result, with the files in `out` that hold it."""
+    data, model, texts = figures["catalogue"], figures["model"], figures["descriptions"]
+    rows = [
+        ("catalogue", f"{data['kept']:,} products of {data['read']:,} rows, {data['rejected']:,} rejected, {data['shards']} shards", ""),
+        ("model", f"shard {model['shard']}, validation loss {_figure(model['validation_loss'])}, ROUGE-L {_figure(model['rougeL'])}", "model/"),
+        ("descriptions", f"{texts['products']:,}: {texts['published']:,} published, {texts['flagged']:,} flagged, {texts['failed']:,} failed",
+         "descriptions.jsonl .csv .parquet"),
+        ("report", "every stage, side by side", "report.html report.pdf"),
+        ("time", f"{figures['seconds']['total']:,.0f} s", "summary.json"),
+    ]  # fmt: skip
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    return f"\nin {out}/\n" + "\n".join(f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows)
+
+
+def next_commands(name: str, state: Path) -> str:
+    """Return commands that look at the results of the run `name`, whose services are in the folder `state`."""
+    folder = os.path.relpath(state)
+    program = os.path.relpath(Path(sys.executable).parent / "skuscribe")
+    return f"""
+next
+  {folder}/psql -c "TABLE skuscribe.coverage"
+  . {folder}/environment
+  {program} status
+  {program} artifacts --path runs/{name}
+  {program} describe --run {name} --catalogue {name} --query "Stainless steel water bottle 750 ml"
+  make stop"""
+
+
+def _figure(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.3f}"

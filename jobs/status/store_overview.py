@@ -1,0 +1,121 @@
+"""The lines of `status` about the store: artifacts, runs and their shards."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from jobs.storage import artifact, layout, runs
+from jobs.storage.artifact import Artifact
+from jobs.storage.catalogue import Catalogue
+from jobs.storage.layout import ATTEMPT_PREFIX, CHECKPOINT_FOLDER
+from jobs.storage.store import Store
+
+COLUMNS = (
+    ("training loss", "training_loss", 14, ".3f"), ("validation loss", "validation_loss", 16, ".3f"),
+    ("ROUGE-L", "rougeL", 9, ".3f"), ("examples/s", "examples_per_second", 12, ",.1f"), ("seconds", "seconds", 9, ",.0f"),
+)  # fmt: skip
+"""The columns of the table of shards: title, figure of the manifest, width, format."""
+
+MAX_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class ShardState:
+    """The state of one shard: `done`, `started` (it has a checkpoint or an attempt) or `waiting`."""
+
+    shard: int
+    state: str
+    figures: Mapping[str, Any]
+    note: str = ""
+
+
+def lines(store: Store, only_run: str = "") -> Iterator[str]:
+    """Yield the lines about all artifacts and runs, or about all artifacts and one run."""
+    for name in store.folders(layout.CATALOGUES):
+        yield _artifact_line(store, layout.catalogue_path(name), ("kept", "rejected", "shards", "held_out"))
+    for name in store.folders(layout.MODELS):
+        yield _artifact_line(store, layout.model_path(name), ("parameters", "source"))
+    for name in store.folders(layout.RUNS):
+        if only_run in ("", name):
+            yield from _run_lines(store, name)
+    for name in store.folders(layout.EXPORTS):
+        yield _artifact_line(store, layout.export_path(name), ("products", "published", "flagged", "failed"))
+
+
+def _run_lines(store: Store, run: str) -> Iterator[str]:
+    config = runs.read_config(store, run)
+    shown = [f"{key} {_short(value)}" for key, value in config.items() if not isinstance(value, dict)]
+    yield f"{layout.run_path(run)}  {'  '.join(shown)}"
+    yield f"  {'shard':>5}  {'state':<8}" + "".join(f"{title:>{width}}" for title, _, width, _ in COLUMNS)
+    shards = [_shard_state(store, run, shard) for shard in range(_shard_count(store, run, config))]
+    for shard in shards:
+        yield f"  {shard.shard:>5}  {shard.state:<8}{_cells(shard.figures)}{shard.note}".rstrip()
+    yield f"  {sum(shard.state == 'done' for shard in shards)} of {len(shards)} shards done"
+    stages = store.folders(f"{layout.evaluations_path(run)}/")
+    evaluated = [stage for stage in stages if artifact.find(store, layout.evaluation_path(run, stage))]
+    yield f"  evaluated: {', '.join(evaluated) or 'nothing yet'}"
+    yield "  " + _artifact_line(store, layout.report_path(run), ())
+
+
+def _shard_count(store: Store, run: str, config: Mapping[str, Any]) -> int:
+    """Return the number of shards of the run's catalogue, or if that is gone or replaced, of the shards that have started."""
+    committed = artifact.find(store, layout.catalogue_path(config.get("catalogue", "")))
+    if committed is not None and committed.digest == config.get("catalogue_digest"):
+        return Catalogue(committed).shards
+    folders = store.folders(f"{layout.run_path(run)}/")
+    return sum(folder.startswith(layout.SHARD_PREFIX) for folder in folders)
+
+
+def _shard_state(store: Store, run: str, shard: int) -> ShardState:
+    path = layout.trained_shard_path(run, shard)
+    trained = artifact.find(store, path)
+    if trained is not None:
+        return ShardState(shard, "done", trained.manifest.figures)
+    checkpoints = f"{path}/{CHECKPOINT_FOLDER}"
+    uploads = [
+        stored
+        for stored in store.objects(f"{path}/")
+        if stored.key.startswith((checkpoints, f"{path}/{ATTEMPT_PREFIX}"))
+    ]
+    if not uploads:
+        return ShardState(shard, "waiting", {})
+    names = [
+        stored.key.removeprefix(checkpoints).split("/")[0] for stored in uploads if stored.key.startswith(checkpoints)
+    ]
+    latest = f"{max(names)}, " if names else ""
+    return ShardState(
+        shard, "started", {}, f"{latest}last upload {_age(max(stored.modified for stored in uploads))} ago"
+    )
+
+
+def _artifact_line(store: Store, path: str, names: tuple[str, ...]) -> str:
+    committed = artifact.find(store, path)
+    if committed is None:
+        return f"{path}  in progress"
+    return f"{path}  done {committed.manifest.created}  {_figures(committed, names)}".rstrip()
+
+
+def _figures(committed: Artifact, names: tuple[str, ...]) -> str:
+    figures = committed.manifest.figures
+    return "  ".join(f"{name} {_short(figures[name])}" for name in names if name in figures)
+
+
+def _cells(figures: Mapping[str, Any]) -> str:
+    """Return the cells of a shard's row; a figure that was not measured is blank."""
+    values = [(figures.get(figure), width, style) for _, figure, width, style in COLUMNS]
+    return "".join(f"{'' if value is None else format(value, style):>{width}}" for value, width, style in values)
+
+
+def _short(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    text = str(value)
+    return text if len(text) < MAX_SHOWN else text[:12] + "…"
+
+
+def _age(moment: datetime) -> str:
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

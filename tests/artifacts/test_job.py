@@ -1,0 +1,58 @@
+"""`artifacts` lists committed artifacts and downloads one, verified."""
+
+from pathlib import Path
+
+import pytest
+
+from jobs.artifacts import job
+from jobs.artifacts.settings import Settings
+from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.storage import artifact
+from jobs.storage.artifact import Artifact
+from jobs.storage.store import Store
+
+
+def commit(store: Store, path: str) -> Artifact:
+    with artifact.draft(store, path, "model", {}, {}) as draft:
+        draft.add_bytes("config.json", b"{}")
+        draft.add_bytes("model/weights", b"1234")
+        return draft.commit({})
+
+
+def test_only_committed_artifacts_are_listed_sorted_by_path(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in ("models/b", "models/a", "runs/main/shard-00000"):
+        commit(store, path)
+    store.write("models/unfinished/attempt-1/config.json", b"{}")
+    job.run(Settings(store=store.url))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [
+        store.at("models/a"), store.at("models/b"), store.at("runs/main/shard-00000")
+    ]  # fmt: skip
+    assert "  model  2 files  0.0 MB  " in lines[0]
+
+
+def test_a_path_lists_the_artifacts_below_it(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in ("models/a", "runs/main/shard-00000"):
+        commit(store, path)
+    job.run(Settings(store=store.url, path="runs/"))
+    assert capsys.readouterr().out.split()[0] == store.at("runs/main/shard-00000")
+
+
+def test_a_download_has_every_file(store: Store, tmp_path: Path) -> None:
+    commit(store, "models/a")
+    job.run(Settings(store=store.url, path="models/a/", to=tmp_path / "copy"))
+    assert (tmp_path / "copy" / "config.json").read_bytes() == b"{}"
+    assert (tmp_path / "copy" / "model" / "weights").read_bytes() == b"1234"
+
+
+def test_a_download_of_a_damaged_file_fails(store: Store, tmp_path: Path) -> None:
+    committed = commit(store, "models/a")
+    store.write(f"models/a/{committed.manifest.files['config.json'].key}", b"[]")
+    with pytest.raises(NotReadyError, match="differs from its manifest"):
+        job.run(Settings(store=store.url, path="models/a", to=tmp_path))
+
+
+@pytest.mark.parametrize(("path", "message"), [("", "--to needs --path"), ("models/none", "no artifact at")])
+def test_a_download_of_no_artifact_is_a_wrong_setting(store: Store, tmp_path: Path, path: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        job.run(Settings(store=store.url, path=path, to=tmp_path))

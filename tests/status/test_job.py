@@ -1,0 +1,84 @@
+"""What `status` shows of a store."""
+
+import pytest
+
+from jobs.process.errors import NotReadyError
+from jobs.status import job
+from jobs.status.settings import Settings
+from jobs.storage import artifact, layout, runs
+from jobs.storage.layout import Kind
+from jobs.storage.store import Store
+from tests.factories import write_catalogue
+
+
+def shown(store: Store, capsys: pytest.CaptureFixture[str], run: str = "") -> list[str]:
+    job.run(Settings(store=store.url, run=run))
+    return capsys.readouterr().out.splitlines()
+
+
+def commit(store: Store, path: str, kind: Kind, **figures: float | None) -> None:
+    with artifact.draft(store, path, kind, {}, {}) as draft:
+        draft.commit(figures)
+
+
+def test_an_empty_store_says_how_to_begin(store: Store) -> None:
+    with pytest.raises(NotReadyError, match="skuscribe prepare"):
+        job.run(Settings(store=store.url))
+
+
+def test_shards_are_done_started_or_waiting_and_a_missing_figure_is_blank(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    products = write_catalogue(store, shards=3)
+    runs.freeze(store, "main", {"catalogue": "main", "catalogue_digest": products.digest})
+    figures = {"training_loss": 2.5, "validation_loss": None, "rougeL": None, "seconds": 7.0}
+    commit(store, layout.trained_shard_path("main", 0), Kind.TRAINED_SHARD, **figures)
+    for step in (200, 400):
+        folder = f"{layout.trained_shard_path('main', 1)}/{layout.CHECKPOINT_FOLDER}{layout.checkpoint_name(step)}"
+        store.write(f"{folder}/progress.json", b"{}")
+    lines = [line.split() for line in shown(store, capsys)]
+    assert ["0", "done", "2.500", "7"] in lines
+    assert next(line for line in lines if line[:2] == ["1", "started"])[2] == "step-000400,"
+    assert ["2", "waiting"] in lines
+    assert ["1", "of", "3", "shards", "done"] in lines
+
+
+def test_the_catalogue_of_a_run_is_found_by_its_name_and_digest(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = write_catalogue(store, name="shoes", shards=2)
+    other = write_catalogue(store, name="lamps", shards=3)
+    runs.freeze(store, "main", {"catalogue": "shoes", "catalogue_digest": own.digest, "note": other.digest})
+    assert "  0 of 2 shards done" in shown(store, capsys)
+
+
+@pytest.mark.parametrize("config", [{}, {"catalogue": "gone"}, {"catalogue": "main", "catalogue_digest": "0" * 64}])
+def test_without_its_catalogue_a_run_shows_the_shards_that_have_started(
+    store: Store, capsys: pytest.CaptureFixture[str], config: dict[str, str]
+) -> None:
+    write_catalogue(store, shards=3)
+    runs.freeze(store, "main", config)
+    commit(store, layout.trained_shard_path("main", 0), Kind.TRAINED_SHARD)
+    assert "  1 of 1 shards done" in shown(store, capsys)
+
+
+def test_one_run_is_shown_with_its_evaluations_and_report(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    for run in ("first", "second"):
+        runs.freeze(store, run, {"seed": 13})
+    commit(store, layout.evaluation_path("first", "base"), Kind.EVALUATION)
+    commit(store, layout.report_path("first"), Kind.REPORT)
+    lines = shown(store, capsys, run="first")
+    assert "runs/first  seed 13" in lines
+    assert "  evaluated: base" in lines
+    assert any(line.startswith("  runs/first/report  done ") for line in lines)
+    assert not any("runs/second" in line for line in lines)
+
+
+def test_a_postgres_that_does_not_answer_is_one_line(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_catalogue(store)
+    monkeypatch.setenv("PGPORT", "9")
+    lines = shown(store, capsys)
+    assert lines[0].startswith("catalogue/main  done ")
+    assert lines[-1].startswith("Postgres: ")
