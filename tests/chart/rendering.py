@@ -1,4 +1,4 @@
-"""The chart, rendered by the real helm."""
+"""Renders the chart with the real helm."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ DEMO = ("demo.enabled=true",)
 
 
 def helm(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run helm."""
+    """Run helm. Returns its output and exit code."""
     return subprocess.run([str(HELM), *words], capture_output=True, text=True, check=False)
 
 
@@ -36,27 +36,27 @@ def _template(release: str, options: tuple[str, ...]) -> str:
 
 
 def render(*values: str, release: str = "prod", file: Path | None = None) -> list[Manifest]:
-    """The manifests of a release with these `--set` values."""
+    """Return the manifests of a release with these `--set` values."""
     options = [word for value in values for word in ("--set", value)]
     if file is not None:
         options += ["--values", str(file)]
     return [item for item in yaml.safe_load_all(_template(release, tuple(options))) if item]
 
 
-def refused(*values: str) -> str:
-    """What helm says to values that it must refuse."""
+def error_of(*values: str) -> str:
+    """Return the error of helm for values that it must reject."""
     done = helm("template", "prod", str(CHART), *[word for value in values for word in ("--set", value)])
-    assert done.returncode != 0, "these values were taken"
+    assert done.returncode != 0, "helm accepts these values"
     return done.stderr
 
 
 def of_kind(manifests: list[Manifest], kind: str) -> dict[str, Manifest]:
-    """The manifests of a kind by name."""
+    """Return the manifests of a kind by name."""
     return {item["metadata"]["name"]: item for item in manifests if item["kind"] == kind}
 
 
 def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
-    """Every pod template, with the name of what it belongs to."""
+    """Yield every pod template, with the kind and name of its owner."""
     for item in manifests:
         name = f"{item['kind']} {item['metadata']['name']}"
         if item["kind"] == "CronJob":
@@ -68,5 +68,5 @@ def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
 
 
 def environment_of(pod: Manifest) -> dict[str, Manifest]:
-    """The variables of a pod's container, by name."""
+    """Return the variables of a pod's container by name."""
     return {item["name"]: item for item in pod["spec"]["containers"][0]["env"]}

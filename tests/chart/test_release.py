@@ -1,4 +1,4 @@
-"""A release as a whole: names, pods, secrets, network, the pipeline, and what an upgrade changes."""
+"""A whole release: names, pods, secrets, network policies, the pipeline, and what an upgrade changes."""
 
 import json
 import subprocess
@@ -6,8 +6,8 @@ import subprocess
 import kubernetes_validate
 import pytest
 
-from jobs import steps as plan
 from jobs.pipeline import settings as pipeline_settings
+from jobs.steps import STEPS
 
 from .documentation import CHART
 from .rendering import DEMO, HELM, PROD, Manifest, environment_of, of_kind, pods, render
@@ -25,7 +25,7 @@ def test_every_manifest_is_valid(source: str, version: str) -> None:
         assert kubernetes_validate.validate(item, version, strict=True)
 
 
-def test_labels_and_names_follow_helm(release: list[Manifest]) -> None:
+def test_labels_and_names_follow_the_conventions_of_helm(release: list[Manifest]) -> None:
     for item in release:
         labels, name = item["metadata"]["labels"], item["metadata"]["name"]
         assert labels["app.kubernetes.io/name"] == "skuscribe"
@@ -36,24 +36,24 @@ def test_labels_and_names_follow_helm(release: list[Manifest]) -> None:
         assert item["metadata"]["namespace"] == "somewhere"
 
 
-def test_no_pod_or_job_template_carries_a_version(release: list[Manifest]) -> None:
+def test_no_template_has_a_version_label(release: list[Manifest]) -> None:
     for _, pod in pods(release):
         assert not {"app.kubernetes.io/version", "helm.sh/chart"} & set(pod["metadata"]["labels"])
     for item in of_kind(release, "CronJob").values():
         assert "app.kubernetes.io/version" not in item["spec"]["jobTemplate"]["metadata"]["labels"]
 
 
-def test_a_long_release_name_fits_and_two_of_them_stay_apart() -> None:
+def test_two_long_release_names_fit_and_stay_distinct() -> None:
     long = "a-release-whose-name-is-as-long-as-helm-allows-it-to"
     first, second = render(*DEMO, release=f"{long}1"), render(*DEMO, release=f"{long}2")
     assert all(len(item["metadata"]["name"]) <= 63 for item in first)
     for name in of_kind(first, "CronJob"):
         assert len(name) <= 52
-        assert len(f"{name}-01234567-99999") <= 63  # the host name of an index of a Job that the pipeline made
+        assert len(f"{name}-01234567-99999") <= 63  # the host name of an index of a Job that the pipeline creates
     assert not {item["metadata"]["name"] for item in first} & {item["metadata"]["name"] for item in second}
 
 
-def test_every_pod_is_restricted_with_a_root_that_is_read_only(release: list[Manifest]) -> None:
+def test_every_pod_is_restricted_and_has_a_read_only_root(release: list[Manifest]) -> None:
     for name, pod in pods(release):
         spec = pod["spec"]
         assert spec["securityContext"]["runAsNonRoot"], name
@@ -84,7 +84,7 @@ def test_only_the_pipeline_has_a_service_account_token(release: list[Manifest]) 
         assert account["automountServiceAccountToken"] is False
 
 
-def test_the_pipeline_s_role_holds_what_it_uses_and_nothing_more(prod: list[Manifest]) -> None:
+def test_the_role_of_the_pipeline_has_only_the_verbs_that_it_uses(prod: list[Manifest]) -> None:
     rules = of_kind(prod, "Role")["prod-pipeline"]["rules"]
     assert {(*rule["resources"], *sorted(rule["verbs"])) for rule in rules} == {
         ("cronjobs", "get"), ("jobs", "create", "get", "list", "watch"), ("pods", "list"),
@@ -109,7 +109,7 @@ SCHEDULING = (
 
 
 @pytest.mark.parametrize("base", [PROD, DEMO], ids=["prod", "demo"])
-def test_scheduling_reaches_every_pod(base: tuple[str, ...]) -> None:
+def test_scheduling_applies_to_every_pod(base: tuple[str, ...]) -> None:
     for name, pod in pods(render(*base, *SCHEDULING)):
         spec = pod["spec"]
         assert spec["nodeSelector"]["pool"] == "ml", name
@@ -123,7 +123,7 @@ def test_scheduling_reaches_every_pod(base: tuple[str, ...]) -> None:
         assert {"name": "extra", "mountPath": "/extra"} in spec["containers"][0]["volumeMounts"], name
 
 
-def test_gpu_pods_get_their_own_scheduling_on_top() -> None:
+def test_gpu_pods_have_additional_scheduling() -> None:
     manifests = render(
         *PROD, "pod.nodeSelector.a=x", "gpuPod.nodeSelector.gpu=l4", "gpuPod.tolerations[0].key=gpu", "pod.tolerations[0].key=all",
         "train.pod.nodeSelector.gpu=a100",
@@ -136,7 +136,7 @@ def test_gpu_pods_get_their_own_scheduling_on_top() -> None:
     assert specs["CronJob prod-prepare"]["tolerations"] == [{"key": "all"}]
 
 
-def test_images_go_by_tag_or_digest_and_gpu_pods_have_their_own() -> None:
+def test_images_have_a_tag_or_digest_and_gpu_pods_have_another_image() -> None:
     def image(manifests: list[Manifest], pod: str) -> str:
         return str(dict(pods(manifests))[f"CronJob prod-{pod}"]["spec"]["containers"][0]["image"])
 
@@ -148,7 +148,7 @@ def test_images_go_by_tag_or_digest_and_gpu_pods_have_their_own() -> None:
     assert image(render(*PROD, "gpuImage.tag=cpu", "train.gpus=0"), "train") == "localhost/skuscribe:0.1.0"
 
 
-def test_secrets_are_references_and_show_in_no_manifest(prod: list[Manifest], demo: list[Manifest]) -> None:
+def test_secrets_are_referenced_and_in_no_other_manifest(prod: list[Manifest], demo: list[Manifest]) -> None:
     assert not of_kind(prod, "Secret")
     secret = of_kind(demo, "Secret").pop("prod-services")
     others = json.dumps([item for item in demo if item["kind"] != "Secret"])
@@ -160,7 +160,7 @@ def test_secrets_are_references_and_show_in_no_manifest(prod: list[Manifest], de
             assert "secretKeyRef" in environment_of(pod)[name]["valueFrom"]
 
 
-def test_a_role_needs_no_secret() -> None:
+def test_an_aws_role_replaces_the_secret() -> None:
     manifests = render(
         "store.url=s3://b-b", "postgres.host=db", "postgres.existingSecret=pg", "prepare.settings.input=s3://b/x",
         "store.roleArn=arn:aws:iam::123456789012:role/skuscribe",
@@ -172,7 +172,7 @@ def test_a_role_needs_no_secret() -> None:
             assert any("projected" in volume for volume in pod["spec"]["volumes"])
 
 
-def test_the_database_is_known_to_the_jobs_that_use_it_and_so_is_the_way_there(release: list[Manifest]) -> None:
+def test_only_the_jobs_that_use_postgres_get_its_address_and_a_network_policy(release: list[Manifest]) -> None:
     with_database = {
         pod["metadata"]["labels"]["app.kubernetes.io/component"]
         for name, pod in pods(release)
@@ -183,7 +183,7 @@ def test_the_database_is_known_to_the_jobs_that_use_it_and_so_is_the_way_there(r
     assert set(policy["values"]) == with_database
 
 
-def test_network_policies_choose_every_pod_and_open_what_it_needs(demo: list[Manifest]) -> None:
+def test_network_policies_select_every_pod_and_allow_what_it_needs(demo: list[Manifest]) -> None:
     policies = of_kind(demo, "NetworkPolicy")
     closed = policies["prod"]["spec"]
     assert closed["policyTypes"] == ["Ingress", "Egress"]
@@ -206,7 +206,7 @@ def test_network_policies_choose_every_pod_and_open_what_it_needs(demo: list[Man
     ("endpoint", "port"),
     [("", 443), ("https://s3.example", 443), ("http://minio.store:9000", 9000), ("http://minio", 80)],
 )
-def test_the_way_to_s3_is_open_on_its_port(endpoint: str, port: int) -> None:
+def test_the_network_policy_of_s3_has_the_port_of_the_endpoint(endpoint: str, port: int) -> None:
     policy = of_kind(render(*PROD, f"store.endpoint={endpoint}"), "NetworkPolicy")["prod-store"]
     assert policy["spec"]["egress"][0]["ports"] == [{"protocol": "TCP", "port": port}]
 
@@ -217,7 +217,7 @@ def pipeline_name(*values: str) -> str:
     return found[0]
 
 
-def test_the_pipeline_s_name_changes_with_what_it_launches_and_with_nothing_else() -> None:
+def test_the_name_of_the_pipeline_changes_only_with_what_it_launches() -> None:
     name = pipeline_name(*PROD)
     assert pipeline_name(*PROD) == name
     assert pipeline_name(*PROD, "describe.schedule=0 3 * * *") == name
@@ -233,44 +233,44 @@ def test_the_pipeline_s_name_changes_with_what_it_launches_and_with_nothing_else
     assert pipeline_name(*DEMO) == pipeline_name(*DEMO)
 
 
-def test_the_pipeline_is_told_which_template_of_each_step_is_this_revision_s(release: list[Manifest]) -> None:
+def test_the_pipeline_gets_the_hash_of_each_template(release: list[Manifest]) -> None:
     [(_, pod)] = [item for item in pods(release) if item[0].startswith("Job")]
-    told = environment_of(pod)["SKUSCRIBE_TEMPLATES"]["value"]
-    marks = {
+    setting = environment_of(pod)["SKUSCRIBE_TEMPLATES"]["value"]
+    hashes = {
         name: item["metadata"]["annotations"]["skuscribe/template"]
         for name, item in of_kind(release, "CronJob").items()
     }
-    assert dict(item.split("=") for item in told.split(",")) == {
-        name.split("-", 1)[1]: mark for name, mark in marks.items()
+    assert dict(item.split("=") for item in setting.split(",")) == {
+        name.split("-", 1)[1]: template_hash for name, template_hash in hashes.items()
     }
-    assert pipeline_settings.Settings(templates=told)
+    assert pipeline_settings.Settings(templates=setting)
 
 
 @pytest.mark.parametrize("name", ["123", "my.release", "1.5"])
-def test_a_release_that_is_named_like_a_number_or_with_a_dot_has_valid_names(name: str) -> None:
+def test_a_release_name_that_is_a_number_or_has_a_dot_gives_valid_names(name: str) -> None:
     for item in render(*DEMO, release=name):
         assert kubernetes_validate.validate(item, "1.35", strict=True)
         assert "." not in item["metadata"]["name"]
         assert item["metadata"]["labels"]["app.kubernetes.io/instance"] == name
 
 
-def test_a_variable_that_is_given_twice_stands_once_and_the_last_one_counts() -> None:
+def test_a_variable_that_is_given_twice_occurs_once_with_the_last_value() -> None:
     given = (
         "pod.extraEnv[0].name=OMP_NUM_THREADS",
         "pod.extraEnv[0].value=one",
         "train.pod.extraEnv[0].name=OMP_NUM_THREADS",
     )
     found = pods(render(*PROD, *given, "train.pod.extraEnv[0].value=three"))
-    for name, pod in (item for item in found if item[0] != "Pod prod-doctor"):  # it looks as training does
+    for name, pod in (item for item in found if item[0] != "Pod prod-doctor"):  # it has the variables of `train`
         [found] = [item for item in pod["spec"]["containers"][0]["env"] if item["name"] == "OMP_NUM_THREADS"]
         assert found == {"name": "OMP_NUM_THREADS", "value": "three" if name.endswith("-train") else "one"}
 
 
-def test_a_schedule_does_not_catch_up_on_the_past(release: list[Manifest]) -> None:
+def test_a_missed_run_of_a_schedule_is_not_started_late(release: list[Manifest]) -> None:
     assert all(item["spec"]["startingDeadlineSeconds"] == 300 for item in of_kind(release, "CronJob").values())
 
 
-def test_jobs_with_a_gpu_require_it_unless_told_otherwise(demo: list[Manifest]) -> None:
+def test_jobs_with_a_gpu_require_it_by_default(demo: list[Manifest]) -> None:
     def requiring(manifests: list[Manifest]) -> set[str]:
         return {
             name.split("-")[-1]
@@ -283,15 +283,15 @@ def test_jobs_with_a_gpu_require_it_unless_told_otherwise(demo: list[Manifest]) 
     assert requiring(render(*PROD, "requireGpu=false")) == requiring(demo) == set()
 
 
-def test_s3_alone_is_reached_at_the_endpoint(prod: list[Manifest]) -> None:
-    """With AWS_ENDPOINT_URL, a role would be asked for at the S3 server."""
+def test_the_endpoint_applies_only_to_s3(prod: list[Manifest]) -> None:
+    """With AWS_ENDPOINT_URL, the token of a role would be requested from the S3 server."""
     for _, pod in pods(
         render(*PROD, "store.endpoint=https://s3.example", "store.roleArn=arn:aws:iam::123456789012:role/x")
     ):
         assert "AWS_ENDPOINT_URL" not in environment_of(pod)
 
 
-def test_the_network_lets_through_what_a_cluster_needs() -> None:
+def test_network_policies_follow_the_values() -> None:
     def ports(policy: str, *values: str) -> tuple[list[int], list[str]]:
         spec = of_kind(render(*PROD, *values), "NetworkPolicy")[policy]["spec"]
         of = spec["podSelector"].get("matchExpressions", [{"values": []}])[0]["values"]
@@ -311,17 +311,17 @@ def test_the_network_lets_through_what_a_cluster_needs() -> None:
     assert "describe" in ports("prod-internet", "describe.settings.titles=https://host/titles.csv")[1]
 
 
-def test_the_pipeline_is_told_release_namespace_steps_and_run() -> None:
+def test_the_pipeline_gets_release_namespace_steps_and_run() -> None:
     [(_, pod)] = [item for item in pods(render(*PROD, "settings.run=second")) if item[0].startswith("Job")]
     variables = environment_of(pod)
     assert variables["SKUSCRIBE_RELEASE"]["value"] == "prod"
     assert variables["SKUSCRIBE_RUN"]["value"] == "second"
-    assert variables["SKUSCRIBE_STEPS"]["value"] == ",".join(step.name for step in plan.STEPS)
+    assert variables["SKUSCRIBE_STEPS"]["value"] == ",".join(step.name for step in STEPS)
     assert variables["SKUSCRIBE_NAMESPACE"]["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.namespace"
     assert not [item for item in pods(render(*PROD, "pipeline.enabled=false")) if item[0].startswith("Job")]
 
 
-def test_the_doctor_looks_with_a_gpu_where_training_has_one(prod: list[Manifest], demo: list[Manifest]) -> None:
+def test_the_doctor_has_a_gpu_if_training_has_one(prod: list[Manifest], demo: list[Manifest]) -> None:
     def doctor(manifests: list[Manifest]) -> Manifest:
         return dict(pods(manifests))["Pod prod-doctor"]
 
@@ -332,7 +332,7 @@ def test_the_doctor_looks_with_a_gpu_where_training_has_one(prod: list[Manifest]
 
 
 @pytest.mark.parametrize("values", [PROD, DEMO], ids=["prod", "demo"])
-def test_the_notes_name_what_exists(values: tuple[str, ...]) -> None:
+def test_the_notes_have_the_names_of_existing_objects(values: tuple[str, ...]) -> None:
     options = [word for value in values for word in ("--set", value)]
     done = subprocess.run(
         [str(HELM), "install", "prod", str(CHART), "--dry-run=client", "-n", "somewhere", *options],
@@ -345,6 +345,6 @@ def test_the_notes_name_what_exists(values: tuple[str, ...]) -> None:
         assert "deploy/prod-services" in notes
 
 
-def test_the_claim_replaces_the_volume() -> None:
+def test_an_existing_claim_replaces_the_volume() -> None:
     [(_, pod)] = [item for item in pods(render(*DEMO, "demo.existingClaim=mine")) if item[0].startswith("Deployment")]
     assert {"name": "data", "persistentVolumeClaim": {"claimName": "mine"}} in pod["spec"]["volumes"]

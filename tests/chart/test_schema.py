@@ -1,61 +1,62 @@
-"""Values: few, explained, and refused where they are wrong."""
+"""Values: described, used, and rejected if they are wrong."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from jobs import steps as plan
+from jobs.steps import STEPS
 
 from . import documentation
 from .documentation import CHART
-from .rendering import DEMO, HELM, PROD, helm, refused, render
+from .rendering import DEMO, HELM, PROD, error_of, helm, render
 
 VALUES = (CHART / "values.yaml").read_text()
 EXAMPLES = sorted((CHART / "examples").glob("*.yaml"))
 
 
-def test_helm_is_there() -> None:
-    assert HELM.exists(), "make .venv/helm"
+def test_helm_is_installed() -> None:
+    assert HELM.exists(), "install it with `make .venv/helm`"
 
 
-def test_lint_is_clean() -> None:
+def test_helm_lint_passes() -> None:
     done = helm("lint", "--strict", str(CHART), *[word for value in PROD for word in ("--set", value)])
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda path: path.stem)
-def test_lint_of_each_example_is_clean(file: Path) -> None:
+def test_helm_lint_passes_for_each_example(file: Path) -> None:
     done = helm("lint", "--strict", str(CHART), "--values", str(file))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_there_are_about_250_lines_of_values() -> None:
-    assert len(VALUES.splitlines()) <= 262
+def test_every_value_is_used_by_a_template() -> None:
+    templates = "".join(path.read_text() for path in sorted((CHART / "templates").rglob("*")) if path.is_file())
+    keys = {value.path.split(".")[-1] for value in documentation.values(VALUES)} - {"global"}
+    assert {key for key in keys if not re.search(rf"[.\"]{key}\b", templates)} == set()
 
 
-def test_every_value_has_a_sentence() -> None:
-    explained = {item.path for item in documentation.values(VALUES)}
+def test_every_value_has_a_description() -> None:
+    described = {value.path for value in documentation.values(VALUES)}
 
-    def unexplained(tree: object, path: str) -> list[str]:
-        if path in explained or not isinstance(tree, dict):
-            return [] if path in explained else [path]
-        return [name for key, value in tree.items() for name in unexplained(value, f"{path}.{key}".strip("."))]
+    def undescribed(tree: object, path: str) -> list[str]:
+        if path in described or not isinstance(tree, dict):
+            return [] if path in described else [path]
+        return [name for key, value in tree.items() for name in undescribed(value, f"{path}.{key}".strip("."))]
 
-    assert unexplained(yaml.safe_load(VALUES), "") == []
-    assert all(item.sentence.endswith(".") for item in documentation.values(VALUES))
+    assert undescribed(yaml.safe_load(VALUES), "") == []
+    assert all(value.description.endswith(".") for value in documentation.values(VALUES))
 
 
-def test_readme_and_schema_say_what_values_and_jobs_say() -> None:
-    for name, make in (("README.md", documentation.readme), ("values.schema.json", documentation.schema)):
+def test_readme_and_schema_are_up_to_date() -> None:
+    for name, generate in (("README.md", documentation.readme), ("values.schema.json", documentation.schema)):
         text = (CHART / name).read_text()
-        assert make(text) == text, f"{name} is not what values.yaml and the jobs say: make chart"
+        assert generate(text) == text, f"{name} is outdated: run `make chart`"
 
 
-def test_the_schema_knows_every_value() -> None:
-    import json
-
+def test_the_schema_has_every_value() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     for key, value in yaml.safe_load(VALUES).items():
         properties = schema["properties"][key].get("properties")
@@ -63,12 +64,13 @@ def test_the_schema_knows_every_value() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "error"),
     [
         ("demo.enable=true", "'enable' not allowed"),
         ("trian.gpus=1", "'trian' not allowed"),
         ("train.setings.recipe=fast", "'setings' not allowed"),
         ("train.settings.recipe=fsat", "must be one of"),
+        ("embed.settings.m=8", "'m' not allowed"),
         ("train.settings.target_tokens=5", "'target_tokens' not allowed"),
         ("train.settings.index=5", "'index' not allowed"),
         ("train.settings.epochs=many", "/train/settings/epochs"),
@@ -89,22 +91,22 @@ def test_the_schema_knows_every_value() -> None:
         ("train.schedule=nightly", "/train/schedule"),
     ],
 )
-def test_a_wrong_value_is_refused_with_its_place(value: str, said: str) -> None:
-    assert said in refused(*PROD, value)
+def test_a_wrong_value_is_rejected_with_its_path(value: str, error: str) -> None:
+    assert error in error_of(*PROD, value)
 
 
 @pytest.mark.parametrize("missing", ["store.url", "postgres.host", "postgres.existingSecret", "prepare.settings.input"])
-def test_what_is_needed_is_asked_for_by_name(missing: str) -> None:
+def test_a_missing_required_value_is_named(missing: str) -> None:
     given = [value for value in PROD if not value.startswith(f"{missing}=")]
-    assert re.search(rf"{re.escape(missing)} is needed", refused(*given))
+    assert re.search(rf"{re.escape(missing)} is required", error_of(*given))
 
 
-def test_the_demo_needs_nothing() -> None:
-    assert len(render(*DEMO)) > len(plan.STEPS)
+def test_the_demo_requires_no_values() -> None:
+    assert len(render(*DEMO)) > len(STEPS)
 
 
-def test_what_the_readme_asks_for_is_enough(tmp_path: Path) -> None:
+def test_the_minimal_values_of_the_readme_suffice(tmp_path: Path) -> None:
     block = (CHART / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
     file = tmp_path / "my-values.yaml"
     file.write_text(block)
-    assert len(render(file=file)) > len(plan.STEPS)
+    assert len(render(file=file)) > len(STEPS)

@@ -1,6 +1,6 @@
 {{- /* The environment of a container. */ -}}
 
-{{- /* All of it: what `skuscribe.pod` takes, "gpus", and "extraEnv". Of two variables of one name the later one counts. */ -}}
+{{- /* All variables. Arguments: those of `skuscribe.pod`, "gpus", "extraEnv". Of two variables with the same name, the last one wins. */ -}}
 {{- define "skuscribe.environment" -}}
 {{- $order := list -}}
 {{- $found := dict -}}
@@ -30,16 +30,16 @@
 {{- include "skuscribe.settings" . | nindent 0 }}
 {{- end }}
 {{- if not .token }}
-# torch would start a thread for each core of the node, whatever the container may use.
+# Without it, torch starts a thread for each core of the node, regardless of the CPU limit of the container.
 - name: OMP_NUM_THREADS
   valueFrom: {resourceFieldRef: {resource: limits.cpu}}
 {{- end }}
 {{- end -}}
 
 {{- /*
-A job's settings as variables, from what several jobs share, the demo's and its own. They stand in the template itself: a
-Job keeps its template, while a ConfigMap that an upgrade changes would reach the later shards of a training that runs.
-dict "root" "key" (of the values) "values" "shares" (which shared settings the job knows)
+The settings of a job as variables: the shared ones, those of the demo, its own. They are in the Job's template, because a
+running Job keeps its template, while an upgrade of a ConfigMap would change the later shards of a running training.
+Arguments: dict "root" "key" (in the values) "values" "shares" (the shared settings that the job has).
 */ -}}
 {{- define "skuscribe.settings" -}}
 {{- $found := dict -}}
@@ -54,7 +54,7 @@ dict "root" "key" (of the values) "values" "shares" (which shared settings the j
 {{- end -}}
 {{- $found = mergeOverwrite $found (.values.settings | default dict | deepCopy) -}}
 {{- if and (eq .key "prepare") (not (get $found "input")) -}}
-{{- fail "prepare.settings.input is needed: where the raw rows are (https://... or s3://...). For a first try: --set demo.enabled=true" -}}
+{{- fail "prepare.settings.input is required: the raw rows (https://... or s3://...). The demo needs none: --set demo.enabled=true" -}}
 {{- end -}}
 {{- range $name := keys $found | sortAlpha }}
 {{- $value := get $found $name }}
@@ -65,12 +65,12 @@ dict "root" "key" (of the values) "values" "shares" (which shared settings the j
 {{- end }}
 {{- end -}}
 
-{{- /* How S3 is reached. */ -}}
+{{- /* The variables for S3. */ -}}
 {{- define "skuscribe.storeEnvironment" -}}
 {{- $demo := .Values.demo.enabled -}}
 {{- $secret := $demo | ternary (printf "%s-services" (include "skuscribe.fullname" .)) .Values.store.existingSecret -}}
 - name: SKUSCRIBE_STORE
-  value: {{ $demo | ternary "s3://skuscribe" .Values.store.url | required "store.url is needed: s3://BUCKET or s3://BUCKET/PREFIX. For a first try: --set demo.enabled=true" | quote }}
+  value: {{ $demo | ternary "s3://skuscribe" .Values.store.url | required "store.url is required: s3://BUCKET or s3://BUCKET/PREFIX. The demo needs none: --set demo.enabled=true" | quote }}
 {{- range $name := list "AWS_REGION" "AWS_DEFAULT_REGION" }}
 - name: {{ $name }}
   value: {{ $.Values.store.region | quote }}
@@ -93,13 +93,13 @@ dict "root" "key" (of the values) "values" "shares" (which shared settings the j
 {{- end }}
 {{- end -}}
 
-{{- /* How Postgres is reached. */ -}}
+{{- /* The variables for Postgres. */ -}}
 {{- define "skuscribe.postgresEnvironment" -}}
 {{- $demo := .Values.demo.enabled -}}
 {{- $name := include "skuscribe.fullname" . -}}
 {{- $secret := $demo | ternary (printf "%s-services" $name) .Values.postgres.existingSecret -}}
 - name: PGHOST
-  value: {{ $demo | ternary (printf "%s-services" $name) .Values.postgres.host | required "postgres.host is needed: the server with pgvector. For a first try: --set demo.enabled=true" | quote }}
+  value: {{ $demo | ternary (printf "%s-services" $name) .Values.postgres.host | required "postgres.host is required: a Postgres server with pgvector. The demo needs none: --set demo.enabled=true" | quote }}
 - name: PGPORT
   value: {{ $demo | ternary 5432 .Values.postgres.port | toString | quote }}
 - name: PGDATABASE
@@ -113,5 +113,5 @@ dict "root" "key" (of the values) "values" "shares" (which shared settings the j
   value: {{ $demo | ternary "skuscribe" .Values.postgres.user | quote }}
 {{- end }}
 - name: PGPASSWORD
-  valueFrom: {secretKeyRef: {name: {{ $secret | required "postgres.existingSecret is needed: a Secret that holds the role's password" }}, key: {{ $demo | ternary "PGPASSWORD" .Values.postgres.passwordKey }}}}
+  valueFrom: {secretKeyRef: {name: {{ $secret | required "postgres.existingSecret is required: a Secret with the password of the role" }}, key: {{ $demo | ternary "PGPASSWORD" .Values.postgres.passwordKey }}}}
 {{- end -}}

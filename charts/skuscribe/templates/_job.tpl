@@ -1,11 +1,11 @@
-{{- /* What all steps have alike: the suspended CronJob that keeps the template of a step's Job. */ -}}
+{{- /* The suspended CronJob with the template of a step's Job. */ -}}
 
 {{- /*
-The CronJob of a step. dict "root" "name" "key" "values" "arguments" "shares" "store" "postgres" as `skuscribe.pod` takes them, and
-"indexes" (nothing: a Job of one part) "inOrder" (one index at a time, and none after one that failed).
+The CronJob of a step. Arguments: those of `skuscribe.pod`, "indexes" (none: not an Indexed Job), "inOrder" (one index at a time,
+and none after a failed one).
 
-Suspended, a CronJob is a place where a Job's template is kept: the pipeline and `kubectl create job --from` use it. Its
-annotation tells the pipeline that it reads the template of its own revision, for Helm makes the pipeline's Job first.
+The pipeline and `kubectl create job --from` create Jobs from a suspended CronJob. The annotation lets the pipeline wait for
+the CronJob of its own revision, because Helm creates the pipeline's Job first.
 */ -}}
 {{- define "skuscribe.cronjob" -}}
 {{- $template := include "skuscribe.jobTemplate" . -}}
@@ -22,9 +22,9 @@ spec:
   schedule: {{ .values.schedule | default "0 0 1 1 *" | quote }}
   suspend: {{ empty .values.schedule }}
   concurrencyPolicy: Forbid
-  # A schedule that is set at noon does not catch up on the night before.
+  # Without a deadline, a new schedule would start the run that it missed the night before.
   startingDeadlineSeconds: 300
-  # Jobs that the pipeline made count too, and it finds its place again by them: keep them until the release goes.
+  # These limits apply to the Jobs of the pipeline too, which needs them to resume: keep all until the release is uninstalled.
   successfulJobsHistoryLimit: 1000
   failedJobsHistoryLimit: 1000
   jobTemplate:
@@ -52,9 +52,8 @@ spec:
 {{- end -}}
 
 {{- /*
-What the exit codes mean to the cluster: a node that was taken costs no retry; 65, a bad input, ends the index (or the
-Job, where it has one part); 2 and 78, a wrong setting, end the Job; all else is retried with growing pauses.
-dict "indexes" "values"
+The reaction to exit codes: a disrupted pod costs no retry; 65 (bad input) fails the index, or a Job that is not indexed;
+2 and 78 (wrong setting) fail the Job; everything else is retried with backoff. Arguments: dict "indexes" "values".
 */ -}}
 {{- define "skuscribe.failurePolicy" -}}
 {{- if .indexes }}

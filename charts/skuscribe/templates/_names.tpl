@@ -1,6 +1,6 @@
-{{- /* Names, labels, images: what several templates say alike. */ -}}
+{{- /* Names, labels, images and other helpers of several templates. */ -}}
 
-{{- /* The name that objects begin with, 36 characters at most and no dots: `NAME-evaluate-HASH-INDEX` has to be a host name. */ -}}
+{{- /* The prefix of all names: at most 36 characters and no dots, because `NAME-evaluate-HASH-INDEX` is a host name. */ -}}
 {{- define "skuscribe.fullname" -}}
 {{- $name := .Values.fullnameOverride | default .Release.Name | replace "." "-" -}}
 {{- if gt (len $name) 36 -}}
@@ -9,20 +9,20 @@
 {{- $name -}}
 {{- end -}}
 
-{{- /* Labels by which pods of this release are chosen. No version: a label that changes would change a Job's template. */ -}}
+{{- /* Labels that select the pods of this release. They have no version, which would change the template of every Job. */ -}}
 {{- define "skuscribe.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
-{{- /* Labels of pods and Jobs: dict "root" "name". */ -}}
+{{- /* Labels of pods and Jobs. Arguments: dict "root" "name". */ -}}
 {{- define "skuscribe.podLabels" -}}
 {{ include "skuscribe.selectorLabels" .root }}
 app.kubernetes.io/component: {{ .name }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- end -}}
 
-{{- /* Labels of objects that Helm makes: dict "root" "name". */ -}}
+{{- /* Labels of objects that Helm creates. Arguments: dict "root" "name". */ -}}
 {{- define "skuscribe.labels" -}}
 {{ include "skuscribe.podLabels" . }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
@@ -37,7 +37,7 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- end -}}
 {{- end -}}
 
-{{- /* The image of a pod: dict "root" "gpus". */ -}}
+{{- /* The image of a pod. Arguments: dict "root" "gpus". */ -}}
 {{- define "skuscribe.image" -}}
 {{- $cpu := .root.Values.image -}}
 {{- $tag := $cpu.tag | default .root.Chart.AppVersion -}}
@@ -52,7 +52,7 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- if $digest -}}{{ $repository }}@{{ $digest }}{{- else -}}{{ $repository }}:{{ $tag }}{{- end -}}
 {{- end -}}
 
-{{- /* GPUs of a pod of this job: what its values say, and no more than the demo allows. */ -}}
+{{- /* GPUs per pod of a job, limited by `demo.gpus` in the demo. Arguments: dict "root" "values". */ -}}
 {{- define "skuscribe.gpus" -}}
 {{- $gpus := .values.gpus | default 0 | int -}}
 {{- if .root.Values.demo.enabled -}}
@@ -61,7 +61,7 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- $gpus -}}
 {{- end -}}
 
-{{- /* How many shards the catalogue has, and how many of them are trained. */ -}}
+{{- /* The number of shards of the catalogue, and the number of shards to train. */ -}}
 {{- define "skuscribe.shards" -}}
 {{- .Values.demo.enabled | ternary .Values.demo.shards .Values.shards | int -}}
 {{- end -}}
@@ -70,12 +70,12 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- min $all (.Values.train.shards | default $all | int) -}}
 {{- end -}}
 
-{{- /* A number as people write it: Helm reads 1048576 as 1.048576e+06. */ -}}
+{{- /* A value as text. Helm would print 1048576 as 1.048576e+06. */ -}}
 {{- define "skuscribe.text" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ printf "%.0f" . }}{{- else -}}{{ toString . }}{{- end -}}
 {{- end -}}
 
-{{- /* Of the training rows, how many are shown their neighbours: empty for none. Then training needs the index, and Postgres. */ -}}
+{{- /* The setting `retrieval_share` of `train`, or nothing for 0. With it, training needs the index in Postgres. */ -}}
 {{- define "skuscribe.retrievalShare" -}}
 {{- $settings := dict -}}
 {{- if .Values.demo.enabled -}}{{- $settings = .Values.demo.settings.train | default dict | deepCopy -}}{{- end -}}

@@ -1,6 +1,6 @@
-{{- /* The one template of a pod: Pod Security `restricted`, a root that is read only, sized volumes, scheduling. */ -}}
+{{- /* The template of every pod: Pod Security `restricted`, a read-only root, sized volumes, scheduling. */ -}}
 
-{{- /* The `pod` values of a job: those of every pod, of pods with a GPU, its own; maps are merged, lists joined. */ -}}
+{{- /* The `pod` values of a job as JSON: `pod`, `gpuPod` if it has a GPU, its own. Maps are merged, lists concatenated. */ -}}
 {{- define "skuscribe.podValues" -}}
 {{- $layers := list .root.Values.pod -}}
 {{- if .gpus -}}{{- $layers = append $layers .root.Values.gpuPod -}}{{- end -}}
@@ -21,9 +21,9 @@
 {{- end -}}
 
 {{- /*
-dict "root" "name" (the step) "key" "values" "arguments" "shares" "store" "postgres" "computes" (whether a GPU that it has must
-work), and where they differ "token" (whether it talks to Kubernetes) "serviceAccountName" "resources" "environment" (further
-variables, as YAML)
+A pod. Arguments: dict "root" "name" (the step) "key" (in the values) "values" "arguments" (of the container) "shares" (shared
+settings) "store" and "postgres" (whether it uses them) "computes" (whether its GPU must work). Optional: "token" (whether it
+uses the Kubernetes API) "serviceAccountName" "resources" "environment" (additional variables, as YAML).
 */ -}}
 {{- define "skuscribe.pod" -}}
 {{- $root := .root -}}
