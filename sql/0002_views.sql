@@ -1,4 +1,5 @@
--- What people ask in psql. Everything here is fast on 50,000 products: one pass over them, or some searches of the index.
+-- Views and functions for people who query the database, described in 0003_comments.sql. On 50,000 products each is fast: one
+-- pass over the products, or some searches of the index.
 
 CREATE VIEW skuscribe.coverage AS
 SELECT p.catalogue,
@@ -11,8 +12,6 @@ FROM skuscribe.product p
 GROUP BY p.catalogue, p.split
 ORDER BY p.catalogue, p.split;
 
-COMMENT ON VIEW skuscribe.coverage IS 'Per catalogue and split: products, how many have a vector, how many lack one, distinct clusters.';
-
 CREATE VIEW skuscribe.norms AS
 SELECT p.catalogue,
        vector_dims(p.embedding)                    AS dimensions,
@@ -24,8 +23,6 @@ FROM skuscribe.product p
 WHERE p.embedding IS NOT NULL
 GROUP BY p.catalogue, vector_dims(p.embedding)
 ORDER BY p.catalogue, dimensions;
-
-COMMENT ON VIEW skuscribe.norms IS 'Per catalogue: dimensions of the vectors and their lengths, which should all be 1.';
 
 CREATE VIEW skuscribe.index_size AS
 SELECT c.catalogue,
@@ -41,8 +38,6 @@ FROM skuscribe.catalogue c
 JOIN skuscribe.index_build b USING (catalogue, generation)
 ORDER BY c.catalogue;
 
-COMMENT ON VIEW skuscribe.index_size IS 'The index that answers now, per catalogue: its size, and the recall@10 at the ef_search in use.';
-
 CREATE VIEW skuscribe.recall AS
 SELECT b.catalogue,
        b.generation,
@@ -54,15 +49,11 @@ FROM skuscribe.index_build b
 CROSS JOIN LATERAL jsonb_each_text(b.recall_at_10) AS measured
 ORDER BY b.catalogue, b.generation, ef_search;
 
-COMMENT ON VIEW skuscribe.recall IS 'recall@10 of every build at each ef_search, against exact search.';
-
 CREATE VIEW skuscribe.index_builds AS
 SELECT b.catalogue, b.generation, b.encoder, b.m, b.ef_construction, b.rows AS products, b.vectors_new, b.rows_removed,
        round(b.seconds::numeric, 1) AS seconds, round(b.index_seconds::numeric, 1) AS index_seconds, b.created
 FROM skuscribe.index_build b
 ORDER BY b.created DESC;
-
-COMMENT ON VIEW skuscribe.index_builds IS 'Every finished build, newest first.';
 
 CREATE VIEW skuscribe.flagged AS
 SELECT d.batch,
@@ -76,10 +67,8 @@ JOIN (SELECT batch, count(*) AS descriptions FROM skuscribe.description GROUP BY
 GROUP BY d.batch, reason
 ORDER BY d.batch, descriptions DESC, reason;
 
-COMMENT ON VIEW skuscribe.flagged IS 'Per batch: why descriptions were held back, how many, and one to look at.';
-
--- The products nearest to a vector, nearest first, over the HNSW index. The expression is the index's own (0001_schema.sql),
--- so its dimension has to stand in the text of the query: hence EXECUTE.
+-- A search uses the HNSW index only if it has the same cast as the index (0001_schema.sql). The dimension in the cast differs
+-- by catalogue, so the text of the query is made with format() and run with EXECUTE.
 CREATE FUNCTION skuscribe.nearest_to(
     of_catalogue text, query halfvec, k integer DEFAULT 10, of_splits text[] DEFAULT NULL, not_cluster bigint DEFAULT NULL,
     not_uid text DEFAULT NULL
@@ -107,8 +96,6 @@ BEGIN
     USING query, of_catalogue, of_splits, not_cluster, not_uid, k;
 END $function$;
 
-COMMENT ON FUNCTION skuscribe.nearest_to IS 'The k products nearest to a vector; similarity is the cosine.';
-
 CREATE FUNCTION skuscribe.nearest(of_catalogue text, of_uid text, k integer DEFAULT 10, other_clusters boolean DEFAULT false)
 RETURNS TABLE (uid text, title text, split text, same_cluster boolean, similarity real)
 LANGUAGE sql AS $function$
@@ -120,9 +107,7 @@ LANGUAGE sql AS $function$
     ORDER BY n.similarity DESC
 $function$;
 
-COMMENT ON FUNCTION skuscribe.nearest IS 'The k products nearest to a product of the catalogue, itself left out.';
-
--- Searching for every product's twin takes a search each; so a seeded sample is asked, all of them with asked => NULL.
+-- Each product takes one search, so only `asked` of them are searched for, in the order of their hashes; NULL for all.
 CREATE FUNCTION skuscribe.duplicates(of_catalogue text, at_least real DEFAULT 0.95, asked integer DEFAULT 1000)
 RETURNS TABLE (uid text, title text, other_uid text, other_title text, same_cluster boolean, similarity real)
 LANGUAGE sql AS $function$
@@ -142,8 +127,6 @@ LANGUAGE sql AS $function$
     ORDER BY least(uid, other_uid), greatest(uid, other_uid)
 $function$;
 
-COMMENT ON FUNCTION skuscribe.duplicates IS 'Pairs of products at least so similar, among the 5 nearest of a sample of products.';
-
 CREATE FUNCTION skuscribe.outliers(of_catalogue text, k integer DEFAULT 10)
 RETURNS TABLE (uid text, title text, split text, similarity_to_centroid real)
 LANGUAGE sql STABLE AS $function$
@@ -155,8 +138,6 @@ LANGUAGE sql STABLE AS $function$
     LIMIT k
 $function$;
 
-COMMENT ON FUNCTION skuscribe.outliers IS 'The k products least like the mean of their catalogue.';
-
 CREATE FUNCTION skuscribe.grounding(of_uid text, of_batch text DEFAULT NULL)
 RETURNS TABLE (batch text, description text, rank bigint, neighbour text, similarity real, title text, content text)
 LANGUAGE sql STABLE AS $function$
@@ -167,5 +148,3 @@ LANGUAGE sql STABLE AS $function$
     WHERE d.uid = of_uid AND (of_batch IS NULL OR d.batch = of_batch)
     ORDER BY d.batch, neighbour.rank
 $function$;
-
-COMMENT ON FUNCTION skuscribe.grounding IS 'What a description was grounded on: its neighbours, nearest first, with their text.';

@@ -1,4 +1,4 @@
--- Read-only access for people and tools. Runs after the migrations; running it again changes nothing.
+-- Read-only access for people and tools. It runs after the migrations, and may run any number of times.
 
 DO $$
 BEGIN
@@ -6,7 +6,7 @@ BEGIN
         CREATE ROLE skuscribe_reader NOLOGIN;
     END IF;
 EXCEPTION WHEN insufficient_privilege THEN
-    RAISE NOTICE 'the role skuscribe_reader is missing and % may not create it: an administrator can, then run `skuscribe index` again', current_user;
+    RAISE NOTICE 'the role skuscribe_reader does not exist and % may not create it: let an administrator create it, then run `skuscribe index` again', current_user;
 END $$;
 
 DO $$

@@ -26,7 +26,7 @@ FORMER_DIGESTS = {
     "0001_schema.sql": "82deb7dc3778bd37cb89e4c4af1637280d01e53174ec4f93071698a907329c07",
     "0002_views.sql": "683344432223d05e6ccc66b860aed7112159a1585f03bca2c34a94e94f3ecf75",
 }
-"""SHA-256 of migrations whose comments were rewritten since: 0.1.0 applied them with these digests."""
+"""The SHA-256 of earlier texts of these files, as older databases record them. Only comments have changed since."""
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('skuscribe.migrate', 0))"
 

@@ -1,143 +1,136 @@
-"""The HNSW index (Malkov and Yashunin, arXiv 1603.09320) of one product table: building it, and measuring what it finds."""
+"""The HNSW index (Malkov and Yashunin, arXiv 1603.09320) of a product table: its build and its recall."""
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from jobs.database import connection as database
+from psycopg import errors, sql
+
+from jobs.database.connection import Connection, formatted
 from jobs.process import log
 
-if TYPE_CHECKING:
-    from jobs.database.connection import Connection
-
+RECALL_QUERIES = 200
+BUILD_WORKERS = 2
+MAX_BUILD_MEMORY_MB, MIN_BUILD_MEMORY_MB = 2048, 64
 EF_SEARCH = (40, 80, 120, 200, 320, 500, 800)
-ALL = 0.999
+FULL_RECALL = 0.999
 SAME_DISTANCE = 1e-6
+_SET = "SELECT set_config(%s, %s, true)"
 _MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What decides an HNSW index over a table."""
+class Parameters:
+    """The parameters of an HNSW index."""
 
     dimensions: int
     m: int
     ef_construction: int
 
 
-def create(connection: "Connection", table: str, recipe: Recipe, memory_mb: int, workers: int) -> float:
+def create(connection: Connection, table: str, parameters: Parameters) -> float:
     """Build the index `TABLE_hnsw`. Returns the seconds that it took.
 
-    A parallel build takes its memory from the server's /dev/shm, which a container has only 64 MiB of unless told
-    otherwise: where that is too small, it is built again without workers.
+    A parallel build takes its memory from the server's /dev/shm, which is 64 MiB in a container by default. If that is too
+    small, the index is built without workers.
     """
-    import psycopg
-
     started = time.monotonic()
-    rows = _count(connection, table)
-    needed = min(memory_mb, max(64, build_bytes(rows, recipe) // _MIB + 1))
+    row = connection.execute(sql.SQL("SELECT count(*) FROM skuscribe.{}").format(sql.Identifier(table))).fetchone()
+    needed_mb = build_bytes(row[0] if row else 0, parameters) // _MIB + 1
+    memory_mb = min(MAX_BUILD_MEMORY_MB, max(MIN_BUILD_MEMORY_MB, needed_mb))
     try:
-        _create(connection, table, recipe, needed, workers)
-    except (psycopg.errors.DiskFull, psycopg.errors.OutOfMemory) as error:
-        if workers == 0 or "shared memory" not in str(error):
+        _create(connection, table, parameters, memory_mb, BUILD_WORKERS)
+    except (errors.DiskFull, errors.OutOfMemory) as error:
+        if "shared memory" not in str(error):  # a full disk has the same code
             raise
         log.warning(
-            "the server's /dev/shm is too small for a parallel build: building without workers", needed_mb=needed
+            "the server's shared memory (/dev/shm) is too small for a parallel build: building without workers",
+            needed_mb=memory_mb,
         )
-        _create(connection, table, recipe, needed, 0)
+        _create(connection, table, parameters, memory_mb, 0)
     return time.monotonic() - started
 
 
-def build_bytes(rows: int, recipe: Recipe) -> int:
-    """The memory in which the whole graph fits while it is built: vectors of 2 bytes a number, links of 16 bytes, 2 m of
-    them in the lowest layer, and a third more for the upper layers and the allocator.
+def build_bytes(rows: int, parameters: Parameters) -> int:
+    """Return the memory that the graph takes while it is built.
+
+    A vector takes 2 bytes a number, a link 16 bytes, and a vector has 2 m links in the lowest layer. The upper layers and the
+    allocator take a third more.
     """
-    return rows * (2 * recipe.dimensions + 2 * recipe.m * 16 + 256) * 4 // 3
+    return rows * (2 * parameters.dimensions + 2 * parameters.m * 16 + 256) * 4 // 3
 
 
-def measure_recall(connection: "Connection", table: str, dimensions: int, queries: int, seed: int) -> dict[str, float]:
-    """recall@10 by ef_search: the share of the 10 nearest, found by exact search, that the index finds as well.
+def measure_recall(connection: Connection, table: str, dimensions: int, seed: int) -> dict[str, float]:
+    """Return recall@10 by ef_search: the fraction of the 10 exact nearest neighbours that a search of the index finds.
 
-    The queries are a seeded sample of the products, each without itself. What is found counts by its distance, so that a
-    product as near as the tenth is no error. It ends at the first ef_search that finds all of them.
+    The queries are the vectors of `RECALL_QUERIES` random products; a product is not its own neighbour. The larger values
+    of ef_search are left out once one has full recall.
     """
-    from psycopg import sql
-
-    sample = database.formatted("recall_queries", table=sql.Identifier(table))
-    rows = [row[0] for row in connection.execute(sample, {"seed": str(seed), "queries": queries})]
+    sample = formatted("recall_queries", table=sql.Identifier(table))
+    rows = [row for (row,) in connection.execute(sample, {"seed": str(seed), "queries": RECALL_QUERIES})]
     if not rows:
         return {str(EF_SEARCH[0]): 1.0}
-    exact = _distances(connection, table, dimensions, rows, {"enable_indexscan": "off"})
+    exact = _nearest_distances(connection, table, dimensions, rows, {"enable_indexscan": "off"})
     recall = {}
     for ef_search in EF_SEARCH:
-        by_index = {"enable_seqscan": "off", "enable_sort": "off", "hnsw.ef_search": str(ef_search)}
-        found = _distances(connection, table, dimensions, rows, by_index)
+        options = {"enable_seqscan": "off", "enable_sort": "off", "hnsw.ef_search": str(ef_search)}
+        found = _nearest_distances(connection, table, dimensions, rows, options)
         recall[str(ef_search)] = round(recall_of(exact, found), 5)
-        if recall[str(ef_search)] >= ALL:
+        if recall[str(ef_search)] >= FULL_RECALL:
             break
     return recall
 
 
 def recall_of(exact: Mapping[int, list[float]], found: Mapping[int, list[float]]) -> float:
-    """The share of the exact neighbours that were found, counted by distance; 1.0 where there are none."""
-    wanted = sum(len(distances) for distances in exact.values())
+    """Return the fraction of the exact neighbours that were found, given the ascending distances by query.
+
+    Neighbours count by distance, so that another product at the same distance as the last exact one counts as found.
+    """
+    total = sum(len(distances) for distances in exact.values())
     hits = sum(
-        min(len(distances), sum(one <= distances[-1] + SAME_DISTANCE for one in found[row]))
+        min(len(distances), sum(distance <= distances[-1] + SAME_DISTANCE for distance in found[row]))
         for row, distances in exact.items()
         if distances
     )
-    return hits / wanted if wanted else 1.0
+    return hits / total if total else 1.0
 
 
 def choose_ef_search(recall: Mapping[str, float], at_least: float) -> int:
-    """The smallest ef_search with the recall wanted; the largest measured, with a warning, where none has it."""
-    enough = [int(ef_search) for ef_search, value in recall.items() if value >= at_least]
-    if enough:
-        return min(enough)
+    """Return the smallest ef_search with this recall, or the largest measured one with a warning if none has it."""
+    sufficient = [int(ef_search) for ef_search, value in recall.items() if value >= at_least]
+    if sufficient:
+        return min(sufficient)
     largest = max(map(int, recall))
     log.warning(
-        "no ef_search reaches the recall wanted: raise --m or --ef-construction",
-        wanted=at_least, ef_search=largest, recall_at_10=recall[str(largest)],
-    )  # fmt: skip
+        "no ef_search reaches --recall-at-least: raise --m or --ef-construction",
+        recall_at_least=at_least,
+        ef_search=largest,
+        recall_at_10=recall[str(largest)],
+    )
     return largest
 
 
-def _create(connection: "Connection", table: str, recipe: Recipe, memory_mb: int, workers: int) -> None:
-    from psycopg import sql
-
+def _create(connection: Connection, table: str, parameters: Parameters, memory_mb: int, workers: int) -> None:
+    create = formatted(
+        "create_hnsw",
+        index=sql.Identifier(f"{table}_hnsw"),
+        table=sql.Identifier(table),
+        dimensions=sql.Literal(parameters.dimensions),
+        m=sql.Literal(parameters.m),
+        ef_construction=sql.Literal(parameters.ef_construction),
+    )
     with connection.transaction():
-        for name, value in (
-            ("maintenance_work_mem", f"{memory_mb}MB"),
-            ("max_parallel_maintenance_workers", str(workers)),
-        ):
-            connection.execute(database.statement("set_local"), {"name": name, "value": value})
-        connection.execute(
-            database.formatted(
-                "create_hnsw",
-                index=sql.Identifier(f"{table}_hnsw"),
-                table=sql.Identifier(table),
-                dimensions=sql.Literal(recipe.dimensions),
-                m=sql.Literal(recipe.m),
-                ef_construction=sql.Literal(recipe.ef_construction),
-            )
-        )
+        connection.execute(_SET, ["maintenance_work_mem", f"{memory_mb}MB"])
+        connection.execute(_SET, ["max_parallel_maintenance_workers", str(workers)])
+        connection.execute(create)
 
 
-def _distances(
-    connection: "Connection", table: str, dimensions: int, rows: list[int], options: Mapping[str, str]
+def _nearest_distances(
+    connection: Connection, table: str, dimensions: int, rows: list[int], options: Mapping[str, str]
 ) -> dict[int, list[float]]:
-    from psycopg import sql
-
-    query = database.formatted("nearest_distances", table=sql.Identifier(table), dimensions=sql.Literal(dimensions))
+    """Return the ascending distances of the 10 nearest products of each row, searched with these server settings."""
+    query = formatted("nearest_distances", table=sql.Identifier(table), dimensions=sql.Literal(dimensions))
     with connection.transaction():
         for name, value in options.items():
-            connection.execute(database.statement("set_local"), {"name": name, "value": value})
+            connection.execute(_SET, [name, value])
         return dict(connection.execute(query, {"rows": rows}).fetchall())
-
-
-def _count(connection: "Connection", table: str) -> int:
-    from psycopg import sql
-
-    row = connection.execute(database.formatted("count_rows", table=sql.Identifier(table))).fetchone()
-    return int(row[0]) if row else 0

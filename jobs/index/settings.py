@@ -1,50 +1,41 @@
 """Index a catalogue in Postgres: a vector for each product, an HNSW index over them, and its measured recall.
 
-Reads catalogue/NAME; writes the schema `skuscribe` (sql/). New and changed texts alone are embedded; the finished table
-takes the old one's place at once, so a reader never sees half of it.
-Phase `embed`, as an Indexed Job, embeds one file of the catalogue per index; phase `build`, after it, makes the index.
-Try: skuscribe index --catalogue main
+Reads catalogue/NAME. Writes the schema `skuscribe`. Only new and changed texts are embedded. The finished table replaces the
+one in use in one transaction, so that readers see either the old index or the new one.
+Phase `embed`, as an Indexed Job, embeds one file of the catalogue per index. Phase `build`, after it, builds the index.
+
+    skuscribe index --catalogue main
 """
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from jobs.process.settings import IndexedSettings, Name, unit
+from jobs.process.settings import IndexedSettings, Name
 from jobs.retrieval.settings import DEFAULT_ENCODER
-
-if TYPE_CHECKING:
-    pass
 
 
 class Settings(IndexedSettings):
-    """What decides an index."""
+    """What to index, the encoder, and the parameters of the index."""
 
     catalogue: Name = Field("main", description="The catalogue to index.")
-    encoder: str = Field(DEFAULT_ENCODER, description="The sentence encoder: its name, a folder, or a hub id.")
+    encoder: str = Field(
+        DEFAULT_ENCODER, description="The sentence encoder: the default's name, a folder, or OWNER/NAME on the hub."
+    )
     phase: Literal["all", "embed", "build"] = Field(
-        "all", description="Embed, build the index, or both; with --index, embed that file of the catalogue."
+        "all", description="Embed, build the index, or both. With --index, only that file of the catalogue is embedded."
     )
     m: int = Field(16, ge=4, le=96, description="HNSW: links of a vector per layer.")
     ef_construction: int = Field(64, ge=8, le=1000, description="HNSW: candidates while building; at least twice --m.")
     recall_at_least: float = Field(
-        0.99, gt=0, le=1, description="The smallest ef_search that finds this share of the 10 nearest is used."
+        0.99, gt=0, le=1, description="Minimum recall@10: searches use the smallest ef_search that reaches it."
     )
-    recall_queries: int = Field(
-        200, ge=10, le=10_000, json_schema_extra=unit("queries"), description="Recall is measured on so many."
-    )
-    build_memory_mb: int = Field(
-        2048, ge=64, json_schema_extra=unit("MiB"), description="At most so much memory of the server for the build."
-    )
-    build_workers: int = Field(2, ge=0, le=64, description="Parallel workers of the server for the build; 0 for none.")
-    seed: int = Field(13, description="Chooses the products on which recall is measured.")
+    seed: int = Field(13, description="Seed of the sample of products that recall is measured with.")
 
     @model_validator(mode="after")
-    def _agree(self) -> Self:
+    def _check_combinations(self) -> Self:
         if self.ef_construction < 2 * self.m:
-            raise ValueError(
-                f"--ef-construction is {self.ef_construction}, at least twice --m ({2 * self.m}) is needed"
-            )
+            raise ValueError(f"--ef-construction is {self.ef_construction}, expected at least twice --m ({2 * self.m})")
         if self.index is not None and self.phase == "build":
-            raise ValueError("--index embeds one file; --phase build needs all of them: leave one of the two out")
+            raise ValueError("--index embeds one file and --phase build needs all files: give only one of the two")
         return self

@@ -8,6 +8,7 @@ from jobs.process import log
 from jobs.process.errors import ConfigurationError, NotReadyError
 
 TIMEOUT_SECONDS = 10.0
+_HTTP_ERROR: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]  # of httpx or httpx2, by version
 _CACHED_FILES = ("modules.json", "config.json")  # every encoder has one of them
 
 
@@ -25,7 +26,7 @@ def revision(name: str) -> str:
             f"--encoder {name!r} is neither a folder nor a model of the hub that can be read with these credentials: correct "
             "the name, or set HF_TOKEN"
         ) from error
-    except (errors.HTTPError, OSError) as error:
+    except (_HTTP_ERROR, OSError) as error:
         commit = _cached_revision(repository)
         if commit is None:
             raise unreachable(name, error) from error
@@ -48,7 +49,7 @@ def is_unreachable(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, errors.LocalEntryNotFoundError | ConnectionError):
             return True
-        if isinstance(error, errors.HTTPError) and not isinstance(error, errors.RemoteEntryNotFoundError):
+        if isinstance(error, _HTTP_ERROR) and not isinstance(error, errors.RemoteEntryNotFoundError):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -18,6 +18,10 @@ from jobs.storage.artifact import digest_of
 from jobs.storage.catalogue import TRAIN, Title
 
 SEARCH_ROWS = 512
+_NEAREST = (
+    "SELECT uid, title, content, similarity "
+    "FROM skuscribe.nearest_to(%(catalogue)s, %(vector)s, %(k)s, %(splits)s, %(cluster)s, %(uid)s)"
+)
 PROMPT_TEXT_WORDS = 40
 
 
@@ -45,7 +49,7 @@ def find_index(catalogue: str) -> SearchIndex:
     with session(read_only=True) as connection:
         row = None
         if is_migrated(connection):
-            row = connection.execute(statement("standing_index"), {"catalogue": catalogue}).fetchone()
+            row = connection.execute(statement("current_index"), {"catalogue": catalogue}).fetchone()
     if row is None:
         raise NotReadyError(
             f"the catalogue {catalogue!r} is not indexed yet: run `skuscribe index --catalogue {catalogue}`"
@@ -97,7 +101,7 @@ class NeighbourSearch:
             "catalogue": self._index.catalogue, "vector": HalfVector(vector), "k": self._count, "splits": [TRAIN],
             "cluster": cluster, "uid": title.known_uid,
         }  # fmt: skip
-        return [Neighbour(*row) for row in connection.execute(statement("nearest"), values)]
+        return [Neighbour(*row) for row in connection.execute(_NEAREST, values)]
 
     def _clusters(self, connection: Connection, titles: Sequence[Title]) -> list[int | None]:
         """Return each title's cluster, looked up in the catalogue where only the product's uid is known."""

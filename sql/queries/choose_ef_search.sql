@@ -1,4 +1,4 @@
--- Search the index in use with another ef_search.
+-- Use another ef_search for searches of the current index.
 WITH chosen AS (
     UPDATE skuscribe.catalogue SET ef_search = %(ef_search)s, updated = now()
     WHERE catalogue = %(catalogue)s

@@ -1,4 +1,4 @@
--- The check lets ATTACH PARTITION skip its scan of the rows.
+-- With the CHECK constraint, ATTACH PARTITION does not scan the rows.
 CREATE TABLE skuscribe.{table} (
     LIKE skuscribe.product INCLUDING DEFAULTS INCLUDING INDEXES,
     CHECK (catalogue = {catalogue})

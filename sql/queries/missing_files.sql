@@ -1,4 +1,4 @@
--- Products per file whose text has no vector; files are told by shard, null for the held-out set. A text that failed counts as done.
+-- The number of products without a vector, by shard; null is the held-out set. A text that failed is not counted.
 SELECT shard, count(*)
 FROM loaded l
 WHERE NOT EXISTS (SELECT FROM skuscribe.embedded e WHERE e.content_hash = l.content_hash)

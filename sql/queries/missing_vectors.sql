@@ -1,4 +1,4 @@
--- The texts that have no vector yet: not on its way, and not in any catalogue from before.
+-- The texts that have no vector yet, neither computed and waiting for a build nor in the table of any catalogue.
 SELECT DISTINCT w.content_hash
 FROM wanted w
 WHERE NOT EXISTS (SELECT FROM skuscribe.embedded e WHERE e.content_hash = w.content_hash)

@@ -1,15 +1,15 @@
--- For each product asked about: the distances of the 10 nearest others, ascending.
-SELECT asked.row, array(
-    SELECT near.distance FROM (
-        SELECT p.row, p.embedding::halfvec({dimensions}) <=> asked.embedding AS distance
+-- The ascending distances of the 10 nearest other products, for each query product.
+SELECT query.row, array(
+    SELECT neighbour.distance FROM (
+        SELECT p.row, p.embedding::halfvec({dimensions}) <=> query.embedding AS distance
         FROM skuscribe.{table} p
-        ORDER BY p.embedding::halfvec({dimensions}) <=> asked.embedding
+        ORDER BY p.embedding::halfvec({dimensions}) <=> query.embedding
         LIMIT 11
-    ) AS near
-    WHERE near.row <> asked.row
-    ORDER BY near.distance
+    ) AS neighbour
+    WHERE neighbour.row <> query.row
+    ORDER BY neighbour.distance
     LIMIT 10
 )
-FROM skuscribe.{table} asked
-WHERE asked.row = ANY (%(rows)s)
-ORDER BY asked.row;
+FROM skuscribe.{table} query
+WHERE query.row = ANY (%(rows)s)
+ORDER BY query.row;

@@ -1,4 +1,4 @@
--- True where the role has its rights, or is missing and may not be made.
+-- True if the role has its privileges, or if it does not exist and this user may not create it.
 SELECT CASE
     WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = 'skuscribe_reader')
     THEN has_schema_privilege('skuscribe_reader', 'skuscribe', 'USAGE')

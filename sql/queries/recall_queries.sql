@@ -1,4 +1,4 @@
--- A seeded sample of products to ask the index about.
+-- A seeded random sample of products: the queries of the recall measurement.
 SELECT row FROM skuscribe.{table}
 WHERE embedding IS NOT NULL
 ORDER BY md5(%(seed)s || ':' || row)

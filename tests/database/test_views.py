@@ -1,4 +1,4 @@
-"""The views and functions that people ask in psql, asked as the read-only role."""
+"""The views and functions for people, queried as the read-only role."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,29 +7,28 @@ from typing import Any
 import psycopg
 import pytest
 
-from jobs.database import connection as db
+from jobs.database.connection import session, statement
 from jobs.index import job as index
 from jobs.index import settings as index_settings
-from jobs.local import postgres
 from jobs.storage.store import Store
+from tests.database.roles import reader as connect_as_reader
 from tests.factories import product
-from tests.index.test_job import HELD_OUT, PRODUCTS, commit
+from tests.index.catalogues import HELD_OUT, PRODUCTS, commit
 
-TWIN = replace(PRODUCTS[7], uid="TWIN", row=900)
-STRANGER = replace(
-    product(901, "train"), uid="STRANGER", title="σφάλμα 0x80070057", content="zzz qqq 00 11 ## ~~", row=902
+DUPLICATE = replace(PRODUCTS[7], uid="DUPLICATE", row=900)
+OUTLIER = replace(
+    product(901, "train"), uid="OUTLIER", title="σφάλμα 0x80070057", content="zzz qqq 00 11 ## ~~", row=902
 )
 
 
 @pytest.fixture
 def reader(store: Store, database: str, environment: dict[str, str]) -> Iterator["psycopg.Connection[Any]"]:
-    commit(store, [*PRODUCTS, TWIN, STRANGER], HELD_OUT)
+    commit(store, [*PRODUCTS, DUPLICATE, OUTLIER], HELD_OUT)
     index.run(index_settings.Settings(store=store.url))
-    with db.session() as owner:
+    with session() as owner:
         for number, flags in ((60, []), (61, ["repeated"]), (62, ["repeated", "invented-number"])):
-            owner.execute(db.statement("write_description"), description(number, flags))
-    password = environment["SKUSCRIBE_READER_PASSWORD"]
-    with psycopg.connect(user=postgres.READER, password=password, dbname=database, autocommit=True) as connection:
+            owner.execute(statement("write_description"), description(number, flags))
+    with connect_as_reader(environment, database) as connection:
         yield connection
 
 
@@ -42,64 +41,64 @@ def description(number: int, flags: list[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_what_people_ask(reader: "psycopg.Connection[Any]") -> None:
-    """One index for all of them: each part below is a question."""
+def test_each_view_and_function_returns_what_its_comment_says(reader: "psycopg.Connection[Any]") -> None:
+    """All are tested on one index, which takes seconds to build."""
 
-    def ask(query: str) -> list[tuple[Any, ...]]:
+    def select(query: str) -> list[tuple[Any, ...]]:
         return reader.execute(query.encode()).fetchall()
 
     # coverage
-    assert ask("SELECT split, products, embedded, missing, clusters FROM skuscribe.coverage") == [
+    assert select("SELECT split, products, embedded, missing, clusters FROM skuscribe.coverage") == [
         ("held-out", 10, 10, 0, 10), ("test", 6, 6, 0, 6), ("train", 56, 56, 0, 55),
     ]  # fmt: skip
 
     # dimensions and norms
-    ((dimensions, vectors, shortest, longest),) = ask(
+    ((dimensions, vectors, shortest, longest),) = select(
         "SELECT dimensions, vectors, shortest, longest FROM skuscribe.norms"
     )
     assert (dimensions, vectors) == (384, 72)
     assert 0.99 < shortest <= longest < 1.01
 
-    # nearest neighbours of a product: itself left out, its twin first
-    found = ask("SELECT uid, same_cluster, similarity FROM skuscribe.nearest('main', 'P000007', 5)")
+    # nearest neighbours of a product: its duplicate is first, it is not among them itself
+    found = select("SELECT uid, same_cluster, similarity FROM skuscribe.nearest('main', 'P000007', 5)")
     assert len(found) == 5
-    assert found[0][:2] == ("TWIN", True)
+    assert found[0][:2] == ("DUPLICATE", True)
     assert found[0][2] == pytest.approx(1.0, abs=1e-3)
     assert "P000007" not in [uid for uid, _, _ in found]
     assert [similarity for _, _, similarity in found] == sorted((s for _, _, s in found), reverse=True)
-    others = ask("SELECT uid FROM skuscribe.nearest('main', 'P000007', 5, other_clusters => true)")
-    assert ("TWIN",) not in others
+    others = select("SELECT uid FROM skuscribe.nearest('main', 'P000007', 5, other_clusters => true)")
+    assert ("DUPLICATE",) not in others
     assert len(others) == 5
-    assert ask("SELECT * FROM skuscribe.nearest('main', 'not a uid')") == []
+    assert select("SELECT * FROM skuscribe.nearest('main', 'not a uid')") == []
 
     # nearest to a vector, in chosen splits
-    found = ask(
+    found = select(
         "SELECT n.uid, n.split FROM skuscribe.product p, "
         "skuscribe.nearest_to('main', p.embedding, 3, ARRAY['held-out']) n WHERE p.uid = 'P000062'"
     )
     assert found[0] == ("P000062", "held-out")
     assert {split for _, split in found} == {"held-out"}
     with pytest.raises(psycopg.errors.NoDataFound, match="no catalogue 'nothing' is indexed"):
-        ask("SELECT * FROM skuscribe.nearest_to('nothing', '[1,2]')")
+        select("SELECT * FROM skuscribe.nearest_to('nothing', '[1,2]')")
 
     # duplicates: each pair once
-    pairs = ask("SELECT uid, other_uid, same_cluster FROM skuscribe.duplicates('main', at_least => 0.999)")
-    assert [({one, other}, same) for one, other, same in pairs] == [({"P000007", "TWIN"}, True)]
+    pairs = select("SELECT uid, other_uid, same_cluster FROM skuscribe.duplicates('main', at_least => 0.999)")
+    assert [({one, other}, same) for one, other, same in pairs] == [({"P000007", "DUPLICATE"}, True)]
 
     # outliers
-    assert ask("SELECT uid FROM skuscribe.outliers('main', 1)") == [("STRANGER",)]
-    similarities = [row[0] for row in ask("SELECT similarity_to_centroid FROM skuscribe.outliers('main', 20)")]
+    assert select("SELECT uid FROM skuscribe.outliers('main', 1)") == [("OUTLIER",)]
+    similarities = [row[0] for row in select("SELECT similarity_to_centroid FROM skuscribe.outliers('main', 20)")]
     assert similarities == sorted(similarities)
 
     # index size, recall, builds
-    ((products, dimensions, recall),) = ask("SELECT products, dimensions, recall_at_10 FROM skuscribe.index_size")
+    ((products, dimensions, recall),) = select("SELECT products, dimensions, recall_at_10 FROM skuscribe.index_size")
     assert (products, dimensions) == (72, 384)
     assert recall >= 0.99
-    assert ask("SELECT recall_at_10 FROM skuscribe.recall WHERE chosen") == [(recall,)]
-    assert ask("SELECT generation, products, vectors_new FROM skuscribe.index_builds") == [(1, 72, 71)]
+    assert select("SELECT recall_at_10 FROM skuscribe.recall WHERE chosen") == [(recall,)]
+    assert select("SELECT generation, products, vectors_new FROM skuscribe.index_builds") == [(1, 72, 71)]
 
-    # what a description was grounded on; a neighbour that has left the catalogue has no text
-    found = ask("SELECT batch, rank, neighbour, similarity, title, content FROM skuscribe.grounding('P000060')")
+    # the neighbours of a description; one that has left the catalogue has no text
+    found = select("SELECT batch, rank, neighbour, similarity, title, content FROM skuscribe.grounding('P000060')")
     texts = [(PRODUCTS[number].title, PRODUCTS[number].content) for number in (2, 1)]
     assert found == [
         ("main", 1, "P000002", pytest.approx(0.9), *texts[0]),
@@ -107,14 +106,14 @@ def test_what_people_ask(reader: "psycopg.Connection[Any]") -> None:
         ("main", 3, "GONE", pytest.approx(0.7), None, None),
     ]
 
-    # why descriptions were held back
-    assert [tuple(map(str, row)) for row in ask("SELECT reason, descriptions, share FROM skuscribe.flagged")] == [
+    # reasons why descriptions were held back
+    assert [tuple(map(str, row)) for row in select("SELECT reason, descriptions, share FROM skuscribe.flagged")] == [
         ("repeated", "2", "0.6667"), ("invented-number", "1", "0.3333"),
     ]  # fmt: skip
 
 
 def test_writing_a_description_again_replaces_it(reader: "psycopg.Connection[Any]") -> None:
-    with db.session() as owner:
-        owner.execute(db.statement("write_description"), description(61, []))
+    with session() as owner:
+        owner.execute(statement("write_description"), description(61, []))
     found = reader.execute("SELECT published, flags FROM skuscribe.description WHERE uid = 'P000061'").fetchall()
     assert found == [(True, [])]

@@ -1,0 +1,72 @@
+"""Embedding: the vectors of a catalogue file's new texts, computed and stored in skuscribe.embedded.
+
+Vectors are stored chunk by chunk, so that a killed job resumes after the last stored chunk.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from itertools import compress
+
+import numpy as np
+from pgvector import HalfVector
+
+from jobs.database.connection import Connection, statement
+from jobs.index import product_table
+from jobs.index.product_table import ProductRow
+from jobs.process import log
+from jobs.retrieval.encoder import Encoder, text_to_embed
+from jobs.storage.catalogue import Catalogue
+
+EMBED_ROWS = 4096
+
+
+def embed_file(connection: Connection, catalogue: str, products: Catalogue, file: str, encoder: Encoder) -> None:
+    """Embed the texts of one catalogue file that have no vector yet."""
+    started = time.monotonic()
+    rows, _ = product_table.read_rows(products, file, encoder.digest)
+    product_table.clear_failures(connection, catalogue, [row.uid for row in rows])
+    missing = _without_vector(connection, rows)
+    missing.sort(key=lambda row: len(row.title) + len(row.content))  # the encoder batches texts of one length
+    with log.progress(f"embed {file}", len(missing), "texts") as progress:
+        for start in range(0, len(missing), EMBED_ROWS):
+            chunk = missing[start : start + EMBED_ROWS]
+            vectors = encoder.encode([text_to_embed(row.title, row.content) for row in chunk])
+            _store(connection, catalogue, chunk, vectors)
+            progress.advance(len(chunk))
+    log.info(
+        "embedded",
+        file=file,
+        rows=len(rows),
+        embedded=len(missing),
+        unchanged=len(rows) - len(missing),
+        seconds=round(time.monotonic() - started, 2),
+    )
+
+
+def _without_vector(connection: Connection, rows: Iterable[ProductRow]) -> list[ProductRow]:
+    """Return the rows whose text has no vector in any table, one row for each text."""
+    by_hash = {row.content_hash: row for row in rows}
+    connection.execute("CREATE TEMPORARY TABLE IF NOT EXISTS wanted (content_hash bytea NOT NULL); TRUNCATE wanted")
+    copy = "COPY wanted (content_hash) FROM STDIN (FORMAT binary)"
+    product_table.copy(connection, copy, ["bytea"], ((content_hash,) for content_hash in by_hash))
+    return [by_hash[content_hash] for (content_hash,) in connection.execute(statement("missing_vectors"))]
+
+
+def _store(connection: Connection, catalogue: str, rows: Sequence[ProductRow], vectors: np.ndarray) -> None:
+    """Store the vectors of the rows. A vector that is not finite becomes a row in skuscribe.failure."""
+    finite = np.isfinite(vectors).all(axis=1)
+    halves = vectors.astype(np.float16)
+    with connection.transaction():
+        connection.execute(
+            "CREATE TEMPORARY TABLE IF NOT EXISTS computed (content_hash bytea NOT NULL, embedding halfvec NOT NULL); "
+            "TRUNCATE computed"
+        )
+        product_table.copy(
+            connection,
+            "COPY computed (content_hash, embedding) FROM STDIN (FORMAT binary)",
+            ["bytea", "halfvec"],
+            ((row.content_hash, HalfVector(half)) for row, half in compress(zip(rows, halves, strict=True), finite)),
+        )
+        connection.execute(statement("keep_computed"))
+        for row in compress(rows, ~finite):
+            product_table.record_failure(connection, catalogue, row.uid, "the encoder returned NaN or infinity")

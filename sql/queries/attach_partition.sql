@@ -1,1 +1,0 @@
-ALTER TABLE skuscribe.product ATTACH PARTITION skuscribe.{table} FOR VALUES IN ({catalogue});

@@ -1,1 +1,0 @@
-COPY computed (content_hash, embedding) FROM STDIN (FORMAT binary);

@@ -1,1 +1,0 @@
-COPY loaded (uid, title, content, cluster, split, shard, row, content_hash) FROM STDIN (FORMAT binary);

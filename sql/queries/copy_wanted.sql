@@ -1,1 +1,0 @@
-COPY wanted (content_hash) FROM STDIN (FORMAT binary);

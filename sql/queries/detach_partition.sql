@@ -1,1 +1,0 @@
-ALTER TABLE skuscribe.product DETACH PARTITION skuscribe.{table};

@@ -1,1 +1,0 @@
-SELECT to_regclass('skuscribe.catalogue') IS NOT NULL;

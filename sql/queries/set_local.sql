@@ -1,1 +1,0 @@
-SELECT set_config(%(name)s, %(value)s, true);

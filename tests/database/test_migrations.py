@@ -1,0 +1,164 @@
+"""Migrations: applied once and in order, by one job at a time, and never edited afterwards."""
+
+import shutil
+import threading
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from jobs.database.connection import SQL_FOLDER, connect
+from jobs.database.migrations import FORMER_DIGESTS, is_migrated, migrate, pgvector_version, require_versions
+from jobs.local import postgres
+from jobs.process.errors import ConfigurationError
+from tests.database.roles import reader, superuser
+
+MIGRATIONS = sorted(path.name for path in SQL_FOLDER.glob("[0-9]*.sql"))
+
+
+@pytest.fixture
+def own_sql(tmp_path: Path) -> Path:
+    """A copy of sql/ that a test may edit."""
+    return shutil.copytree(SQL_FOLDER, tmp_path / "sql")
+
+
+def test_migrations_are_applied_once_and_in_order(database: str) -> None:
+    with connect() as connection:
+        assert not is_migrated(connection)
+        assert migrate(connection) == MIGRATIONS
+        assert is_migrated(connection)
+        assert migrate(connection) == []
+
+
+def test_concurrent_jobs_apply_each_migration_once(database: str) -> None:
+    applied: list[list[str]] = []
+
+    def work() -> None:
+        with connect() as connection:
+            applied.append(migrate(connection))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(applied) == [[], [], [], MIGRATIONS]
+
+
+def test_an_edited_migration_is_refused(database: str, own_sql: Path) -> None:
+    with connect() as connection:
+        migrate(connection, own_sql)
+        with (own_sql / "0001_schema.sql").open("a") as file:
+            file.write("-- changed\n")
+        with pytest.raises(ConfigurationError, match=r"0001_schema\.sql was edited"):
+            migrate(connection, own_sql)
+
+
+@pytest.mark.parametrize("name", FORMER_DIGESTS)
+def test_a_database_migrated_by_the_former_text_is_accepted(database: str, name: str) -> None:
+    record = "UPDATE skuscribe.migration SET sha256 = %s WHERE name = %s"
+    with connect() as connection:
+        migrate(connection)
+        connection.execute(record, [FORMER_DIGESTS[name], name])
+        assert migrate(connection) == []
+        connection.execute(record, ["of another text", name])
+        with pytest.raises(ConfigurationError, match="was edited"):
+            migrate(connection)
+
+
+def test_a_failed_migration_leaves_the_database_unchanged(database: str, own_sql: Path) -> None:
+    (own_sql / "9999_broken.sql").write_text("CREATE TABLE skuscribe.half (); SELECT 1 / 0;")
+    with connect() as connection:
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            migrate(connection, own_sql)
+        assert not is_migrated(connection)
+        (own_sql / "9999_broken.sql").unlink()
+        assert migrate(connection, own_sql) == MIGRATIONS
+
+
+def test_a_database_of_a_newer_version_is_refused(database: str, own_sql: Path) -> None:
+    (own_sql / "9999_later.sql").write_text("SELECT 1;")
+    with connect() as connection:
+        migrate(connection, own_sql)
+        with pytest.raises(ConfigurationError, match=r"newer version of skuscribe \(9999_later\.sql\)"):
+            migrate(connection)
+
+
+def test_an_old_pgvector_is_refused(database: str) -> None:
+    with superuser(database) as connection:
+        connection.execute("UPDATE pg_extension SET extversion = '0.8.3' WHERE extname = 'vector'")
+    with (
+        connect() as owner,
+        pytest.raises(ConfigurationError, match=r"0\.8\.4 or newer.*found 0\.8\.3.*ALTER EXTENSION"),
+    ):
+        migrate(owner)
+
+
+def test_a_missing_extension_is_created(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with superuser(database) as connection:
+        connection.execute("DROP EXTENSION vector")
+    monkeypatch.setenv("PGUSER", postgres.SUPERUSER)
+    with connect() as owner:
+        assert pgvector_version(owner) is None
+        migrate(owner)
+        assert pgvector_version(owner) is not None
+
+
+def test_a_missing_extension_that_the_user_may_not_create_is_a_wrong_setting(database: str) -> None:
+    with superuser(database) as connection:
+        connection.execute("DROP EXTENSION vector")
+    with connect() as owner:
+        with pytest.raises(
+            ConfigurationError, match=r"could not be created.*administrator run CREATE EXTENSION vector"
+        ):
+            migrate(owner)
+        with pytest.raises(ConfigurationError, match="run `skuscribe index`"):
+            require_versions(owner)
+
+
+def test_the_reader_reads_every_table_and_writes_none(database: str, environment: dict[str, str]) -> None:
+    with connect() as connection:
+        migrate(connection)
+    with reader(environment, database) as connection:
+        names = connection.execute(
+            "SELECT quote_ident(table_name) FROM information_schema.tables WHERE table_schema = 'skuscribe'"
+        ).fetchall()
+        assert len(names) >= 13
+        for (name,) in names:
+            connection.execute(f"SELECT * FROM skuscribe.{name}")
+        for write in (
+            "INSERT INTO skuscribe.failure VALUES ('a', 'b', 'c', 'd')",
+            "UPDATE skuscribe.catalogue SET ef_search = 1",
+            "DELETE FROM skuscribe.description",
+            "TRUNCATE skuscribe.product",
+            "DROP VIEW skuscribe.coverage",
+            "CREATE TABLE skuscribe.mine ()",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(write)
+
+
+def test_the_reader_reads_the_tables_of_later_migrations(
+    database: str, environment: dict[str, str], own_sql: Path
+) -> None:
+    with connect() as connection:
+        migrate(connection, own_sql)
+        (own_sql / "9999_later.sql").write_text("CREATE TABLE skuscribe.later (number integer);")
+        migrate(connection, own_sql)
+    with reader(environment, database) as connection:
+        assert connection.execute("SELECT count(*) FROM skuscribe.later").fetchone() == (0,)
+
+
+def test_every_view_and_function_has_a_comment(database: str) -> None:
+    with connect() as connection:
+        migrate(connection)
+        without = connection.execute(
+            """
+            SELECT relname FROM pg_class
+            WHERE relnamespace = 'skuscribe'::regnamespace AND relkind = 'v' AND obj_description(oid, 'pg_class') IS NULL
+            UNION ALL
+            SELECT proname FROM pg_proc
+            WHERE pronamespace = 'skuscribe'::regnamespace AND obj_description(oid, 'pg_proc') IS NULL
+            """
+        ).fetchall()
+    assert without == []
