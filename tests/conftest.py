@@ -1,4 +1,4 @@
-"""What every test may ask for: the real services, each test in a bucket prefix and a database of its own."""
+"""Fixtures of all tests: real Postgres and S3, with a bucket prefix, and a database if asked for, per test."""
 
 import os
 import tempfile
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from jobs.local import postgres, services
@@ -17,26 +18,29 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How often the kill tests kill, and when."""
-    parser.addoption("--kills", type=int, default=1, help="how often each job is killed with each signal")
-    parser.addoption("--seed", type=int, default=13, help="the seed of the moments at which jobs are killed")
+    """Add the options of the kill tests."""
+    parser.addoption("--kills", type=int, default=1, help="number of times that each job is killed with each signal")
+    parser.addoption("--seed", type=int, default=13, help="seed of the moments at which jobs are killed")
 
 
 @pytest.fixture
 def kills(request: pytest.FixtureRequest) -> int:
-    """How often each job is killed with each signal."""
+    """Return the number of times that each job is killed with each signal."""
     return int(request.config.getoption("--kills"))
 
 
 @pytest.fixture
 def seed(request: pytest.FixtureRequest) -> int:
-    """The seed of the moments at which jobs are killed."""
+    """Return the seed of the moments at which jobs are killed."""
     return int(request.config.getoption("--seed"))
 
 
 @pytest.fixture(scope="session")
 def service_folder() -> Iterator[Path]:
-    """Embedded Postgres and S3, up for the whole session. Not below pytest's folder, which other accounts can't enter."""
+    """Start Postgres and S3 for the whole session. Yields their folder.
+
+    The folder is not below pytest's temporary folder, which only this user can enter: as root, Postgres runs as another.
+    """
     with tempfile.TemporaryDirectory(prefix="skuscribe-services-") as name:
         folder = Path(name)
         services.start(folder)
@@ -46,27 +50,25 @@ def service_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def environment(service_folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The environment of a user of both services, with an empty prefix of the bucket for this test alone."""
+    """Set the environment variables of both services, with an empty bucket prefix for this test. Returns them."""
     for name in list(os.environ):
         if name.startswith(("SKUSCRIBE_", "AWS_", "PG")):
             monkeypatch.delenv(name)
-    found = services.read_environment(service_folder) | {"SKUSCRIBE_STORE": f"s3://skuscribe/{uuid.uuid4().hex[:8]}"}
-    for name, value in found.items():
+    own = services.read_environment(service_folder) | {"SKUSCRIBE_STORE": f"s3://skuscribe/{uuid.uuid4().hex[:8]}"}
+    for name, value in own.items():
         monkeypatch.setenv(name, value)
-    return found
+    return own
 
 
 @pytest.fixture
 def store(environment: dict[str, str]) -> Store:
-    """The store of this test."""
+    """Return the empty store of this test."""
     return Store(environment["SKUSCRIBE_STORE"])
 
 
 @pytest.fixture
 def database(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An empty database of this test's own, named by PGDATABASE."""
-    import psycopg
-
+    """Create an empty database for this test and set PGDATABASE to it. Yields its name."""
     name = f"test_{uuid.uuid4().hex[:8]}"
     admin = f"host=127.0.0.1 user={postgres.SUPERUSER} dbname=postgres"
     with psycopg.connect(admin, autocommit=True) as connection:
@@ -81,16 +83,16 @@ def database(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> It
 
 @pytest.fixture(scope="session")
 def finished_run(service_folder: Path) -> "Ready":
-    """A run with everything that `evaluate` and `describe` need, in a store of its own."""
-    from tests.ready import finish_run
+    """Make a run with everything that `evaluate` and `describe` need, once for the whole session."""
+    from tests.ready import finish_run  # loads torch, which most tests don't need
 
     return finish_run(services.read_environment(service_folder))
 
 
 @pytest.fixture
 def ready(finished_run: "Ready") -> Iterator["Ready"]:
-    """That run, with the environment of its user."""
-    from tests.ready import variables_of
+    """Return the finished run, with the environment variables by which a job finds it."""
+    from tests.ready import environment_of
 
-    with variables_of(finished_run.variables):
+    with environment_of(finished_run):
         yield finished_run

@@ -1,10 +1,10 @@
-"""Runs a command of ours again and again, killing it at random moments, until it ends by itself.
+"""Runs a command of `skuscribe` repeatedly and kills it at random moments until it ends by itself.
 
-    python -m tests.kill_often SEED COMMAND [FLAGS]           prints a JSON list of how each attempt ended
-    python -m tests.kill_often twins COMMAND [FLAGS]          runs it twice at the same time; the same
+    python -m tests.kill_often SEED COMMAND [FLAGS]            prints a JSON list of the exit codes of all attempts
+    python -m tests.kill_often concurrently COMMAND [FLAGS]    runs it twice at the same time; prints both exit codes
 
-The heavy imports are made once and each attempt is a fork of this process: an attempt costs no start-up. The moments are
-drawn in seconds of the attempt's own CPU time, so that a busy machine changes nothing, and each attempt may live longer.
+Each attempt is a fork of this process, which has imported the heavy libraries already. A moment is drawn in seconds of the
+attempt's own CPU time, so that the load of the machine does not matter, and from a longer range in each attempt.
 """
 
 import json
@@ -15,6 +15,14 @@ import sys
 import time
 from pathlib import Path
 
+import boto3.s3.transfer  # noqa: F401
+import datasets  # noqa: F401
+import pyarrow.parquet  # noqa: F401
+import torch
+from transformers import Seq2SeqTrainer, T5ForConditionalGeneration  # noqa: F401
+
+from jobs.cli import main as run_command
+
 KILLED = (-signal.SIGKILL, -signal.SIGTERM, 143)
 ATTEMPTS = 40
 FIRST_SECONDS, GROWTH = 0.5, 1.2
@@ -22,34 +30,40 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def main(words: list[str]) -> None:
-    import boto3.s3.transfer  # noqa: F401
-    import datasets  # noqa: F401
-    import pyarrow.parquet  # noqa: F401
-    import torch
-    from transformers import Seq2SeqTrainer, T5ForConditionalGeneration  # noqa: F401
-
+    """Run the command and print the exit codes."""
     torch.set_num_threads(1)
-    if words[0] == "twins":
-        twins = [_start(words[1:]) for _ in range(2)]
-        print(json.dumps([_end(twin) for twin in twins]))
+    if words[0] == "concurrently":
+        attempts = [_start(words[1:]) for _ in range(2)]
+        print(json.dumps([_wait(attempt) for attempt in attempts]))
     else:
         print(json.dumps(_kill_until_done(random.Random(int(words[0])), words[1:])))
 
 
 def _kill_until_done(draw: random.Random, command: list[str]) -> list[int]:
-    """The exit code of each attempt; -9 and -15 for those that a signal ended."""
-    endings: list[int] = []
-    while not endings or endings[-1] in KILLED:
-        if len(endings) == ATTEMPTS:
-            raise RuntimeError(f"{ATTEMPTS} attempts were not enough: {endings}")
+    """Return the exit code of each attempt, negative for one that a signal ended."""
+    codes: list[int] = []
+    while not codes or codes[-1] in KILLED:
+        if len(codes) == ATTEMPTS:
+            raise RuntimeError(f"the command was killed in each of {ATTEMPTS} attempts: {codes}")
         process = _start(command)
-        moment = draw.uniform(0, FIRST_SECONDS * GROWTH ** len(endings))
+        moment = draw.uniform(0, FIRST_SECONDS * GROWTH ** len(codes))
         number = draw.choice([signal.SIGKILL, signal.SIGTERM])
         while _running(process) and _cpu_seconds(process) < moment:
             time.sleep(0.01)
         os.kill(process, number)
-        endings.append(_end(process))
-    return endings
+        codes.append(_wait(process))
+    return codes
+
+
+def _start(command: list[str]) -> int:
+    process = os.fork()
+    if process:
+        return process
+    code = 1
+    try:
+        code = run_command(command)
+    finally:
+        os._exit(code)
 
 
 def _running(process: int) -> bool:
@@ -61,20 +75,7 @@ def _cpu_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
 
-def _start(command: list[str]) -> int:
-    process = os.fork()
-    if process:
-        return process
-    from jobs.cli import main as run
-
-    code = 1
-    try:
-        code = run(command)
-    finally:
-        os._exit(code)
-
-
-def _end(process: int) -> int:
+def _wait(process: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 

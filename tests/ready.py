@@ -1,18 +1,20 @@
-"""A finished run to ask: a catalogue, its index, a base model and trained shards, made once for all tests that read them."""
+"""A finished run for the tests that read one: a catalogue, its index, a base model and trained shards, made once."""
 
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from jobs.index import job as index
-from jobs.index import settings as index_settings
+from jobs.index.settings import Settings as IndexSettings
 from jobs.process import folders
 from jobs.storage import artifact, layout, runs
-from jobs.storage.artifact import Artifact
+from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import Catalogue
+from jobs.storage.layout import Kind
 from jobs.storage.store import Store
 from tests.factories import write_catalogue, write_tiny_model
 
@@ -22,7 +24,7 @@ SHARDS, ROWS_PER_SHARD, HELD_OUT = 2, 40, 12
 
 @dataclass(frozen=True)
 class Ready:
-    """What stands: a catalogue, a model and a run of this name, every shard trained, an index in Postgres."""
+    """A run whose catalogue, base model, batch and run are called `NAME`: every shard trained, the catalogue indexed."""
 
     store: Store
     catalogue: Catalogue
@@ -30,40 +32,47 @@ class Ready:
     variables: Mapping[str, str]
 
 
-@contextmanager
-def variables_of(chosen: Mapping[str, str]) -> Iterator[None]:
-    """The environment of a user of the services, and of nothing else of ours."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in list(os.environ):
-            if name.startswith(("SKUSCRIBE_", "AWS_", "PG")):
-                patch.delenv(name)
-        for name, value in chosen.items():
-            patch.setenv(name, value)
-        yield
-
-
 def finish_run(services: Mapping[str, str]) -> Ready:
-    """Make it. The models of the shards are the base model and one of another seed: nothing is trained."""
-    chosen = {**services, "SKUSCRIBE_STORE": f"s3://skuscribe/{NAME}"}
-    with variables_of(chosen):
-        store = Store(chosen["SKUSCRIBE_STORE"])
+    """Make the run in the services of these environment variables. Nothing is trained: each shard has a model of its seed."""
+    variables = {**services, "SKUSCRIBE_STORE": f"s3://skuscribe/{NAME}"}
+    with _environment(variables):
+        store = Store(variables["SKUSCRIBE_STORE"])
         catalogue = write_catalogue(store, NAME, SHARDS, ROWS_PER_SHARD, HELD_OUT)
         base = write_tiny_model(store, NAME, catalogue_name=NAME)
         for shard in range(SHARDS):
             write_trained_shard(store, NAME, shard, write_tiny_model(store, f"{NAME}-{shard}", shard, NAME))
         runs.freeze(store, NAME, {"catalogue": NAME, "model": NAME})
-        index.run(index_settings.Settings.model_validate({"store": store.url, "catalogue": NAME}))
-        return Ready(store, catalogue, base, chosen)
+        index.run(IndexSettings.model_validate({"store": store.url, "catalogue": NAME}))
+        return Ready(store, catalogue, base, variables)
 
 
 def write_trained_shard(store: Store, run: str, shard: int, model: Artifact) -> Artifact:
     """Commit a model as if it had been trained on a shard."""
-    with (
-        folders.temporary_folder() as work,
-        artifact.draft(
-            store, layout.trained_shard_path(run, shard), layout.Kind.TRAINED_SHARD, {"shard": shard}, {}
-        ) as draft,
-    ):
-        draft.add_folder(model.fetch_all(work), layout.MODEL_PREFIX)
+
+    def add_files(draft: Draft, folder: Path) -> Mapping[str, int]:
+        draft.add_folder(model.fetch_all(folder), layout.MODEL_PREFIX)
         draft.add_bytes(layout.METRICS_FILE, b"")
-        return draft.commit({"shard": shard})
+        return {"shard": shard}
+
+    spec = Spec(store, layout.trained_shard_path(run, shard), Kind.TRAINED_SHARD, {"shard": shard}, {})
+    with folders.temporary_folder() as folder:
+        return artifact.make_once(spec, lambda draft: add_files(draft, folder))
+
+
+@contextmanager
+def environment_of(run: Ready) -> Iterator[None]:
+    """Set the environment variables by which a job finds the run, for the block."""
+    with _environment(run.variables):
+        yield
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set these variables for the block, and unset all others that a job, boto3 or libpq reads."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("SKUSCRIBE_", "AWS_", "PG")):
+                patch.delenv(name)
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield

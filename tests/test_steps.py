@@ -1,29 +1,35 @@
-"""The plan: each step after all that it needs."""
+"""The steps of a release: each one follows all steps that it needs."""
 
 import pytest
 
-from jobs import steps as plan
+from jobs import steps
 from jobs.cli import COMMANDS
+from jobs.steps import Step
 
 
-def test_every_step_comes_after_what_it_needs() -> None:
-    seen: set[str] = set()
-    for step in plan.in_order():
-        assert seen.issuperset(step.needs)
-        seen.add(step.name)
-    assert seen == {step.name for step in plan.STEPS}
+def test_each_step_follows_all_that_it_needs() -> None:
+    done: set[str] = set()
+    for step in steps.in_order():
+        assert done.issuperset(step.needs)
+        done.add(step.name)
+    assert done == {step.name for step in steps.STEPS}
 
 
-def test_every_step_is_a_command() -> None:
-    assert {step.command for step in plan.STEPS} <= {command.name for command in COMMANDS}
+def test_each_step_is_a_command() -> None:
+    assert {step.command for step in steps.STEPS} <= {command.name for command in COMMANDS}
 
 
-def test_a_circle_is_refused() -> None:
-    with pytest.raises(ValueError, match="wait for each other: a, b"):
-        list(plan.in_order((plan.Step("a", needs=("b",)), plan.Step("b", needs=("a",)))))
+def test_steps_that_need_each_other_are_an_error() -> None:
+    with pytest.raises(ValueError, match="these steps need each other: a, b"):
+        list(steps.in_order((Step("a", needs=("b",)), Step("b", needs=("a",)))))
 
 
-def test_a_training_that_shows_neighbours_comes_after_the_index() -> None:
-    order = [step.name for step in plan.in_order(plan.steps(0.5))]
+def test_training_with_retrieved_neighbours_needs_the_index() -> None:
+    order = [step.name for step in steps.in_order(steps.steps(retrieval_share=0.5))]
     assert order.index("build") < order.index("train")
-    assert plan.steps(0.0) == plan.STEPS
+
+
+def test_training_without_retrieved_neighbours_does_not_need_the_index() -> None:
+    assert steps.steps(retrieval_share=0.0) == steps.STEPS
+    train = next(step for step in steps.STEPS if step.name == "train")
+    assert train.needs == ("fetch-model",)

@@ -1,6 +1,6 @@
-"""Every speed figure beside its rival, in one run: python -m tests.bench [--rows N] [--input FILE] [--only NAME ...]
+"""Benchmarks, each against a named baseline in the same run: python -m tests.bench [--rows N] [--input FILE] [--only NAME ...]
 
-Each benchmark is a module of its own, prints its own table and can be run alone. None fails a test: a ratio is a figure.
+Each benchmark is a module that prints a table and can be run separately. A benchmark never fails because of its timings.
 """
 
 import argparse
@@ -12,23 +12,23 @@ FOLDER = Path(__file__).parent
 
 
 def main() -> int:
-    """Run each benchmark; returns 1 where one could not be run to its end."""
+    """Run the chosen benchmarks. Returns 1 if one of them failed to run."""
     known = sorted(path.stem.removeprefix("bench_") for path in FOLDER.glob("bench_*.py"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=2000, help="rows that each works on (default 2000)")
-    parser.add_argument("--input", help="raw rows to take them from; default: the generated sample")
-    parser.add_argument("--only", nargs="*", choices=known, default=known, help=f"of {', '.join(known)}")
+    parser.add_argument("--rows", type=int, default=2000, help="number of rows for each benchmark (default 2000)")
+    parser.add_argument("--input", help="file of raw rows; default: the generated sample")
+    parser.add_argument("--only", nargs="*", choices=known, default=known, help="benchmarks to run; default: all")
     chosen = parser.parse_args()
-    broken = []
+    failed = []
     for name in chosen.only:
         command = [sys.executable, "-m", f"tests.bench.bench_{name}", "--rows", str(chosen.rows)]
         command += ["--input", chosen.input] if chosen.input else []
         print(f"\n# {name}: {' '.join(command[1:])}", flush=True)
         if subprocess.run(command, check=False).returncode:
-            broken.append(name)
-    if broken:
-        print(f"could not be run to their end: {', '.join(broken)}", file=sys.stderr)
-    return 1 if broken else 0
+            failed.append(name)
+    if failed:
+        print(f"benchmarks that failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

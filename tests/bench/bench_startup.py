@@ -1,6 +1,6 @@
-"""How soon a command answers: python -m tests.bench.bench_startup
+"""Start-up time of a command: python -m tests.bench.bench_startup
 
-`--help`, a wrong setting, and a job whose work is done already. No rival: the goal is one second.
+Measures `--help`, a wrong setting, and a job that is already done. There is no baseline: the target is one second.
 """
 
 import argparse
@@ -15,15 +15,15 @@ from pathlib import Path
 from jobs import sample
 from jobs.local import services
 
-GOAL_SECONDS = 1.0
+TARGET_SECONDS = 1.0
 REPEATS = 5
 
 
 def main() -> None:
-    """Time each answer, and print the table."""
+    """Measure each case and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=400, help="rows of the sample that is prepared")
-    parser.add_argument("--input", help="taken for the other benchmarks' sake, and not used")
+    parser.add_argument("--rows", type=int, default=400, help="number of rows of the sample, at most 400")
+    parser.add_argument("--input", help="ignored: every benchmark has this flag")
     rows = min(parser.parse_args().rows, 400)
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
@@ -40,19 +40,19 @@ def main() -> None:
             }
         finally:
             services.stop(work / "services")
-    print(f"{'what':<24}{'median s':>10}{'goal s':>8}")
-    for what, seconds in measured.items():
-        print(f"{what:<24}{seconds:>10.2f}{GOAL_SECONDS:>8.1f}")
+    print(f"{'case':<24}{'median s':>10}{'target s':>10}")
+    for case, seconds in measured.items():
+        print(f"{case:<24}{seconds:>10.2f}{TARGET_SECONDS:>10.1f}")
 
 
 def _seconds(arguments: list[str], environment: dict[str, str]) -> float:
-    """Median wall time of the whole process."""
-    taken = []
+    """Return the median wall time of the process."""
+    seconds = []
     for _ in range(REPEATS):
-        began = time.monotonic()
+        started = time.monotonic()
         subprocess.run([sys.executable, "-m", "jobs", *arguments], env=environment, capture_output=True, check=False)
-        taken.append(time.monotonic() - began)
-    return statistics.median(taken)
+        seconds.append(time.monotonic() - started)
+    return statistics.median(seconds)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Each job killed at random moments, again and again, and run once more: the same artifacts as an undisturbed run.
+"""Each job is killed at random moments and run again until it ends: it makes the same artifacts as an undisturbed run.
 
-`--kills 20 --seed 7` kills each job twenty times with each signal; a failure prints the seed that shows it again.
+`--kills 20 --seed 7` kills each job twenty times with each signal. A failure prints the seed, which repeats the moments.
 """
 
 import os
@@ -13,12 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from jobs import sample
-from jobs import steps as plan
+from jobs import sample, steps
 from jobs.local import services
-from jobs.storage import artifact
+from jobs.steps import Step
+from jobs.storage import artifact, layout
+from jobs.storage.artifact import Draft, Spec
+from jobs.storage.layout import MANIFEST
 from jobs.storage.store import Store
 
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(3600)]
@@ -29,23 +32,26 @@ SETTINGS = {
     "SHARD_ROWS": "90", "HELD_OUT_ROWS": "12", "QUESTIONS": "8", "PART_ROWS": "6", "LIMIT": "12",
     "EPOCHS": "2", "SAVE_EVERY_SECONDS": "1", "ROUGE_ROWS": "8",
 }  # fmt: skip
-ARTIFACTS = {
-    "prepare": f"catalogue/{NAME}",
-    "fetch-model": f"models/{NAME}",
-    "train": f"runs/{NAME}/shard-",
-    "evaluate": f"runs/{NAME}/evaluation/",
-    "describe": f"exports/{NAME}",
-    "report": f"runs/{NAME}/report",
+PREFIXES = {
+    "prepare": layout.catalogue_path(NAME),
+    "fetch-model": layout.model_path(NAME),
+    "train": f"{layout.run_path(NAME)}/{layout.SHARD_PREFIX}",
+    "evaluate": layout.evaluations_path(NAME),
+    "describe": layout.export_path(NAME),
+    "report": layout.report_path(NAME),
 }
-TABLES = "SELECT md5(string_agg(row::text, '|' ORDER BY row::text)) FROM ({}) AS row"
-INDEXED_ROWS = TABLES.format(
-    "SELECT catalogue, uid, title, content, cluster, split, content_hash, embedding::text FROM skuscribe.product"
-)
+"""Where each step's artifacts are. The other steps write to Postgres."""
+
+ROWS = {
+    "embed": "SELECT encode(content_hash, 'hex'), embedding::text FROM skuscribe.embedded ORDER BY 1",
+    "build": "SELECT catalogue, row, uid, title, content, cluster, split, encode(content_hash, 'hex'), embedding::text"
+    " FROM skuscribe.product ORDER BY 1, 2",
+}
 
 
 @dataclass
 class Undisturbed:
-    """A whole run that nobody disturbed: its environment, and what each step took and made."""
+    """A release that ran without a kill: its environment, and for each step its seconds and what it made."""
 
     variables: dict[str, str]
     store: Store
@@ -57,122 +63,152 @@ class Undisturbed:
 def undisturbed(service_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undisturbed]:
     rows = tmp_path_factory.mktemp("rows") / "rows.jsonl.gz"
     sample.write_sample(rows, rows=240, seed=5)
-    found = services.read_environment(service_folder) | {
+    own = services.read_environment(service_folder) | {
         "SKUSCRIBE_STORE": "s3://skuscribe/kills",
         "OMP_NUM_THREADS": "1",
+        "TMPDIR": str(tmp_path_factory.mktemp("tmp")),
     }
+    chosen = {f"SKUSCRIBE_{name}": value for name, value in (SETTINGS | {"INPUT": str(rows)}).items()}
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SKUSCRIBE_", "AWS_", "PG"))}
-    chosen = {f"SKUSCRIBE_{key}": value for key, value in (SETTINGS | {"INPUT": str(rows)}).items()}
-    variables = kept | found | chosen | {"TMPDIR": str(tmp_path_factory.mktemp("tmp"))}
+    variables = kept | own | chosen
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, value)
-        result = Undisturbed(variables, Store(found["SKUSCRIBE_STORE"]))
-        for step in plan.in_order():
-            began = time.monotonic()
-            finish(step, result)
-            result.seconds[step.name] = time.monotonic() - began
-        for step in plan.STEPS:
-            result.made[step.name] = fingerprint(step, result)
-        yield result
+        run = Undisturbed(variables, Store(own["SKUSCRIBE_STORE"]))
+        for step in steps.in_order():
+            started = time.monotonic()
+            finish(step, run)
+            run.seconds[step.name] = time.monotonic() - started
+            run.made[step.name] = made_by(step, run)
+        yield run
 
 
 @pytest.mark.parametrize("signal_name", ["SIGKILL", "SIGTERM"])
-@pytest.mark.parametrize("step", plan.STEPS, ids=lambda step: step.name)
-def test_killed_anywhere_and_run_again_it_makes_the_same(
-    undisturbed: Undisturbed, step: plan.Step, signal_name: str, kills: int, seed: int
+@pytest.mark.parametrize("step", steps.STEPS, ids=lambda step: step.name)
+def test_a_job_that_is_killed_at_any_moment_makes_the_same_when_it_is_run_again(
+    undisturbed: Undisturbed, step: Step, signal_name: str, kills: int, seed: int
 ) -> None:
-    moments = random.Random(f"{seed} {step.name} {signal_name}")
+    draw = random.Random(f"{seed} {step.name} {signal_name}")
     undo(step, undisturbed)
-    if step.name == "report":  # it tells the timings of the steps before it, which other tests have made again
+    if step.name == "report":  # it shows the seconds of the other steps, which were made again by the tests before
         finish(step, undisturbed)
-        undisturbed.made[step.name] = fingerprint(step, undisturbed)
+        undisturbed.made[step.name] = made_by(step, undisturbed)
         undo(step, undisturbed)
-    survived = 0
+    longest, killed = undisturbed.seconds[step.name], 0
     for _ in range(kills):
-        code = kill_at(step, undisturbed, moments.uniform(0.05, 1.0) * undisturbed.seconds[step.name], signal_name)
+        code, seconds = run_and_kill(step, undisturbed, draw.uniform(0.05, 1.0) * longest, signal_name)
         assert code in {"SIGKILL": {0, -9}, "SIGTERM": {0, 143, -15}}[signal_name], f"exit code {code} on {signal_name}"
-        if code == 0:  # it was done before the signal came: from the beginning again
-            survived += 1
-            assert fingerprint(step, undisturbed) == undisturbed.made[step.name]
-            undo(step, undisturbed)
+        if code:
+            killed += 1
+            continue
+        longest = seconds  # it ended before the signal: a later kill is earlier
+        assert made_by(step, undisturbed) == undisturbed.made[step.name]
+        undo(step, undisturbed)
+    assert killed or kills < 5, f"none of {kills} kills came before the job had ended"
     finish(step, undisturbed)
-    assert fingerprint(step, undisturbed) == undisturbed.made[step.name], f"seed {seed}"
-    assert no_leftovers(undisturbed)
-    assert survived <= kills
+    assert made_by(step, undisturbed) == undisturbed.made[step.name], f"seed {seed}"
+    assert leftovers(undisturbed.store) == []
 
 
-def command(step: plan.Step) -> list[str]:
+def test_leftovers_are_the_objects_of_dead_attempts_and_checkpoints(store: Store) -> None:
+    def add_weights(draft: Draft) -> dict[str, int]:
+        draft.add_bytes("weights", b"weights")
+        return {}
+
+    with artifact.draft(store, "runs/main/shard-00000", "trained-shard", {}, {}) as dead:
+        dead.add_bytes("weights", b"weights")
+        whole = Spec(store, "runs/main/shard-00001", "trained-shard", {}, {})
+        artifact.make_once(whole, add_weights)
+        checkpoint = Spec(store, "runs/main/shard-00002/state/step-000004", "training-state", {}, {})
+        saved = artifact.make_once(checkpoint, add_weights)
+        store.write("runs/main/run.json", b"{}")
+        assert leftovers(store) == sorted(
+            [
+                f"runs/main/shard-00000/{dead.attempt}/weights",
+                f"{checkpoint.path}/{saved.manifest.files['weights'].key}",
+                f"{checkpoint.path}/manifest.json",
+            ]
+        )
+
+
+def command(step: Step) -> list[str]:
     return [sys.executable, "-m", "jobs", step.command, *step.arguments]
 
 
-def finish(step: plan.Step, run: Undisturbed) -> None:
+def finish(step: Step, run: Undisturbed) -> None:
     done = subprocess.run(command(step), env=run.variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{step.name} ended with {done.returncode}: {done.stderr[-3000:]}"
 
 
-def kill_at(step: plan.Step, run: Undisturbed, seconds: float, signal_name: str) -> int:
+def run_and_kill(step: Step, run: Undisturbed, moment: float, signal_name: str) -> tuple[int, float]:
+    """Run a step and send the signal after `moment` seconds. Returns the exit code and the seconds until it ended."""
+    started = time.monotonic()
     process = subprocess.Popen(
         command(step), env=run.variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
-        process.wait(seconds)
+        process.wait(moment)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.Signals[signal_name])
-    return process.wait(60)
+    return process.wait(600), time.monotonic() - started
 
 
-def undo(step: plan.Step, run: Undisturbed) -> None:
-    """Take away what the step made, and nothing else."""
-    if step.name in ("embed", "build"):
-        owner(run, "DROP SCHEMA IF EXISTS skuscribe CASCADE")
+def undo(step: Step, run: Undisturbed) -> None:
+    """Remove what the step made, and nothing else."""
+    if step.name in ROWS:
+        rows_of(run, "DROP SCHEMA IF EXISTS skuscribe CASCADE")
         if step.name == "build":
-            finish(next(item for item in plan.STEPS if item.name == "embed"), run)
+            finish(next(step for step in steps.STEPS if step.name == "embed"), run)
         return
     for path in paths(step, run):
         artifact.remove(run.store, path)
 
 
-def paths(step: plan.Step, run: Undisturbed) -> list[str]:
-    """The artifacts that the step makes, those below others first."""
-    prefix = ARTIFACTS[step.name]
-    found = {
-        item.key.removesuffix("/manifest.json")
-        for item in run.store.objects(prefix)
-        if item.key.endswith("/manifest.json")
-    }
-    return sorted(found, reverse=True)
+def paths(step: Step, run: Undisturbed) -> list[str]:
+    """Return the paths of the step's artifacts, the parts of an artifact before the whole."""
+    return sorted(artifact_paths(run.store, PREFIXES[step.name]), reverse=True)
 
 
-def fingerprint(step: plan.Step, run: Undisturbed) -> object:
-    """What the step made, whoever made it and when."""
-    if step.name == "embed":
-        return None  # what it embeds is seen once it is built
-    if step.name == "build":
-        return owner(run, INDEXED_ROWS)
-    made = {}
+def artifact_paths(store: Store, prefix: str = "") -> list[str]:
+    return [
+        stored.key.removesuffix(f"/{MANIFEST}")
+        for stored in store.objects(prefix)
+        if stored.key.endswith(f"/{MANIFEST}")
+    ]
+
+
+def made_by(step: Step, run: Undisturbed) -> object:
+    """Return the content that the step made: its rows, or the digests of its artifacts and of their files."""
+    if step.name in ROWS:
+        rows = rows_of(run, ROWS[step.name])
+        assert rows, f"{step.name} made no rows"
+        return rows
+    digests = {}
     for path in paths(step, run):
-        found = artifact.find(run.store, path)
-        assert found is not None
-        made[path] = found.digest
-        # What the digest is made of, so that a failure says which file it is.
-        made |= {f"{path}/{name}": item.sha256 for name, item in found.manifest.files.items() if not item.measured}
-    assert made, f"{step.name} made nothing"
-    return made
+        made = artifact.find(run.store, path)
+        assert made is not None
+        digests[path] = made.digest
+        # The artifact's digest is made from these: a failure shows which file differs.
+        digests |= {f"{path}/{name}": file.sha256 for name, file in made.manifest.files.items() if not file.measured}
+    assert digests, f"{step.name} made no artifact"
+    return digests
 
 
-def no_leftovers(run: Undisturbed) -> bool:
-    """Whether every object belongs to a committed artifact: no half attempt, no saved state."""
-    left = [item.key for item in run.store.objects("") if "/state/" in item.key]
-    assert left == []
-    return True
+def leftovers(store: Store) -> list[str]:
+    """Return the keys of all objects that no manifest names, and of checkpoints, which a finished job removes."""
+    keys = {stored.key for stored in store.objects("")}
+    named = {key for key in keys if key.endswith((f"/{MANIFEST}", "/run.json"))}
+    for path in artifact_paths(store):
+        made = artifact.find(store, path)
+        assert made is not None
+        named |= {f"{path}/{file.key}" for file in made.manifest.files.values()}
+    return sorted(key for key in keys if key not in named or f"/{layout.CHECKPOINT_FOLDER}" in key)
 
 
-def owner(run: Undisturbed, statement: str) -> object:
-    import psycopg
-
+def rows_of(run: Undisturbed, statement: str) -> list[tuple[object, ...]]:
+    """Run a statement as the owner. Returns its rows."""
     names = {"host": "PGHOST", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER", "password": "PGPASSWORD"}
-    where = psycopg.conninfo.make_conninfo("", **{key: run.variables[name] for key, name in names.items()})
-    with psycopg.connect(where) as connection:
+    address = psycopg.conninfo.make_conninfo("", **{key: run.variables[name] for key, name in names.items()})
+    with psycopg.connect(address) as connection:
         cursor = connection.execute(statement.encode())
-        return cursor.fetchone() if cursor.description else None
+        return cursor.fetchall() if cursor.description else []
