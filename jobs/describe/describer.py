@@ -88,11 +88,13 @@ class Describer:
         The prompt of the second attempt omits the neighbours if the first text contradicted its title, because they may be
         the cause.
         """
-        prompts = [prompt(title.title, prompt_texts(near)) for title, near in zip(titles, neighbours, strict=True)]
+        prompts = [
+            prompt(title.title, prompt_texts(retrieved)) for title, retrieved in zip(titles, neighbours, strict=True)
+        ]
         answers = self._write(prompts, self._decoding, on_answers)
         attempts = [
-            Attempt(answer, checks.score(answer.text, title.title, near, answer.ended))
-            for answer, title, near in zip(answers, titles, neighbours, strict=True)
+            Attempt(answer, checks.score(answer.text, title.title, retrieved, answer.ended))
+            for answer, title, retrieved in zip(answers, titles, neighbours, strict=True)
         ]
         flagged = [row for row, attempt in enumerate(attempts) if attempt.scores.flags]
         retry_prompts = [

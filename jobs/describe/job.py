@@ -19,7 +19,7 @@ from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError, InputError
 from jobs.retrieval.neighbours import Neighbour, NeighbourSearch, SearchIndex, find_index
 from jobs.storage import artifact, catalogue, layout, runs
-from jobs.storage.artifact import Artifact, Draft
+from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import Catalogue, Title
 from jobs.storage.store import Store
 from jobs.t5 import generation, gpu
@@ -112,16 +112,11 @@ def _describe_parts(settings: Settings, sources: BatchSources, store: Store) -> 
         pending = [part for part in selected if artifact.find_matching(specs[part]) is None]
         if pending:
             search, describer = _search(settings, sources.index), _load_describer(settings, sources.model, work)
-            total, left = (sum(len(parts[part]) for part in some) for some in (selected, pending))
-            with log.progress("describe", total, "products", done=total - left) as progress:
+            total = sum(len(parts[part]) for part in selected)
+            done = total - sum(len(parts[part]) for part in pending)
+            with log.progress("describe", total, "products", done) as progress:
                 for part in pending:
-                    artifact.make_once(
-                        specs[part],
-                        partial(
-                            _build_part, part=part, rows=parts[part], search=search, describer=describer,
-                            batch_name=settings.batch, catalogue_name=settings.catalogue, on_answers=progress.advance,
-                        ),
-                    )  # fmt: skip
+                    _make_part(settings, specs[part], part, parts[part], search, describer, progress.advance)
     return [artifact.find_matching(spec) for spec in specs]
 
 
@@ -138,20 +133,22 @@ def _selected_parts(index: int | None, workers: int | None, parts: int) -> list[
     return list(range(index, parts, workers or max(parts, 1)))
 
 
-def _build_part(
-    draft: Draft,
+def _make_part(
+    settings: Settings,
+    spec: Spec,
     part: int,
     rows: Sequence[Title],
     search: Search,
     describer: "Describer",
-    batch_name: str,
-    catalogue_name: str,
     on_answers: Callable[[int], None],
-) -> dict[str, Any]:
-    started = time.monotonic()
-    descriptions = describer.describe(rows, search(rows), on_answers)
-    batch.write_rows(descriptions, batch_name, catalogue_name)
-    return batch.add_part(draft, part, descriptions, time.monotonic() - started)
+) -> None:
+    def build(draft: Draft) -> dict[str, Any]:
+        started = time.monotonic()
+        descriptions = describer.describe(rows, search(rows), on_answers)
+        batch.write_rows(descriptions, settings.batch, settings.catalogue)
+        return batch.add_part(draft, part, descriptions, time.monotonic() - started)
+
+    artifact.make_once(spec, build)
 
 
 def _search(settings: Settings, index: SearchIndex | None) -> Search:

@@ -28,5 +28,5 @@ def format_description(description: Description, neighbours: Sequence[Neighbour]
     ]
     if neighbours:
         lines += ["", "  neighbours"]
-        lines += [f"    {near.similarity:.3f}  {near.uid}  {textwrap.shorten(near.title, 80)}" for near in neighbours]
+        lines += [f"    {item.similarity:.3f}  {item.uid}  {textwrap.shorten(item.title, 80)}" for item in neighbours]
     return "\n".join(lines)

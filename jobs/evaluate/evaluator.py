@@ -62,7 +62,8 @@ def evaluate(
     `neighbours`: the retrieved neighbours in the prompt of each question, none without retrieval. `seed`: of the intervals.
     """
     prompts = [
-        prompt(question.title.title, prompt_texts(near)) for question, near in zip(questions, neighbours, strict=True)
+        prompt(question.title.title, prompt_texts(retrieved))
+        for question, retrieved in zip(questions, neighbours, strict=True)
     ]
     answers, seconds = _answers(loaded, prompts, device, decoding, prompt_max_tokens, work)
     model = loaded.model.to(device.name)  # type: ignore[arg-type]  # its type hint lacks device names

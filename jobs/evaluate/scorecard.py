@@ -39,9 +39,9 @@ def score_answers(
     """Return the answers with their scores. `neighbours`: the retrieved neighbours in the prompt of each question."""
     rouges = rouge.rouge_scores([answer.text for answer in answers], [question.reference for question in questions])
     scored = []
-    for question, answer, near, loss, score in zip(questions, answers, neighbours, losses, rouges, strict=True):
-        checked = checks.score(answer.text, question.title.title, near, answer.ended)
-        uids = tuple(neighbour.uid for neighbour in near)
+    for question, answer, retrieved, loss, score in zip(questions, answers, neighbours, losses, rouges, strict=True):
+        checked = checks.score(answer.text, question.title.title, retrieved, answer.ended)
+        uids = tuple(neighbour.uid for neighbour in retrieved)
         scored.append(
             ScoredAnswer(question, answer.text, answer.tokens, uids, score, loss, checked.repetition, checked.flags)
         )
