@@ -1,4 +1,4 @@
-"""Root starts Postgres without an account of its own and without changing anything outside the state folder.
+"""Root starts Postgres without a new account and without changing anything outside the state folder.
 
 The cases are those of a machine with user namespaces, of a container that forbids them, and of an ordinary user.
 """
