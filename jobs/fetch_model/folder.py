@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.process.errors import ConfigurationError
-from jobs.storage import artifact
+from jobs.storage.manifest import digest_of
 from jobs.storage.store import file_sha256
 from jobs.t5.files import check_files
 
@@ -29,7 +29,7 @@ class Folder:
 
         Errors: `ConfigurationError` (78) if there is no such folder, `InputError` (65) if it has no T5.
         """
-        return {"files": artifact.digest_of([[path.name, file_sha256(path)] for path in self._files()])}
+        return {"files": digest_of([[path.name, file_sha256(path)] for path in self._files()])}
 
     def fetch(self, folder: Path) -> None:
         """Copy the model's files to `folder`."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from jobs.fetch_model.folder import MODEL_PATTERNS
 from jobs.process.errors import ConfigurationError
-from jobs.storage import artifact
+from jobs.storage.manifest import digest_of
 from jobs.storage.store import Store, StoredObject
 
 
@@ -25,7 +25,7 @@ class S3Prefix:
     def inputs(self) -> dict[str, str]:
         """Return the digest of names, sizes and ETags. Errors: `ConfigurationError` (78) if no object matches."""
         objects = [[stored.key, stored.size, stored.etag] for stored in self._objects(Store(self.url))]
-        return {"objects": artifact.digest_of(objects)}
+        return {"objects": digest_of(objects)}
 
     def fetch(self, folder: Path) -> None:
         """Download the objects to `folder`. Errors: `ConfigurationError` (78) if no object matches."""
