@@ -45,7 +45,9 @@ class Evaluation:
 def load_model(model: Artifact, prefix: str, work: Path) -> LoadedModel:
     """Return the model of an artifact. `prefix`: the folder of its files in the artifact."""
     folder = model.fetch_all(work, prefix)
-    return LoadedModel(model.digest, models.load(folder), models.load_tokenizer(folder))
+    loaded = models.load(folder)
+    models.set_threads(loaded)
+    return LoadedModel(model.digest, loaded, models.load_tokenizer(folder))
 
 
 def evaluate(

@@ -50,6 +50,7 @@ def train_shard(
 
     parent_folder = parent.fetch_all(work / "parent", MODEL_PREFIX if shard else "")
     model, tokenizer = models.load(parent_folder), models.load_tokenizer(parent_folder)
+    models.set_threads(model)
     examples, references = _examples(chain, shard, table, prompts(table, neighbours, work), tokenizer)
     lengths = lengths_of(examples[TRAIN])
     training = ShardTraining(
