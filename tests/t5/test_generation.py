@@ -210,5 +210,5 @@ def test_int8_is_the_choice_for_a_cpu() -> None:
 
 def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(both: Both, tmp_path: Path) -> None:
     both.tokenizer.add_tokens([f"<new{number}>" for number in range(100)])
-    with pytest.raises(ConfigurationError, match="do not belong together"):
+    with pytest.raises(ConfigurationError, match="use the tokenizer of this model"):
         conversion.convert(both.model, both.tokenizer, tmp_path, "float32")
