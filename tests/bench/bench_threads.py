@@ -1,6 +1,6 @@
 """Two trainings at the same time against one after the other: python -m tests.bench.bench_threads [--rows N] [--shape SHAPE ...]
 
-Each training is a process of its own that does steps of the loss, the gradients and the optimizer of recipe `fast`, with the
+Each training is a separate process that does steps of the loss, the gradients and the optimizer of recipe `fast`, with the
 number of threads and the waiting policy that `train` chooses. The baseline has torch's defaults: a thread per CPU, which spins
 at barriers. `alone` is the rate of one training while the other does not run; `at the same time` is the rate of both together,
 and its ratio to `alone` is 1 if sharing the CPUs costs nothing. The ratio of `alone` to that of the baseline shows what
