@@ -37,7 +37,7 @@ def _introduction(history: History) -> str:
     rows = sorted({shard.train_rows for shard in history.shards if shard.train_rows})
     each = "" if not rows else f" on {' to '.join(f'{size:,}' for size in sorted({rows[0], rows[-1]}))} rows per shard"
     rouge_rows = history.config.get("rouge_rows")
-    rouge = f" Its ROUGE is computed on {rouge_rows:,} test rows a shard." if rouge_rows else ""
+    rouge = f" Its ROUGE is computed on {rouge_rows:,} test rows per shard." if rouge_rows else ""
     same = parameters == REFERENCE_PARAMETERS and rows == [REFERENCE_TRAIN_ROWS]
     end = "" if same else " The models or the shard sizes differ: the two runs are shown side by side, not compared."
     return (
