@@ -275,5 +275,5 @@ def test_a_required_gpu_that_is_missing_is_an_error(ready: Ready) -> None:
 
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    with pytest.raises(ConfigurationError, match="no GPU that torch"):
+    with pytest.raises(ConfigurationError, match="finds no GPU"):
         describe(ready, "on-gpu", limit=1, require_gpu=True)
