@@ -17,13 +17,13 @@ import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from jobs.prepare import chunks, job
+from jobs.prepare import job
 from jobs.prepare.settings import Settings
 from jobs.process.errors import ConfigurationError, InputError, JobError
 from jobs.process.lifecycle import run_to_exit_code
 from jobs.process.settings import parse
 from jobs.sample import sample_rows
-from jobs.storage import catalogue, layout, sources
+from jobs.storage import catalogue, chunks, layout, sources
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.store import Store
 
@@ -139,7 +139,7 @@ def test_different_settings_need_another_name(store: Store, raw: Path) -> None:
 def test_bad_rows_are_rejected_with_line_and_reason(store: Store, tmp_path: Path) -> None:
     good = [
         {"uid": str(n), "title": f"Lamp number {n}", "content": f"It gives {n * n} lumen of warm light."}
-        for n in range(40)
+        for n in range(80)
     ]
     bad = [
         b'{"uid": "broken',
@@ -155,16 +155,16 @@ def test_bad_rows_are_rejected_with_line_and_reason(store: Store, tmp_path: Path
     path.write_bytes(lines_of(good) + b"\n\n" + b"\n".join(bad))
     made = prepared(store, path)
     assert [(reject["row"], reject["uid"], reject["reason"]) for reject in rejects(made, tmp_path)] == [
-        (42, None, "broken-json"),
-        (43, None, "invalid-utf-8"),
-        (44, "0", "duplicate-uid"),
-        (45, None, "too-long"),
-        (46, "tag", "title-empty-once-cleaned"),
-        (47, "none", "content-empty-once-cleaned"),
-        (48, "few", "content-too-short"),
-        (49, "same", "content-repeats-title"),
+        (82, None, "broken-json"),
+        (83, None, "invalid-utf-8"),
+        (84, "0", "duplicate-uid"),
+        (85, None, "too-long"),
+        (86, "tag", "title-empty-once-cleaned"),
+        (87, "none", "content-empty-once-cleaned"),
+        (88, "few", "content-too-short"),
+        (89, "same", "content-repeats-title"),
     ]
-    assert made.artifact.manifest.figures["kept"] == 40
+    assert made.artifact.manifest.figures["kept"] == 80
 
 
 def test_a_long_content_is_truncated_after_a_word(store: Store, tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_the_reference_profile_can_be_chosen(store: Store, tmp_path: Path) -> No
         (gzip.compress(b"", mtime=0), InputError, "no rows"),
         (b"[]", InputError, "no rows"),
         (gzip.compress(lines_of(sample_rows(300, seed=1)), mtime=0)[:-20], InputError, "truncated gzip"),
-        (b"<html><body>Not found</body></html>", InputError, "none of 1 rows"),
+        (b"<html><body>Not found</body></html>", InputError, "1 of 1 rows are unreadable.*HTML page"),
         (None, ConfigurationError, "no file"),
     ],
 )
