@@ -54,8 +54,8 @@ _SCRIPT_START = re.compile(  # tried at the beginnings of words only, and each p
     r"|if\s*\([^;{}]{0,200}[.=!&|][^;{}]{0,200}\)\s*\{"
     r")"
 )
-_SCRIPT_PART = re.compile(r"[^;{}\n]{0,1000}[;{}\n]?")
-_MAX_UNDECIDED = 2000  # characters after which a text without `;` and `{` is not a script, so that time is linear
+_SCRIPT_PART = re.compile(r"[^;{}\n]{0,300}[;{}\n]?")
+_MAX_UNDECIDED = 300  # characters after which a text without `;` and `{` is not a script, so that time is linear
 _STRING = re.compile(r"\"[^\"\n]{0,500}\"|'[^'\n]{0,500}'")
 _PROSE = re.compile(r"(?:[^\W\d_]{2,}[,]?\s+){3}[^\W\d_]{2,}")
 _CODE = re.compile(r"[=()\[\]]|^(?:return|else|try|catch|finally|do|case|break|continue|throw|var|let|const)\b|^/[/*]")
