@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from jobs import __version__
-from jobs.process import lifecycle, settings
+from jobs.process import lifecycle, settings, threads
 from jobs.process.errors import ConfigurationError
 
 
@@ -70,6 +70,7 @@ def _run(name: str, flags: Sequence[str]) -> None:
         raise ConfigurationError(f"there is no command {name!r}; the commands are {names}")
     declared = import_module(command.settings)
     chosen = settings.parse(declared.Settings, command.name, declared.__doc__ or command.summary, flags)
+    threads.set_waiting_policy()
     import_module(command.job).run(chosen)
 
 

@@ -34,9 +34,12 @@ def main(words: list[str]) -> None:
     torch.set_num_threads(1)
     if words[0] == "concurrently":
         attempts = [_start(words[1:]) for _ in range(2)]
-        print(json.dumps([_wait(attempt) for attempt in attempts]))
+        codes = [_wait(attempt) for attempt in attempts]
     else:
-        print(json.dumps(_kill_until_done(random.Random(int(words[0])), words[1:])))
+        codes = _kill_until_done(random.Random(int(words[0])), words[1:])
+    if any(code not in (0, *KILLED) for code in codes):
+        sys.exit(f"an attempt failed, the reason is above: exit codes {codes}")
+    print(json.dumps(codes))
 
 
 def _kill_until_done(draw: random.Random, command: list[str]) -> list[int]:

@@ -12,8 +12,10 @@ from jobs.retrieval.neighbours import Neighbour, prompt_texts
 from jobs.storage import layout
 from jobs.storage.artifact import Artifact
 from jobs.storage.catalogue import Title
-from jobs.t5 import generation, models
-from jobs.t5.generation import Answer, Device, Writer
+from jobs.t5 import models
+from jobs.t5.conversion import convert
+from jobs.t5.generation import Answer, Writer
+from jobs.t5.inference import Device
 from jobs.t5.prompt import prompt
 from jobs.t5.settings import Decoding
 
@@ -33,7 +35,7 @@ def load_describer(
     """Return a describer with the model of a trained shard, converted for the device."""
     folder = model.fetch_all(work, layout.MODEL_PREFIX)
     tokenizer = models.load_tokenizer(folder)
-    generation.convert(models.load(folder), tokenizer, work / "converted", device.precision)
+    convert(models.load(folder), tokenizer, work / "converted", device.precision)
     writer = Writer(work / "converted", tokenizer, device)
     log.info("model loaded", model=model.path, device=device.name, precision=device.precision)
     return Describer(writer, model.digest, decoding, prompt_max_tokens)

@@ -22,7 +22,7 @@ from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import Catalogue, Title
 from jobs.storage.store import Store
-from jobs.t5 import generation, gpu
+from jobs.t5 import inference
 from jobs.text.cleaning import Profile
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _find_sources(settings: Settings, store: Store) -> BatchSources:
         "limit": settings.limit,
         "part_rows": settings.part_rows,
         "neighbours": settings.neighbours,
-        **generation.generation_config(settings.precision, settings.prompt_max_tokens, settings.decoding),
+        **inference.generation_config(settings.precision, settings.prompt_max_tokens, settings.decoding),
         **({"profile": _profile(products)} if file else {"split": settings.split}),
     }
     inputs = {"model": model.digest, "titles": file.digest if file else products.digest}
@@ -159,10 +159,12 @@ def _search(settings: Settings, index: SearchIndex | None) -> Search:
 
 
 def _load_describer(settings: Settings, model: Artifact, work: Path) -> "Describer":
-    from jobs.describe.describer import load_describer  # noqa: PLC0415 - loads torch, which "already done" does not need
+    # torch is loaded only to describe: a batch that exists is found without it
+    from jobs.describe.describer import load_describer  # noqa: PLC0415
+    from jobs.t5 import gpu  # noqa: PLC0415
 
     gpu.require(settings.require_gpu)
-    device = generation.choose_device(settings.precision, settings.batch_tokens)
+    device = inference.choose_device(settings.precision, settings.batch_tokens)
     return load_describer(model, device, settings.decoding, settings.prompt_max_tokens, work)
 
 

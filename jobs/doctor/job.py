@@ -42,7 +42,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("model", lambda: checks.base_models(settings.store)),
         ("Postgres", checks.postgres),
         ("encoder", lambda: checks.encoder(settings.encoder)),
-        ("GPU", lambda: gpu.described(required=settings.require_gpu)),
+        ("GPU", lambda: gpu.describe(required=settings.require_gpu)),
         ("disk", lambda: checks.disk(settings.minimum_disk)),
         ("memory", lambda: checks.memory(settings.minimum_memory)),
     )

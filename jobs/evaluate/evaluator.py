@@ -15,8 +15,10 @@ from jobs.evaluate.questions import Question
 from jobs.process import log
 from jobs.retrieval.neighbours import Neighbour, prompt_texts
 from jobs.storage.artifact import Artifact
-from jobs.t5 import generation, models
-from jobs.t5.generation import Answer, Device, Writer
+from jobs.t5 import models
+from jobs.t5.conversion import convert
+from jobs.t5.generation import Answer, Writer
+from jobs.t5.inference import Device
 from jobs.t5.prompt import prompt
 from jobs.t5.settings import Decoding
 
@@ -43,7 +45,9 @@ class Evaluation:
 def load_model(model: Artifact, prefix: str, work: Path) -> LoadedModel:
     """Return the model of an artifact. `prefix`: the folder of its files in the artifact."""
     folder = model.fetch_all(work, prefix)
-    return LoadedModel(model.digest, models.load(folder), models.load_tokenizer(folder))
+    loaded = models.load(folder)
+    models.set_threads(loaded)
+    return LoadedModel(model.digest, loaded, models.load_tokenizer(folder))
 
 
 def evaluate(
@@ -88,7 +92,7 @@ def _answers(
 ) -> tuple[list[Answer], float]:
     """Return the answer to each prompt, and the seconds that generation took."""
     loaded.model.cpu()  # the converter reads weights on the CPU, and an earlier stage may have moved them to the GPU
-    generation.convert(loaded.model, loaded.tokenizer, work / "converted", device.precision)
+    convert(loaded.model, loaded.tokenizer, work / "converted", device.precision)
     writer = Writer(work / "converted", loaded.tokenizer, device)
     with log.progress("answers", len(prompts), "answers") as progress:
         started = time.monotonic()

@@ -23,7 +23,7 @@ from jobs.storage.artifact import Draft, Spec
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.layout import Kind
 from jobs.storage.store import Store
-from jobs.t5 import generation, gpu
+from jobs.t5 import inference
 
 if TYPE_CHECKING:
     from jobs.evaluate.evaluator import Evaluation, LoadedModel
@@ -82,7 +82,9 @@ def _evaluate(
 
     def build(draft: Draft) -> Mapping[str, Any]:
         nonlocal loaded
-        from jobs.evaluate import evaluator  # noqa: PLC0415 - loads torch, which "already done" does not need
+        # torch is loaded only to evaluate: an evaluation that exists is found without it
+        from jobs.evaluate import evaluator  # noqa: PLC0415
+        from jobs.t5 import gpu  # noqa: PLC0415
 
         gpu.require(settings.require_gpu)
         started = time.monotonic()
@@ -90,7 +92,7 @@ def _evaluate(
             loaded = evaluator.load_model(model, prefix, work)
         stage_questions = questions.of_stage(products, stage.shard, settings.questions, work)
         neighbours = _neighbours(index, settings.encoder, settings.neighbours, stage_questions)
-        device = generation.choose_device(settings.precision, settings.batch_tokens)
+        device = inference.choose_device(settings.precision, settings.batch_tokens)
         log.info("stage started", stage=stage.name, questions=len(stage_questions), device=device.name)
         result = evaluator.evaluate(
             loaded, stage_questions, neighbours, device, settings.decoding, settings.prompt_max_tokens,
@@ -112,7 +114,7 @@ def _config(settings: Settings, retrieval: bool) -> dict[str, Any]:
         "reference_max_tokens": REFERENCE_MAX_TOKENS,
         "seed": settings.seed,
         **({"neighbours": settings.neighbours} if retrieval else {}),
-        **generation.generation_config(settings.precision, settings.prompt_max_tokens, settings.decoding),
+        **inference.generation_config(settings.precision, settings.prompt_max_tokens, settings.decoding),
     }
 
 

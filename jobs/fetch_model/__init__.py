@@ -1,1 +1,1 @@
-"""The job `fetch-model`: a base model from a hub, a folder, S3, or built on the spot."""
+"""The job `fetch-model`: store a base model from a hub, a folder or S3, or build a tiny one."""

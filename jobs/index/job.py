@@ -10,6 +10,7 @@ from jobs.database.connection import Connection, session, statement
 from jobs.database.migrations import migrate
 from jobs.index import hnsw, product_table
 from jobs.index.embedding import embed_file
+from jobs.index.publish import Build, publish
 from jobs.index.settings import Settings
 from jobs.process import log
 from jobs.process.errors import ConfigurationError
@@ -85,7 +86,7 @@ def _build(connection: Connection, settings: Settings, products: Catalogue, enco
     parameters = hnsw.Parameters(encoder.dimensions, settings.m, settings.ef_construction)
     index_seconds = hnsw.create(connection, table.name, parameters)
     recall = hnsw.measure_recall(connection, table.name, encoder.dimensions, settings.seed)
-    build = product_table.Build(
+    build = Build(
         catalogue_digest=products.digest,
         encoder=encoder.name,
         encoder_digest=encoder.digest,
@@ -97,7 +98,7 @@ def _build(connection: Connection, settings: Settings, products: Catalogue, enco
         recall_queries=hnsw.RECALL_QUERIES,
         ef_search=hnsw.choose_ef_search(recall, settings.recall_at_least),
     )
-    figures = product_table.publish(connection, table, build, started)
+    figures = publish(connection, table, build, started)
     log.info(
         "indexed",
         catalogue=table.catalogue,

@@ -122,7 +122,7 @@ def _run_step(step: Step, variables: Mapping[str, str]) -> None:
     log.info(f"step {step.name}")
     command = [sys.executable, "-m", "jobs", step.command, *step.arguments]
     with lifecycle.deferred() as stop:
-        # In a session of its own the step does not see Ctrl-C: it gets one SIGTERM from us instead.
+        # In another session the step does not receive Ctrl-C: it gets one SIGTERM from us instead.
         process = subprocess.Popen(command, env=variables, start_new_session=True, preexec_fn=_end_with_parent)
         try:
             while process.poll() is None:

@@ -13,6 +13,7 @@ from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.layout import Kind
+from jobs.storage.manifest import digest_of
 from jobs.storage.store import Store
 
 READERS = 8
@@ -39,7 +40,7 @@ class Sources:
 
     def digests(self) -> dict[str, str]:
         """Return the digest of each source, by the name under which the report's manifest records it."""
-        digests = {"configuration": artifact.digest_of(dict(self.config)), "catalogue": self.catalogue.digest}
+        digests = {"configuration": digest_of(dict(self.config)), "catalogue": self.catalogue.digest}
         digests |= {layout.trained_shard_name(shard): source.digest for shard, source in self.shards.items()}
         digests |= {f"evaluation/{stage}": source.digest for stage, source in self.stages.items()}
         digests |= {"model": self.model.digest} if self.model else {}

@@ -14,8 +14,8 @@ from jobs.database.connection import Connection, session, statement
 from jobs.database.migrations import is_migrated
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.retrieval.encoder import Encoder
-from jobs.storage.artifact import digest_of
 from jobs.storage.catalogue import TRAIN, Title
+from jobs.storage.manifest import digest_of
 
 SEARCH_ROWS = 512
 _NEAREST = (

@@ -19,7 +19,6 @@ from jobs.process import log
 from jobs.process.errors import ConfigurationError, InputError, JobError, NotReadyError
 from jobs.storage.layout import ATTEMPT_PREFIX, CHECKPOINT_FOLDER, MANIFEST
 from jobs.storage.manifest import File, Manifest, from_json
-from jobs.storage.manifest import digest_of as digest_of
 from jobs.storage.store import Store, StoredObject, file_sha256
 
 WRITE_ATTEMPTS = 5

@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
 from jobs.process.settings import without_secrets
-from jobs.storage.artifact import digest_of
+from jobs.storage.manifest import digest_of
 from jobs.storage.store import head_input, open_input
 
 READ_BYTES = 1 << 20

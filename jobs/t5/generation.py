@@ -1,33 +1,33 @@
-"""Writing text with a T5: converted to CTranslate2, decoded in batches by tokens, without repetition.
+"""Text generation with a T5 that was converted to CTranslate2.
 
-int8 on a CPU, bfloat16 on a GPU, float32 where asked for. Greedy decoding agrees with `generate()` token by token, with and
-without the two guards against repetition; beam search agrees without them, and with them differs a little: CTranslate2
-forbids tokens before the softmax, transformers after it.
+Greedy decoding gives the same tokens as `generate()` of transformers, with and without the two settings against repetition.
+Beam search gives the same tokens without them; with them it differs a little, because CTranslate2 forbids tokens before the
+softmax and transformers after it.
 """
 
-import copy
-import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import ctranslate2
+from transformers import PreTrainedTokenizerFast
 
 from jobs.process import lifecycle
 from jobs.process.errors import ConfigurationError
 from jobs.t5 import gpu
-from jobs.t5.settings import Decoding, Precision
+from jobs.t5.inference import Device
+from jobs.t5.settings import Decoding
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
-
-CPU_BATCH_TOKENS, GPU_BATCH_TOKENS = 8_192, 131_072
+Source = tuple[str, ...]
+"""The tokens of a prompt."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model wrote: its text, its length in tokens (end of text included), and whether it ended by itself.
+    """The generated text. `tokens`: its length, the end token included; `ended`: whether the model wrote the end token.
 
-    `score` is the mean log-probability of its tokens, in nats.
+    `score` is the mean log-probability of the tokens, in nats.
     """
 
     text: str
@@ -36,68 +36,10 @@ class Answer:
     score: float
 
 
-@dataclass(frozen=True)
-class Device:
-    """Where to write, with how many translations at a time, and in batches of how many padded tokens."""
-
-    name: str
-    precision: str
-    workers: int
-    batch_tokens: int
-
-
-def choose_device(precision: Precision, batch_tokens: int = 0) -> Device:
-    """The GPU if there is one, else the CPU with one translation a core; 0 means as many as there are, or as fit."""
-    import ctranslate2
-
-    if ctranslate2.get_cuda_device_count():
-        return Device("cuda", "bfloat16" if precision == "auto" else precision, 1, batch_tokens or GPU_BATCH_TOKENS)
-    chosen = "int8" if precision == "auto" else precision
-    if chosen not in ctranslate2.get_supported_compute_types("cpu"):
-        supported = ", ".join(sorted(ctranslate2.get_supported_compute_types("cpu")))
-        raise ConfigurationError(f"--precision {chosen} cannot be computed on this CPU; it can do {supported}")
-    return Device("cpu", chosen, len(os.sched_getaffinity(0)), batch_tokens or CPU_BATCH_TOKENS)
-
-
-def generation_config(precision: Precision, prompt_max_tokens: int, decoding: Decoding) -> dict[str, Any]:
-    """Return what determines the generated text, as manifests record it. Threads and batch sizes do not change it."""
-    return {
-        "prompt_max_tokens": prompt_max_tokens,
-        "precision": choose_device(precision).precision,
-        **asdict(decoding),
-    }
-
-
-def convert(
-    model: "T5ForConditionalGeneration", tokenizer: "PreTrainedTokenizerFast", folder: Path, precision: str
-) -> None:
-    """Write `model` to `folder` as CTranslate2 reads it, with weights in `precision`."""
-    import torch
-    from ctranslate2.converters.transformers import T5Loader
-    from ctranslate2.specs.model_spec import OPTIONAL
-
-    loader = T5Loader()
-    with torch.no_grad():
-        # Quantisation scales the weights where they lie, and they are the model's own: it works on a copy.
-        spec = loader.get_model_spec(copy.deepcopy(model) if precision.startswith("int8") else model)
-    if not model.config.scale_decoder_outputs:
-        # The loader takes `tie_word_embeddings` for the sign of a head that scales, and transformers 5 says it of every T5.
-        spec.decoder.scale_outputs = OPTIONAL
-    loader.set_config(spec.config, model, tokenizer)
-    spec.config.layer_norm_epsilon = model.config.layer_norm_epsilon
-    loader.set_vocabulary(spec, _vocabulary(tokenizer, model.config.vocab_size))
-    spec.validate()
-    spec.optimize(quantization=None if precision == "float32" else precision)
-    folder.mkdir(parents=True, exist_ok=True)
-    spec.save(str(folder))
-
-
 class Writer:
-    """A converted model, ready to write."""
+    """A converted model in memory."""
 
-    def __init__(self, folder: Path, tokenizer: "PreTrainedTokenizerFast", device: Device) -> None:
-        import ctranslate2
-
+    def __init__(self, folder: Path, tokenizer: PreTrainedTokenizerFast, device: Device) -> None:
         if device.name == "cuda":
             gpu.load_cublas()
         self.device = device
@@ -109,11 +51,11 @@ class Writer:
         self._ids: dict[str, int] = tokenizer.get_vocab()
 
     def encode(self, prompts: Sequence[str], max_source_tokens: int) -> list[list[str]]:
-        """The tokens of each prompt with the end mark, at most `max_source_tokens` of them, cut at the end."""
+        """Return the tokens of each prompt with the end token, truncated to `max_source_tokens`."""
         if not prompts:
             return []
-        found = self._tokenizer(list(prompts), truncation=True, max_length=max_source_tokens)
-        return [list(item.tokens) for item in found.encodings]
+        encoded = self._tokenizer(list(prompts), truncation=True, max_length=max_source_tokens)
+        return [list(encoding.tokens) for encoding in encoded.encodings]
 
     def write(
         self,
@@ -121,34 +63,36 @@ class Writer:
         decoding: Decoding,
         on_answers: Callable[[int], None] = lambda _count: None,
     ) -> list[Answer]:
-        """The answer to each source, in their order; equal sources are answered once.
+        """Return the answer to each source, in order. Equal sources are answered once.
 
-        The batches depend on the sources alone, so the same sources get the same answers. `on_answers` is told how many
-        sources each batch has answered. Errors: `Interrupted` between batches; `ConfigurationError` when memory runs out.
+        Batches depend only on the sources, so the same sources get the same answers. `on_answers` receives the number of
+        sources that each batch answered. Errors: `Interrupted` between batches; `ConfigurationError` (78) if the GPU runs
+        out of memory.
         """
-        positions: dict[tuple[str, ...], list[int]] = {}
+        positions: dict[Source, list[int]] = {}
         for position, source in enumerate(sources):
             positions.setdefault(tuple(source), []).append(position)
         answers: dict[int, Answer] = {}
         batches = batches_by_tokens(list(positions), self.device.batch_tokens // decoding.beam_size, decoding)
-        for batch, found in self._translated(batches, decoding):
-            for source, answer in zip(batch, found, strict=True):
+        for batch, batch_answers in self._translate(batches, decoding):
+            for source, answer in zip(batch, batch_answers, strict=True):
                 answers.update(dict.fromkeys(positions[source], answer))
             on_answers(sum(len(positions[source]) for source in batch))
         return [answers[position] for position in range(len(sources))]
 
-    def _translated(
-        self, batches: Sequence[list[tuple[str, ...]]], decoding: Decoding
-    ) -> Iterator[tuple[list[tuple[str, ...]], list[Answer]]]:
-        """Each batch with its answers. Every worker has a batch in hand and one waiting, no more, so that a stop is quick."""
-        waiting: list[tuple[list[tuple[str, ...]], list[Any]]] = []
+    def _translate(
+        self, batches: Sequence[list[Source]], decoding: Decoding
+    ) -> Iterator[tuple[list[Source], list[Answer]]]:
+        """Yield each batch with its answers. Each worker has one batch and one more in its queue, so that it stops soon."""
+        submitted: list[tuple[list[Source], list[Any]]] = []
+        in_flight = 2 * self.device.workers
         with lifecycle.deferred() as stop:
-            for batch in [*batches, *[[]] * (2 * self.device.workers)]:
+            for batch in [*batches, *[[]] * in_flight]:
                 stop.check()
-                waiting.append((batch, self._submit(batch, decoding)))
-                if len(waiting) > 2 * self.device.workers:
-                    done, results = waiting.pop(0)
-                    yield done, [self._answer(_result(item)) for item in results]
+                submitted.append((batch, self._submit(batch, decoding)))
+                if len(submitted) > in_flight:
+                    finished, results = submitted.pop(0)
+                    yield finished, [self._answer(_wait(result)) for result in results]
 
     def _submit(self, batch: Sequence[Sequence[str]], decoding: Decoding) -> list[Any]:
         if not batch:
@@ -176,12 +120,10 @@ class Writer:
         return Answer(text, len(tokens), ended, float(result.scores[0]))
 
 
-def batches_by_tokens(
-    sources: Sequence[tuple[str, ...]], batch_tokens: int, decoding: Decoding
-) -> list[list[tuple[str, ...]]]:
-    """The sources from long to short, in batches whose padded source and target tokens keep to `batch_tokens`."""
-    batches: list[list[tuple[str, ...]]] = []
-    for source in sorted(sources, key=lambda item: (-len(item), item)):
+def batches_by_tokens(sources: Sequence[Source], batch_tokens: int, decoding: Decoding) -> list[list[Source]]:
+    """Return the sources from long to short, in batches of at most `batch_tokens` padded source and target tokens."""
+    batches: list[list[Source]] = []
+    for source in sorted(sources, key=lambda tokens: (-len(tokens), tokens)):
         if batches and (len(batches[-1]) + 1) * (len(batches[-1][0]) + decoding.max_target_tokens) <= batch_tokens:
             batches[-1].append(source)
         else:
@@ -189,20 +131,10 @@ def batches_by_tokens(
     return batches
 
 
-def _vocabulary(tokenizer: "PreTrainedTokenizerFast", size: int) -> list[str]:
-    """Every token by its id; the ids beyond the tokenizer's, which pad the matrix, get names that no token has."""
-    tokens = [token for token, _ in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])]
-    if len(tokens) > size:
-        raise ConfigurationError(
-            f"the tokenizer has {len(tokens):,} tokens and the model {size:,}: they do not belong together"
-        )
-    return tokens + [f"<unused_{number}>" for number in range(len(tokens), size)]
-
-
-def _result(waiting: Any) -> Any:
+def _wait(result: Any) -> Any:
     try:
-        return waiting.result()
+        return result.result()
     except RuntimeError as error:
-        if "out of memory" in str(error):
+        if "out of memory" in str(error):  # CTranslate2 has no error type for it
             raise ConfigurationError(f"the GPU is out of memory ({error}): lower --batch-tokens") from error
         raise

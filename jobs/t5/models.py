@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 from transformers.utils import logging
 
+from jobs.process import threads
 from jobs.process.errors import InputError
 from jobs.t5.files import CONFIG_FILE, TOKENIZER_FILE, check_files, copy_tokenizer, first_line
 
@@ -96,6 +97,13 @@ def save(model: T5ForConditionalGeneration, folder: Path, tokenizer_folder: Path
     config = json.loads(path.read_text()) | {"tie_word_embeddings": not has_own_head(model.config)}
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     copy_tokenizer(tokenizer_folder, folder)
+
+
+def set_threads(model: T5ForConditionalGeneration) -> None:
+    """Set the number of torch's threads by the size of the model, unless OMP_NUM_THREADS is set."""
+    count = threads.threads_for(count_parameters(model))
+    if count is not None:
+        torch.set_num_threads(count)
 
 
 def has_own_head(config: T5Config) -> bool:

@@ -1,11 +1,11 @@
-"""The question that the model is asked, in training and after."""
+"""The prompt of the model, in training and in generation."""
 
 from collections.abc import Sequence
 
 INSTRUCTION = "Please describe this product: "
-SIMILAR = " Similar product: "
+NEIGHBOUR_SEPARATOR = " Similar product: "
 
 
 def prompt(title: str, neighbours: Sequence[str] = ()) -> str:
-    """The prompt for a title; with retrieval, the same prompt followed by the text of its neighbours, nearest first."""
-    return INSTRUCTION + title + "".join(SIMILAR + text for text in neighbours)
+    """Return the prompt for a title, followed by the texts of its retrieved neighbours, nearest first."""
+    return INSTRUCTION + title + "".join(NEIGHBOUR_SEPARATOR + text for text in neighbours)

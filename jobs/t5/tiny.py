@@ -1,31 +1,33 @@
-"""A tiny T5 of FLAN-T5's build, for trying everything out: it learns, and it writes poorly.
+"""A tiny T5 with FLAN-T5's architecture, to try every job without a download. It learns, but writes poor text.
 
-Gated GELU, a head of its own, FLAN-T5's vocabulary where a tokenizer is given and one learnt from the catalogue where
-not. The same settings and seed give the same bytes.
+It has gated GELU, an untied output head, and the given tokenizer or one trained on the catalogue. The same settings and
+seed give the same bytes.
 """
 
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
+import torch
+from tokenizers import Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors, trainers
+from tokenizers.models import BPE
+from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+
 from jobs.t5 import models
 
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
 HEAD_WIDTH = 16
-VOCABULARY_MULTIPLE = 64  # FLAN-T5 rounds up too: 32,100 pieces, 32,128 rows
+VOCABULARY_MULTIPLE = 64  # FLAN-T5 rounds up too: 32,100 tokens, 32,128 rows
 
 
 def build(folder: Path, tokenizer_folder: Path, width: int, layers: int, seed: int) -> None:
-    """Save a randomly initialised T5 with the tokenizer of `tokenizer_folder` to `folder`.
+    """Save a randomly initialised T5 to `folder`, with the tokenizer of `tokenizer_folder`.
 
-    `width`: of the residual stream, a multiple of 16, which is the width of an attention head.
+    `width`: d_model, a multiple of 16, the width of an attention head.
     """
-    import torch
-    from transformers import T5Config, T5ForConditionalGeneration
-
-    pieces = len(models.load_tokenizer(tokenizer_folder))
-    config = T5Config(  # type: ignore[call-arg]  # it takes what every configuration takes, too
-        vocab_size=-(-pieces // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE,
+    tokens = len(models.load_tokenizer(tokenizer_folder))
+    config = T5Config(  # type: ignore[call-arg]  # its signature leaves out the arguments of its base class
+        vocab_size=-(-tokens // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE,
         d_model=width,
         d_kv=HEAD_WIDTH,
         num_heads=width // HEAD_WIDTH,
@@ -43,15 +45,11 @@ def build(folder: Path, tokenizer_folder: Path, width: int, layers: int, seed: i
 
 
 def train_tokenizer(texts: Iterable[str], folder: Path, vocabulary: int) -> None:
-    """Learn a vocabulary of byte-pair pieces from texts, with T5's special tokens and marks, and save it to `folder`.
+    """Train a byte-pair tokenizer with T5's special tokens on `texts` and save it to `folder`.
 
-    Byte pairs, not T5's unigrams: the unigram trainer's pieces differ from one process to the next.
+    Byte pairs, not T5's unigrams, because the unigram trainer gives other tokens in each process.
     """
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from tokenizers import Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors, trainers
-    from tokenizers.models import BPE
-    from transformers import PreTrainedTokenizerFast
-
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a later fork would warn of its threads
     tokenizer = Tokenizer(BPE(unk_token=UNKNOWN, fuse_unk=True))
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.NFKC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]

@@ -1,37 +1,39 @@
-"""What a training run needs to go on where it was: weights, optimizer moments, random states, place and sums.
+"""Save and restore the checkpoint of a shard: weights, optimizer state, random states and progress.
 
     runs/RUN/shard-00007/state/step-000400/  manifest.json  model.safetensors  optimizer.safetensors
                                              random.safetensors  random.json  progress.json
 
-Each state is an artifact: its manifest is written last, and it is verified when read. At most one is kept; the manifest
-of an older one goes first. Restored, the next step equals, bit for bit on one machine, that of a run that never stopped.
+A checkpoint is an artifact: its manifest is written last, and its files are verified when they are read. At most one is kept.
+After a restore, the next step equals, bit for bit on one machine, that of a run that was not interrupted.
 """
 
 import json
 import random
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
 
 from jobs.process import folders, log
 from jobs.process.errors import InputError, NotReadyError
 from jobs.storage import artifact
-from jobs.storage.artifact import DamagedFile
-from jobs.storage.store import Store
+from jobs.storage.artifact import Artifact, DamagedFile, Draft, Spec
+from jobs.storage.layout import Kind
+from jobs.train.checkpoint_location import CheckpointLocation
 
-if TYPE_CHECKING:
-    import torch
-
-KIND = "training-state"
+MODEL_FILE, OPTIMIZER_FILE = "model.safetensors", "optimizer.safetensors"
+TORCH_RANDOM_FILE, RANDOM_FILE, PROGRESS_FILE = "random.safetensors", "random.json", "progress.json"
 
 
 @dataclass
 class Progress:
-    """How far a shard is. `step`: optimizer steps done. The sums are those of the epoch under way.
+    """How far the training of a shard is. `step`: optimizer steps done.
 
-    `loss_sum`: nats over all target tokens of the epoch so far. `epoch_seconds`: spent training in it. `records`: one per
-    finished epoch, as metrics.jsonl has them. `seconds`: spent on the shard in all.
+    `loss_sum`: loss over all target tokens of the current epoch so far, in nats. `epoch_seconds`: training time in the current
+    epoch. `records`: one per finished epoch, as in metrics.jsonl. `seconds`: total time. The names of the fields are persisted.
     """
 
     step: int = 0
@@ -41,138 +43,109 @@ class Progress:
     records: list[dict[str, Any]] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where the states of one shard live, and what they are states of."""
-
-    store: Store
-    path: str
-    settings: Mapping[str, Any]
-    inputs: Mapping[str, str]
-
-    def at(self, step: int) -> str:
-        """The folder of the state after so many steps."""
-        return f"{self.path}/state/step-{step:06d}"
-
-    def names(self) -> list[str]:
-        """The folders of states, whole or not, in order. A folder is its objects: some servers list emptied ones."""
-        prefix = f"{self.path}/state/"
-        return sorted({item.key.removeprefix(prefix).split("/")[0] for item in self.store.objects(prefix)})
-
-
-def save(place: Place, progress: Progress, model: "torch.nn.Module", optimizer: "torch.optim.Optimizer") -> None:
-    """Store the state after `progress.step` steps, then remove the older ones. A twin's newer state is left alone."""
-    path = place.at(progress.step)
-    newest = path.rsplit("/", 1)[1]
+def save(
+    location: CheckpointLocation, progress: Progress, model: torch.nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Store a checkpoint, then remove the older ones. A newer one, of a concurrent writer, is kept."""
+    path = location.at(progress.step)
+    spec = Spec(location.store, path, Kind.CHECKPOINT, location.config, location.inputs)
     with folders.temporary_folder() as work:
         _write(work, progress, model, optimizer)
+
+        def add_files(draft: Draft) -> dict[str, int]:
+            draft.add_folder(work)
+            return {"step": progress.step}
+
         try:
-            with artifact.draft(place.store, path, KIND, place.settings, place.inputs) as draft:
-                draft.add_folder(work)
-                draft.commit({"step": progress.step})
+            artifact.make_once(spec, add_files, replace_outdated=True)
         except NotReadyError:
-            # A twin that was first with this step may have gone on and removed its state before we could look at it.
-            if not any(name > newest for name in place.names()) and not _finished(place):
+            # A concurrent writer that committed this step first may have removed its checkpoint before we read it.
+            if not any(other > path for other in location.paths()) and not _is_finished(location):
                 raise
-    for name in place.names():
-        if name < newest:
-            artifact.remove(place.store, f"{place.path}/state/{name}")
+    for other in location.paths():
+        if other < path:
+            artifact.remove(location.store, other)
 
 
-def _finished(place: Place) -> bool:
-    return artifact.find(place.store, place.path) is not None
+def _is_finished(location: CheckpointLocation) -> bool:
+    return artifact.find(location.store, location.path) is not None
 
 
 def restore(
-    place: Place, model: "torch.nn.Module", optimizer: "torch.optim.Optimizer", folder: Path
+    location: CheckpointLocation, model: torch.nn.Module, optimizer: torch.optim.Optimizer, folder: Path
 ) -> Progress | None:
-    """Load the newest whole state into `model` and `optimizer`; None where there is none to go on from.
+    """Load the newest valid checkpoint into `model` and `optimizer`. Returns its progress, or None if there is none.
 
-    The random states are not set yet: `restore_random(folder)` does that just before the next step. A state that is not
-    whole is passed over; one of other settings or inputs is too, with a warning, and is removed.
+    Its files are left in `folder`: `restore_random(folder)` sets the random states just before the next step. An incomplete
+    checkpoint is skipped. One that is damaged, or of another config or other inputs, is removed with a warning.
     """
-    for name in reversed(place.names()):
-        path = f"{place.path}/state/{name}"
+    for path in reversed(location.paths()):
         try:
-            found = artifact.find(place.store, path)
+            checkpoint = artifact.find(location.store, path)
         except InputError as error:
-            log.warning(f"a saved state is passed over: {error}")
+            log.warning(f"checkpoint skipped: {error}")
             continue
-        if found is None:
-            continue
-        if dict(found.manifest.settings) != dict(place.settings) or dict(found.manifest.inputs) != dict(place.inputs):
-            log.warning(f"the state at {place.store.at(path)} is of other settings or another parent: it is removed")
-            artifact.remove(place.store, path)
-            continue
-        try:
-            found.fetch_all(folder)
-        except DamagedFile as error:
-            log.warning(f"a saved state is damaged and is removed: {error}")
-            artifact.remove(place.store, path)
-            continue
-        return _read(folder, model, optimizer)
+        if checkpoint is not None and _fetch(checkpoint, location, folder):
+            return _read(folder, model, optimizer)
     return None
 
 
-def remove_all(place: Place) -> None:
-    """Remove every state, each one's manifest first."""
-    for name in place.names():
-        artifact.remove(place.store, f"{place.path}/state/{name}")
+def _fetch(checkpoint: Artifact, location: CheckpointLocation, folder: Path) -> bool:
+    """Download a checkpoint and return True; if it cannot be used, remove it and return False."""
+    config, inputs = dict(checkpoint.manifest.settings), dict(checkpoint.manifest.inputs)
+    try:
+        if config == dict(location.config) and inputs == dict(location.inputs):
+            checkpoint.fetch_all(folder)
+            return True
+        log.warning("checkpoint of another config or parent removed", checkpoint=checkpoint.url)
+    except DamagedFile as error:
+        log.warning(f"damaged checkpoint removed: {error}")
+    artifact.remove(location.store, checkpoint.path)
+    return False
 
 
 def restore_random(folder: Path) -> None:
-    """Set the random states of torch (CPU and GPU), numpy and Python to those saved."""
-    import numpy as np
-    import torch
-    from safetensors.torch import load_file
-
-    saved = load_file(folder / "random.safetensors")
-    torch.set_rng_state(saved["cpu"])
-    if torch.cuda.is_available() and "cuda" in saved:
-        torch.cuda.set_rng_state(saved["cuda"])
-    others = json.loads((folder / "random.json").read_text())
-    version, words, gauss = others["python"]
+    """Set the random states of torch (CPU and GPU), numpy and Python to those of the checkpoint in `folder`."""
+    torch_states = load_file(folder / TORCH_RANDOM_FILE)
+    torch.set_rng_state(torch_states["cpu"])
+    if torch.cuda.is_available() and "cuda" in torch_states:
+        torch.cuda.set_rng_state(torch_states["cuda"])
+    states = json.loads((folder / RANDOM_FILE).read_text())
+    version, words, gauss = states["python"]
     random.setstate((version, tuple(words), gauss))
-    numpy_state = others["numpy"]
+    numpy_state = states["numpy"]
     numpy_state["state"]["key"] = np.array(numpy_state["state"]["key"], dtype=np.uint32)
     np.random.set_state(numpy_state)
 
 
-def _write(folder: Path, progress: Progress, model: "torch.nn.Module", optimizer: "torch.optim.Optimizer") -> None:
-    import numpy as np
-    import torch
-    from safetensors.torch import save_file
-
+def _write(folder: Path, progress: Progress, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
     weights = {name: weight.detach().contiguous() for name, weight in model.named_parameters()}
-    save_file(weights, folder / "model.safetensors")
+    save_file(weights, folder / MODEL_FILE)
     moments = {
         f"{name}/{key}": value.detach().contiguous()
         for name, weight in model.named_parameters()
         for key, value in optimizer.state.get(weight, {}).items()
     }
-    save_file(moments, folder / "optimizer.safetensors")
-    states = {"cpu": torch.get_rng_state()}
+    save_file(moments, folder / OPTIMIZER_FILE)
+    torch_states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state()
-    save_file(states, folder / "random.safetensors")
+        torch_states["cuda"] = torch.cuda.get_rng_state()
+    save_file(torch_states, folder / TORCH_RANDOM_FILE)
     numpy_state: Any = np.random.get_state(legacy=False)
     numpy_state["state"]["key"] = numpy_state["state"]["key"].tolist()
-    (folder / "random.json").write_text(json.dumps({"python": random.getstate(), "numpy": numpy_state}))
-    (folder / "progress.json").write_text(json.dumps(asdict(progress)))
+    (folder / RANDOM_FILE).write_text(json.dumps({"python": random.getstate(), "numpy": numpy_state}))
+    (folder / PROGRESS_FILE).write_text(json.dumps(asdict(progress)))
 
 
-def _read(folder: Path, model: "torch.nn.Module", optimizer: "torch.optim.Optimizer") -> Progress:
-    import torch
-    from safetensors.torch import load_file
-
-    weights, moments = load_file(folder / "model.safetensors"), load_file(folder / "optimizer.safetensors")
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            weight.copy_(weights[name])
+def _read(folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+    weights, moments = load_file(folder / MODEL_FILE), load_file(folder / OPTIMIZER_FILE)
     parameters = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, weight in parameters.items():
+            weight.copy_(weights[name])
     for key, value in moments.items():
         name, moment = key.rsplit("/", 1)
-        # AdamW counts steps on the CPU unless it is fused: then the count lives beside the weights
-        beside = moment != "step" or optimizer.defaults.get("fused")
-        optimizer.state[parameters[name]][moment] = value.to(parameters[name].device) if beside else value
-    return Progress(**json.loads((folder / "progress.json").read_text()))
+        # AdamW keeps its step count on the CPU, unless it is fused
+        on_device = moment != "step" or optimizer.defaults.get("fused")
+        optimizer.state[parameters[name]][moment] = value.to(parameters[name].device) if on_device else value
+    return Progress(**json.loads((folder / PROGRESS_FILE).read_text()))

@@ -1,7 +1,7 @@
-"""How a shard is trained, by name.
+"""The two recipes: the hyperparameters with which a shard is trained.
 
-`reference` does what the notebooks did: 8 rows a batch, padded to the longest. `fast` sees the same rows as often and cuts
-them at the same lengths, but fills its batches by tokens and computes no more than the loss needs.
+`reference` has the hyperparameters of the notebooks that skuscribe replaces: 8 rows per batch, padded to the longest row.
+`fast` has the same epochs and maximum lengths, fills its batches by tokens, and computes the loss from real target tokens only.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,16 @@ RecipeName = Literal["fast", "reference"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every choice that decides the trained weights, but the seed.
+    """Everything that determines the trained weights, except the data and the seed.
 
-    `batch_rows`: rows per batch; 0 where `target_tokens_per_batch` fills the batches instead.
-    `target_tokens_per_batch`: at most so many target tokens, padding counted, and as many source tokens.
-    `window_rows`: so many rows, in seeded order, are sorted by length before they are cut into batches.
-    `gradient_accumulation`: batches per optimizer step. `warmup`: share of all steps over which the learning rate rises;
-    it falls to 0 in a line after that.
-    `lean_loss`: compute the logits of real target tokens alone, a chunk at a time. `fused_adamw`: torch's one-kernel AdamW.
+    `batch_rows`: rows per batch, or 0 if `target_tokens_per_batch` limits the batches.
+    `target_tokens_per_batch`: maximum number of target tokens per batch, and of source tokens, padding included.
+    `window_rows`: number of shuffled rows that are sorted by length together before they are cut into batches.
+    `gradient_accumulation`: batches per optimizer step.
+    `warmup`: fraction of all steps with a rising learning rate; it then falls linearly to 0.
+    `lean_loss`: compute the loss with `jobs.t5.loss.summed_loss`. `fused_adamw`: use torch's fused AdamW.
+
+    The names of the fields are persisted in manifests and in `run.json`.
     """
 
     name: str
@@ -74,5 +76,5 @@ FAST = Recipe(
 
 
 def by_name(name: RecipeName) -> Recipe:
-    """The recipe of this name, as it comes."""
+    """Return the recipe of this name with its own values."""
     return FAST if name == "fast" else REFERENCE

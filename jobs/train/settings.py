@@ -1,13 +1,11 @@
-"""Train a shard's model from the model before it, or all shards in a chain.
+"""Train one shard from its parent model, or all shards in a chain.
 
-Reads catalogue/NAME and the parent: the model of the shard before, for the first shard the base model; with
---retrieval-share, the index in Postgres. Writes runs/RUN/run.json once and runs/RUN/shard-00000: the model in transformers' own
-layout, and its metrics. A state to go on from is saved every few minutes and when a signal comes; killed anywhere and
-started again, the weights come out equal.
+Reads catalogue/NAME and the parent: the model of the previous shard, or the base model for the first shard; with
+--retrieval-share, also the index in Postgres. Writes runs/RUN/run.json and, per shard, runs/RUN/shard-00000: the model in the
+format of transformers, and its metrics. A checkpoint is saved every few minutes and after a signal: a run that was killed and
+started again ends with the same weights as an uninterrupted one.
 Try: skuscribe train --epochs 1 --target-tokens-per-batch 1024
 """
-
-from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
@@ -15,42 +13,38 @@ from jobs.process.settings import Name, unit
 from jobs.retrieval.settings import PROMPT_TOKENS, RetrievalSettings, RetrievalShare
 from jobs.train.recipes import RecipeName
 
-if TYPE_CHECKING:
-    pass
-
-
-OF_RECIPE = "Default: the recipe's."
+OF_RECIPE = "Default: as in the recipe."
 
 
 class Settings(RetrievalSettings):
-    """What `train` can be told."""
+    """Settings of `train`."""
 
     catalogue: Name = Field("main", description="The catalogue to train on.")
-    run: Name = Field("main", description="The name of the chain of models.")
+    run: Name = Field("main", description="The name of the run: a chain of models.")
     model: Name = Field("base", description="The base model of the first shard.")
-    recipe: RecipeName = Field("fast", description="`fast`, or `reference`: what the notebooks did.")
-    seed: int = Field(13, ge=0, lt=2**32, description="Decides the order of the rows, and dropout.")
+    recipe: RecipeName = Field("fast", description="`fast`, or `reference`: the hyperparameters of the notebooks.")
+    seed: int = Field(13, ge=0, lt=2**32, description="Seed of the order of the rows and of dropout.")
     retrieval_share: RetrievalShare = 0.0
     epochs: int | None = Field(
-        None, ge=1, le=1000, description=f"How often each row is seen. {OF_RECIPE}", json_schema_extra=unit("epochs")
+        None, ge=1, le=1000, description=f"Epochs per shard. {OF_RECIPE}", json_schema_extra=unit("epochs")
     )
-    learning_rate: float | None = Field(None, gt=0, le=1, description=f"The highest learning rate. {OF_RECIPE}")
-    weight_decay: float | None = Field(None, ge=0, le=1, description=f"AdamW's weight decay. {OF_RECIPE}")
+    learning_rate: float | None = Field(None, gt=0, le=1, description=f"Peak learning rate. {OF_RECIPE}")
+    weight_decay: float | None = Field(None, ge=0, le=1, description=f"Weight decay of AdamW. {OF_RECIPE}")
     warmup: float | None = Field(
         None,
         ge=0,
         le=1,
-        description=f"Over what share of the steps the learning rate rises. {OF_RECIPE}",
-        json_schema_extra=unit("share of all steps"),
+        description=f"Fraction of the steps with a rising learning rate. {OF_RECIPE}",
+        json_schema_extra=unit("fraction of all steps"),
     )
     batch_rows: int | None = Field(
-        None, ge=1, le=4096, description=f"Batches of so many rows. {OF_RECIPE}", json_schema_extra=unit("rows")
+        None, ge=1, le=4096, description=f"Rows per batch. {OF_RECIPE}", json_schema_extra=unit("rows")
     )
     target_tokens_per_batch: int | None = Field(
         None,
         ge=64,
         le=1_000_000,
-        description=f"Batches of so many target tokens, in place of rows. {OF_RECIPE}",
+        description=f"Maximum number of target tokens per batch, padding included; replaces --batch-rows. {OF_RECIPE}",
         json_schema_extra=unit("tokens"),
     )
     gradient_accumulation: int | None = Field(
@@ -60,27 +54,26 @@ class Settings(RetrievalSettings):
         None,
         ge=8,
         le=4096,
-        description=f"Prompts are cut there. {OF_RECIPE[:-1]}, or {PROMPT_TOKENS} with --retrieval-share.",
+        description=f"Maximum prompt length; longer prompts are truncated. {OF_RECIPE[:-1]}, or {PROMPT_TOKENS} with --retrieval-share.",
         json_schema_extra=unit("tokens"),
     )
     max_target_tokens: int | None = Field(
-        None, ge=8, le=4096, description=f"Descriptions are cut there. {OF_RECIPE}", json_schema_extra=unit("tokens")
+        None,
+        ge=8,
+        le=4096,
+        description=f"Maximum description length; longer ones are truncated. {OF_RECIPE}",
+        json_schema_extra=unit("tokens"),
     )
-    max_gradient_norm: float | None = Field(
-        None, gt=0, description=f"Longer gradients are scaled down to it. {OF_RECIPE}"
-    )
+    max_gradient_norm: float | None = Field(None, gt=0, description=f"Gradient-norm clipping threshold. {OF_RECIPE}")
     rouge_rows: int = Field(
         200,
         ge=0,
         le=100_000,
-        description="After each epoch, answer so many test rows for ROUGE.",
+        description="Test rows that are answered for ROUGE after each epoch.",
         json_schema_extra=unit("rows"),
     )
-    rouge_max_tokens: int = Field(
-        128, ge=1, le=1024, description="Those answers are cut there.", json_schema_extra=unit("tokens")
-    )
     save_every_seconds: float = Field(
-        300, ge=0, description="How often a state to go on from is saved.", json_schema_extra=unit("seconds")
+        300, ge=0, description="Time between two checkpoints.", json_schema_extra=unit("seconds")
     )
 
     @model_validator(mode="after")

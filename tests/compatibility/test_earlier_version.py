@@ -46,5 +46,6 @@ def test_every_step_of_an_earlier_version_is_already_done(
     for step in steps.in_order(steps.steps(0.5)):
         assert cli.main([step.command, *step.arguments]) == 0
         events = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
-        assert set(events) == {"already done"}, f"{step.name} did more than find its work done: {events}"
+        done = [event for event in events if event != "migration applied"]  # new comments on the views
+        assert set(done) == {"already done"}, f"{step.name} did more than find its work done: {events}"
     assert {found.key: found.etag for found in earlier_store.objects("")} == before

@@ -10,8 +10,9 @@ from jobs.describe.describer import Describer
 from jobs.retrieval.neighbours import Neighbour
 from jobs.storage import layout, runs
 from jobs.storage.catalogue import Title
-from jobs.t5 import generation, models
-from jobs.t5.generation import Answer, Device, Writer
+from jobs.t5 import conversion, models
+from jobs.t5.generation import Answer, Writer
+from jobs.t5.inference import Device
 from jobs.t5.settings import Decoding
 from tests.ready import NAME, Ready
 
@@ -52,7 +53,7 @@ class RecordingWriter(Writer):
 def writer(ready: Ready, tmp_path: Path) -> RecordingWriter:
     folder = runs.trained_shard(ready.store, NAME, 0).fetch_all(tmp_path, layout.MODEL_PREFIX)
     tokenizer = models.load_tokenizer(folder)
-    generation.convert(models.load(folder), tokenizer, tmp_path / "converted", DEVICE.precision)
+    conversion.convert(models.load(folder), tokenizer, tmp_path / "converted", DEVICE.precision)
     return RecordingWriter(tmp_path / "converted", tokenizer, DEVICE)
 
 

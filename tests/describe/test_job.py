@@ -4,6 +4,8 @@ import csv
 import gzip
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,17 @@ def test_a_second_run_describes_nothing_again(ready: Ready, capsys: pytest.Captu
     capsys.readouterr()
     assert describe_all(ready, "twice", limit=2) == first
     assert "already done" in capsys.readouterr().err
+
+
+def test_a_finished_batch_is_found_without_loading_torch(ready: Ready) -> None:
+    describe_all(ready, "light", limit=2)
+    flags = ["--store", ready.store.url, "--catalogue", NAME, "--run", NAME, "--batch", "light", "--limit", "2"]
+    command = [sys.executable, "-X", "importtime", "-m", "jobs", "describe", *flags, "--answer-max-tokens", "16"]
+    log = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    assert "already done" in log
+    assert "jobs.describe.batch" in log
+    assert "jobs.describe.describer" not in log
+    assert " torch\n" not in log
 
 
 def test_different_settings_are_an_error_that_names_them(ready: Ready) -> None:

@@ -110,11 +110,11 @@ def test_an_old_or_missing_pgvector_fails_the_check(
 
 def test_a_missing_gpu_is_an_error_only_where_it_is_required() -> None:
     if torch.cuda.is_available():
-        assert "GB" in gpu.described(required=True)
+        assert "GB" in gpu.describe(required=True)
     else:
-        assert "CPU cores" in gpu.described(required=False)
+        assert "CPU cores" in gpu.describe(required=False)
         with pytest.raises(ConfigurationError, match=r"nvidia\.com/gpu"):
-            gpu.described(required=True)
+            gpu.describe(required=True)
 
 
 def test_a_missing_cublas_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """Every stage of a run answers the same questions, and its scores are computed from its answers."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +151,16 @@ def test_a_second_run_evaluates_no_stage_again(evaluated: Ready, capsys: pytest.
     evaluate(evaluated)
     assert [stage(evaluated, name) for name in STAGES] == before
     assert capsys.readouterr().err.count("already done") == len(STAGES)
+
+
+def test_finished_stages_are_found_without_loading_torch(evaluated: Ready) -> None:
+    flags = ["--store", evaluated.store.url, "--catalogue", NAME, "--run", NAME, "--model", NAME, "--questions", "6"]
+    command = [sys.executable, "-X", "importtime", "-m", "jobs", "evaluate", *flags, "--answer-max-tokens", "16"]
+    log = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    assert log.count("already done") == len(STAGES)
+    assert "jobs.evaluate.questions" in log
+    assert "jobs.evaluate.evaluator" not in log
+    assert " torch\n" not in log
 
 
 def test_an_index_evaluates_one_stage_with_the_same_answers(evaluated: Ready, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from jobs import cli
 from jobs.database.connection import session
-from jobs.index import hnsw, product_table
+from jobs.index import hnsw, publish
 from jobs.index import job as index
 from jobs.index import settings as index_settings
 from jobs.process.errors import ConfigurationError, NotReadyError
@@ -227,8 +227,8 @@ def test_a_long_query_delays_the_new_index_and_is_not_interrupted(
     commit(store, PRODUCTS, HELD_OUT)
     build(store)
     commit(store, PRODUCTS[:20], HELD_OUT)
-    monkeypatch.setattr(product_table, "PUBLISH_ATTEMPTS", 1)
-    monkeypatch.setattr(product_table, "LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr(publish, "PUBLISH_ATTEMPTS", 1)
+    monkeypatch.setattr(publish, "LOCK_TIMEOUT", "100ms")
     with psycopg.connect() as reader:
         reader.execute("SELECT count(*) FROM skuscribe.product")
         with pytest.raises(NotReadyError, match="another session"):

@@ -1,4 +1,4 @@
-"""Root starts Postgres without an account of its own and without changing anything outside the state folder.
+"""Root starts Postgres without a new account and without changing anything outside the state folder.
 
 The cases are those of a machine with user namespaces, of a container that forbids them, and of an ordinary user.
 """
@@ -21,7 +21,10 @@ from jobs.local.unprivileged import CLONE_NEWUSER, User, user_for
 from jobs.process.errors import ConfigurationError
 from tests.readme import ROOT
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="Postgres runs as the user itself unless that is root")
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs Postgres as itself"),
+    pytest.mark.slow,
+]
 
 START_AND_STOP = """
 import sys

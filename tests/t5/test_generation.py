@@ -12,8 +12,9 @@ import torch
 from jobs.process import lifecycle
 from jobs.process.errors import ConfigurationError, Interrupted
 from jobs.storage.catalogue import TRAIN
-from jobs.t5 import generation, models, tiny
-from jobs.t5.generation import Answer, Device, Writer
+from jobs.t5 import conversion, generation, inference, models, tiny
+from jobs.t5.generation import Answer, Writer
+from jobs.t5.inference import Device
 from jobs.t5.prompt import prompt
 from jobs.t5.settings import Decoding
 from tests.factories import product
@@ -46,7 +47,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
         model.lm_head.weight[tokenizer.eos_token_id] *= 1.25  # so that some answers end by themselves
     writers = []
     for precision in ("float32", "int8"):
-        generation.convert(model, tokenizer, folder / precision, precision)
+        conversion.convert(model, tokenizer, folder / precision, precision)
         writers.append(Writer(folder / precision, tokenizer, Device("cpu", precision, 2, 1024)))
     return Both(model, tokenizer, *writers)
 
@@ -110,7 +111,7 @@ def test_scores_tell_a_head_of_its_own_from_a_shared_one(both: Both, prompts: li
 
 
 def test_int8_answers_do_not_depend_on_the_batch_or_the_workers(both: Both, prompts: list[str], tmp_path: Path) -> None:
-    generation.convert(both.model, both.tokenizer, tmp_path, "int8")
+    conversion.convert(both.model, both.tokenizer, tmp_path, "int8")
     alone = Writer(tmp_path, both.tokenizer, Device("cpu", "int8", 1, 1))
     sources = both.int8.encode(prompts, 128)
     decoding = Decoding(max_target_tokens=24)
@@ -120,7 +121,7 @@ def test_int8_answers_do_not_depend_on_the_batch_or_the_workers(both: Both, prom
 def test_converting_leaves_the_model_as_it_was(both: Both, tmp_path: Path) -> None:
     before = {name: weight.clone() for name, weight in both.model.state_dict().items()}
     for precision in ("int8", "float32"):
-        generation.convert(both.model, both.tokenizer, tmp_path / precision, precision)
+        conversion.convert(both.model, both.tokenizer, tmp_path / precision, precision)
     assert all(torch.equal(weight, before[name]) for name, weight in both.model.state_dict().items())
 
 
@@ -199,15 +200,15 @@ def test_a_signal_ends_it_between_two_batches(both: Both, prompts: list[str]) ->
 
 def test_a_precision_that_this_processor_lacks_is_a_wrong_setting() -> None:
     with pytest.raises(ConfigurationError, match=r"--precision bfloat16.*int8"):
-        generation.choose_device("bfloat16")
+        inference.choose_device("bfloat16")
 
 
 def test_int8_is_the_choice_for_a_cpu() -> None:
-    assert generation.choose_device("auto", batch_tokens=7).batch_tokens == 7
-    assert generation.choose_device("float32").workers == len(os.sched_getaffinity(0))
+    assert inference.choose_device("auto", batch_tokens=7).batch_tokens == 7
+    assert inference.choose_device("float32").workers == len(os.sched_getaffinity(0))
 
 
 def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(both: Both, tmp_path: Path) -> None:
     both.tokenizer.add_tokens([f"<new{number}>" for number in range(100)])
     with pytest.raises(ConfigurationError, match="do not belong together"):
-        generation.convert(both.model, both.tokenizer, tmp_path, "float32")
+        conversion.convert(both.model, both.tokenizer, tmp_path, "float32")

@@ -1,5 +1,8 @@
+"""The batches of a shard: which rows they have, how they are padded."""
+
 from dataclasses import replace
 
+import datasets
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 
 from jobs.process.errors import ConfigurationError
 from jobs.train import batches
-from jobs.train.batches import Lengths, Plan
+from jobs.train.batches import BatchSchedule, Lengths
 from jobs.train.recipes import FAST, REFERENCE, Recipe
 
 lengths = st.lists(st.tuples(st.integers(1, 128), st.integers(1, 512)), min_size=8, max_size=120).map(
@@ -29,81 +32,101 @@ def _changed(recipe: Recipe, epochs: int, accumulation: int, budget: int, window
     return replace(changed, target_tokens_per_batch=budget, window_rows=window) if recipe is FAST else changed
 
 
-def _rows(plan: Plan, epoch: int) -> list[int]:
-    return sorted(int(row) for batch in plan.epoch_rows(epoch) for row in batch)
+def _rows(schedule: BatchSchedule, epoch: int) -> list[int]:
+    return sorted(int(row) for batch in schedule.epoch_batches(epoch) for row in batch)
 
 
 @given(lengths, recipes, st.integers(0, 5))
-def test_every_row_is_seen_once_an_epoch(given_lengths: Lengths, recipe: Recipe, seed: int) -> None:
-    plan = batches.plan(given_lengths, recipe, seed)
-    assert len(plan.epoch_ends) == recipe.epochs
-    assert plan.epoch_ends[-1] == len(plan.steps)
+def test_every_row_is_in_one_batch_of_each_epoch(given_lengths: Lengths, recipe: Recipe, seed: int) -> None:
+    schedule = batches.batch_schedule(given_lengths, recipe, seed)
+    assert len(schedule.epoch_ends) == recipe.epochs
+    assert schedule.epoch_ends[-1] == len(schedule.steps)
     for epoch in range(recipe.epochs):
-        assert _rows(plan, epoch) == list(range(len(given_lengths.target)))
+        assert _rows(schedule, epoch) == list(range(len(given_lengths.target)))
 
 
 @given(lengths, recipes, st.integers(0, 5))
-def test_a_step_has_as_many_batches_as_are_accumulated_and_none_is_empty(
+def test_each_step_has_the_number_of_accumulated_batches_and_none_is_empty(
     given_lengths: Lengths, recipe: Recipe, seed: int
 ) -> None:
-    for step in batches.plan(given_lengths, recipe, seed).steps:
+    for step in batches.batch_schedule(given_lengths, recipe, seed).steps:
         assert len(step) == recipe.gradient_accumulation
         assert all(len(batch) for batch in step)
 
 
 @given(lengths, recipes, st.integers(0, 5))
-def test_the_plan_follows_from_lengths_recipe_and_seed(given_lengths: Lengths, recipe: Recipe, seed: int) -> None:
-    first, second = (batches.plan(given_lengths, recipe, seed) for _ in range(2))
+def test_the_batches_after_a_step_are_those_of_the_remaining_steps(
+    given_lengths: Lengths, recipe: Recipe, seed: int
+) -> None:
+    schedule = batches.batch_schedule(given_lengths, recipe, seed)
+    done = len(schedule.steps) // 2
+    remaining = schedule.batches_after(done)
+    assert len(remaining) == (len(schedule.steps) - done) * recipe.gradient_accumulation
+    assert [batch.tolist() for batch in schedule.batches_after(0)][-len(remaining) :] == [
+        batch.tolist() for batch in remaining
+    ]
+
+
+@given(lengths, recipes, st.integers(0, 5))
+def test_equal_lengths_recipe_and_seed_give_the_same_schedule(
+    given_lengths: Lengths, recipe: Recipe, seed: int
+) -> None:
+    first, second = (batches.batch_schedule(given_lengths, recipe, seed) for _ in range(2))
     assert [[batch.tolist() for batch in step] for step in first.steps] == [
         [batch.tolist() for batch in step] for step in second.steps
     ]
 
 
 @given(lengths, st.integers(64, 2048))
-def test_a_batch_stays_within_its_budget_of_tokens_padding_counted(given_lengths: Lengths, budget: int) -> None:
+def test_a_batch_has_at_most_the_maximum_number_of_tokens_with_padding(given_lengths: Lengths, max_tokens: int) -> None:
     window = np.arange(len(given_lengths.target))
-    for batch in batches.token_batches(window, given_lengths, budget):
+    for batch in batches.token_batches(window, given_lengths, max_tokens):
         longest = max(given_lengths.source[batch].max(), given_lengths.target[batch].max())
-        assert len(batch) == 1 or len(batch) * longest <= budget
+        assert len(batch) == 1 or len(batch) * longest <= max_tokens
 
 
-def test_most_of_what_a_sorted_batch_computes_is_no_padding() -> None:
+def test_batches_sorted_by_length_have_little_padding() -> None:
     draw = np.random.default_rng(1)
     skewed = Lengths(draw.integers(10, 40, 4000), np.minimum(512, draw.lognormal(3.8, 0.9, 4000).astype(int) + 2))
-    found = {recipe.name: batches.plan(skewed, recipe, 1).epoch_rows(0) for recipe in (FAST, REFERENCE)}
-    assert batches.padding_efficiency(found["fast"], skewed) > 0.8
-    assert batches.padding_efficiency(found["reference"], skewed) < 0.6
+    by_recipe = {
+        recipe.name: batches.batch_schedule(skewed, recipe, 1).epoch_batches(0) for recipe in (FAST, REFERENCE)
+    }
+    assert batches.padding_efficiency(by_recipe["fast"], skewed) > 0.8
+    assert batches.padding_efficiency(by_recipe["reference"], skewed) < 0.6
 
 
-def test_each_epoch_and_each_seed_has_an_order_of_its_own() -> None:
+def test_each_epoch_and_each_seed_has_a_different_order() -> None:
     many = Lengths(np.full(64, 10), np.full(64, 20))
-    plan, other = batches.plan(many, REFERENCE, 1), batches.plan(many, REFERENCE, 2)
-    assert plan.steps[0][0].tolist() != plan.steps[plan.epoch_ends[0]][0].tolist()
-    assert plan.steps[0][0].tolist() != other.steps[0][0].tolist()
+    schedule, other = (batches.batch_schedule(many, REFERENCE, seed) for seed in (1, 2))
+    assert schedule.steps[0][0].tolist() != schedule.steps[schedule.epoch_ends[0]][0].tolist()
+    assert schedule.steps[0][0].tolist() != other.steps[0][0].tolist()
 
 
-def test_the_reference_recipe_takes_eight_rows_a_batch() -> None:
-    plan = batches.plan(Lengths(np.full(20, 5), np.full(20, 5)), REFERENCE, 1)
-    assert [len(step[0]) for step in plan.steps[: plan.epoch_ends[0]]] == [8, 8, 4]
+def test_the_reference_recipe_has_eight_rows_per_batch() -> None:
+    schedule = batches.batch_schedule(Lengths(np.full(20, 5), np.full(20, 5)), REFERENCE, 1)
+    assert [len(batch) for batch in schedule.epoch_batches(0)] == [8, 8, 4]
 
 
-def test_more_batches_to_accumulate_than_rows_are_a_configuration_error() -> None:
-    with pytest.raises(ConfigurationError, match="--gradient-accumulation 4 needs as many training rows, found 3"):
-        batches.plan(
+def test_fewer_rows_than_accumulated_batches_are_a_configuration_error() -> None:
+    with pytest.raises(
+        ConfigurationError, match="--gradient-accumulation 4 needs at least as many training rows, found 3"
+    ):
+        batches.batch_schedule(
             Lengths(np.ones(3, dtype=np.int64), np.ones(3, dtype=np.int64)),
             replace(REFERENCE, gradient_accumulation=4),
             1,
         )
 
 
-def test_a_batch_is_padded_to_its_longest_row_and_padding_is_not_learnt() -> None:
-    import datasets
+def test_a_batch_is_padded_to_its_longest_row_and_its_labels_ignore_padding() -> None:
+    rows = [{"input_ids": [5, 6, 1], "labels": [8, 1]}, {"input_ids": [7, 1], "labels": [9, 9, 9, 1]}]
+    tensors = batches.collate(rows)
+    assert tensors["input_ids"].tolist() == [[5, 6, 1], [7, 1, 0]]
+    assert tensors["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]
+    assert tensors["labels"].tolist() == [[8, 1, -100, -100], [9, 9, 9, 1]]
+    assert batches.collate(rows[:1], multiple=8)["labels"].shape == (1, 8)
 
+
+def test_padding_efficiency_is_the_fraction_of_real_tokens() -> None:
     examples = datasets.Dataset.from_dict({"input_ids": [[5, 6, 1], [7, 1]], "labels": [[8, 1], [9, 9, 9, 1]]})
-    found = batches.collate(examples, np.array([0, 1]))
-    assert found["input_ids"].tolist() == [[5, 6, 1], [7, 1, 0]]
-    assert found["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]
-    assert found["labels"].tolist() == [[8, 1, -100, -100], [9, 9, 9, 1]]
-    assert batches.collate(examples, np.array([0]), multiple=8)["labels"].shape == (1, 8)
-    assert batches.collate(examples, np.array([0]), limits=(128, 512))["labels"].shape == (1, 512)
     assert batches.padding_efficiency([np.array([0, 1])], batches.lengths_of(examples)) == 11 / 14

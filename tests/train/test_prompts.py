@@ -1,85 +1,91 @@
-"""What the titles of a shard are shown in training: found once, kept, and never the product itself or its twins."""
+"""The prompts of a shard: neighbours are searched once and kept, and never include the product itself or its duplicates."""
 
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.retrieval.settings import DEFAULT_ENCODER
 from jobs.storage.artifact import Artifact
+from jobs.storage.layout import NEIGHBOURS_FILE
 from jobs.storage.store import Store
-from jobs.train import prompts as training_prompts
-from jobs.train.prompts import Choice
+from jobs.train.chain import RetrievalConfig
+from jobs.train.prompts import prompts, retrieved_neighbours
 from tests.factories import write_catalogue
 from tests.ready import NAME, ROWS_PER_SHARD, Ready
 
-HALF = Choice(0.5, 2, "all-MiniLM-L6-v2", 13)
+HALF = RetrievalConfig(0.5, 2, DEFAULT_ENCODER, 13)
+ALL = RetrievalConfig(1.0, 5, DEFAULT_ENCODER, 13)
 
 
-def found(ready: Ready, folder: Path, choice: Choice, run: str, shard: int = 0) -> tuple[pa.Table, Artifact]:
-    table = ready.catalogue.read_shard(shard, folder)
-    return table, training_prompts.neighbours(ready.store, run, shard, NAME, ready.catalogue.digest, table, choice)
+def search(ready: Ready, table: pa.Table, config: RetrievalConfig, run: str, shard: int = 0) -> Artifact:
+    return retrieved_neighbours(ready.store, run, shard, NAME, ready.catalogue.digest, table, config)
 
 
-def test_a_share_of_the_titles_is_shown_the_text_of_others_and_the_rest_stand_alone(
-    ready: Ready, tmp_path: Path
-) -> None:
-    table, shown = found(ready, tmp_path, HALF, "half")
-    prompts = training_prompts.prompts(table, shown, tmp_path)
+def read_neighbours(neighbours: Artifact, folder: Path) -> dict[int, list[str]]:
+    """The texts of the neighbours, by row."""
+    table = pq.read_table(neighbours.fetch(NEIGHBOURS_FILE, folder))
+    return dict(zip(table["row"].to_pylist(), table["texts"].to_pylist(), strict=True))
+
+
+def test_a_fraction_of_the_prompts_has_neighbours(ready: Ready, tmp_path: Path) -> None:
+    table = ready.catalogue.read_shard(0, tmp_path)
+    neighbours = search(ready, table, HALF, "half")
+    rows = set(read_neighbours(neighbours, tmp_path))
+    assert ROWS_PER_SHARD * 0.25 < len(rows) < ROWS_PER_SHARD * 0.75
     titles = table["title"].to_pylist()
-    with_others = [row for row, text in enumerate(prompts) if "Similar product:" in text]
-    assert ROWS_PER_SHARD * 0.25 < len(with_others) < ROWS_PER_SHARD * 0.75
-    for row, (title, text) in enumerate(zip(titles, prompts, strict=True)):
-        assert text.startswith(f"Please describe this product: {title}")
-        assert text.count("Similar product:") == (2 if row in with_others else 0)
-        assert f"Similar product: {title}" not in text
+    for row, (title, prompt) in enumerate(zip(titles, prompts(table, neighbours, tmp_path), strict=True)):
+        assert prompt.startswith(f"Please describe this product: {title}")
+        assert prompt.count("Similar product:") == (2 if row in rows else 0)
 
 
-def test_neither_the_product_nor_a_text_that_is_not_for_training_is_shown(ready: Ready, tmp_path: Path) -> None:
-    table, shown = found(ready, tmp_path, Choice(1.0, 5, HALF.encoder, 13), "all")
-    unseen = [ready.catalogue.read_held_out(tmp_path), table.filter(pa.compute.equal(table["split"], "test"))]
-    hidden = {title for part in unseen for title in part["title"].to_pylist()}
-    kept = pq.read_table(shown.fetch(training_prompts.FILE, tmp_path))
-    assert kept["row"].to_pylist() == list(range(ROWS_PER_SHARD))
-    for row, texts in zip(kept["row"].to_pylist(), kept["texts"].to_pylist(), strict=True):
-        names = [text.split(". ")[0] for text in texts]
-        assert len(names) == 5
-        assert table["title"][row].as_py() not in names
-        assert not hidden & set(names)
+def test_neighbours_are_other_products_that_are_for_training(ready: Ready, tmp_path: Path) -> None:
+    table = ready.catalogue.read_shard(0, tmp_path)
+    test_rows = table.filter(pc.equal(table["split"], "test"))
+    not_for_training = {
+        title for part in (ready.catalogue.read_held_out(tmp_path), test_rows) for title in part["title"].to_pylist()
+    }
+    by_row = read_neighbours(search(ready, table, ALL, "all"), tmp_path)
+    assert list(by_row) == list(range(ROWS_PER_SHARD))
+    for row, texts in by_row.items():
+        titles = {text.split(". ")[0] for text in texts}
+        assert len(titles) == 5
+        assert table["title"][row].as_py() not in titles
+        assert not not_for_training & titles
 
 
-def test_each_shard_draws_its_own_rows(ready: Ready, tmp_path: Path) -> None:
-    drawn = []
+def test_each_shard_draws_different_rows(ready: Ready, tmp_path: Path) -> None:
+    rows = []
     for shard in (0, 1):
-        _, shown = found(ready, tmp_path, HALF, "drawn", shard)
-        drawn.append(pq.read_table(shown.fetch(training_prompts.FILE, tmp_path))["row"].to_pylist())
-    assert drawn[0] != drawn[1]
+        table = ready.catalogue.read_shard(shard, tmp_path)
+        rows.append(list(read_neighbours(search(ready, table, HALF, "drawn", shard), tmp_path)))
+    assert rows[0] != rows[1]
 
 
-def test_what_was_found_once_is_kept_whatever_the_index_finds_later(
-    ready: Ready, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_stored_neighbours_are_used_again_even_without_an_index(
+    ready: Ready, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, first = found(ready, tmp_path, HALF, "kept")
-
-    def no_more(*_: object) -> None:
-        raise AssertionError("it asks the index again")
-
-    monkeypatch.setattr(training_prompts, "find_index", no_more)
-    assert found(ready, tmp_path, HALF, "kept")[1].digest == first.digest
+    table = ready.catalogue.read_shard(0, tmp_path)
+    with monkeypatch.context() as context:
+        context.setenv("PGDATABASE", ready.variables["PGDATABASE"])
+        first = search(ready, table, HALF, "kept")
+    assert search(ready, table, HALF, "kept").digest == first.digest  # PGDATABASE is an empty database now
     with pytest.raises(ConfigurationError, match=r"share was 0\.5, now 1\.0"):
-        found(ready, tmp_path, Choice(1.0, 2, HALF.encoder, 13), "kept")
+        search(ready, table, ALL, "kept")
 
 
-def test_a_catalogue_without_an_index_is_75(ready: Ready, store: Store, tmp_path: Path) -> None:
+def test_a_catalogue_without_an_index_is_not_ready(ready: Ready, store: Store, tmp_path: Path) -> None:
     products = write_catalogue(store, "unindexed")
     table = products.read_shard(0, tmp_path)
     with pytest.raises(NotReadyError, match="'unindexed' is not indexed yet"):
-        training_prompts.neighbours(store, "main", 0, "unindexed", products.digest, table, HALF)
+        retrieved_neighbours(store, "main", 0, "unindexed", products.digest, table, HALF)
 
 
-def test_without_neighbours_each_prompt_is_the_title_alone(ready: Ready, tmp_path: Path) -> None:
+def test_without_neighbours_each_prompt_has_only_the_title(ready: Ready, tmp_path: Path) -> None:
     table = ready.catalogue.read_shard(0, tmp_path)
-    assert training_prompts.prompts(table, None, tmp_path) == [
+    assert prompts(table, None, tmp_path) == [
         f"Please describe this product: {title}" for title in table["title"].to_pylist()
     ]

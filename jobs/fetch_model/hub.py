@@ -1,0 +1,66 @@
+"""A model from the Hugging Face hub."""
+
+import errno
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.fetch_model.folder import MODEL_PATTERNS
+from jobs.process import log
+from jobs.process.errors import ConfigurationError, NotReadyError
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A model of the hub at a revision. HF_ENDPOINT and HF_TOKEN apply."""
+
+    name: str
+    revision: str
+
+    def config(self) -> dict[str, Any]:
+        """Return name and revision."""
+        return {"source": self.name, "revision": self.revision}
+
+    def inputs(self) -> dict[str, str]:
+        """Return no digests: the hub is asked only if the model is not stored yet."""
+        return {}
+
+    def fetch(self, folder: Path) -> None:
+        """Download the model to `folder`.
+
+        Errors: `ConfigurationError` (78) if the hub has no such model, `NotReadyError` (75) if it cannot be reached.
+        """
+        if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", self.name):
+            raise ConfigurationError(
+                f"--source {self.name!r} is neither a folder on this machine nor the name of a model of the hub (OWNER/NAME)"
+            )
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+        from huggingface_hub import errors, snapshot_download  # noqa: PLC0415 - reads the variables when it is imported
+
+        log.info("downloading", source=self.name, revision=self.revision)
+        try:
+            snapshot_download(
+                self.name,
+                revision=self.revision,
+                local_dir=folder,
+                allow_patterns=list(MODEL_PATTERNS),
+                ignore_patterns=["*/*"],
+                endpoint=os.environ.get("HF_ENDPOINT"),
+            )
+        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError) as error:
+            raise ConfigurationError(
+                f"the hub has no model {self.name!r} at revision {self.revision!r} that these credentials can read, and there "
+                "is no folder of this name: correct --source or --revision, or set HF_TOKEN"
+            ) from error
+        except (errors.HTTPError, OSError) as error:  # type: ignore[attr-defined]  # of the HTTP library that it uses
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise
+            raise NotReadyError(
+                f"the hub cannot be reached for {self.name!r} ({type(error).__name__}): try again later, or give a folder or "
+                "an s3:// prefix that has the model as --source"
+            ) from error
+        shutil.rmtree(folder / ".cache", ignore_errors=True)

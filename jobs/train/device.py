@@ -1,0 +1,29 @@
+"""The device that a model is trained on."""
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Device:
+    """The device of a training. `name` is torch's, `gpu` the GPU's product name.
+
+    `bf16`: matrix products in bfloat16, weights and sums in float32.
+    """
+
+    name: str
+    gpu: str | None
+    bf16: bool
+
+
+def select_device() -> Device:
+    """Return the first GPU if torch can use one, else the CPU. On a GPU, turn on torch's deterministic algorithms."""
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # with several GPUs, Seq2SeqTrainer would split the batches
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, results of cuBLAS differ between runs
+    if not torch.cuda.is_available():
+        return Device("cpu", None, bf16=False)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    return Device("cuda", torch.cuda.get_device_name(0), torch.cuda.is_bf16_supported())

@@ -1,0 +1,114 @@
+"""Train one shard: its rows and the parent model become the files of the trained shard. Importing this module loads torch."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow as pa
+from transformers import PreTrainedTokenizerFast
+
+from jobs.process.errors import InputError
+from jobs.process.lifecycle import Stop
+from jobs.storage.artifact import Artifact, Draft
+from jobs.storage.catalogue import TEST, TRAIN
+from jobs.storage.layout import METRICS_FILE, MODEL_CARD_FILE, MODEL_PREFIX
+from jobs.t5 import gpu, models
+from jobs.train import model_card
+from jobs.train.batches import batch_schedule, lengths_of, tokenize
+from jobs.train.chain import Chain
+from jobs.train.checkpoint_location import CheckpointLocation
+from jobs.train.device import select_device
+from jobs.train.epochs import epoch_evaluator
+from jobs.train.prompts import prompts, retrieved_neighbours
+from jobs.train.shard_training import ShardTraining
+from jobs.train.trainer import train
+
+
+def train_shard(
+    draft: Draft,
+    chain: Chain,
+    shard: int,
+    parent: Artifact,
+    save_every_seconds: float,
+    require_gpu: bool,
+    stop: Stop,
+    work: Path,
+) -> Mapping[str, Any]:
+    """Add the files and the inputs of a trained shard to `draft`. Returns its figures.
+
+    `work` is a folder for temporary files. Errors: as `trainer.train()`, and `InputError` (65) if the shard has no training
+    rows.
+    """
+    device = select_device()
+    gpu.require(require_gpu)
+    table = chain.products.read_shard(shard, work)
+    neighbours = _neighbours(chain, shard, table)
+    draft.inputs |= {"parent": parent.digest} | ({"neighbours": neighbours.digest} if neighbours else {})
+    spec = chain.spec(shard)
+
+    parent_folder = parent.fetch_all(work / "parent", MODEL_PREFIX if shard else "")
+    model, tokenizer = models.load(parent_folder), models.load_tokenizer(parent_folder)
+    models.set_threads(model)
+    examples, references = _examples(chain, shard, table, prompts(table, neighbours, work), tokenizer)
+    lengths = lengths_of(examples[TRAIN])
+    training = ShardTraining(
+        shard, examples[TRAIN], lengths, batch_schedule(lengths, chain.recipe, chain.seed), chain.recipe, device, chain.seed,
+        CheckpointLocation(chain.store, spec.path, spec.config, dict(draft.inputs)), save_every_seconds,
+    )  # fmt: skip
+    evaluate = epoch_evaluator(training, model, tokenizer, examples[TEST], references[TEST][: chain.rouge_rows])
+    progress = train(training, model, evaluate, stop, work)
+
+    trained_folder = work / "trained"
+    models.save(model.cpu(), trained_folder, parent_folder)
+    models.load(trained_folder)  # saving can lose the output head
+    card = model_card.card(chain.run, shard, draft.inputs, chain.source, chain.recipe, chain.seed, progress.records)
+    (trained_folder / MODEL_CARD_FILE).write_text(card)
+    draft.add_folder(trained_folder, MODEL_PREFIX)
+    draft.add_bytes(METRICS_FILE, _json_lines(progress.records), measured=True)
+    return progress.records[-1] | {
+        "train_rows": len(lengths.target),
+        "test_rows": table.num_rows - len(lengths.target),
+        "epochs": chain.recipe.epochs,
+        "gpu": device.gpu,
+        "seconds": progress.seconds,
+    }
+
+
+def _neighbours(chain: Chain, shard: int, table: pa.Table) -> Artifact | None:
+    if chain.retrieval is None:
+        return None
+    return retrieved_neighbours(
+        chain.store, chain.run, shard, chain.catalogue, chain.products.digest, table, chain.retrieval
+    )
+
+
+def _examples(
+    chain: Chain, shard: int, table: pa.Table, prompts: Sequence[str], tokenizer: PreTrainedTokenizerFast
+) -> tuple[dict[str, datasets.Dataset], dict[str, list[str]]]:
+    """Return the tokens and the descriptions of the training rows and of the test rows, by split."""
+    contents, splits = table["content"].to_pylist(), table["split"].to_pylist()
+    rows = {split: [row for row, own in enumerate(splits) if own == split] for split in (TRAIN, TEST)}
+    if not rows[TRAIN]:
+        raise InputError(
+            f"shard {shard} of catalogue {chain.catalogue!r} has {table.num_rows} rows and no training rows: prepare the "
+            "catalogue again with more rows per shard"
+        )
+    recipe = chain.recipe
+    references = {split: [contents[row] for row in rows[split]] for split in rows}
+    examples = {
+        split: tokenize(
+            tokenizer,
+            [prompts[row] for row in rows[split]],
+            references[split],
+            recipe.max_source_tokens,
+            recipe.max_target_tokens,
+        )
+        for split in rows
+    }
+    return examples, references
+
+
+def _json_lines(records: Sequence[Mapping[str, Any]]) -> bytes:
+    return "".join(json.dumps(record) + "\n" for record in records).encode()

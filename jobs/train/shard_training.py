@@ -1,0 +1,25 @@
+"""What the training of one shard needs."""
+
+from dataclasses import dataclass
+
+import datasets
+
+from jobs.train.batches import BatchSchedule, Lengths
+from jobs.train.checkpoint_location import CheckpointLocation
+from jobs.train.device import Device
+from jobs.train.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class ShardTraining:
+    """The training of one shard: its data, hyperparameters and device, and where and how often it saves a checkpoint."""
+
+    shard: int
+    examples: datasets.Dataset
+    lengths: Lengths
+    schedule: BatchSchedule
+    recipe: Recipe
+    device: Device
+    seed: int
+    location: CheckpointLocation
+    save_every_seconds: float
