@@ -50,9 +50,10 @@ def _check_splits(splits: Splits, clusters: int) -> None:
     held_out = splits.shard == HELD_OUT_SHARD
     if held_out.any() or (splits.test & (splits.shard == 0)).any():
         return
+    found = "one" if clusters == 1 else f"{clusters:,} with --held-out-rows 0"
     raise InputError(
-        f"the {len(splits.shard):,} usable rows are {clusters:,} different products, of which none can be set aside to evaluate "
-        "a model: add products with other texts, or raise --held-out-rows if it is 0"
+        f"expected at least two products with different texts, of which one can be set aside to evaluate models, found {found} "
+        f"({len(splits.shard):,} usable rows): add products, or raise --held-out-rows if it is 0"
     )
 
 

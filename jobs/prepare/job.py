@@ -107,10 +107,12 @@ def _clean(settings: Settings, folder: Path) -> tuple[CleanedRows, str]:
     pa.set_memory_pool(pa.system_memory_pool())  # returns freed memory: a third less than Arrow's own pool
     chosen = Fields(settings.title_field, settings.content_field, settings.uid_field)
     is_csv = sources.is_named(settings.input, ".csv", ".tsv")
-    with sources.opened(settings.input) as source, log.progress("clean", None, "rows") as progress:
-        rows = read_rows(
-            uncompressed(source), source.address, chosen, settings.max_row_bytes, ("title", "content"), is_csv=is_csv
-        )
+    with (
+        sources.opened(settings.input) as source,
+        uncompressed(source) as stream,
+        read_rows(stream, source.address, chosen, settings.max_row_bytes, ("title", "content"), is_csv=is_csv) as rows,
+        log.progress("clean", None, "rows") as progress,
+    ):
         if rows.fields != DEFAULT_FIELDS:
             log.info("fields", format=rows.format, **vars(rows.fields))
         rules = CleaningRules(

@@ -75,10 +75,12 @@ def _smallest(sizes: NDArray[np.int64]) -> int:
 def _choose(sizes: NDArray[np.int64], allowed: NDArray[np.bool_], rows: int, largest: int) -> NDArray[np.bool_]:
     """Return whether each cluster is chosen: the first allowed ones that fill `rows` rows.
 
-    None is larger than a twentieth of `rows`, so that no text dominates. If all are, the smallest one is chosen, unless it is
-    the only cluster or has more than `largest` rows.
+    None is larger than a twentieth of `rows`, so that no text dominates. If all are, the smallest one is chosen, unless it has
+    more than `largest` rows. An only cluster is not chosen.
     """
     chosen = np.zeros(len(sizes), dtype=bool)
+    if len(sizes) < 2:
+        return chosen
     space = rows
     for index in np.flatnonzero(allowed & (sizes <= max(1, rows // _LARGEST_CLUSTER_DIVISOR))).tolist():
         if space == 0:
@@ -86,7 +88,7 @@ def _choose(sizes: NDArray[np.int64], allowed: NDArray[np.bool_], rows: int, lar
         if sizes[index] <= space:
             chosen[index] = True
             space -= int(sizes[index])
-    if rows and not chosen.any() and allowed.any() and len(sizes) > 1:
+    if rows and not chosen.any() and allowed.any():
         smallest = int(np.argmin(np.where(allowed, sizes, np.iinfo(np.int64).max)))
         chosen[smallest] = sizes[smallest] <= largest
     return chosen

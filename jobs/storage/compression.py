@@ -5,7 +5,8 @@ import lzma
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import IO, Any
 
 import pyarrow as pa
@@ -20,19 +21,28 @@ _MAGIC_BYTES = 10
 _DAMAGED = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError)
 
 
-def uncompressed(source: Source) -> Stream:
-    """Return the stream, decompressed if it is compressed, also several times.
+@contextmanager
+def uncompressed(source: Source) -> Iterator[Stream]:
+    """Yield the stream, decompressed if it is compressed, also several times.
 
     Its `read` raises `InputError` (65) if the data is damaged or truncated. A zip is copied to a temporary file first.
     """
-    stream: Stream = source
-    for _ in range(_MAX_LEVELS):
-        head, stream = peek(stream, _MAGIC_BYTES)
-        opener = _opener(head)
-        if opener is None:
-            return stream
-        stream = opener(stream, source.address)
-    raise InputError(f"{source.address} is compressed more than {_MAX_LEVELS - 1} times: expected rows")
+    with ExitStack() as stack:
+        stream: Stream = source
+        for _ in range(_MAX_LEVELS):
+            head, stream = peek(stream, _MAGIC_BYTES)
+            name = _compression(head)
+            if name is None:
+                break
+            if name == "zip":
+                stream = _Unzipped(stack.enter_context(spooled(stream)), source.address)
+            elif name == "Zstandard":
+                stream = _Unzstd(stream, source.address)
+            else:
+                stream = _Decompressed(stream, source.address, name)
+        else:
+            raise InputError(f"{source.address} is compressed more than {_MAX_LEVELS - 1} times: expected rows")
+        yield stream
 
 
 def peek(stream: Stream, size: int) -> tuple[bytes, Stream]:
@@ -43,13 +53,14 @@ def peek(stream: Stream, size: int) -> tuple[bytes, Stream]:
     return head, _Prefixed(head, stream)
 
 
-def spooled(stream: Stream) -> IO[bytes]:
-    """Return a temporary file with the rest of the stream, for formats that are not read from beginning to end."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - it is removed when the last reference to it is
-    while data := stream.read(READ_BYTES):
-        file.write(data)
-    file.seek(0)
-    return file
+@contextmanager
+def spooled(stream: Stream) -> Iterator[IO[bytes]]:
+    """Yield a temporary file with the rest of the stream, for formats that are not read from beginning to end."""
+    with tempfile.TemporaryFile() as file:
+        while data := stream.read(READ_BYTES):
+            file.write(data)
+        file.seek(0)
+        yield file
 
 
 class _Prefixed:
@@ -65,34 +76,35 @@ class _Prefixed:
         return data
 
 
-def _opener(head: bytes) -> Callable[[Stream, str], Stream] | None:
-    """Return the function that decompresses a stream with these first bytes, or None if it is not compressed."""
+def _compression(head: bytes) -> str | None:
+    """Return the name of the compression of a stream with these first bytes, or None if it is not compressed."""
     if head.startswith(b"\x1f\x8b"):
-        return lambda stream, address: _Decompressed(stream, address, "gzip", _new_gzip)
+        return "gzip"
     if head.startswith(b"BZh") and head[4:10] in (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"):
-        return lambda stream, address: _Decompressed(stream, address, "bzip2", bz2.BZ2Decompressor)
+        return "bzip2"
     if head.startswith(b"\xfd7zXZ\0"):
-        return lambda stream, address: _Decompressed(stream, address, "xz", _new_xz)
+        return "xz"
     if head.startswith(b"\x28\xb5\x2f\xfd"):
-        return _Unzstd
+        return "Zstandard"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
-        return _Unzipped
+        return "zip"
     return None
 
 
-def _new_gzip() -> Any:
-    return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-
-
-def _new_xz() -> Any:
+def _new_member(name: str) -> Any:
+    """Return the decompressor of a new member of a stream of this compression."""
+    if name == "gzip":
+        return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+    if name == "bzip2":
+        return bz2.BZ2Decompressor()
     return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_MAX_XZ_MEMORY)
 
 
 class _Decompressed:
     """A decompressed stream of one or several members; zeros after a member are padding."""
 
-    def __init__(self, stream: Stream, address: str, name: str, new_member: Callable[[], Any]) -> None:
-        self._stream, self._address, self._name, self._new_member = stream, address, name, new_member
+    def __init__(self, stream: Stream, address: str, name: str) -> None:
+        self._stream, self._address, self._name = stream, address, name
         self._member: Any = None
         self._compressed = b""
 
@@ -108,7 +120,7 @@ class _Decompressed:
                 self._compressed = self._compressed.lstrip(b"\0")
                 if not self._compressed:
                     continue
-                self._member = self._new_member()
+                self._member = _new_member(self._name)
             if data := self._decompress(size):
                 return data
 
@@ -159,9 +171,8 @@ class _File:
 class _Unzipped:
     """The only file of a zip."""
 
-    def __init__(self, stream: Stream, address: str) -> None:
+    def __init__(self, file: IO[bytes], address: str) -> None:
         self._address = address
-        file = spooled(stream)
         try:
             self._archive = zipfile.ZipFile(file)
             self._data = self._archive.open(self._only_file())

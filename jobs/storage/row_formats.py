@@ -1,12 +1,13 @@
 """Raw rows of any format: JSON Lines, one JSON array of objects, CSV or Parquet, recognised by content, not by name."""
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
 import orjson
+import pyarrow.parquet as pq
 
 from jobs.process.errors import InputError
 from jobs.storage.chunks import CHUNK_BYTES, Chunk, Reader, array_chunks, array_start, line_chunks, rows_of
@@ -39,18 +40,33 @@ class RawRows:
     chunks: Iterator[Chunk]
 
 
+@contextmanager
 def read_rows(
     stream: Stream, address: str, chosen: Fields, max_row_bytes: int, required: tuple[str, ...], *, is_csv: bool = False
-) -> RawRows:
-    """Return the rows of an uncompressed stream.
+) -> Iterator[RawRows]:
+    """Yield the rows of an uncompressed stream. A Parquet file is copied to a temporary file first.
 
     `chosen` has the names of fields that the user gave. `required` are the parts of a row (title, content) without which a
     table is of no use. With `is_csv`, the input must be CSV. Errors: `InputError` (65) naming `address`.
     """
     head, stream = peek(as_utf_8(stream), CHUNK_BYTES)
     if head.startswith(PARQUET_MAGIC):
-        return _parquet_rows(stream, head, address, chosen, required)
-    reader = Reader(stream)
+        with spooled(stream) as file:
+            yield _parquet_rows(parquet_file(file, address), head, address, chosen, required)
+    else:
+        yield _text_rows(Reader(stream), head, address, chosen, max_row_bytes, required, is_csv=is_csv)
+
+
+def _text_rows(
+    reader: Reader,
+    head: bytes,
+    address: str,
+    chosen: Fields,
+    max_row_bytes: int,
+    required: tuple[str, ...],
+    *,
+    is_csv: bool,
+) -> RawRows:
     header = csv_header(head)
     fields = find_fields(chosen, header.names)
     missing = [part for part in required if getattr(fields, part) not in header.names]
@@ -66,8 +82,9 @@ def read_rows(
     return _json_rows("JSON array", array_chunks(reader, max_row_bytes, address), chosen, head)
 
 
-def _parquet_rows(stream: Stream, head: bytes, address: str, chosen: Fields, required: tuple[str, ...]) -> RawRows:
-    file = parquet_file(spooled(stream), address)
+def _parquet_rows(
+    file: pq.ParquetFile, head: bytes, address: str, chosen: Fields, required: tuple[str, ...]
+) -> RawRows:
     names = file.schema_arrow.names
     fields = find_fields(chosen, names)
     if missing := [part for part in required if getattr(fields, part) not in names]:

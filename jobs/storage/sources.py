@@ -84,6 +84,11 @@ def name_of(address: str) -> str:
     return name
 
 
+def is_compressed(address: str) -> bool:
+    """Return whether the name at an address has the suffix of a compression."""
+    return without_secrets(address).lower().endswith(COMPRESSED_SUFFIXES)
+
+
 def identity(address: str) -> str | None:
     """Return a digest that changes when the bytes at an address change, without reading them; None if there is no such sign.
 

@@ -50,20 +50,17 @@ def csv_chunks(reader: Reader, header: CsvHeader, fields: Fields, max_row_bytes:
     while True:
         lines.taken, number = [], lines.number + 1
         try:
-            record = next(records, None)
+            record = next(records)
+            is_broken = _is_broken(record, len(header.names))
         except csv.Error:
-            record = [""] * (len(header.names) + 1)
-        if record is None:
+            record, is_broken = [], True
+        except StopIteration:
             break
         if at_header:
-            at_header = not record
+            at_header = not record and not is_broken
         elif len(lines.taken) == 1 and len(lines.taken[0]) > max_row_bytes:
             builder.add_unreadable(number, lines.taken[0][:KEPT_OF_A_TOO_LONG_ROW], "too-long")
-        elif (
-            record
-            and len(record) != len(header.names)
-            and (len(record) < len(header.names) or any(record[len(header.names) :]))
-        ):
+        elif is_broken:
             for offset, line in enumerate(lines.taken):
                 builder.add_unreadable(number + offset, line, "broken-csv")
         elif record:
@@ -184,6 +181,11 @@ class _ChunkBuilder:
             self._problems[len(self._lines)] = problem
         self._lines.append(line)
         self._bytes += len(line)
+
+
+def _is_broken(record: list[str], columns: int) -> bool:
+    """Return whether a record does not fit the header. A blank line fits, and so do empty fields after the last column."""
+    return bool(record) and (len(record) < columns or any(record[columns:]))
 
 
 def _names(line: str, delimiter: str) -> tuple[str, ...]:

@@ -176,8 +176,11 @@ def _baseline(path: Path, _processes: int) -> Prepared:
 def _cleaning(path: Path, processes: int) -> Prepared:
     from tests.bench.bench_prepare import read_and_clean  # not as __main__.read_and_clean, which a worker cannot import
 
-    with sources.opened(str(path)) as source:
-        rows = read_rows(uncompressed(source), source.address, Fields(), RULES.max_row_bytes, ("title", "content"))
+    with (
+        sources.opened(str(path)) as source,
+        uncompressed(source) as stream,
+        read_rows(stream, source.address, Fields(), RULES.max_row_bytes, ("title", "content")) as rows,
+    ):
         results = list(ordered(read_and_clean, rows.chunks, processes))
     kept = ((row["uid"], row["title"], row["content"]) for _, batch in results for row in batch.to_pylist())
     return Prepared(sum(read for read, _ in results), sum(batch.num_rows for _, batch in results), kept)

@@ -27,6 +27,8 @@ from jobs.storage import catalogue, chunks, layout, sources
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.store import Store
 
+OTHER = {"uid": "other", "title": "Another product", "content": "It shares no text with the products of any test."}
+
 
 def lines_of(rows: Sequence[dict[str, Any]]) -> bytes:
     return "\n".join(json.dumps(row) for row in rows).encode()
@@ -169,15 +171,18 @@ def test_bad_rows_are_rejected_with_line_and_reason(store: Store, tmp_path: Path
 
 def test_a_long_content_is_truncated_after_a_word(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "raw"
-    path.write_bytes(lines_of([{"uid": "1", "title": "Long", "content": "word " * 1000}]))
-    content = products(prepared(store, path, max_content_characters=101), tmp_path)["content"][0].as_py()
+    path.write_bytes(lines_of([{"uid": "1", "title": "Long", "content": "word " * 1000}, OTHER]))
+    made = products(prepared(store, path, max_content_characters=101), tmp_path)
+    [content] = [row["content"] for row in made.to_pylist() if row["title"] == "Long"]
     assert content == " ".join(["word"] * 20)
 
 
 def test_the_reference_profile_can_be_chosen(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "raw"
-    path.write_bytes(lines_of([{"uid": "1", "title": 'A 10" pan', "content": "Don't heat it over 50%, ever!"}]))
-    row = products(prepared(store, path, profile="reference"), tmp_path).to_pylist()[0]
+    path.write_bytes(lines_of([{"uid": "1", "title": 'A 10" pan', "content": "Don't heat it over 50%, ever!"}, OTHER]))
+    [row] = [
+        row for row in products(prepared(store, path, profile="reference"), tmp_path).to_pylist() if row["uid"] == "1"
+    ]
     assert (row["title"], row["content"]) == ("A 10 pan", "Dont heat it over 50, ever!")
 
 

@@ -27,8 +27,8 @@ class Pieces:
 
 
 def read(data: bytes, piece: int = 1 << 20, max_row_bytes: int = 1000) -> list[RawRow | Reject]:
-    rows = read_rows(Pieces(data, piece), "here", Fields(), max_row_bytes, ("title", "content"))
-    return [row for chunk in rows.chunks for row in parse_rows(chunk, rows.fields, max_row_bytes)]
+    with read_rows(Pieces(data, piece), "here", Fields(), max_row_bytes, ("title", "content")) as rows:
+        return [row for chunk in rows.chunks for row in parse_rows(chunk, rows.fields, max_row_bytes)]
 
 
 def outcome(row: RawRow | Reject) -> tuple[int, str]:

@@ -55,8 +55,7 @@ def web() -> Iterator[str]:
 
 
 def read(address: str) -> bytes:
-    with sources.opened(address) as source:
-        stream = uncompressed(source)
+    with sources.opened(address) as source, uncompressed(source) as stream:
         parts = list(iter(lambda: stream.read(10_000), b""))
         source.drain()
     return b"".join(parts)
