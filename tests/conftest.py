@@ -23,8 +23,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--seed", type=int, default=13, help="seed of the moments at which jobs are killed, and of the fuzz tests"
     )
-    parser.addoption("--lines", type=int, default=4000, help="number of mutated lines of the fuzz tests")
-    parser.addoption("--files", type=int, default=40, help="number of mutated files of the fuzz tests")
+    parser.addoption("--lines", type=int, default=2000, help="number of mutated lines of the fuzz tests")
+    parser.addoption("--files", type=int, default=30, help="number of mutated files of the fuzz tests")
 
 
 @pytest.fixture
