@@ -79,7 +79,7 @@ def from_file(file: TitleFile, profile: Profile, limit: int | None, chosen: Fiel
     """
     if file.suffix == ".txt":
         head = _whole(as_utf_8(io.BytesIO(file.data)))
-        read, expected = list(islice(_from_text(head), limit)), "one title per line"
+        read, expected, is_recognised = list(islice(_from_text(head), limit)), "one title per line", False
     else:
         with read_rows(
             io.BytesIO(file.data),
@@ -92,23 +92,24 @@ def from_file(file: TitleFile, profile: Profile, limit: int | None, chosen: Fiel
             if (rows.fields.title, rows.fields.uid) != (DEFAULT_FIELDS.title, DEFAULT_FIELDS.uid):
                 log.info("fields", format=rows.format, title=rows.fields.title, uid=rows.fields.uid)
             head, read, expected = rows.head, list(islice(_from_rows(rows), limit)), _expected(rows)
+            is_recognised = rows.format != "JSON Lines"
     titles = [_cleaned(row, profile) for row, _ in read]
     if not titles:
         raise InputError(f"{file.address} has no titles: expected one title per line, or rows with a `title`")
-    _check_usable(titles, sum(not is_readable for _, is_readable in read), file.address, expected, head)
+    looks = appearance(head, is_recognised=is_recognised)
+    _check_usable(titles, sum(not is_readable for _, is_readable in read), file.address, expected, looks)
     return _with_unique_uids(titles)
 
 
 def _expected(rows: RawRows) -> str:
-    names = ", ".join(repr(name) for name in rows.names[:20]) or "none"
+    names = ", ".join(repr(name[:40]) for name in rows.names[:20]) or "none"
     return f"rows with a `{rows.fields.title}` that is text (--title-field names another), found the fields {names}"
 
 
-def _check_usable(titles: list[Title], unreadable: int, address: str, expected: str, head: bytes) -> None:
+def _check_usable(titles: list[Title], unreadable: int, address: str, expected: str, looks: str | None) -> None:
     """Errors: `InputError` (65) if no title can be used, or most rows are unreadable. Else it is a warning: a row with its error."""
     failed = [title for title in titles if title.error is not None]
     if len(failed) == len(titles) or 2 * unreadable > len(titles):
-        looks = appearance(head)
         hint = f". It looks like {looks}" if looks else ""
         raise InputError(
             f"{address}: {len(failed):,} of {len(titles):,} titles cannot be used ({failed[0].uid}: {failed[0].error}): expected {expected}{hint}"

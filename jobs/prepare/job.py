@@ -148,7 +148,7 @@ def _check_cleaned(cleaned: CleanedRows, rows: RawRows, address: str, max_unread
             f"{example.text[:_SHOWN_CHARACTERS]!r}{hint}"
         )
     if not cleaned.cleaned:
-        names = ", ".join(repr(name) for name in rows.names[:20]) or "none"
+        names = ", ".join(repr(name[:40]) for name in rows.names[:20]) or "none"
         raise InputError(
             f"{address}: none of {cleaned.read:,} rows can be used ({_listed(cleaned.reject_counts)}); expected objects such "
             f'as {{"uid": "1", "title": "...", "content": "..."}}, found the fields {names} (--title-field and '

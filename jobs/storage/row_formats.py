@@ -110,7 +110,7 @@ def _is_json(head: bytes) -> bool:
 
 
 def _without_columns(name: str, address: str, columns: Any, missing: list[str]) -> InputError:
-    shown = ", ".join(repr(column) for column in list(columns)[:20]) or "none"
+    shown = ", ".join(repr(column[:40]) for column in list(columns)[:20]) or "none"
     settings = " and ".join(f"--{part}-field" for part in missing)
     return InputError(
         f"{address} is {name} with the columns {shown}, expected one named {' and one named '.join(missing)}: name the "
