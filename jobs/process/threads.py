@@ -7,10 +7,10 @@ too short to share, gets one thread; a larger one gets every CPU of this process
 
 import math
 import os
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
-CGROUP = Path("/sys/fs/cgroup")
+CGROUPS, MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 SPIN_COUNT = "1000"
 """Iterations that a thread of libgomp spins before it sleeps; its default, 300,000, is for a machine that runs nothing else."""
 
@@ -23,11 +23,13 @@ def set_waiting_policy(environment: MutableMapping[str, str] = os.environ) -> No
         environment["GOMP_SPINCOUNT"] = SPIN_COUNT
 
 
-def cpus(cgroup: Path = CGROUP) -> int:
-    """Return the number of CPUs that this process may use: its affinity, or the quota of its cgroup if that is less."""
+def cpus(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> int:
+    """Return the number of CPUs that this process may use: its affinity, or the smallest quota of its cgroups if that is less.
+
+    `cgroups`: where the cgroups are mounted. `membership`: the file that names the cgroups of this process.
+    """
     allowed = len(os.sched_getaffinity(0))
-    quota = _quota(cgroup)
-    return allowed if quota is None else max(1, min(allowed, math.ceil(quota)))
+    return max(1, min([allowed, *(math.ceil(quota) for quota in _quotas(cgroups, membership))]))
 
 
 def threads_for(parameters: int) -> int | None:
@@ -37,16 +39,34 @@ def threads_for(parameters: int) -> int | None:
     return 1 if parameters < ONE_THREAD_BELOW_PARAMETERS else cpus()
 
 
+def _quotas(cgroups: Path, membership: Path) -> Iterator[float]:
+    """Yield the quotas, in CPUs, of the cgroup of this process and of the cgroups above it, of version 2 or 1."""
+    lines = membership.read_text().splitlines() if membership.exists() else []
+    for _, controllers, path in (line.split(":", 2) for line in lines):
+        if controllers == "" or "cpu" in controllers.split(","):
+            hierarchy = cgroups / "cpu" if controllers else cgroups
+            group = hierarchy / path.lstrip("/")
+            for folder in (group, *group.parents):
+                quota = _quota(folder) if folder.is_relative_to(hierarchy) else None
+                if quota is not None:
+                    yield quota
+
+
 def _quota(cgroup: Path) -> float | None:
-    """Return the CPU quota of a cgroup, version 2 or 1, in CPUs; None if there is none."""
-    try:
-        limit, period = (cgroup / "cpu.max").read_text().split()
-        return None if limit == "max" else int(limit) / int(period)
-    except (OSError, ValueError):
-        pass
-    try:
-        limit = (cgroup / "cpu" / "cpu.cfs_quota_us").read_text()
-        period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text()
-        return int(limit) / int(period) if int(limit) > 0 else None
-    except (OSError, ValueError):
-        return None
+    """Return the quota of one cgroup in CPUs, or None if it has none, or if the cgroup is not mounted in this container."""
+    for read in (_quota_of_version_2, _quota_of_version_1):
+        try:
+            limit, period = read(cgroup)
+            return int(limit) / int(period) if limit != "max" and int(limit) > 0 else None
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _quota_of_version_2(cgroup: Path) -> tuple[str, str]:
+    limit, period = (cgroup / "cpu.max").read_text().split()
+    return limit, period
+
+
+def _quota_of_version_1(cgroup: Path) -> tuple[str, str]:
+    return (cgroup / "cpu.cfs_quota_us").read_text().strip(), (cgroup / "cpu.cfs_period_us").read_text().strip()

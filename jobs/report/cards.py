@@ -44,9 +44,9 @@ def _forgetting_card(history: History) -> Card | None:
     if old is None or new is None:
         return None
     return Card(
-        "Loss on the first shard, then and now",
+        "First-shard loss, when trained and now",
         f"{old.value:.3f} → {new.value:.3f}",
-        _verdict(comparison, "not forgotten", "forgetting", "no clear forgetting"),
+        _verdict(comparison, "no forgetting", "forgetting", "no clear forgetting"),
         _tone(comparison),
     )
 
@@ -79,14 +79,14 @@ def _cost_card(history: History, gpu_hour_price: float) -> Card | None:
     if seconds is None:
         return None
     if gpu_hour_price <= 0:
-        return Card("Training took", duration(seconds), "no price given: --gpu-hour-price")
-    detail = f"{duration(seconds)} at ${gpu_hour_price:,.2f} an hour"
+        return Card("Training time", duration(seconds), "set --gpu-hour-price for the cost")
+    detail = f"{duration(seconds)} at ${gpu_hour_price:,.2f} per hour"
     return Card("Training cost", dollars(seconds, gpu_hour_price), detail)
 
 
 def _verdict(comparison: Comparison | None, better: str, worse: str, unclear: str) -> str:
     if comparison is None:
-        return "the same questions were not asked"
+        return "no questions in common"
     words = {True: better, False: worse, None: unclear}[comparison.better]
     return f"{words} ({span(comparison.difference)})"
 

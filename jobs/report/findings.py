@@ -29,7 +29,7 @@ def verdict(history: History) -> str:
     """Return one sentence that says whether the trained model is better than the base model."""
     base, last = base_stage(history, retrieval=False), last_stage(history, retrieval=False)
     if base is None or last is None:
-        return "Nothing is compared yet: the base model and a trained one have to be evaluated first."
+        return "No comparison yet: the base model and a trained model must be evaluated first."
     comparisons = {
         name: compare(base, last, QuestionGroup.HELD_OUT, metric)
         for name, metric in (("ROUGE-L", "rougeL"), ("loss", "loss"))
@@ -38,11 +38,11 @@ def verdict(history: History) -> str:
     better = [name for name, outcome in outcomes.items() if outcome is True]
     worse = [name for name, outcome in outcomes.items() if outcome is False]
     if not outcomes:
-        return "Nothing is compared: the base model and the trained one did not answer the same held-out questions."
+        return "No comparison: the base model and the trained model have no held-out questions in common."
     if better and worse:
         return f"Mixed: the trained model is better than the base model in {better[0]} and worse in {worse[0]}."
     if not better and not worse:
-        return "The held-out questions show no difference between the trained model and the base model."
+        return "On the held-out questions, the trained model shows no clear difference from the base model."
     word, names = ("better", better) if better else ("worse", worse)
     unclear = [name for name, outcome in outcomes.items() if outcome is None]
     rest = f" in {names[0]}; {unclear[0]} shows no clear difference" if unclear else ""
@@ -71,21 +71,25 @@ def _unfinished(history: History, last: Stage | None) -> list[str]:
     if trained < total:
         sentences.append(f"The run is not finished: {trained:,} of {total:,} shards are trained.")
     if evaluated < trained:
-        sentences.append(f"Evaluated so far: the model after {evaluated:,} of the {trained:,} shards trained.")
+        sentences.append(f"The last evaluated model is the one after {evaluated:,} of {trained:,} trained shards.")
     return sentences
 
 
 def _quality(comparison: Comparison | None) -> list[str]:
     if comparison is None:
         return []
-    few = "" if comparison.questions >= FEW_QUESTIONS else " So few questions give rough intervals."
+    few = "" if comparison.questions >= FEW_QUESTIONS else " With this few questions, the interval is rough."
     return [f"ROUGE-L on {comparison.questions:,} held-out questions: {_change(comparison)}.{few}"]
 
 
 def _retrieval(comparison: Comparison | None) -> list[str]:
     if comparison is None:
         return []
-    words = {True: "Retrieval helps", False: "Retrieval hurts", None: "Retrieval makes no clear difference"}
+    words = {
+        True: "Retrieval improves the answers",
+        False: "Retrieval makes the answers worse",
+        None: "Retrieval makes no clear difference",
+    }
     return [f"{words[comparison.better]}: {_change(comparison)}."]
 
 
@@ -94,14 +98,14 @@ def _against_baselines(stage: Stage, known: Mapping[str, Mapping[str, Interval]]
     scored = [(name, scores["rougeL"]) for name, scores in known.items() if "rougeL" in scores]
     if own is None or not scored:
         return []
-    name, best = max(scored, key=lambda baseline: baseline[1].value)
-    words = f"the best baseline ({lower_first(baseline_label(name))}) scores {best.value:.3f}"
+    name, best = max(scored, key=lambda entry: entry[1].value)
+    baseline = f"the best baseline ({lower_first(baseline_label(name))}), which scores {best.value:.3f}"
     model = f"The model {lower_first(stage_label(stage))} ({own.value:.3f})"
     if own.low > best.high:
-        return [f"{model} beats the baselines: {words}."]
+        return [f"{model} is better than {baseline}."]
     if own.high < best.low:
-        return [f"{model} does not reach the baselines: {words}."]
-    return [f"{model} is not shown to beat the baselines: {words}, and the intervals overlap."]
+        return [f"{model} is worse than {baseline}."]
+    return [f"{model} is not clearly better than {baseline}: the intervals overlap."]
 
 
 def _flagged(stage: Stage, base: Stage | None) -> list[str]:
@@ -110,17 +114,17 @@ def _flagged(stage: Stage, base: Stage | None) -> list[str]:
         return []
     than = f" (base model: {percent(before.value)})" if before else ""
     reasons = Counter(flag for answer in held_out_answers(stage).values() for flag in flags_of(answer))
-    most = f", most often for this reason: {reason_label(reasons.most_common(1)[0][0])}" if reasons else ""
-    return [f"Of the held-out answers {lower_first(stage_label(stage))}, {percent(own.value)} are flagged{than}{most}."]
+    most = f". The most frequent reason: {reason_label(reasons.most_common(1)[0][0])}" if reasons else ""
+    return [f"{stage_label(stage)}, {percent(own.value)} of the held-out answers are flagged{than}{most}."]
 
 
 def _forgetting(comparison: Comparison | None) -> list[str]:
     if comparison is None:
         return []
     words = {
-        True: "The first shard is not forgotten: the loss on its products fell since it was trained",
-        False: "The model is forgetting: the loss on the first shard's products rose since it was trained",
-        None: "No sign of forgetting: the loss on the first shard's products shows no clear change since it was trained",
+        True: "No forgetting: the loss on the first shard's products has fallen since the model was trained on it",
+        False: "Forgetting: the loss on the first shard's products has risen since the model was trained on it",
+        None: "No clear forgetting: the loss on the first shard's products has not clearly changed since the model was trained on it",
     }
     return [f"{words[comparison.better]}, {_change(comparison)}."]
 

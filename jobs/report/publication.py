@@ -50,7 +50,7 @@ def _document(recorded: History, examples: int, gpu_hour_price: float) -> Docume
         summary=findings.summary(recorded),
         cards=cards(recorded, gpu_hour_price),
         sections=[section for section in sections if section is not None],
-        footer=f"Made by skuscribe {__version__}. The figures are in shards.csv, stages.csv and answers.csv beside this file.",
+        footer=f"Made by skuscribe {__version__}. The figures are in shards.csv, stages.csv and answers.csv next to this file.",
     )
 
 

@@ -16,7 +16,7 @@ METRIC_NAMES = {
     "flagged": "Flagged",
 }
 SHARES = ("flagged", "repetition")
-_BASELINES = {"title-repeated": "The title repeated", "nearest-neighbour": "The nearest neighbour's text"}
+_BASELINES = {"title-repeated": "The title as answer", "nearest-neighbour": "The nearest neighbour's text"}
 _REASONS = {
     "empty": "no text",
     "repetition": "repeated text",
@@ -25,7 +25,7 @@ _REASONS = {
     "copied": "copied",
     "short": "too short",
     "long": "too long",
-    "unfinished": "cut off",
+    "unfinished": "truncated",
 }
 
 
@@ -35,10 +35,10 @@ def reason_label(name: str) -> str:
 
 
 def stage_label(stage: Stage) -> str:
-    """Return the name of a stage: `Base model`, `After 3 shards + retrieval`."""
+    """Return the name of a stage: `Base model`, `After 3 shards with retrieval`."""
     shards = 0 if stage.shard is None else stage.shard + 1
     model = "Base model" if not shards else f"After {shards:,} shard" + "s" * (shards > 1)
-    return f"{model} + retrieval" if stage.retrieval else model
+    return f"{model} with retrieval" if stage.retrieval else model
 
 
 def baseline_label(name: str) -> str:

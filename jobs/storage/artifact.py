@@ -328,8 +328,3 @@ def _log(event: str, made: Artifact) -> None:
 def _shown(value: Any) -> str:
     text = "absent" if value is None else str(value)
     return text if len(text) <= _SHOWN_CHARACTERS else text[:12] + "…"
-
-
-def done(store: Store, path: str, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> Artifact | None:
-    """TEMPORARY."""
-    return find_matching(Spec(store, path, "", settings, inputs))

@@ -1,1 +1,1 @@
-"""T5: loading, prompts, loss, generation."""
+"""T5: files, loading, prompts, loss, conversion and generation."""

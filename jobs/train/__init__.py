@@ -1,1 +1,1 @@
-"""The job `train`: one shard and its parent model to the child model."""
+"""`train`: one shard and its parent model become the next model of the chain."""

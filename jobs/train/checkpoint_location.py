@@ -29,7 +29,7 @@ class CheckpointLocation:
 def checkpoint_paths(store: Store, shard_path: str) -> list[str]:
     """Return the paths of a shard's checkpoints, complete or not, in the order of their steps."""
     folder = _folder(shard_path)
-    # taken from the objects, because some servers also list folders that are empty by now
+    # from the objects, because some servers also list folders that have become empty
     return sorted({folder + stored.key.removeprefix(folder).split("/")[0] for stored in store.objects(folder)})
 
 

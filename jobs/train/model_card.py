@@ -1,4 +1,7 @@
-"""The README.md of a trained model: what it is, what it was made from, how it did, how to use it."""
+"""The README.md of a trained model: its origin, its scores, its hyperparameters, and how to use it.
+
+The text is part of the artifact: a change of a word changes the digests of all models trained from then on.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,11 +21,11 @@ def card(
     seed: int,
     records: Sequence[Mapping[str, Any]],
 ) -> str:
-    """The card, in Markdown with the hub's front matter. `source`: what the base model was fetched from."""
+    """Return the card, in Markdown with the front matter of the hub. `source`: where the base model comes from."""
     rows = "\n".join(
-        f"| {record['epoch']} | " + " | ".join(_shown(record[name]) for name in _COLUMNS) + " |" for record in records
+        f"| {record['epoch']} | " + " | ".join(_format(record[name]) for name in _COLUMNS) + " |" for record in records
     )
-    choices = "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in vars(recipe).items())
+    hyperparameters = "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in vars(recipe).items())
     return f"""---
 library_name: transformers
 pipeline_tag: text2text-generation
@@ -51,7 +54,7 @@ Losses are nats per token; ROUGE is the mean F-measure of greedy answers, 0 to 1
 
 ## How it was trained
 
-{choices}
+{hyperparameters}
 - seed: {seed}
 
 ## How to use it
@@ -70,5 +73,5 @@ What it writes may be wrong: check numbers, names and claims against a source be
 """
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     return "-" if value is None else f"{value:.4f}"

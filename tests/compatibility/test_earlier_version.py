@@ -32,7 +32,8 @@ def earlier_store(store: Store, database: str, tmp_path: Path, monkeypatch: pyte
         archive.extractall(tmp_path, filter="data")
     for path in (path for path in (tmp_path / "store").rglob("*") if path.is_file()):
         store.upload(path.relative_to(tmp_path / "store").as_posix(), path)
-    command = [postgres.programs() / "psql", "-q", "-v", "ON_ERROR_STOP=1", "-f", tmp_path / "database.sql", database]
+    psql = str(postgres.programs() / "psql")
+    command = [psql, "-q", "-v", "ON_ERROR_STOP=1", "-f", str(tmp_path / "database.sql"), database]
     subprocess.run(command, env=dict(os.environ), check=True, capture_output=True)
     for name, value in (SETTINGS | {"INPUT": str(tmp_path / "rows.jsonl.gz")}).items():
         monkeypatch.setenv(f"SKUSCRIBE_{name}", value)

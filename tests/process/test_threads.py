@@ -7,32 +7,43 @@ import pytest
 
 from jobs.process import threads
 
-
-def test_without_a_quota_the_affinity_counts(tmp_path: Path) -> None:
-    assert threads.cpus(tmp_path) == len(os.sched_getaffinity(0))
-
-
-def test_a_quota_of_cgroup_2_limits_the_cpus(tmp_path: Path) -> None:
-    (tmp_path / "cpu.max").write_text("50000 100000\n")
-    assert threads.cpus(tmp_path) == 1
+ALL = len(os.sched_getaffinity(0))
+VERSION_2, VERSION_1 = "0::/pods/pod\n", "3:memory:/other\n2:cpu,cpuacct:/pods/pod\n0::/ignored\n"
 
 
-def test_an_unlimited_quota_of_cgroup_2_limits_nothing(tmp_path: Path) -> None:
-    (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert threads.cpus(tmp_path) == len(os.sched_getaffinity(0))
+def cpus(folder: Path, membership: str, files: dict[str, str]) -> int:
+    """The CPUs of a process whose cgroups have these files."""
+    for name, content in files.items():
+        path = folder / "cgroups" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    (folder / "membership").write_text(membership)
+    return threads.cpus(folder / "cgroups", folder / "membership")
 
 
-@pytest.mark.parametrize(("limit", "expected"), [("100000", 1), ("-1", len(os.sched_getaffinity(0)))])
-def test_a_quota_of_cgroup_1_limits_the_cpus(tmp_path: Path, limit: str, expected: int) -> None:
-    (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(limit)
-    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000")
-    assert threads.cpus(tmp_path) == expected
+def test_without_cgroups_the_affinity_counts(tmp_path: Path) -> None:
+    assert threads.cpus(tmp_path, tmp_path / "none") == ALL
+    assert cpus(tmp_path, VERSION_2, {}) == cpus(tmp_path, VERSION_1, {}) == ALL
 
 
-def test_a_quota_above_the_affinity_limits_nothing(tmp_path: Path) -> None:
-    (tmp_path / "cpu.max").write_text("6400000 100000\n")
-    assert threads.cpus(tmp_path) == len(os.sched_getaffinity(0))
+@pytest.mark.parametrize("group", ["pods/pod/", "pods/", ""], ids=["own", "parent", "root"])
+@pytest.mark.parametrize(
+    ("quota", "expected"),
+    [("50000 100000\n", 1), ("max 100000\n", ALL), ("6400000 100000\n", ALL), ("damaged", ALL)],
+)
+def test_a_quota_of_cgroups_version_2_limits_the_cpus(tmp_path: Path, group: str, quota: str, expected: int) -> None:
+    assert cpus(tmp_path, VERSION_2, {f"{group}cpu.max": quota}) == expected
+
+
+@pytest.mark.parametrize("group", ["pods/pod/", "pods/", ""], ids=["own", "parent", "root"])
+@pytest.mark.parametrize(("quota", "expected"), [("50000\n", 1), ("-1\n", ALL), ("6400000\n", ALL)])
+def test_a_quota_of_cgroups_version_1_limits_the_cpus(tmp_path: Path, group: str, quota: str, expected: int) -> None:
+    files = {f"cpu/{group}cpu.cfs_quota_us": quota, f"cpu/{group}cpu.cfs_period_us": "100000\n"}
+    assert cpus(tmp_path, VERSION_1, files) == expected
+
+
+def test_a_container_that_sees_only_its_own_cgroup_has_its_quota(tmp_path: Path) -> None:
+    assert cpus(tmp_path, "0::/../../kubepods/pod\n", {"cpu.max": "100000 100000"}) == 1
 
 
 def test_a_tiny_model_gets_one_thread_and_a_larger_one_every_cpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,7 @@ def test_a_model_that_got_worse_on_every_question_is_worse() -> None:
 
 def test_changes_that_cancel_out_are_no_difference() -> None:
     run = run_of(stage(None, 0.1, 3.5), stage(0, 0.1, 3.5, noise=0.05))
-    assert findings.verdict(run).startswith("The held-out questions show no difference")
+    assert findings.verdict(run).startswith("On the held-out questions, the trained model shows no clear difference")
     assert {card.tone for card in cards(run, 0)[:2]} == {"plain"}
 
 
@@ -71,32 +71,32 @@ def test_the_verdict_names_the_only_metric_that_improved() -> None:
 
 
 def test_without_a_base_model_nothing_is_compared() -> None:
-    assert findings.verdict(run_of(stage(0, 0.1, 3.5))).startswith("Nothing is compared yet")
+    assert findings.verdict(run_of(stage(0, 0.1, 3.5))).startswith("No comparison yet")
 
 
 def test_a_rising_loss_on_the_first_shard_is_forgetting() -> None:
     stages = (stage(None, 0.1, 3.5, first=3.9), stage(0, 0.12, 3.2, first=3.0), stage(1, 0.13, 3.1, first=3.3))
     text = " ".join(findings.summary(run_of(*stages, trained=2, total=2)))
-    assert "The model is forgetting" in text
+    assert "Forgetting: the loss on the first shard" in text
     assert "3.000 → 3.300, a difference of +0.300" in text
 
 
 def test_the_summary_names_a_baseline_that_scores_higher() -> None:
     text = " ".join(findings.summary(run_of(stage(None, 0.1, 3.5), stage(0, 0.15, 3.1))))
-    assert "does not reach the baselines: the best baseline (the nearest neighbour's text) scores 0.200" in text
+    assert "is worse than the best baseline (the nearest neighbour's text), which scores 0.200" in text
 
 
 def test_the_summary_says_if_retrieval_makes_answers_worse() -> None:
     text = " ".join(
         findings.summary(run_of(stage(None, 0.1, 3.5), stage(0, 0.3, 3.1), stage(0, 0.2, 3.1, retrieval=True)))
     )
-    assert "Retrieval hurts: 0.300 → 0.200" in text
+    assert "Retrieval makes the answers worse: 0.300 → 0.200" in text
 
 
 def test_the_summary_says_how_much_of_a_run_is_trained_and_evaluated() -> None:
     text = " ".join(findings.summary(run_of(stage(None, 0.1, 3.5), stage(0, 0.15, 3.1), trained=2, total=65)))
     assert "2 of 65 shards are trained" in text
-    assert "the model after 1 of the 2 shards trained" in text
+    assert "The last evaluated model is the one after 1 of 2 trained shards" in text
 
 
 def test_stages_without_common_questions_are_not_compared() -> None:
@@ -104,7 +104,7 @@ def test_stages_without_common_questions_are_not_compared() -> None:
     renamed = last.answers.set_column(1, "uid", pa.array([f"other {i}" for i in range(last.answers.num_rows)]))
     other = Stage("", 0, False, last.groups, {}, renamed, 1.0)
     assert comparisons.compare(base, other, QuestionGroup.HELD_OUT, "rougeL") is None
-    assert "did not answer the same held-out questions" in findings.verdict(run_of(base, other))
+    assert "have no held-out questions in common" in findings.verdict(run_of(base, other))
 
 
 def test_baselines_are_collected_from_all_stages() -> None:
@@ -118,5 +118,7 @@ def test_the_summary_and_a_card_show_the_share_of_flagged_answers() -> None:
     flagged = last.answers.drop_columns("flags").append_column("flags", pa.array([["invented"]] * 80))
     group = GroupScores(40, {**last.groups[QuestionGroup.HELD_OUT].scores, "flagged": Interval(1.0, 1.0, 1.0)})
     run = run_of(stage(None, 0.1, 3.5), Stage("", 0, False, {QuestionGroup.HELD_OUT: group}, {}, flagged, 1.0))
-    assert "100 % are flagged, most often for this reason: invented number or code" in " ".join(findings.summary(run))
+    assert "100 % of the held-out answers are flagged. The most frequent reason: invented number or code" in " ".join(
+        findings.summary(run)
+    )
     assert next(card for card in cards(run, 0) if card.label == "Answers flagged").value == "100 %"

@@ -135,7 +135,7 @@ def test_a_csv_text_that_looks_like_a_formula_is_quoted(store: Store, tmp_path: 
 def test_the_page_shows_why_descriptions_were_flagged_and_their_scores(files: dict[str, str]) -> None:
     text = words(files["index.html"])
     assert "invented number or code 81 4.0 %" in text
-    assert "found in title or neighbours 94 %" in text
+    assert "that the title or a neighbour has 94 %" in text
 
 
 def test_the_same_inputs_give_the_same_bytes(store: Store, tmp_path: Path) -> None:
@@ -249,9 +249,9 @@ def test_a_run_without_a_trained_shard_is_not_ready(store: Store) -> None:
 def test_an_unfinished_run_is_reported_with_its_remaining_time(store: Store, tmp_path: Path) -> None:
     factory.make(store, factory.RunShape(shards=5, trained=2, questions=5))
     text = text_of(make(store), tmp_path)
-    assert "no price given" in text
+    assert "set --gpu-hour-price for the cost" in text
     assert "The run is not finished: 2 of 5 shards are trained." in text
-    assert "Still to train, 3 shards" in text
+    assert "Remaining training, 3 shards" in text
 
 
 def test_an_unfinished_run_is_not_ready_without_partial(store: Store) -> None:
@@ -265,8 +265,8 @@ def test_a_run_without_evaluation_and_batch_is_reported(store: Store, tmp_path: 
     runs.freeze(store, "main", {"model": "base"})
     factory.make_shard(store, SMALL, 0)
     text = text_of(make(store), tmp_path)
-    assert "Nothing is compared yet" in text
-    assert "has not been exported yet" in text
+    assert "No comparison yet" in text
+    assert "does not exist yet" in text
     assert "of unknown size" in text
 
 

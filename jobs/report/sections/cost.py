@@ -18,8 +18,8 @@ def section(history: History, gpu_hour_price: float) -> Section:
 def _throughput_table(history: History, price: float) -> Table:
     columns = ["Shard", "Examples/s", "Target tokens/s", "Padding efficiency", "MFU", "Time", "GPU"]
     return Table(
-        "Throughput in the last epoch of each shard; time over all its epochs. Padding efficiency is the share of tokens "
-        "that are not padding, MFU the share of the GPU's peak that the model's own arithmetic used.",
+        "Throughput in the last epoch of each shard, and the time of all its epochs. Padding efficiency is the share of tokens "
+        "that are not padding. MFU (model FLOPs utilisation) is the share of the GPU's peak throughput that the model used.",
         [*columns, *(["Cost"] if price > 0 else [])],
         [_throughput_row(shard, price) for shard in history.shards if shard.epochs],
     )
@@ -45,21 +45,23 @@ def _time_table(history: History, price: float) -> Table:
     done = [
         (f"Training, {len(history.shards):,} shards", trained),
         (f"Evaluation, {len(evaluated):,} stages", sum(evaluated) if evaluated else None),
-        ("Describing", (history.batch_figures or {}).get("seconds")),
+        ("Descriptions", (history.batch_figures or {}).get("seconds")),
     ]
     known = [(name, seconds) for name, seconds in done if seconds is not None]
-    known.append(("Together", sum(seconds for _, seconds in known)))
+    known.append(("Total", sum(seconds for _, seconds in known)))
     if left and trained:
-        known.append((f"Still to train, {left:,} shards at the mean so far", trained / len(history.shards) * left))
+        known.append(
+            (f"Remaining training, {left:,} shards at the mean time so far", trained / len(history.shards) * left)
+        )
     rows = [
         [Cell(name), Cell(duration(seconds)), *([Cell(dollars(seconds, price))] if price > 0 else [])]
         for name, seconds in known
     ]
-    caption = "Time of the machine" + (", and its cost" if price > 0 else "")
+    caption = "Machine time" + (" and cost" if price > 0 else "")
     return Table(caption, ["", "Time", *(["Cost"] if price > 0 else [])], rows)
 
 
 def _price(price: float) -> str:
     if price <= 0:
-        return "No price given: with --gpu-hour-price (USD), each time has its cost beside it."
-    return f"Cost is time at ${price:,.2f} an hour. Starting pods, pulling images and idle nodes come on top."
+        return "Set --gpu-hour-price (USD) to show the cost of each time."
+    return f"Cost is machine time at ${price:,.2f} per hour, without pod start-up, image pulls and idle nodes."

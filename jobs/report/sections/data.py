@@ -16,9 +16,9 @@ ROW_FIGURES = (
 LENGTH_FIGURES = (
     ("mean", "Mean"),
     ("p50", "Median"),
-    ("p95", "95 % within"),
-    ("p99", "99 % within"),
-    ("max", "Longest"),
+    ("p95", "95th percentile"),
+    ("p99", "99th percentile"),
+    ("max", "Maximum"),
 )
 
 
@@ -41,7 +41,7 @@ def _row_table(catalogue: CatalogueSummary) -> Table:
         if figures.get(key) is not None
     ]
     return Table(
-        "Rows. A cluster is a product with its exact and near duplicates.", ["", "Rows", "Of those read"], rows
+        "Rows. A cluster is a product with its exact and near duplicates.", ["", "Rows", "Share of rows read"], rows
     )
 
 
@@ -52,7 +52,7 @@ def _reject_table(catalogue: CatalogueSummary) -> Table | None:
         [Cell(str(reason)), Cell(count(rejected)), Cell(share(rejected, total))]
         for reason, rejected in sorted(reasons.items(), key=lambda entry: (-entry[1], entry[0]))
     ]
-    return Table("Why rows were rejected", ["Reason", "Rows", "Of those rejected"], rows) if rows else None
+    return Table("Rejected rows by reason", ["Reason", "Rows", "Share of rejected rows"], rows) if rows else None
 
 
 def _length_table(catalogue: CatalogueSummary) -> Table | None:

@@ -9,9 +9,9 @@ from jobs.report.wording import count, percent, reason_label, share
 
 OUTCOMES = (("Published", "published"), ("Flagged, held back", "flagged"), ("Failed", "failed"))
 SCORES = (
-    ("grounding", "Grounding: numbers and codes found in title or neighbours"),
-    ("repetition", "Repetition: repeated word triples"),
-    ("copying", "Copying: words taken over from title or neighbour"),
+    ("grounding", "Grounding: numbers and codes that the title or a neighbour has"),
+    ("repetition", "Repetition: word triples that repeat an earlier one"),
+    ("copying", "Copying: words copied from the title or a neighbour"),
 )
 
 
@@ -21,7 +21,7 @@ def section(history: History) -> Section | None:
         return None
     figures = history.batch_figures
     if figures is None:
-        text = f"The batch {history.batch!r} has not been exported yet: `skuscribe describe` makes it."
+        text = f"Batch {history.batch!r} does not exist yet: `skuscribe describe` makes it."
         return Section("batch", "Descriptions", [Text(text)])
     tables = (_outcome_table(figures), _reason_table(figures), _score_table(history.batch_scores))
     blocks: list[Block] = [
@@ -35,8 +35,8 @@ def _introduction(batch: str, figures: Mapping[str, Any]) -> str:
     speed = figures.get("products_per_second")
     words = [f"Batch {batch!r}: {int(figures.get('products', 0)):,} products"]
     words += [f"by the model {figures['model']}"] if figures.get("model") else []
-    words += [f"{speed:,.1f} products a second"] if speed else []
-    words += [f"{figures['retries']:,} decoded again more strictly"] if figures.get("retries") else []
+    words += [f"{speed:,.1f} products per second"] if speed else []
+    words += [f"{figures['retries']:,} generated again with stricter decoding"] if figures.get("retries") else []
     return ", ".join(words) + "."
 
 
@@ -46,7 +46,7 @@ def _outcome_table(figures: Mapping[str, Any]) -> Table:
         [Cell(name), Cell(count(figures.get(key, 0))), Cell(share(figures.get(key, 0), products))]
         for name, key in OUTCOMES
     ]
-    return Table("What became of them", ["", "Products", "Share"], rows)
+    return Table("Outcome", ["", "Products", "Share"], rows)
 
 
 def _reason_table(figures: Mapping[str, Any]) -> Table | None:
@@ -57,7 +57,7 @@ def _reason_table(figures: Mapping[str, Any]) -> Table | None:
     ]
     if not rows:
         return None
-    caption = "Why they were flagged; one can have several reasons. Invented: it stands in neither the title nor the neighbours"
+    caption = "Reasons for flagging. A description can have several. Invented: in neither the title nor the retrieved neighbours."
     return Table(caption, ["Reason", "Products", "Share"], rows)
 
 
@@ -65,4 +65,4 @@ def _score_table(scores: Mapping[str, float]) -> Table | None:
     rows = [[Cell(text), Cell(percent(scores[name]))] for name, text in SCORES if name in scores]
     if not rows:
         return None
-    return Table(f"Means over {count(scores['rows'])} of the descriptions", ["", "Mean"], rows)
+    return Table(f"Mean scores of {count(scores['rows'])} descriptions", ["", "Mean"], rows)

@@ -19,8 +19,8 @@ def section(history: History, count: int) -> Section | None:
     uids = [uid for uid in answers[0] if all(uid in stage_answers for stage_answers in answers)][:count]
     blocks: list[Block] = [
         Text(
-            f"The first {len(uids)} held-out questions, not picked by hand. The number beside an answer is its ROUGE-L "
-            "against the seller's text; a reason stands where an answer was flagged."
+            f"The first {len(uids)} held-out questions, not selected by hand. The number next to an answer is its ROUGE-L against "
+            "the seller's text. The labels below an answer are the reasons why it is flagged."
         )
     ]
     for uid in uids:
@@ -29,7 +29,7 @@ def section(history: History, count: int) -> Section | None:
         blocks.append(
             Question(cut(str(first["title"]), TITLE_CHARACTERS), cut(str(first["reference"]), TEXT_CHARACTERS), shown)
         )
-    return Section("questions", "The same questions", blocks)
+    return Section("questions", "Answers to the same questions", blocks)
 
 
 def _answer(stage: str, row: Mapping[str, object]) -> Answer:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from jobs.report.comparisons import Comparison, base_stage, baselines, compare, last_stage, score
 from jobs.report.document import Block, Cell, Section, Table, Tone
 from jobs.report.history import History, Stage
-from jobs.report.wording import METRIC_NAMES, baseline_label, interval, signed, span, stage_label
+from jobs.report.wording import METRIC_NAMES, baseline_label, interval, lower_first, signed, span, stage_label
 from jobs.storage.layout import QuestionGroup
 
 COMPARED_METRICS = ("rougeL", "loss", "repetition")
@@ -24,7 +24,7 @@ def section(history: History) -> Section | None:
         return None
     differences = _difference_table(stages)
     blocks: list[Block] = [_score_table(history, stages), *([differences] if differences else [])]
-    return Section("result", "Base against trained", blocks)
+    return Section("result", "Base model and trained model", blocks)
 
 
 def _score_table(history: History, stages: Sequence[Stage]) -> Table:
@@ -38,8 +38,8 @@ def _score_table(history: History, stages: Sequence[Stage]) -> Table:
         for name, scores in baselines(history).items()
     ]
     return Table(
-        f"Mean over {questions:,} held-out questions, with its 95 % interval. ROUGE: higher is better; "
-        "loss (nats a token), repetition and flagged: lower is better.",
+        f"Mean over {questions:,} held-out questions with its 95 % interval. Higher is better for ROUGE, lower for loss (nats "
+        "per token), repetition and flagged.",
         ["", *(METRIC_NAMES[metric] for metric in metrics)],
         rows,
     )
@@ -57,7 +57,7 @@ def _difference_table(stages: Sequence[Stage]) -> Table | None:
     ]
     rows = [
         [
-            Cell(stage_label(after), f"against {stage_label(before).lower()}"),
+            Cell(stage_label(after), f"compared with {lower_first(stage_label(before))}"),
             *(_difference(compare(before, after, QuestionGroup.HELD_OUT, metric)) for metric in COMPARED_METRICS),
         ]
         for before, after in pairs
@@ -65,8 +65,7 @@ def _difference_table(stages: Sequence[Stage]) -> Table | None:
     if not rows:
         return None
     return Table(
-        "Difference on the same questions, with its 95 % interval. An interval on one side of zero is a difference; one "
-        "across zero is none that these questions can show.",
+        "Difference on the same questions with its 95 % interval. A difference is clear if its interval does not include zero.",
         ["", *(METRIC_NAMES[metric] for metric in COMPARED_METRICS)],
         rows,
     )

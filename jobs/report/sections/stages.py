@@ -20,10 +20,10 @@ TABLE_METRICS = ("rougeL", "loss", "flagged")
 CHARTS = (
     ("held-out-rouge", "rougeL", QuestionGroup.HELD_OUT, "Held-out products: ROUGE-L"),
     ("held-out-loss", "loss", QuestionGroup.HELD_OUT, "Held-out products: loss"),
-    ("first-shard-rouge", "rougeL", QuestionGroup.FIRST_SHARD, "Forgetting? The first shard: ROUGE-L"),
-    ("first-shard-loss", "loss", QuestionGroup.FIRST_SHARD, "Forgetting? The first shard: loss"),
-    ("flagged", "flagged", QuestionGroup.HELD_OUT, "Clean text? Answers flagged"),
-    ("repetition", "repetition", QuestionGroup.HELD_OUT, "Clean text? Repeated word triples"),
+    ("first-shard-rouge", "rougeL", QuestionGroup.FIRST_SHARD, "Products of the first shard: ROUGE-L"),
+    ("first-shard-loss", "loss", QuestionGroup.FIRST_SHARD, "Products of the first shard: loss"),
+    ("flagged", "flagged", QuestionGroup.HELD_OUT, "Held-out products: answers flagged"),
+    ("repetition", "repetition", QuestionGroup.HELD_OUT, "Held-out products: repeated word triples"),
 )
 
 
@@ -33,9 +33,9 @@ def section(history: History) -> Section | None:
         return None
     drawn = [_chart(history, *chart) for chart in CHARTS]
     text = (
-        "Points are means, bands and bars their 95 % intervals; 0 shards trained is the base model. A model that learns "
-        "rises in ROUGE-L and falls in loss. One that forgets gets worse on the first shard's products while later shards "
-        "are trained."
+        "Points are means, bands and bars are 95 % intervals. 0 shards trained is the base model. If the model learns, ROUGE-L "
+        "rises and loss falls. If it forgets, the scores on the first shard's products get worse while it trains on later "
+        "shards."
     )
     blocks: list[Block] = [Text(text), Charts([chart for chart in drawn if chart is not None]), _score_table(history)]
     reasons = _reason_table(history)
@@ -53,7 +53,7 @@ def _chart(history: History, name: str, metric: str, group: QuestionGroup, title
     lines += [_line("With retrieval", retrieved, metric, group, "orange", "D", joined=False)] if retrieved else []
     levels = _baseline_levels(history, metric) if group == QuestionGroup.HELD_OUT else []
     first, last = lines[0].y[0], lines[0].y[-1]
-    description = f"{title}: {METRIC_NAMES[metric]} goes from {first:.3f} to {last:.3f} over {len(plain)} stages."
+    description = f"{title}: {METRIC_NAMES[metric]} from {first:.3f} to {last:.3f} over {len(plain)} stages."
     svg = charts.line_chart(
         name, description, "shards trained", METRIC_NAMES[metric], lines, levels, share=metric in SHARES
     )
@@ -102,7 +102,7 @@ def _score_table(history: History) -> Table:
         for stage in history.stages
     ]
     return Table(
-        "Every stage in every group of questions, with 95 % intervals. Own shard: products of the shard just trained.",
+        "Every stage in every group of questions, with 95 % intervals. Own shard: products of the last shard trained on.",
         ["", *(METRIC_NAMES[metric] for _ in groups for metric in metrics)],
         rows,
         groups=[("", 1), *((GROUP_NAMES[group], len(metrics)) for group in groups)],
@@ -125,8 +125,8 @@ def _reason_table(history: History) -> Table | None:
         for reason in reasons
     ]
     return Table(
-        "Why held-out answers are flagged: the share of answers with each reason. One can have several. Invented: "
-        "it stands in neither the title nor the neighbours. Copied: from the title or a neighbour.",
+        "Reasons for flagging held-out answers, as a share of all answers. An answer can have several. Invented: in neither "
+        "the title nor the retrieved neighbours. Copied: from the title or a retrieved neighbour.",
         ["Reason", *(stage_label(stage) for stage in stages)],
         rows,
     )

@@ -35,15 +35,15 @@ def _introduction(history: History) -> str:
     """Say what each run trained, and that a different model or shard size is no fair comparison."""
     parameters = history.model_figures.get("parameters")
     rows = sorted({shard.train_rows for shard in history.shards if shard.train_rows})
-    each = "" if not rows else f" on {' to '.join(f'{size:,}' for size in sorted({rows[0], rows[-1]}))} rows a shard"
+    each = "" if not rows else f" on {' to '.join(f'{size:,}' for size in sorted({rows[0], rows[-1]}))} rows per shard"
     rouge_rows = history.config.get("rouge_rows")
-    rouge = f" Its ROUGE is over {rouge_rows:,} test rows a shard." if rouge_rows else ""
+    rouge = f" Its ROUGE is computed on {rouge_rows:,} test rows a shard." if rouge_rows else ""
     same = parameters == REFERENCE_PARAMETERS and rows == [REFERENCE_TRAIN_ROWS]
-    end = "" if same else " Another model, or other shards: the two are shown side by side, not compared."
+    end = "" if same else " The models or the shard sizes differ: the two runs are shown side by side, not compared."
     return (
-        f"This run trains {model_label(history)}{each}.{rouge} The reference run trained FLAN-T5-base "
-        f"({REFERENCE_PARAMETERS:,} parameters) on {REFERENCE_TRAIN_ROWS:,} rows a shard and tested on 1,000, ten shards of three "
-        f"epochs, on other products.{end}"
+        f"This run trained {model_label(history)}{each}.{rouge} The reference run is the notebooks that skuscribe replaces: they "
+        f"trained FLAN-T5-base ({REFERENCE_PARAMETERS:,} parameters) on ten shards of other products for three epochs each, with "
+        f"{REFERENCE_TRAIN_ROWS:,} training rows and 1,000 test rows per shard.{end}"
     )
 
 
@@ -65,9 +65,9 @@ def _chart(history: History, reference: Sequence[Epoch], name: str, figure: str,
             marker="s",
         ),
     ]
-    description = f"{title} per shard and epoch: this run goes from {known[0]:.3f} to {known[-1]:.3f}."
+    description = f"{title} per shard and epoch: this run from {known[0]:.3f} to {known[-1]:.3f}."
     svg = charts.line_chart(name, description, "shards trained", title.split(" on ")[0], lines)
-    return Chart(title, "One point an epoch.", svg)
+    return Chart(title, "One point per epoch.", svg)
 
 
 def _reference_on_shard_axis(reference: Sequence[Epoch]) -> list[tuple[float, Epoch]]:
@@ -99,8 +99,8 @@ def _epoch_table(history: History, reference: Sequence[Epoch]) -> Table:
                 ]
             )
     return Table(
-        "Per shard and epoch. Shards count from 0; the reference run's first shard stands beside shard 0. "
-        "Blank: not reported, or not legible in the reference.",
+        "Per shard and epoch. Shards count from 0; the first shard of the reference run is next to shard 0. "
+        "Blank: not reported, or not legible in the notebooks.",
         ["Shard", "Epoch", *names, *names],
         rows,
         labels=2,
@@ -114,4 +114,4 @@ def _config_table(history: History) -> Table:
         for name, value in sorted(history.config.items())
         if not name.endswith("_digest")
     ]
-    return Table("How it was trained: the frozen configuration of the run", ["Setting", "Value"], rows)
+    return Table("Frozen configuration of the run", ["Setting", "Value"], rows)
