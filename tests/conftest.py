@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options of the kill tests."""
+    """Add the options of the kill tests and of the fuzz tests."""
     parser.addoption("--kills", type=int, default=1, help="number of times that each job is killed with each signal")
-    parser.addoption("--seed", type=int, default=13, help="seed of the moments at which jobs are killed")
+    parser.addoption(
+        "--seed", type=int, default=13, help="seed of the moments at which jobs are killed, and of the fuzz tests"
+    )
+    parser.addoption("--lines", type=int, default=2000, help="number of mutated lines of the fuzz tests")
+    parser.addoption("--files", type=int, default=30, help="number of mutated files of the fuzz tests")
 
 
 @pytest.fixture
@@ -31,8 +35,20 @@ def kills(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def seed(request: pytest.FixtureRequest) -> int:
-    """Return the seed of the moments at which jobs are killed."""
+    """Return the seed of the moments at which jobs are killed, and of the fuzz tests."""
     return int(request.config.getoption("--seed"))
+
+
+@pytest.fixture
+def lines(request: pytest.FixtureRequest) -> int:
+    """Return the number of mutated lines."""
+    return int(request.config.getoption("--lines"))
+
+
+@pytest.fixture
+def files(request: pytest.FixtureRequest) -> int:
+    """Return the number of mutated files."""
+    return int(request.config.getoption("--files"))
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from jobs.retrieval.neighbours import Neighbour, NeighbourSearch, SearchIndex, f
 from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import Catalogue, Title
+from jobs.storage.fields import Fields
 from jobs.storage.store import Store
 from jobs.t5 import inference
 from jobs.text.cleaning import Profile
@@ -86,11 +87,17 @@ def _find_sources(settings: Settings, store: Store) -> BatchSources:
         "part_rows": settings.part_rows,
         "neighbours": settings.neighbours,
         **inference.generation_config(settings.precision, settings.prompt_max_tokens, settings.decoding),
-        **({"profile": _profile(products)} if file else {"split": settings.split}),
+        **({"profile": _profile(products), **_fields_config(settings)} if file else {"split": settings.split}),
     }
     inputs = {"model": model.digest, "titles": file.digest if file else products.digest}
     inputs |= {"index": index.digest} if index else {}
     return BatchSources(products, model, layout.trained_shard_name(shard), index, file, config, inputs)
+
+
+def _fields_config(settings: Settings) -> dict[str, str]:
+    """Return the fields of the titles, if they are set: batches of earlier versions don't have these settings."""
+    fields = {"title_field": settings.title_field, "uid_field": settings.uid_field}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _profile(products: Catalogue) -> Profile:
@@ -122,7 +129,8 @@ def _describe_parts(settings: Settings, sources: BatchSources, store: Store) -> 
 
 def _titles(settings: Settings, sources: BatchSources, work: Path) -> list[Title]:
     if sources.file:
-        return titles.from_file(sources.file, _profile(sources.products), settings.limit)
+        chosen = Fields(title=settings.title_field, uid=settings.uid_field)
+        return titles.from_file(sources.file, _profile(sources.products), settings.limit, chosen)
     return titles.from_catalogue(sources.products, settings.split, settings.limit, work)
 
 

@@ -28,7 +28,12 @@ class Settings(GenerationSettings):
     batch: Name = Field("main", description="The name of the batch, in the exports and in the table.")
     titles: str = Field(
         "",
-        description="A .txt, .jsonl or .csv file of titles: a path, https:// or s3://. Default: the titles of --split.",
+        description="A file of titles (.txt, .jsonl, .json, .csv or .parquet, compressed or not): a path, https:// or s3://. "
+        "Default: the titles of --split.",
+    )
+    title_field: str = Field("", description="Field or column of the title in --titles. Default: `title`.")
+    uid_field: str = Field(
+        "", description="Field or column of the uid in --titles. Default: `uid`, or else `asin` or `parent_asin`."
     )
     split: Literal["held-out", "train", "test", "all"] = Field(
         "held-out", description="The products of the catalogue to describe, unless --titles is set."

@@ -1,41 +1,49 @@
 """The titles to describe, from a file or from the catalogue.
 
-A file is text with a title per line, JSON Lines with `title` and optionally `uid`, or CSV with these columns. It may be
-gzipped, and its address is a path, http(s):// or s3://. Titles are cleaned with the profile of the catalogue.
+A file is text with a title per line, or has rows with `title` and optionally `uid`: JSON Lines, a JSON array, CSV or Parquet.
+It may be compressed, and its address is a path, http(s):// or s3://. Titles are cleaned with the profile of the catalogue.
 
 A row without a usable title is kept, with its error. The texts of these errors are persisted in the exports: a change
 changes the digest of every batch that has such a row.
 """
 
-import csv
 import hashlib
 import io
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from jobs.process import log
 from jobs.process.errors import ConfigurationError, InputError
 from jobs.process.settings import without_secrets
 from jobs.storage import sources
+from jobs.storage.appearance import appearance
 from jobs.storage.catalogue import Catalogue, Title
+from jobs.storage.chunks import rows_of
+from jobs.storage.compression import uncompressed
+from jobs.storage.encoding import as_utf_8
+from jobs.storage.fields import DEFAULT_FIELDS, Fields
+from jobs.storage.row_formats import RawRows, read_rows
 from jobs.text import cleaning
 from jobs.text.cleaning import Profile
 
-SUFFIXES = (".txt", ".jsonl", ".csv")
+SUFFIXES = (".txt", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 ALL = "all"
 MAX_CHARACTERS = 2_000
 EXCERPT_CHARACTERS = 200
+MAX_ROW_BYTES = 1 << 24
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]")  # `surrogateescape` decodes invalid bytes to these
 
 
 @dataclass(frozen=True)
 class TitleFile:
-    """The content of a file of titles. `suffix` is one of `SUFFIXES` and states the format."""
+    """The content of a file of titles. `suffix` is one of `SUFFIXES`, or empty if the name of a compressed file has none."""
 
     address: str
     suffix: str
@@ -52,31 +60,68 @@ def fetch(address: str) -> TitleFile:
 
     Errors: `ConfigurationError` (78) for an unknown suffix or a missing file, `NotReadyError` (75) if it cannot be reached.
     """
-    name = without_secrets(address).lower().removesuffix(".gz")
-    suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
+    name, compressed = sources.name_of(address), sources.is_compressed(address)
+    suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "" if compressed else None)
     if suffix is None:
         raise ConfigurationError(
             f"--titles {without_secrets(address)}: expected a file name that ends in {', '.join(SUFFIXES)}, optionally "
-            "followed by .gz"
+            f"followed by {', '.join(sources.COMPRESSED_SUFFIXES)}"
         )
-    with sources.opened(address, "--titles (SKUSCRIBE_TITLES)") as source:
-        stream = sources.uncompressed(source)
-        data = b"".join(iter(lambda: stream.read(sources.READ_BYTES), b""))
+    with sources.opened(address, "--titles (SKUSCRIBE_TITLES)") as source, uncompressed(source) as stream:
+        data = _whole(stream)
     return TitleFile(source.address, suffix, data)
 
 
-def from_file(file: TitleFile, profile: Profile, limit: int | None) -> list[Title]:
-    """Return the titles of a file in its order, at most `limit`. Errors: `InputError` (65) if there are none."""
-    text = file.data.decode("utf-8-sig", errors="surrogateescape")
-    readers = {".txt": _from_text, ".jsonl": _from_json_lines, ".csv": _from_csv}
-    titles: list[Title] = []
-    for row in readers[file.suffix](text):
-        if limit is not None and len(titles) >= limit:
-            break
-        titles.append(_cleaned(row, profile))
+def from_file(file: TitleFile, profile: Profile, limit: int | None, chosen: Fields | None = None) -> list[Title]:
+    """Return the titles of a file in its order, at most `limit`. `chosen` has the names of fields that the user gave.
+
+    Errors: `InputError` (65) if there are none, or none of them can be used.
+    """
+    if file.suffix == ".txt":
+        head = _whole(as_utf_8(io.BytesIO(file.data)))
+        read, expected, is_recognised = list(islice(_from_text(head), limit)), "one title per line", False
+    else:
+        with read_rows(
+            io.BytesIO(file.data),
+            file.address,
+            chosen or Fields(),
+            MAX_ROW_BYTES,
+            ("title",),
+            is_csv=file.suffix in (".csv", ".tsv"),
+        ) as rows:
+            if (rows.fields.title, rows.fields.uid) != (DEFAULT_FIELDS.title, DEFAULT_FIELDS.uid):
+                log.info("fields", format=rows.format, title=rows.fields.title, uid=rows.fields.uid)
+            head, read, expected = rows.head, list(islice(_from_rows(rows), limit)), _expected(rows)
+            is_recognised = rows.format != "JSON Lines"
+    titles = [_cleaned(row, profile) for row, _ in read]
     if not titles:
         raise InputError(f"{file.address} has no titles: expected one title per line, or rows with a `title`")
+    looks = appearance(head, is_recognised=is_recognised)
+    _check_usable(titles, sum(not is_readable for _, is_readable in read), file.address, expected, looks)
     return _with_unique_uids(titles)
+
+
+def _expected(rows: RawRows) -> str:
+    names = ", ".join(repr(name[:40]) for name in rows.names[:20]) or "none"
+    return f"rows with a `{rows.fields.title}` that is text (--title-field names another), found the fields {names}"
+
+
+def _check_usable(titles: list[Title], unreadable: int, address: str, expected: str, looks: str | None) -> None:
+    """Errors: `InputError` (65) if no title can be used, or most rows are unreadable. Else it is a warning: a row with its error."""
+    failed = [title for title in titles if title.error is not None]
+    if len(failed) == len(titles) or 2 * unreadable > len(titles):
+        hint = f". It looks like {looks}" if looks else ""
+        raise InputError(
+            f"{address}: {len(failed):,} of {len(titles):,} titles cannot be used ({failed[0].uid}: {failed[0].error}): expected {expected}{hint}"
+        )
+    if failed:
+        log.warning(
+            "titles that cannot be used",
+            failed=len(failed),
+            titles=len(titles),
+            uid=failed[0].uid,
+            error=failed[0].error,
+        )
 
 
 def from_catalogue(products: Catalogue, split: str, limit: int | None, folder: Path) -> list[Title]:
@@ -109,41 +154,37 @@ def _of_split(table: pa.Table, split: str) -> Iterator[Title]:
             yield Title(row["uid"], row["title"], row["uid"], row["cluster"])
 
 
-def _from_text(text: str) -> Iterator[Title]:
-    for number, line in enumerate(text.splitlines(), 1):
+def _from_text(data: bytes) -> Iterator[tuple[Title, bool]]:
+    text = data.decode("utf-8-sig", errors="surrogateescape")
+    for number, line in enumerate(text.split("\n"), 1):  # `splitlines` would also split at a form feed and others
         if line.strip():
-            yield Title(f"line-{number}", line)
+            yield Title(f"line-{number}", line.removesuffix("\r")), True
 
 
-def _from_json_lines(text: str) -> Iterator[Title]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            yield Title(f"line-{number}", "", error=f"line {number} is not JSON: {line.strip()[:EXCERPT_CHARACTERS]}")
-        else:
-            yield _from_row(row, number)
+def _from_rows(rows: RawRows) -> Iterator[tuple[Title, bool]]:
+    """Yield the title of each row, and whether the row is readable."""
+    for chunk in rows.chunks:
+        for number, line, problem in rows_of(chunk):
+            text = line.decode(errors="surrogateescape")
+            if problem in ("too-long", "broken-csv"):
+                found = "is too long" if problem == "too-long" else "is no CSV record with the columns of the header"
+                yield Title(f"line-{number}", "", error=f"line {number} {found}: {text[:EXCERPT_CHARACTERS]}"), False
+                continue
+            try:
+                row = json.loads(text)
+            except (ValueError, RecursionError):
+                error = f"line {number} is not JSON: {text.strip()[:EXCERPT_CHARACTERS]}"
+                yield Title(f"line-{number}", "", error=error), False
+            else:
+                yield _from_row(row, number, rows.fields), True
 
 
-def _from_csv(text: str) -> Iterator[Title]:
-    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))  # a long title must not end the whole job
-    rows = csv.DictReader(io.StringIO(text, newline=""))
-    if "title" not in (rows.fieldnames or ()):
-        raise InputError(
-            f"the CSV file of titles has the columns {rows.fieldnames}, expected `title` and optionally `uid`"
-        )
-    for row in rows:
-        yield _from_row(row, rows.line_num)
-
-
-def _from_row(row: Any, number: int) -> Title:
+def _from_row(row: Any, number: int, fields: Fields) -> Title:
     if not isinstance(row, dict):
         return Title(f"line-{number}", "", error=f"line {number} is no object with a title")
-    uid = row.get("uid")
+    uid = row.get(fields.uid)
     known = str(uid) if isinstance(uid, str | int) and str(uid).strip() else None
-    title = row.get("title")
+    title = row.get(fields.title)
     if not isinstance(title, str):
         return Title(_storable(known or f"line-{number}"), "", error=f"line {number} has no title that is text")
     return Title(_storable(known or f"line-{number}"), title, known)
@@ -161,6 +202,10 @@ def _cleaned(row: Title, profile: Profile) -> Title:
     if not title:
         return replace(row, title=_storable(row.title.strip()), error="nothing is left of the title when it is cleaned")
     return replace(row, title=title)
+
+
+def _whole(stream: sources.Stream) -> bytes:
+    return b"".join(iter(lambda: stream.read(sources.READ_BYTES), b""))
 
 
 def _storable(text: str) -> str:

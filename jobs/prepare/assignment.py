@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from jobs.prepare.cleaned_rows import CleanedRows
 from jobs.prepare.near_duplicates import find_clusters
 from jobs.prepare.splits import HELD_OUT_SHARD, Splits, assign_splits
+from jobs.process.errors import InputError
 
 TEST_FRACTION = 0.05
 MAX_HELD_OUT_FRACTION = 0.05
@@ -28,19 +29,32 @@ class Assignment:
 def assign_rows(cleaned: CleanedRows, similarity: float, shard_rows: int, held_out_rows: int, seed: int) -> Assignment:
     """Return the assignment of all cleaned rows.
 
-    Rows whose texts are at least this similar (0 to 1) share a cluster. At most `held_out_rows` rows are held out.
+    Rows whose texts are at least this similar (0 to 1) share a cluster. At most `held_out_rows` rows are held out, except
+    where every cluster is larger. Errors: `InputError` (65) if nothing is left to evaluate a model with.
     """
     kept = _first_of_each(cleaned.uid_hashes)
     labels = find_clusters(cleaned.signature_file, cleaned.content_hashes, kept, similarity)
     clusters = cleaned.rows[labels]
     rows = np.flatnonzero(kept)
-    at_least = 1 if len(rows) >= 3 else 0  # of three rows, one is for training, one for testing, and one is held out
-    held_out_rows = min(held_out_rows, max(at_least, int(len(rows) * MAX_HELD_OUT_FRACTION)))
+    held_out_rows = min(held_out_rows, max(1, int(len(rows) * MAX_HELD_OUT_FRACTION)))
     splits = assign_splits(np.searchsorted(rows, labels[rows]), shard_rows, held_out_rows, TEST_FRACTION, seed)
+    _check_splits(splits, len(np.unique(clusters[rows])))
     shard = np.full(len(kept), HELD_OUT_SHARD, dtype=np.int32)
     test = np.zeros(len(kept), dtype=bool)
     shard[rows], test[rows] = splits.shard, splits.test
     return Assignment(kept, clusters, Splits(shard, test, splits.shards))
+
+
+def _check_splits(splits: Splits, clusters: int) -> None:
+    """Errors: `InputError` (65) if there are neither held-out rows nor test rows in the first shard, which every stage needs."""
+    held_out = splits.shard == HELD_OUT_SHARD
+    if held_out.any() or (splits.test & (splits.shard == 0)).any():
+        return
+    found = "one" if clusters == 1 else f"{clusters:,} with --held-out-rows 0"
+    raise InputError(
+        f"expected at least two products with different texts, of which one can be set aside to evaluate models, found {found} "
+        f"({len(splits.shard):,} usable rows): add products, or raise --held-out-rows if it is 0"
+    )
 
 
 def _first_of_each(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:

@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from jobs.prepare.chunks import Chunk
 from jobs.prepare.near_duplicates import signatures
 from jobs.prepare.rows import RawRow, Reject, excerpt, parse_rows
 from jobs.storage.catalogue import REJECT_SCHEMA
+from jobs.storage.chunks import Chunk
 from jobs.storage.columns import number_column, text_column
+from jobs.storage.fields import DEFAULT_FIELDS, Fields
 from jobs.text.cleaning import Profile, clean_all
 
 CLEANED_SCHEMA = pa.schema(
@@ -22,12 +23,13 @@ CLEANED_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class CleaningRules:
-    """How a row is cleaned, and which rows are rejected."""
+    """How a row is cleaned, which rows are rejected, and which fields of a row are read."""
 
     profile: Profile
     max_row_bytes: int
     min_content_characters: int
     max_content_characters: int
+    fields: Fields = DEFAULT_FIELDS
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def clean_chunk(chunk: Chunk, rules: CleaningRules) -> CleanedChunk:
 
 def clean_rows(chunk: Chunk, rules: CleaningRules) -> list[RawRow | Reject]:
     """Return every row of a chunk, cleaned or rejected, in the order of the input."""
-    parsed = list(parse_rows(chunk, rules.max_row_bytes))
+    parsed = list(parse_rows(chunk, rules.fields, rules.max_row_bytes))
     raw = [row for row in parsed if isinstance(row, RawRow)]
     titles = iter(clean_all([row.title for row in raw], rules.profile))
     contents = iter(clean_all([row.content for row in raw], rules.profile))

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.prepare.chunk_cleaning import CLEANED_SCHEMA, CleanedChunk
+from jobs.prepare.rows import Reject
 from jobs.storage.catalogue import REJECT_SCHEMA
 
 _PRODUCTS, _REJECTS, _SIGNATURES = "products", "rejects", "signatures"
@@ -26,7 +27,7 @@ _COLUMNS = {
 
 @dataclass(frozen=True)
 class CleanedRows:
-    """The cleaned rows of an input, in files in `folder`, and the number of rejects for each reason.
+    """The cleaned rows of an input, in files in `folder`, and the number of rejects and the first reject for each reason.
 
     A column, shape (rows,), is read from its file at each access, so that memory holds only the columns in use.
     """
@@ -35,6 +36,7 @@ class CleanedRows:
     read: int
     cleaned: int
     reject_counts: dict[str, int]
+    first_rejects: dict[str, Reject]
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -86,6 +88,7 @@ class CleanedRows:
 def write_cleaned_rows(chunks: Iterable[CleanedChunk], folder: Path, advance: Callable[[int], None]) -> CleanedRows:
     """Write the chunks to files in `folder` as they arrive, and call `advance` with the number of rows of each."""
     reject_counts: dict[str, int] = {}
+    first_rejects: dict[str, Reject] = {}
     cleaned = read = 0
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     with (
@@ -101,10 +104,13 @@ def write_cleaned_rows(chunks: Iterable[CleanedChunk], folder: Path, advance: Ca
             rejects.write_batch(chunk.rejects)
             for name, file in columns.items():
                 file.write(getattr(chunk, name).tobytes())
-            for reason in chunk.rejects["reason"].to_pylist():
+            for index, reason in enumerate(chunk.rejects["reason"].to_pylist()):
                 reject_counts[reason] = reject_counts.get(reason, 0) + 1
+                if reason not in first_rejects:
+                    [reject] = chunk.rejects.slice(index, 1).to_pylist()
+                    first_rejects[reason] = Reject(**reject)
             cleaned += chunk.products.num_rows
             rows = chunk.products.num_rows + chunk.rejects.num_rows
             read += rows
             advance(rows)
-    return CleanedRows(folder, read, cleaned, reject_counts)
+    return CleanedRows(folder, read, cleaned, reject_counts, first_rejects)

@@ -15,21 +15,30 @@ import pyarrow as pa
 from jobs.prepare.assignment import Assignment, assign_rows
 from jobs.prepare.catalogue_files import write_products, write_rejects
 from jobs.prepare.chunk_cleaning import CleaningRules, clean_chunk
-from jobs.prepare.chunks import read_chunks
 from jobs.prepare.cleaned_rows import CleanedRows, write_cleaned_rows
+from jobs.prepare.rows import UNREADABLE
 from jobs.prepare.settings import Settings
 from jobs.prepare.statistics import statistics
 from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError, InputError
 from jobs.process.parallel import ordered
 from jobs.storage import artifact, layout, sources
+from jobs.storage.appearance import appearance
 from jobs.storage.artifact import Draft, Spec
 from jobs.storage.catalogue import Catalogue
+from jobs.storage.compression import uncompressed
+from jobs.storage.fields import DEFAULT_FIELDS, Fields
 from jobs.storage.layout import Kind
+from jobs.storage.row_formats import RawRows, read_rows
 from jobs.storage.store import Store, file_sha256
 
-NOT_IN_CONFIG = {"store", "input", "catalogue", "tokenizer", "processes", "expected_shards"}
+NOT_IN_CONFIG = {"store", "input", "catalogue", "tokenizer", "processes", "expected_shards", "max_unreadable"}
 """Settings that don't change the content of the catalogue, or are recorded as inputs."""
+
+IN_CONFIG_IF_SET = ("title_field", "content_field", "uid_field")
+"""Settings that catalogues of earlier versions don't have. They are recorded only if they are set, so that these still match."""
+
+_SHOWN_CHARACTERS = 80
 
 
 def run(settings: Settings) -> None:
@@ -80,7 +89,8 @@ def _spec(settings: Settings, store: Store, tokenizer_file: Path | None, source_
     The rows of an existing catalogue are read again only if the source may have changed since.
     """
     path = layout.catalogue_path(settings.catalogue)
-    config = settings.model_dump(exclude=NOT_IN_CONFIG)
+    unset = {name for name in IN_CONFIG_IF_SET if not getattr(settings, name)}
+    config = settings.model_dump(exclude=NOT_IN_CONFIG | unset)
     inputs = {"tokenizer": file_sha256(tokenizer_file)} if tokenizer_file else {}
     existing = artifact.find(store, path)
     if existing is None:
@@ -95,22 +105,66 @@ def _spec(settings: Settings, store: Store, tokenizer_file: Path | None, source_
 def _clean(settings: Settings, folder: Path) -> tuple[CleanedRows, str]:
     """Clean all rows of the input into files in `folder`. Returns them, and the SHA-256 of the bytes of the input."""
     pa.set_memory_pool(pa.system_memory_pool())  # returns freed memory: a third less than Arrow's own pool
-    rules = CleaningRules(
-        settings.profile, settings.max_row_bytes, settings.min_content_characters, settings.max_content_characters
-    )
-    with sources.opened(settings.input) as source, log.progress("clean", None, "rows") as progress:
-        chunks = read_chunks(sources.uncompressed(source), settings.max_row_bytes, source.address)
-        cleaned_chunks = ordered(partial(clean_chunk, rules=rules), chunks, settings.processes)
+    chosen = Fields(settings.title_field, settings.content_field, settings.uid_field)
+    is_csv = sources.is_named(settings.input, ".csv", ".tsv")
+    with (
+        sources.opened(settings.input) as source,
+        uncompressed(source) as stream,
+        read_rows(stream, source.address, chosen, settings.max_row_bytes, ("title", "content"), is_csv=is_csv) as rows,
+        log.progress("clean", None, "rows") as progress,
+    ):
+        if rows.fields != DEFAULT_FIELDS:
+            log.info("fields", format=rows.format, **vars(rows.fields))
+        rules = CleaningRules(
+            settings.profile,
+            settings.max_row_bytes,
+            settings.min_content_characters,
+            settings.max_content_characters,
+            rows.fields,
+        )
+        cleaned_chunks = ordered(partial(clean_chunk, rules=rules), rows.chunks, settings.processes)
         cleaned = write_cleaned_rows(cleaned_chunks, folder, progress.advance)
         digest = source.drain()
-    if not cleaned.read:
-        raise InputError(f"{source.address} has no rows: expected JSON Lines, or a JSON array of objects")
-    if not cleaned.cleaned:
-        raise InputError(
-            f"{source.address}: none of {cleaned.read:,} rows can be used ({_listed(cleaned.reject_counts)}); "
-            'expected objects such as {"uid": "1", "title": "...", "content": "..."}'
-        )
+    _check_cleaned(cleaned, rows, source.address, settings.max_unreadable)
     return cleaned, digest
+
+
+def _check_cleaned(cleaned: CleanedRows, rows: RawRows, address: str, max_unreadable: float) -> None:
+    """Errors: `InputError` (65) if too many rows are unreadable, or none can be used. A few unreadable ones are a warning."""
+    if not cleaned.read:
+        raise InputError(f"{address} has no rows: expected JSON Lines, a JSON array of objects, CSV or Parquet")
+    counts = {reason: count for reason, count in cleaned.reject_counts.items() if reason in UNREADABLE}
+    unreadable = sum(counts.values())
+    looks = (
+        appearance(rows.head, is_recognised=rows.format != "JSON Lines") if unreadable or not cleaned.cleaned else None
+    )
+    hint = f". It looks like {looks}" if looks else ""
+    if unreadable > max_unreadable * cleaned.read:
+        reason = max(counts, key=lambda reason: counts[reason])
+        example = cleaned.first_rejects[reason]
+        raise InputError(
+            f"{address}: {unreadable:,} of {cleaned.read:,} rows are unreadable ({_listed(counts)}), expected at most the "
+            f"fraction {max_unreadable:g} (--max-unreadable); row {example.row:,} begins with "
+            f"{example.text[:_SHOWN_CHARACTERS]!r}{hint}"
+        )
+    if not cleaned.cleaned:
+        names = ", ".join(repr(name[:40]) for name in rows.names[:20]) or "none"
+        raise InputError(
+            f"{address}: none of {cleaned.read:,} rows can be used ({_listed(cleaned.reject_counts)}); expected objects such "
+            f'as {{"uid": "1", "title": "...", "content": "..."}}, found the fields {names} (--title-field and '
+            f"--content-field name others){hint}"
+        )
+    if unreadable:
+        reason = max(counts, key=lambda reason: counts[reason])
+        example = cleaned.first_rejects[reason]
+        log.warning(
+            "unreadable rows rejected",
+            unreadable=unreadable,
+            read=cleaned.read,
+            reasons=_listed(counts),
+            row=example.row,
+            begins_with=example.text[:_SHOWN_CHARACTERS],
+        )
 
 
 def _add_files(

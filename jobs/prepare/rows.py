@@ -7,10 +7,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from jobs.prepare.chunks import Chunk
+from jobs.storage.chunks import Chunk, rows_of
+from jobs.storage.fields import Fields
 
 MAX_UID_CHARACTERS = 200
 EXCERPT_CHARACTERS = 200
+UNREADABLE = frozenset(("broken-json", "broken-csv", "invalid-utf-8", "not-an-object", "too-long"))
+"""The reasons for which a row is unreadable: it was lost on the way to us, whatever its seller wrote."""
 
 
 class RawRow(NamedTuple):  # a frozen dataclass takes three times as long to create, and there are millions of rows
@@ -32,18 +35,12 @@ class Reject:
     text: str
 
 
-def parse_rows(chunk: Chunk, max_row_bytes: int) -> Iterator[RawRow | Reject]:
+def parse_rows(chunk: Chunk, fields: Fields, max_row_bytes: int) -> Iterator[RawRow | Reject]:
     """Yield every row of a chunk that is not blank, parsed or rejected."""
-    if chunk.too_long:
-        yield Reject(chunk.first_row, None, "too-long", excerpt(chunk.data))
-        return
-    for row, line in enumerate(chunk.data.split(b"\n"), chunk.first_row):
-        if not line or line.isspace():
-            continue
-        if len(line) > max_row_bytes:
-            yield Reject(row, None, "too-long", excerpt(line))
-        else:
-            yield _parse(row, line)
+    for row, line, problem in rows_of(chunk):
+        if problem is None and len(line) > max_row_bytes:
+            problem = "too-long"
+        yield Reject(row, None, problem, excerpt(line)) if problem else _parse(row, line, fields)
 
 
 def excerpt(text: str | bytes) -> str:
@@ -53,7 +50,7 @@ def excerpt(text: str | bytes) -> str:
     return text[:EXCERPT_CHARACTERS].replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
-def _parse(row: int, line: bytes) -> RawRow | Reject:
+def _parse(row: int, line: bytes, fields: Fields) -> RawRow | Reject:
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:
@@ -65,21 +62,28 @@ def _parse(row: int, line: bytes) -> RawRow | Reject:
             return Reject(row, None, "broken-json", excerpt(line))
     if not isinstance(value, dict):
         return Reject(row, None, "not-an-object", excerpt(line))
-    return _check(row, value, line)
+    return _check(row, value, line, fields)
 
 
-def _check(row: int, value: dict[str, Any], line: bytes) -> RawRow | Reject:
-    uid = value.get("uid")
+def _check(row: int, value: dict[str, Any], line: bytes, fields: Fields) -> RawRow | Reject:
+    uid = value.get(fields.uid)
     if uid is None or uid == "":
         uid = f"line-{row}"
     elif isinstance(uid, int) and not isinstance(uid, bool):
         uid = str(uid)
     if not isinstance(uid, str) or not uid.isprintable() or len(uid) > MAX_UID_CHARACTERS:
         return Reject(row, None, "uid-not-text", excerpt(line))
-    for name in ("title", "content"):
-        text = value.get(name)
+    title, content = value.get(fields.title), _joined(value.get(fields.content))
+    for name, text in (("title", title), ("content", content)):
         if text is None or text == "":
             return Reject(row, uid, f"no-{name}", excerpt(line))
         if not isinstance(text, str):
             return Reject(row, uid, f"{name}-not-text", excerpt(line))
-    return RawRow(row, uid, value["title"], value["content"])
+    return RawRow(row, uid, title, content)  # type: ignore[arg-type]  # the loop has checked both
+
+
+def _joined(content: Any) -> Any:
+    """Return a list of paragraphs as one text, and everything else as it is."""
+    if isinstance(content, list) and all(isinstance(paragraph, str) for paragraph in content):
+        return "\n".join(content)
+    return content

@@ -1,6 +1,7 @@
 """Clean raw product rows into a catalogue: shards, a held-out set, rejected rows and statistics.
 
-Reads JSON Lines or a JSON array of {uid, title, content}, gzipped or not, from a path, http(s):// or s3://.
+Reads JSON Lines, a JSON array, CSV or Parquet with uid, title and content, compressed (gzip, bzip2, xz, Zstandard, zip of one
+file) or not, from a path, http(s):// or s3://. `description`, `asin` and `parent_asin` of the public Amazon dumps are found.
 Writes catalogue/NAME: shard-00000.parquet ..., held-out.parquet, rejects.parquet, statistics.json.
 The same rows and settings give the same bytes with any number of processes.
 
@@ -21,6 +22,21 @@ class Settings(StoreSettings):
 
     input: str = Field(min_length=1, description="Raw rows: a path, http(s)://HOST/... or s3://BUCKET/KEY.")
     catalogue: Name = Field("main", description="Name of the catalogue.")
+    title_field: str = Field("", description="Field or column of the title. Default: `title`.")
+    content_field: str = Field(
+        "",
+        description="Field or column of the content, a text or a list of texts. Default: `content`, or else `description`.",
+    )
+    uid_field: str = Field(
+        "", description="Field or column of the uid. Default: `uid`, or else `asin` or `parent_asin`."
+    )
+    max_unreadable: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Fraction of rows that may be unreadable (broken JSON or CSV, not UTF-8, too long). With more, nothing "
+        "is published.",
+    )
     profile: Literal["catalogue", "reference"] = Field(
         "catalogue",
         description="Characters that cleaning keeps: `reference` keeps letters, digits and `. , ! ?`; `catalogue` also "

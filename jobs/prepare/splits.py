@@ -3,6 +3,9 @@
 Whole clusters are assigned, in a seeded order, so that no cluster is on both sides of a split. The exception is a cluster
 larger than half a shard (one text shared by thousands of products): its rows may fill several shards, and all of them are
 training rows.
+
+Where every cluster is large, the smallest one is held out, so that there is something to evaluate. A shard may have no test
+rows, but always has training rows.
 """
 
 from dataclasses import dataclass
@@ -14,6 +17,7 @@ from numpy.typing import NDArray
 HELD_OUT_SHARD = -1
 _SMALLEST_SHARD_FRACTION = 0.05
 _LARGEST_CLUSTER_DIVISOR = 20
+_LARGEST_TEST_FRACTION = 0.25
 _MAX_POSTPONED = 2000
 
 
@@ -30,13 +34,16 @@ def assign_splits(
     clusters: NDArray[np.int64], shard_rows: int, held_out_rows: int, test_fraction: float, seed: int
 ) -> Splits:
     """Return the splits of n rows. `clusters`, shape (n,), names the cluster of each row by the index of one of its rows."""
-    divided = (np.bincount(clusters) > shard_rows // 2)[clusters]
+    sizes = np.bincount(clusters)
+    divided = (sizes > shard_rows // 2)[clusters]
+    if held_out_rows and divided.all() and np.count_nonzero(sizes) > 1:
+        divided &= clusters != _smallest(sizes)  # it is held out as a whole
     group_of_row, group_sizes = _number_groups(np.where(divided, np.arange(len(clusters)), clusters))
     train_only = np.zeros(len(group_sizes), dtype=bool)
     train_only[group_of_row[divided]] = True
     order = np.random.default_rng(seed).permutation(len(group_sizes))
     group_shard = np.full(len(group_sizes), HELD_OUT_SHARD, dtype=np.int32)
-    held_out = _choose(group_sizes[order], ~train_only[order], held_out_rows)
+    held_out = _choose(group_sizes[order], ~train_only[order], held_out_rows, len(clusters))
     rest = order[~held_out]
     group_shard[rest] = _pack(group_sizes[rest], shard_rows)
     shards = int(group_shard.max(initial=-1)) + 1
@@ -47,7 +54,9 @@ def assign_splits(
         groups = by_shard[start:end]
         test_rows = round(float(group_sizes[groups].sum()) * test_fraction)
         if len(groups) > 1:
-            group_test[groups] = _choose(group_sizes[groups], ~train_only[groups], max(1, test_rows))
+            rows = int(group_sizes[groups].sum())
+            largest = int(rows * _LARGEST_TEST_FRACTION)
+            group_test[groups] = _choose(group_sizes[groups], ~train_only[groups], max(1, test_rows), largest)
     return Splits(group_shard[group_of_row], group_test[group_of_row], shards)
 
 
@@ -58,12 +67,20 @@ def _number_groups(names: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray
     return number[names], sizes[sizes > 0]
 
 
-def _choose(sizes: NDArray[np.int64], allowed: NDArray[np.bool_], rows: int) -> NDArray[np.bool_]:
+def _smallest(sizes: NDArray[np.int64]) -> int:
+    """Return the name of the smallest cluster; `sizes` is 0 where there is no cluster."""
+    return int(np.argmin(np.where(sizes > 0, sizes, np.iinfo(np.int64).max)))
+
+
+def _choose(sizes: NDArray[np.int64], allowed: NDArray[np.bool_], rows: int, largest: int) -> NDArray[np.bool_]:
     """Return whether each cluster is chosen: the first allowed ones that fill `rows` rows.
 
-    None is larger than a twentieth of `rows`, so that no text dominates.
+    None is larger than a twentieth of `rows`, so that no text dominates. If all are, the smallest one is chosen, unless it has
+    more than `largest` rows. An only cluster is not chosen.
     """
     chosen = np.zeros(len(sizes), dtype=bool)
+    if len(sizes) < 2:
+        return chosen
     space = rows
     for index in np.flatnonzero(allowed & (sizes <= max(1, rows // _LARGEST_CLUSTER_DIVISOR))).tolist():
         if space == 0:
@@ -71,6 +88,9 @@ def _choose(sizes: NDArray[np.int64], allowed: NDArray[np.bool_], rows: int) -> 
         if sizes[index] <= space:
             chosen[index] = True
             space -= int(sizes[index])
+    if rows and not chosen.any() and allowed.any():
+        smallest = int(np.argmin(np.where(allowed, sizes, np.iinfo(np.int64).max)))
+        chosen[smallest] = sizes[smallest] <= largest
     return chosen
 
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError
-from isal import igzip_lib
 from urllib3.exceptions import HTTPError
 
-from jobs.process.errors import ConfigurationError, InputError, JobError, NotReadyError
+from jobs.process.errors import ConfigurationError, JobError, NotReadyError
 from jobs.process.settings import without_secrets
 from jobs.storage.manifest import digest_of
 from jobs.storage.store import head_input, open_input
@@ -21,7 +20,7 @@ from jobs.storage.store import head_input, open_input
 READ_BYTES = 1 << 20
 INPUT = "--input (SKUSCRIBE_INPUT)"
 TIMEOUT_SECONDS = 60
-_GZIP_MAGIC = b"\x1f\x8b"
+COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _HEADERS = {"User-Agent": "skuscribe"}
 
 
@@ -72,13 +71,22 @@ def opened(address: str, setting: str = INPUT) -> Iterator[Source]:
         yield Source(without_secrets(address), stream, expected_bytes)
 
 
-def uncompressed(source: Source) -> Stream:
-    """Return the stream, decompressed if it starts as gzip does. Its `read` raises `InputError` (65) for broken gzip."""
-    head = b""
-    while len(head) < len(_GZIP_MAGIC) and (more := source.read(READ_BYTES)):
-        head += more
-    whole = _Prefixed(head, source)
-    return _Gunzipped(whole, source.address) if head.startswith(_GZIP_MAGIC) else whole
+def is_named(address: str, *suffixes: str) -> bool:
+    """Return whether the name at an address has one of these suffixes, before that of a compression."""
+    return name_of(address).endswith(suffixes)
+
+
+def name_of(address: str) -> str:
+    """Return the address in lower case, without a query and without the suffix of a compression."""
+    name = without_secrets(address).lower()
+    for suffix in COMPRESSED_SUFFIXES:
+        name = name.removesuffix(suffix)
+    return name
+
+
+def is_compressed(address: str) -> bool:
+    """Return whether the name at an address has the suffix of a compression."""
+    return without_secrets(address).lower().endswith(COMPRESSED_SUFFIXES)
 
 
 def identity(address: str) -> str | None:
@@ -89,54 +97,6 @@ def identity(address: str) -> str | None:
     with _as_job_errors(address):
         version = _version(address)
     return digest_of([without_secrets(address), *version]) if version else None
-
-
-class _Prefixed:
-    """A stream whose first bytes have been read already."""
-
-    def __init__(self, head: bytes, stream: Stream) -> None:
-        self._head, self._stream = head, stream
-
-    def read(self, size: int, /) -> bytes:
-        if not self._head:
-            return self._stream.read(size)
-        data, self._head = self._head[:size], self._head[size:]
-        return data
-
-
-class _Gunzipped:
-    """A decompressed gzip stream of one or several members; zeros after a member are padding."""
-
-    def __init__(self, stream: Stream, address: str) -> None:
-        self._stream, self._address = stream, address
-        self._member: Any = None
-        self._compressed = b""
-
-    def read(self, size: int, /) -> bytes:
-        while True:
-            if not self._compressed and (self._member is None or self._member.needs_input):
-                self._compressed = self._stream.read(READ_BYTES)
-                if not self._compressed and self._member is not None:
-                    raise InputError(f"{self._address} is truncated gzip: download or create the file again")
-                if not self._compressed:
-                    return b""
-            if self._member is None:
-                self._compressed = self._compressed.lstrip(b"\0")
-                if not self._compressed:
-                    continue
-                self._member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-            if data := self._decompress(size):
-                return data
-
-    def _decompress(self, size: int) -> bytes:
-        try:
-            data: bytes = self._member.decompress(self._compressed, size)
-        except igzip_lib.error as error:  # type: ignore[misc]  # the stubs declare an instance, not a class
-            raise InputError(f"{self._address} is damaged gzip ({error}): download or create the file again") from error
-        self._compressed = b""
-        if self._member.eof:
-            self._compressed, self._member = self._member.unused_data, None
-        return data
 
 
 def _open(address: str) -> tuple[Any, int | None]:

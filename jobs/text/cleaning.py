@@ -15,7 +15,7 @@ from typing import Literal
 import pyarrow.compute as pc
 
 from jobs.storage.columns import text_column
-from jobs.text.markup import without_markup
+from jobs.text.markup import without_markup, without_scripts
 
 Profile = Literal["catalogue", "reference"]
 _Step = tuple[Callable[[str], bool], Callable[[str], str]]
@@ -31,12 +31,16 @@ _REPLACED = {
     "…": "...",
     "‹": "'",
     "›": "'",
+    **dict.fromkeys("＜﹤", "<"),  # the normaliser of a tokenizer does the same, and would make special tokens of them
+    **dict.fromkeys("＞﹥", ">"),
 }
 _TRADE_MARK_AT_END = re.compile("[®™©℠]+(?=[\\s.,!?;:)]|$)")
 _INVISIBLE = re.compile("[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffc]")
 _DETACHED_JOINER = re.compile("(?<!\\w)(?<![\u0300-\u036f\u0600-\u1cff])[\u200c\u200d]|[\u200c\u200d](?!\\w)")
 _DETACHED_MIDDLE_DOT = re.compile(r"(?<!\w)·|·(?!\w)")
 _DETACHABLE = "®™©℠\u200c\u200d·"
+_BRACKETED = re.compile("[<＜﹤]([^<＜﹤>＞﹥]{1,60})[>＞﹥]")
+_SPECIAL_TOKEN = re.compile(r"/?s|pad|unk|extra_id_\d+", re.IGNORECASE)  # of T5, without the brackets
 
 _SIGN_CHARACTERS = "*~^<>=_#@{}|"
 _SIGNS = re.compile(f"[{re.escape(_SIGN_CHARACTERS)}]+")
@@ -88,6 +92,17 @@ def _without_invisible(text: str) -> str:
 def _without_detached(text: str) -> str:
     """Remove trade marks at the end of a word, and joiners and middle dots that are not inside a word."""
     return _DETACHED_MIDDLE_DOT.sub(" ", _DETACHED_JOINER.sub("", _TRADE_MARK_AT_END.sub("", text)))
+
+
+def _without_special_tokens(text: str) -> str:
+    """Remove T5's special tokens in any spelling that a tokenizer would normalise. Most in ASCII are removed as markup before."""
+    return _BRACKETED.sub(lambda match: " " if _is_special(match[1]) else match[0], text)
+
+
+def _is_special(name: str) -> bool:
+    normal = unicodedata.normalize("NFKC", name)
+    visible = "".join(character for character in normal if unicodedata.category(character) not in ("Cf", "Mn"))
+    return _SPECIAL_TOKEN.fullmatch(visible.strip()) is not None
 
 
 def _normalised(text: str) -> str:
@@ -198,8 +213,10 @@ def _has_punctuation_at_an_end(text: str) -> bool:
 _FIRST: tuple[_Step, ...] = (
     (_is_not_ascii, _without_invisible),
     (lambda text: "<" in text or "&" in text or "{" in text, without_markup),
+    (lambda text: "=" in text or "{" in text, without_scripts),
     (_is_not_ascii, _without_invisible),
     (_has_detachable, _without_detached),
+    (lambda text: _has_one_of(text, "<＜﹤"), _without_special_tokens),
     (lambda text: "`" in text or not (text.isascii() and text.isprintable()), _normalised),
 )
 _LAST: tuple[_Step, ...] = (

@@ -1,4 +1,7 @@
-"""HTML removed from text: entities are decoded, tags, comments, scripts and styles removed, also if truncated."""
+"""HTML removed from text: entities are decoded, tags, comments, scripts and styles removed, also if truncated.
+
+Scripts that lost their tags when a page was scraped are removed too.
+"""
 
 import re
 from html.entities import html5
@@ -41,6 +44,22 @@ _CSS_RULE = re.compile(  # bounded parts before `{`, because a match is tried at
     rf"|\{{\s*(?:[a-z-]{{1,40}}\s*:[^{{}};]*;|(?:{_CSS_PROPERTY})[a-z-]{{0,40}}\s*:)[^{{}}]*\}}",
     re.IGNORECASE,
 )
+_PARAMETERS = r"\(\s*[\w$]*(?:\s*,\s*[\w$]+){0,20}\s*\)"
+_SCRIPT_START = re.compile(  # tried at the beginnings of words only, and each part is bounded, so that time is linear
+    r"(?<![\w$.])(?:"
+    r"(?:var|let|const)\s+[\w$]{1,100}\s*=(?!=)"
+    r"|window\.[\w$.]{1,200}\s*=(?!=)"
+    r"|[(!]?(?:[\w$]{1,100}(?:\.[\w$]{1,100}|\([^(){};]{0,200}\)){0,10}\(\s*)?"  # a call with a function as its argument
+    rf"(?:function\b\s*[\w$]{{0,100}}\s*{_PARAMETERS}|{_PARAMETERS}\s*=>)\s*\{{"
+    r"|if\s*\([^;{}]{0,200}[.=!&|][^;{}]{0,200}\)\s*\{"
+    r")"
+)
+_SCRIPT_PART = re.compile(r"[^;{}\n]{0,300}[;{}\n]?")
+_MAX_UNDECIDED = 300  # characters after which a text without `;` and `{` is not a script, so that time is linear
+_STRING = re.compile(r"\"[^\"\n]{0,500}\"|'[^'\n]{0,500}'")
+_PROSE = re.compile(r"(?:[^\W\d_]{2,}[,]?\s+){3}[^\W\d_]{2,}")
+_CODE = re.compile(r"[=()\[\]]|^(?:return|else|try|catch|finally|do|case|break|continue|throw|var|let|const)\b|^/[/*]")
+_METHOD_CALL = re.compile(r"[\w$)]\.[\w$]+\(")
 
 
 def without_markup(text: str) -> str:
@@ -58,6 +77,31 @@ def without_markup(text: str) -> str:
         if text == before:
             break
     return _CSS_RULE.sub(" ", text) if "{" in text else text
+
+
+def without_scripts(text: str) -> str:
+    """Return the text without JavaScript that has no tags around it; plain text is unchanged."""
+    kept, position = [], 0
+    while start := _SCRIPT_START.search(text, position):
+        end = _end_of_script(text, start)
+        kept += [text[position : start.start()], " "] if end else [text[position : start.end()]]
+        position = end or start.end()
+    return "".join([*kept, text[position:]]) if kept else text
+
+
+def _end_of_script(text: str, start: re.Match[str]) -> int | None:
+    """Return where the script ends, which is before the first part that reads as prose, or None if it is not a script."""
+    end, marks = start.end(), start[0].count("{")
+    for part in _SCRIPT_PART.finditer(text, end):
+        code = part[0].strip(" \t\r\n;{}")
+        is_first = part.start() == start.end()
+        if not part[0] or (code and (_PROSE.search(_STRING.sub("", code)) or not (is_first or _CODE.search(code)))):
+            break
+        if marks < 2 and end - start.end() > _MAX_UNDECIDED:
+            return None
+        end = part.end()
+        marks += part[0][-1] in ";{}"
+    return end if marks >= 2 or (marks and _METHOD_CALL.search(text, start.start(), end)) else None
 
 
 def _without_tags(text: str, invisible: re.Pattern[str]) -> str:

@@ -60,8 +60,10 @@ def tokenize(
     max_target_tokens: int,
 ) -> datasets.Dataset:
     """Return the tokens of prompts (`input_ids`) and descriptions (`labels`), truncated before the end token."""
-    sources = tokenizer(list(prompts), truncation=True, max_length=max_source_tokens)
-    targets = tokenizer(list(contents), truncation=True, max_length=max_target_tokens)
+    sources = targets = {"input_ids": list[list[int]]()}
+    if prompts:  # not in a shard without test rows: the tokenizer cannot encode an empty list
+        sources = tokenizer(list(prompts), truncation=True, max_length=max_source_tokens)
+        targets = tokenizer(list(contents), truncation=True, max_length=max_target_tokens)
     tokens = datasets.Sequence(datasets.Value("int32"))
     return datasets.Dataset.from_dict(
         {"input_ids": sources["input_ids"], "labels": targets["input_ids"]},

@@ -28,12 +28,15 @@ import psutil
 from jobs.local import services
 from jobs.prepare import job as prepare
 from jobs.prepare.chunk_cleaning import CleaningRules, clean_rows, product_batch
-from jobs.prepare.chunks import Chunk, read_chunks
 from jobs.prepare.rows import RawRow
 from jobs.prepare.settings import Settings
 from jobs.process.parallel import ordered
 from jobs.sample import sample_rows
 from jobs.storage import catalogue, sources
+from jobs.storage.chunks import Chunk
+from jobs.storage.compression import uncompressed
+from jobs.storage.fields import Fields
+from jobs.storage.row_formats import read_rows
 from jobs.storage.store import Store
 from jobs.text.cleaning import clean_without_shortcuts
 
@@ -173,9 +176,12 @@ def _baseline(path: Path, _processes: int) -> Prepared:
 def _cleaning(path: Path, processes: int) -> Prepared:
     from tests.bench.bench_prepare import read_and_clean  # not as __main__.read_and_clean, which a worker cannot import
 
-    with sources.opened(str(path)) as source:
-        chunks = read_chunks(sources.uncompressed(source), RULES.max_row_bytes, source.address)
-        results = list(ordered(read_and_clean, chunks, processes))
+    with (
+        sources.opened(str(path)) as source,
+        uncompressed(source) as stream,
+        read_rows(stream, source.address, Fields(), RULES.max_row_bytes, ("title", "content")) as rows,
+    ):
+        results = list(ordered(read_and_clean, rows.chunks, processes))
     kept = ((row["uid"], row["title"], row["content"]) for _, batch in results for row in batch.to_pylist())
     return Prepared(sum(read for read, _ in results), sum(batch.num_rows for _, batch in results), kept)
 

@@ -277,3 +277,14 @@ def test_a_required_gpu_that_is_missing_is_an_error(ready: Ready) -> None:
         pytest.skip("this machine has a GPU")
     with pytest.raises(ConfigurationError, match="finds no GPU"):
         describe(ready, "on-gpu", limit=1, require_gpu=True)
+
+
+def test_a_file_in_which_nothing_can_be_used_publishes_nothing(ready: Ready, tmp_path: Path) -> None:
+    path = tmp_path / "titles.jsonl"
+    path.write_text('{"asin": "B1", "name": "Steel kettle"}\n')
+    with pytest.raises(InputError, match="1 of 1 titles cannot be used"):
+        describe(ready, "nothing", titles=str(path))
+    assert list(ready.store.objects(layout.export_path("nothing"))) == []
+    batch = describe_all(ready, "nothing", titles=str(path), title_field="name")
+    assert batch.manifest.settings["title_field"] == "name"
+    assert [row["title"] for row in rows_of(batch, tmp_path)] == ["Steel kettle"]

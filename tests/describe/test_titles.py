@@ -1,9 +1,13 @@
 """Titles are read from every supported format, from malformed files and from a catalogue."""
 
+import bz2
 import gzip
 import json
+import lzma
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +16,7 @@ from jobs.describe import titles
 from jobs.describe.titles import TitleFile
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.storage.catalogue import Title
+from jobs.storage.fields import Fields
 from jobs.storage.store import Store
 from tests.factories import write_catalogue
 
@@ -95,7 +100,7 @@ def test_repeated_uids_get_a_number(tmp_path: Path) -> None:
 
 
 def test_an_unusable_file_of_titles_is_an_error_that_names_the_cause(tmp_path: Path, store: Store) -> None:
-    with pytest.raises(ConfigurationError, match=r"\.txt, \.jsonl, \.csv"):
+    with pytest.raises(ConfigurationError, match=r"\.txt, \.jsonl, .*\.csv"):
         titles.fetch(str(tmp_path / "titles.xlsx"))
     with pytest.raises(ConfigurationError, match="--titles"):
         titles.fetch(str(tmp_path / "missing.txt"))
@@ -105,7 +110,7 @@ def test_an_unusable_file_of_titles_is_an_error_that_names_the_cause(tmp_path: P
     with pytest.raises(InputError, match="has no titles"):
         read(tmp_path / "empty.txt")
     (tmp_path / "other.csv").write_text("name\nLamp\n")
-    with pytest.raises(InputError, match="expected `title`"):
+    with pytest.raises(InputError, match=r"columns .name., expected one named title.*--title-field"):
         read(tmp_path / "other.csv")
     (tmp_path / "cut.txt.gz").write_bytes(gzip.compress(b"Lamp\n" * 1000)[:-12])
     with pytest.raises(InputError, match=r"cut\.txt\.gz"):
@@ -132,6 +137,68 @@ def test_a_limit_applies_to_the_number_of_rows(tmp_path: Path) -> None:
     path = tmp_path / "titles.txt"
     path.write_text("a1\nb2\nc3\n")
     assert len(read(path, 2)) == 2
+
+
+def test_only_a_line_feed_ends_a_line_of_text(tmp_path: Path) -> None:
+    path = tmp_path / "titles.txt"
+    path.write_bytes("Red Mug\u2028with lid\nCafé\u0085Table\r\nBlue\x0cLamp\x0b\x1c\nGreen\rVase\u2029\n".encode())
+    expected = ["Red Mug with lid", "Café Table", "Blue Lamp", "Green Vase"]
+    assert [(row.uid, row.title) for row in read(path)] == [(f"line-{n}", title) for n, title in enumerate(expected, 1)]
+
+
+ROWS = [{"uid": "1", "title": "Steel kettle"}, {"uid": "2", "title": "Oak shelf, 30 cm"}]
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16"])
+def test_every_format_and_encoding_gives_the_same_titles(tmp_path: Path, codec: str) -> None:
+    files = {
+        "titles.json": json.dumps(ROWS),
+        "array.jsonl": json.dumps(ROWS, indent=1),
+        "titles.ndjson": "\n".join(map(json.dumps, ROWS)),
+        "titles.csv": 'uid, title\n1, Steel kettle\n2," Oak shelf, 30 cm"\n',
+        "titles.tsv": "UID\tTitle\r\n1\tSteel kettle\r\n2\tOak shelf, 30 cm\r\n",
+    }
+    for name, text in files.items():
+        for suffix, compress in (("", bytes), (".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)):
+            path = tmp_path / f"{name}{suffix}"
+            path.write_bytes(compress(text.encode(codec)))
+            assert [(row.uid, row.title, row.known_uid) for row in read(path)] == [
+                ("1", "Steel kettle", "1"),
+                ("2", "Oak shelf, 30 cm", "2"),
+            ]
+
+
+def test_titles_are_read_from_parquet_and_from_other_fields(tmp_path: Path) -> None:
+    path = tmp_path / "titles.parquet"
+    pq.write_table(pa.Table.from_pylist([{"asin": "B1", "name": "Steel kettle"}]), path)
+    chosen = Fields(title="name")
+    [title] = titles.from_file(titles.fetch(str(path)), "catalogue", None, chosen)
+    assert (title.uid, title.title, title.known_uid) == ("B1", "Steel kettle", "B1")
+    with pytest.raises(InputError, match=r"Parquet with the columns 'asin', 'name', expected one named title"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "titles.jsonl",
+            '{"asin": "B1", "name": "Steel kettle"}',
+            r"1 of 1 titles.*--title-field.*fields 'asin', 'name'",
+        ),
+        ("titles.jsonl", '{"title": "***"}\n{"title": "<br>"}', "2 of 2 titles cannot be used"),
+        ("titles.jsonl", ",\n".join([*map(json.dumps, ROWS), *map(json.dumps, ROWS)]), "3 of 4 titles.*trailing comma"),
+        ("titles.json", json.dumps({"titles": ROWS}), "rows in 'titles'"),
+        ("titles.txt", "***\n---\n", "expected one title per line"),
+        ("titles.jsonl", "<!doctype html><p>404", "HTML page"),
+    ],
+)
+def test_a_file_of_titles_that_cannot_be_used_is_an_input_error(
+    tmp_path: Path, name: str, text: str, message: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        read(tmp_path / name)
 
 
 @given(st.sampled_from(titles.SUFFIXES), st.binary(max_size=200))

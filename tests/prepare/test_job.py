@@ -1,7 +1,9 @@
 """prepare: every row is kept or rejected, no cluster is on both sides of a split, the same rows give the same bytes."""
 
+import bz2
 import gzip
 import json
+import lzma
 import os
 import signal
 import subprocess
@@ -17,15 +19,17 @@ import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from jobs.prepare import chunks, job
+from jobs.prepare import job
 from jobs.prepare.settings import Settings
 from jobs.process.errors import ConfigurationError, InputError, JobError
 from jobs.process.lifecycle import run_to_exit_code
 from jobs.process.settings import parse
 from jobs.sample import sample_rows
-from jobs.storage import catalogue, layout, sources
+from jobs.storage import catalogue, chunks, layout, sources
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.store import Store
+
+OTHER = {"uid": "other", "title": "Another product", "content": "It shares no text with the products of any test."}
 
 
 def lines_of(rows: Sequence[dict[str, Any]]) -> bytes:
@@ -139,7 +143,7 @@ def test_different_settings_need_another_name(store: Store, raw: Path) -> None:
 def test_bad_rows_are_rejected_with_line_and_reason(store: Store, tmp_path: Path) -> None:
     good = [
         {"uid": str(n), "title": f"Lamp number {n}", "content": f"It gives {n * n} lumen of warm light."}
-        for n in range(40)
+        for n in range(80)
     ]
     bad = [
         b'{"uid": "broken',
@@ -155,29 +159,32 @@ def test_bad_rows_are_rejected_with_line_and_reason(store: Store, tmp_path: Path
     path.write_bytes(lines_of(good) + b"\n\n" + b"\n".join(bad))
     made = prepared(store, path)
     assert [(reject["row"], reject["uid"], reject["reason"]) for reject in rejects(made, tmp_path)] == [
-        (42, None, "broken-json"),
-        (43, None, "invalid-utf-8"),
-        (44, "0", "duplicate-uid"),
-        (45, None, "too-long"),
-        (46, "tag", "title-empty-once-cleaned"),
-        (47, "none", "content-empty-once-cleaned"),
-        (48, "few", "content-too-short"),
-        (49, "same", "content-repeats-title"),
+        (82, None, "broken-json"),
+        (83, None, "invalid-utf-8"),
+        (84, "0", "duplicate-uid"),
+        (85, None, "too-long"),
+        (86, "tag", "title-empty-once-cleaned"),
+        (87, "none", "content-empty-once-cleaned"),
+        (88, "few", "content-too-short"),
+        (89, "same", "content-repeats-title"),
     ]
-    assert made.artifact.manifest.figures["kept"] == 40
+    assert made.artifact.manifest.figures["kept"] == 80
 
 
 def test_a_long_content_is_truncated_after_a_word(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "raw"
-    path.write_bytes(lines_of([{"uid": "1", "title": "Long", "content": "word " * 1000}]))
-    content = products(prepared(store, path, max_content_characters=101), tmp_path)["content"][0].as_py()
+    path.write_bytes(lines_of([{"uid": "1", "title": "Long", "content": "word " * 1000}, OTHER]))
+    made = products(prepared(store, path, max_content_characters=101), tmp_path)
+    [content] = [row["content"] for row in made.to_pylist() if row["title"] == "Long"]
     assert content == " ".join(["word"] * 20)
 
 
 def test_the_reference_profile_can_be_chosen(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "raw"
-    path.write_bytes(lines_of([{"uid": "1", "title": 'A 10" pan', "content": "Don't heat it over 50%, ever!"}]))
-    row = products(prepared(store, path, profile="reference"), tmp_path).to_pylist()[0]
+    path.write_bytes(lines_of([{"uid": "1", "title": 'A 10" pan', "content": "Don't heat it over 50%, ever!"}, OTHER]))
+    [row] = [
+        row for row in products(prepared(store, path, profile="reference"), tmp_path).to_pylist() if row["uid"] == "1"
+    ]
     assert (row["title"], row["content"]) == ("A 10 pan", "Dont heat it over 50, ever!")
 
 
@@ -188,7 +195,7 @@ def test_the_reference_profile_can_be_chosen(store: Store, tmp_path: Path) -> No
         (gzip.compress(b"", mtime=0), InputError, "no rows"),
         (b"[]", InputError, "no rows"),
         (gzip.compress(lines_of(sample_rows(300, seed=1)), mtime=0)[:-20], InputError, "truncated gzip"),
-        (b"<html><body>Not found</body></html>", InputError, "none of 1 rows"),
+        (b"<html><body>Not found</body></html>", InputError, "1 of 1 rows are unreadable.*HTML page"),
         (None, ConfigurationError, "no file"),
     ],
 )
@@ -325,3 +332,124 @@ def test_an_address_with_a_secret_is_refused_without_repeating_it(address: str) 
         parse(Settings, "prepare", "", ["--input", address])
     assert "hush" not in str(caught.value)
     assert "--input" in str(caught.value)
+
+
+def catalogue_of(rows: int) -> list[dict[str, Any]]:
+    return [
+        row(number, f"Lamp {number}", f"A lamp of brass, {number * 7919} lumen, number {number}.")
+        for number in range(rows)
+    ]
+
+
+BROKEN = {
+    "trailing commas": (b",\n".join(map(bytes, map(str.encode, map(json.dumps, catalogue_of(40))))), "trailing comma"),
+    "Latin-1": (
+        "\n".join(json.dumps({**row, "title": "Café"}, ensure_ascii=False) for row in catalogue_of(9)).encode(
+            "latin-1"
+        ),
+        "Latin-1",
+    ),
+    "Python": ("\n".join(map(str, catalogue_of(9))).encode(), "Python literals"),
+    "broken CSV": (b"uid,title,content\n" + b"1,Lamp,Of brass, not of steel\n" * 9, "9 broken-csv"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_too_many_unreadable_rows_publish_nothing(store: Store, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "raw"
+    data, appearance = BROKEN[name]
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="rows are unreadable") as caught:
+        prepared(store, path)
+    assert "--max-unreadable" in str(caught.value)
+    assert "begins with" in str(caught.value)
+    assert appearance in str(caught.value)
+    assert list(store.objects("catalogue/")) == []
+
+
+def test_a_few_unreadable_rows_are_a_warning_with_an_example(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "raw"
+    path.write_bytes(lines_of(catalogue_of(40)) + b'\n{"uid": "broken')
+    with pytest.raises(
+        InputError, match=r"1 of 41 rows are unreadable \(1 broken-json\).*row 41 begins with '\{\"uid\": \"broken'"
+    ):
+        prepared(store, path, max_unreadable=0.02)
+    capsys.readouterr()
+    made = prepared(store, path)
+    events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    [warning] = [event for event in events if event["level"] == "warning"]
+    assert (warning["unreadable"], warning["read"], warning["row"]) == (1, 41, 41)
+    assert warning["begins_with"] == '{"uid": "broken'
+    assert prepared(store, path, max_unreadable=0.5).digest == made.digest
+
+
+def test_settings_of_fields_are_recorded_only_if_they_are_set(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "raw"
+    path.write_bytes(lines_of(catalogue_of(9)))
+    names = {"max_unreadable", "title_field", "content_field", "uid_field"}
+    assert not names & set(prepared(store, path).artifact.manifest.settings)
+    chosen = prepared(store, path, "chosen", uid_field="uid")
+    assert names & set(chosen.artifact.manifest.settings) == {"uid_field"}
+    with pytest.raises(ConfigurationError, match="uid_field"):
+        prepared(store, path, "chosen")
+
+
+def test_every_format_gives_the_same_products(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = catalogue_of(30)
+    expected = prepared(store, _written(tmp_path, "rows.jsonl", lines_of(rows)), "lines")
+    csv_text = "UID,Title,Content\n" + "".join(f'{row["uid"]},{row["title"]},"{row["content"]}"\n' for row in rows)
+    dump = [{"asin": row["uid"], "title": row["title"], "description": [row["content"]]} for row in rows]
+    pq.write_table(pa.Table.from_pylist(dump), tmp_path / "rows.parquet")
+    sources_of_rows = {
+        "csv": _written(tmp_path, "rows.csv.xz", lzma.compress(csv_text.encode("utf-16"))),
+        "parquet": tmp_path / "rows.parquet",
+        "dump": _written(tmp_path, "dump.json.bz2", bz2.compress(lines_of(dump))),
+    }
+    for name, source in sources_of_rows.items():
+        made = products(prepared(store, source, name), tmp_path).drop_columns(["row", "cluster"])
+        assert made.sort_by("uid") == products(expected, tmp_path).drop_columns(["row", "cluster"]).sort_by("uid")
+    assert (
+        '"event": "fields", "format": "Parquet", "title": "title", "content": "description", "uid": "asin"'
+        in capsys.readouterr().err
+    )
+
+
+def _written(folder: Path, name: str, data: bytes) -> Path:
+    (folder / name).write_bytes(data)
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        catalogue_of(1),
+        [{**row, "uid": f"U{number}"} for number, row in enumerate(catalogue_of(1) * 30)],
+    ],
+    ids=["one product", "one product thirty times"],
+)
+def test_products_of_which_none_can_be_set_aside_are_an_input_error(
+    store: Store, tmp_path: Path, rows: list[dict[str, Any]]
+) -> None:
+    with pytest.raises(InputError, match="at least two products"):
+        prepared(store, _written(tmp_path, "raw", lines_of(rows)))
+    assert list(store.objects("catalogue/")) == []
+
+
+@pytest.mark.parametrize("copies", [1, 2, 5])
+@pytest.mark.parametrize("distinct", [2, 3, 10])
+def test_small_catalogues_have_held_out_rows(store: Store, tmp_path: Path, distinct: int, copies: int) -> None:
+    rows = [{**row, "uid": f"{row['uid']}-{copy}"} for row in distinct_rows(distinct) for copy in range(copies)]
+    made = prepared(store, _written(tmp_path, "raw", lines_of(rows)))
+    splits = products(made, tmp_path)["split"].to_pylist()
+    assert splits.count(catalogue.HELD_OUT) >= 1
+    assert splits.count(catalogue.TRAIN) >= 1
+
+
+def distinct_rows(count: int) -> list[dict[str, Any]]:
+    words = ("kettle", "lamp", "desk", "chair", "clock", "vase", "drill", "router", "jacket", "notebook")
+    return [
+        row(number, f"A {word}", f"What a {word} that is, {word} by {word}")
+        for number, word in enumerate(words[:count])
+    ]

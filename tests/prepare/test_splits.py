@@ -31,9 +31,38 @@ def test_no_cluster_is_on_both_sides_of_a_split(labels: list[int], shard_rows: i
     assert all(len(sides) == 1 for sides in sides_of(labels, splits).values())
     counts = np.bincount(splits.shard + 1, minlength=splits.shards + 1)
     assert counts.sum() == len(labels)
-    assert counts[0] <= len(labels) // 20
+    smallest = min(labels.count(label) for label in set(labels))
+    assert counts[0] <= max(len(labels) // 20, smallest)
     assert (counts[1:] > 0).all()
     assert (counts[1:] <= shard_rows * 1.05).all()
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=2, max_size=30),
+    shard_rows=st.integers(10, 120),
+    held_out_rows=st.integers(1, 60),
+    seed=st.integers(0, 9),
+)
+def test_clusters_of_any_sizes_have_held_out_rows_and_every_shard_has_training_rows(
+    sizes: list[int], shard_rows: int, held_out_rows: int, seed: int
+) -> None:
+    clusters = np.repeat(np.cumsum([0, *sizes[:-1]]), sizes)
+    rows = min(held_out_rows, max(1, len(clusters) // 20))
+    splits = assign_splits(clusters, shard_rows, rows, 0.05, seed)
+    held_out = splits.shard == HELD_OUT_SHARD
+    assert 0 < held_out.sum() <= max(rows, min(sizes))
+    assert splits.shards > 0
+    for shard in range(splits.shards):
+        test = splits.test[splits.shard == shard]
+        assert not test.all()
+        assert test.sum() <= max(1, 0.26 * len(test))
+
+
+def test_one_cluster_is_not_divided_between_training_and_the_held_out_set() -> None:
+    for rows in (1, 4, 500):
+        splits = assign_splits(np.zeros(rows, dtype=np.int64), 20, 5, 0.05, 13)
+        assert (splits.shard != HELD_OUT_SHARD).all()
 
 
 def test_shards_are_full_and_five_percent_of_their_rows_are_test_rows() -> None:

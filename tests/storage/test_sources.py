@@ -11,6 +11,7 @@ import pytest
 
 from jobs.process.errors import ConfigurationError, InputError, JobError, NotReadyError
 from jobs.storage import sources
+from jobs.storage.compression import uncompressed
 from jobs.storage.store import Store
 
 DATA = b'{"uid": "1"}\n' * 100_000
@@ -54,8 +55,7 @@ def web() -> Iterator[str]:
 
 
 def read(address: str) -> bytes:
-    with sources.opened(address) as source:
-        stream = sources.uncompressed(source)
+    with sources.opened(address) as source, uncompressed(source) as stream:
         parts = list(iter(lambda: stream.read(10_000), b""))
         source.drain()
     return b"".join(parts)

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from jobs.text.cleaning import Profile, clean, clean_all, clean_without_shortcuts
 
 PROFILES: tuple[Profile, ...] = ("catalogue", "reference")
-SCRAPS = [*"`aB1 .,!?&;#<>/\"'-*=_|{}[]()\\~^+$%@\n\t\u200b\u200d™•é", "&quot;", "<b>", "</p>", "&#151", "amp;", "(TM)"]
+SCRAPS = [
+    *"`aB1 .,!?&;#<>/\"'-*=_|{}[]()\\~^+$%@\n\t\u200b\u200d™•é＜﹥",
+    "&quot;",
+    "<b>",
+    "</p>",
+    "&#151",
+    "amp;",
+    "(TM)",
+]
+SCRAPS += ["var a = ", "function(x) {", "});", "return b.c();", "</s>", "pad", "extra_id_7"]
 DIRT = st.lists(st.sampled_from(SCRAPS), max_size=40).map("".join)
 LANGUAGES = (
     "Das große Wörterbuch für Anfänger",
@@ -75,6 +84,29 @@ LANGUAGES = (
         ('""', ""),
         ("--- ... !", ""),
         ("", ""),
+        ("Lamp ＜/s＞ of ﹤pad﹥ brass <ｅxtra_id_12＞", "Lamp of brass"),
+        ("＜新品＞ ヘッドホン ﹤SONY﹥ ＜ 5 W", "新品 ヘッドホン SONY < 5 W"),
+        ("&amp;amp;amp;lt;/s&amp;amp;amp;gt; Kettle", "Kettle"),
+        ("var start = (new Date()).getTime();\nvar ue_t0=ue_t0||+new Date();", ""),
+        ("(function(f) {var n=(window.P.ns('D'));if(n.guard){n.guard(f)(n);}}(function(P) { P.when('a'); }));", ""),
+        (
+            "P.when('A', 'B').execute(function(A){ A.on('x'); }); A lamp for the whole family.",
+            "A lamp for the whole family.",
+        ),
+        (
+            "Great lamp. var a = 1; var b = 'a, b and c'; It lights the whole room.",
+            "Great lamp. It lights the whole room.",
+        ),
+        ("$(document).ready(function(){ $('#x').hide(); return false; }); // end", ""),
+        ("if (window.ue) { ue.count('a', 1); } items.map((x) => { return x.y(); });", ""),
+        (
+            "window.layer = window.layer || []; gtag('js', new Date()); never cut off var x = f(",
+            "never cut off var x = f(",
+        ),
+        (
+            "Learn why var x = 5 works, what a function (of state) is, and if {a} or b",
+            "Learn why var x = 5 works, what a function (of state) is, and if a or b",
+        ),
     ],
 )
 def test_the_catalogue_profile_keeps_only_facts(raw: str, cleaned: str) -> None:
@@ -123,9 +155,29 @@ def test_a_cleaned_text_is_one_line_of_words(text: str) -> None:
     assert cleaned == "" or any(character.isalnum() for character in cleaned)
 
 
-@pytest.mark.parametrize("scrap", ["<a b='", "<style", "<script>", "<!--", "&#", "{a:", ".a ", "® ", "( "])
+@pytest.mark.parametrize(
+    "scrap",
+    [
+        "<a b='",
+        "<style",
+        "<script>",
+        "<!--",
+        "&#",
+        "{a:",
+        ".a ",
+        "® ",
+        "( ",
+        "a.b(",
+        "var a = ",
+        "function(a",
+        "if (a.",
+        "(a,",
+        "＜s",
+    ],
+)
 def test_a_repeated_scrap_is_cleaned_in_linear_time(scrap: str) -> None:
-    assert len(clean(scrap * (400_000 // len(scrap)), "catalogue")) < 400_000  # quadratic time would exceed the timeout
+    text = scrap * (400_000 // len(scrap)) + " = {"
+    assert len(clean(text, "catalogue")) <= len(text)  # quadratic time would exceed the timeout
 
 
 @given(DIRT | st.text())
@@ -153,3 +205,30 @@ def test_a_lone_surrogate_is_removed_and_changes_no_other_text() -> None:
 def test_a_long_text_that_resembles_css_is_cleaned_in_linear_time() -> None:
     text = "3.5 x 4.2 cm www.shop.com item.code " * 6000 + "{"
     assert clean(text, "catalogue").startswith("3.5 x 4.2 cm www.shop.com")
+
+
+FORMS: dict[str, list[str]] = {}
+"""Every character that Unicode's compatibility forms turn into this one, for those that T5's special tokens are made of."""
+
+for code in range(0x110000):
+    normal = unicodedata.normalize("NFKC", chr(code))
+    if normal in set("<>/_spadunkextri0123456789"):
+        FORMS.setdefault(normal, []).append(chr(code))
+
+SPECIAL_TOKENS = ["<pad>", "</s>", "<s>", "<unk>", *(f"<extra_id_{number}>" for number in range(100))]
+UNSEEN = ["", "\u200b", "\u200c", "\u200d", "\u00ad", "\u2060", "\ufe0f", "\ufeff", "\u0301"]
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from(SPECIAL_TOKENS), st.data())
+def test_no_spelling_of_a_special_token_remains(token: str, data: st.DataObject) -> None:
+    spelled = "".join(
+        data.draw(st.sampled_from(FORMS[character])) + data.draw(st.sampled_from(UNSEEN)) for character in token
+    )
+    for written in (spelled, html.escape(spelled), "".join(f"&#{ord(character)};" for character in spelled)):
+        for profile in PROFILES:
+            cleaned = unicodedata.normalize("NFKC", clean(f"Lamp {written} of {written}brass", profile))
+            seen = "".join(character for character in cleaned if unicodedata.category(character) not in ("Cf", "Mn"))
+            assert not any(special in seen for special in SPECIAL_TOKENS)
+            assert seen.startswith("Lamp")
+            assert seen.endswith("brass")

@@ -1,19 +1,19 @@
-"""Raw input, JSON Lines or one JSON array of objects, cut into chunks of whole rows that processes can work on in parallel.
+"""Rows of JSON Lines or of one JSON array, cut into chunks of whole rows that processes can work on in parallel.
 
 A row is one line that is not blank, or one element of the array. A chunk holds at most `CHUNK_BYTES` and one row, whatever
 the size of the input. Where the cuts are depends only on the bytes, not on how a stream delivers them.
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from jobs.process.errors import InputError
 from jobs.storage.sources import Stream
 
 CHUNK_BYTES = 1 << 20
-_KEPT_OF_A_TOO_LONG_ROW = 1000
-_BOM = b"\xef\xbb\xbf"
+KEPT_OF_A_TOO_LONG_ROW = 1000
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _ARRAY = re.compile(rb"\s*\[\s*(?=[{\]]|$)")
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{},"]', re.DOTALL)
 
@@ -22,30 +22,32 @@ _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{},"]', re.DOTALL)
 class Chunk:
     """Consecutive rows, one per line of `data`. `first_row` is the number of the first one, from 1, blank lines included.
 
-    With `too_long`, the chunk holds only the beginning of one row that is longer than allowed.
+    `too_long`: the chunk holds only the beginning of one row that is longer than allowed. `problems` maps the index of a line
+    to the reason why its row is unreadable, for formats in which the line itself does not show it.
     """
 
     first_row: int
     data: bytes
     too_long: bool = False
+    problems: Mapping[int, str] = field(default_factory=dict)
 
 
-def read_chunks(stream: Stream, max_row_bytes: int, address: str) -> Iterator[Chunk]:
-    """Yield the rows of a stream in order.
-
-    Errors: `InputError` (65) naming `address` if a JSON array is truncated or something follows it.
-    """
-    reader = _Reader(stream)
-    reader.fill(CHUNK_BYTES)
-    reader.buffer = reader.buffer.removeprefix(_BOM)
-    array = _ARRAY.match(reader.buffer)
-    if array:
-        reader.buffer = reader.buffer[array.end() :]
-        return _array_chunks(reader, max_row_bytes, address)
-    return _line_chunks(reader, max_row_bytes)
+def rows_of(chunk: Chunk) -> Iterator[tuple[int, bytes, str | None]]:
+    """Yield number, line and problem of every row that is not blank. Concatenated files have byte order marks in the middle."""
+    for index, line in enumerate(chunk.data.split(b"\n")):
+        line = line.removeprefix(_BYTE_ORDER_MARK)
+        if line and not line.isspace():
+            yield chunk.first_row + index, line, "too-long" if chunk.too_long else chunk.problems.get(index)
 
 
-class _Reader:
+def array_start(head: bytes) -> int | None:
+    """Return where the elements of a JSON array begin that begins with these bytes, or None if it is not an array of objects."""
+    start = len(head) - len(head.removeprefix(_BYTE_ORDER_MARK))
+    array = _ARRAY.match(head, start)
+    return array.end() if array else None
+
+
+class Reader:
     """A buffer over a stream."""
 
     def __init__(self, stream: Stream) -> None:
@@ -62,7 +64,8 @@ class _Reader:
         self.buffer = b"".join(parts)
 
 
-def _line_chunks(reader: _Reader, max_row_bytes: int) -> Iterator[Chunk]:
+def line_chunks(reader: Reader, max_row_bytes: int) -> Iterator[Chunk]:
+    """Yield the lines of a stream in order."""
     row = 1
     while True:
         reader.fill(max(CHUNK_BYTES, len(reader.buffer)))
@@ -77,20 +80,24 @@ def _line_chunks(reader: _Reader, max_row_bytes: int) -> Iterator[Chunk]:
         elif len(data) <= max_row_bytes:
             reader.fill(max_row_bytes + 1)
         else:
-            yield Chunk(row, data[:_KEPT_OF_A_TOO_LONG_ROW], too_long=True)
+            yield Chunk(row, data[:KEPT_OF_A_TOO_LONG_ROW], too_long=True)
             row += 1
-            _skip_line(reader)
+            skip_line(reader)
 
 
-def _skip_line(reader: _Reader) -> None:
+def skip_line(reader: Reader) -> None:
+    """Read up to the end of the current line, and drop what was read."""
     while (end := reader.buffer.find(b"\n")) < 0 and not reader.ended:
         reader.buffer = b""
         reader.fill(CHUNK_BYTES)
     reader.buffer = reader.buffer[end + 1 :] if end >= 0 else b""
 
 
-def _array_chunks(reader: _Reader, max_row_bytes: int, address: str) -> Iterator[Chunk]:
-    """Yield the elements of an array, each on one line, as chunks of JSON Lines. Rows are numbered by element."""
+def array_chunks(reader: Reader, max_row_bytes: int, address: str) -> Iterator[Chunk]:
+    """Yield the elements of an array, each on one line, as chunks of JSON Lines. Rows are numbered by element.
+
+    The reader is at `array_start`. Errors: `InputError` (65) naming `address` if the array is truncated or something follows it.
+    """
     array = _ArraySplitter(max_row_bytes)
     row, pending, pending_bytes = 1, list[bytes](), 0
     while True:
@@ -100,7 +107,7 @@ def _array_chunks(reader: _Reader, max_row_bytes: int, address: str) -> Iterator
                 yield Chunk(row, b"\n".join(pending))
                 row, pending, pending_bytes = row + len(pending), [], 0
             if too_long:
-                yield Chunk(row, element[:_KEPT_OF_A_TOO_LONG_ROW], too_long=True)
+                yield Chunk(row, element[:KEPT_OF_A_TOO_LONG_ROW], too_long=True)
                 row += 1
             else:
                 pending.append(element)
@@ -128,7 +135,7 @@ class _ArraySplitter:
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield the elements that end in `data`, without line breaks; one that is too long is yielded once, truncated."""
         if self.closed:
-            self.rest += data[:_KEPT_OF_A_TOO_LONG_ROW].strip()
+            self.rest += data[:KEPT_OF_A_TOO_LONG_ROW].strip()
             return
         self._buffer += data
         begin = 0
@@ -144,7 +151,7 @@ class _ArraySplitter:
                     yield element
                 begin = token.end()
             if self._depth < 0:
-                self.closed, self.rest = True, self._buffer[begin : begin + _KEPT_OF_A_TOO_LONG_ROW].strip()
+                self.closed, self.rest = True, self._buffer[begin : begin + KEPT_OF_A_TOO_LONG_ROW].strip()
                 return
         else:
             self._position = len(self._buffer)

@@ -1,0 +1,219 @@
+"""Rows of CSV and Parquet files as chunks of JSON Lines, so that every format is cleaned by the same code."""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jobs.process.errors import InputError
+from jobs.storage.chunks import CHUNK_BYTES, KEPT_OF_A_TOO_LONG_ROW, Chunk, Reader, skip_line
+from jobs.storage.encoding import UTF_8_MARK
+from jobs.storage.fields import Fields
+
+DELIMITERS = ",\t;|"
+PARQUET_MAGIC = b"PAR1"
+_BATCH_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class CsvHeader:
+    """The first record of a CSV file: its delimiter, and the names of its columns."""
+
+    delimiter: str
+    names: tuple[str, ...]
+
+
+def csv_header(head: bytes) -> CsvHeader:
+    """Return the header of the CSV file that begins with these bytes. The delimiter is the one that makes most columns."""
+    text = head.removeprefix(UTF_8_MARK).decode(errors="surrogateescape").lstrip()
+    line = text[:CHUNK_BYTES].partition("\n")[0].rstrip("\r")
+    headers = [CsvHeader(delimiter, _names(line, delimiter)) for delimiter in DELIMITERS]
+    return max(headers, key=lambda header: len(header.names))
+
+
+def csv_chunks(reader: Reader, header: CsvHeader, fields: Fields, max_row_bytes: int) -> Iterator[Chunk]:
+    """Yield the records of a CSV file. A row's number is that of its first line in the file.
+
+    A record with another number of fields than the header, or with misplaced quotes, is unreadable. Each of its lines then is
+    a row with the problem `broken-csv`, because one missing quote can join many lines.
+    """
+    csv.field_size_limit(max_row_bytes)
+    columns = {name: header.names.index(name) for name in vars(fields).values() if name in header.names}
+    lines, builder = _Lines(reader, max_row_bytes), _ChunkBuilder()
+    records = csv.reader(lines, delimiter=header.delimiter, strict=True)
+    at_header = True
+    while True:
+        lines.taken, number = [], lines.number + 1
+        try:
+            record = next(records)
+            is_broken = _is_broken(record, len(header.names))
+        except csv.Error:
+            record, is_broken = [], True
+        except StopIteration:
+            break
+        if at_header:
+            at_header = not record and not is_broken
+        elif len(lines.taken) == 1 and len(lines.taken[0]) > max_row_bytes:
+            builder.add_unreadable(number, lines.taken[0][:KEPT_OF_A_TOO_LONG_ROW], "too-long")
+        elif is_broken:
+            for offset, line in enumerate(lines.taken):
+                builder.add_unreadable(number + offset, line, "broken-csv")
+        elif record:
+            builder.add(number, {name: record[column] for name, column in columns.items()})
+        if builder.is_full:
+            yield builder.take()
+    if not builder.is_empty:
+        yield builder.take()
+
+
+def parquet_file(file: IO[bytes] | pa.NativeFile, address: str) -> pq.ParquetFile:
+    """Open a Parquet file. Errors: `InputError` (65) naming `address` if it is not one, or damaged."""
+    try:
+        return pq.ParquetFile(file)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged_parquet(address, error) from error
+
+
+def parquet_chunks(file: pq.ParquetFile, fields: Fields, address: str) -> Iterator[Chunk]:
+    """Yield the rows of a Parquet file, which is read by row group. Errors: `InputError` (65) if it is damaged."""
+    columns = [name for name in vars(fields).values() if name in file.schema_arrow.names]
+    builder, number = _ChunkBuilder(), 0
+    batches = file.iter_batches(batch_size=_BATCH_ROWS, columns=columns, use_threads=False)
+    while True:
+        try:
+            batch = next(batches, None)
+            rows = [] if batch is None else _python_rows(batch)
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged_parquet(address, error) from error
+        if batch is None:
+            break
+        for row in rows:
+            number += 1
+            builder.add(number, row)
+            if builder.is_full:
+                yield builder.take()
+    if not builder.is_empty:
+        yield builder.take()
+
+
+class _Lines:
+    """The lines of a stream as text, for `csv.reader`. `taken` collects the bytes of those that were read, `number` counts them.
+
+    A line longer than `max_row_bytes` is cut after one byte more, so that its length shows it.
+    """
+
+    def __init__(self, reader: Reader, max_row_bytes: int) -> None:
+        self._reader, self._max_row_bytes = reader, max_row_bytes
+        self._lines: Iterator[bytes] = iter(())
+        self.taken, self.number = list[bytes](), 0
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines, None)
+        if line is None:
+            self._lines = iter(self._read())
+            line = next(self._lines)
+        line = line.removeprefix(UTF_8_MARK)
+        self.taken.append(line)
+        self.number += 1
+        return line.decode(errors="surrogateescape") + "\n"
+
+    def _read(self) -> list[bytes]:
+        """Return the next lines, without their ends; none at the end of the stream."""
+        reader = self._reader
+        reader.fill(CHUNK_BYTES)
+        if b"\n" not in reader.buffer and not reader.ended:
+            reader.fill(max(self._max_row_bytes + 1, CHUNK_BYTES))
+        data = reader.buffer
+        if not data:
+            return []
+        end = len(data) if reader.ended else data.rfind(b"\n") + 1
+        if not end:
+            skip_line(reader)
+            return [data[: self._max_row_bytes + 1]]
+        reader.buffer = data[end:]
+        return data[:end].removesuffix(b"\n").split(b"\n")
+
+
+class _ChunkBuilder:
+    """Collects rows as JSON Lines. Numbers that have no row, such as the header of a CSV file, become blank lines."""
+
+    def __init__(self) -> None:
+        self._first_row, self._lines, self._bytes, self._problems = 0, list[bytes](), 0, dict[int, str]()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._lines
+
+    @property
+    def is_full(self) -> bool:
+        return self._bytes >= CHUNK_BYTES
+
+    def add(self, row: int, values: Mapping[str, Any]) -> None:
+        """Add a row. One with text that is not UTF-8 is unreadable."""
+        try:
+            self._append(row, orjson.dumps(values, default=_as_json), None)
+        except TypeError:  # lone surrogates, to which `surrogateescape` decodes invalid bytes
+            self._append(row, json.dumps(values, default=_as_json).encode(), "invalid-utf-8")
+
+    def add_unreadable(self, row: int, line: bytes, problem: str) -> None:
+        """Add a row that cannot be read."""
+        self._append(row, line or b'""', problem)
+
+    def take(self) -> Chunk:
+        """Return the rows as a chunk, and begin the next one."""
+        chunk = Chunk(self._first_row, b"\n".join(self._lines), problems=self._problems)
+        self._first_row, self._lines, self._bytes, self._problems = 0, [], 0, {}
+        return chunk
+
+    def _append(self, row: int, line: bytes, problem: str | None) -> None:
+        if not self._lines:
+            self._first_row = row
+        self._lines += [b""] * (row - self._first_row - len(self._lines))
+        if problem:
+            self._problems[len(self._lines)] = problem
+        self._lines.append(line)
+        self._bytes += len(line)
+
+
+def _is_broken(record: list[str], columns: int) -> bool:
+    """Return whether a record does not fit the header. A blank line fits, and so do empty fields after the last column."""
+    return bool(record) and (len(record) < columns or any(record[columns:]))
+
+
+def _names(line: str, delimiter: str) -> tuple[str, ...]:
+    try:
+        return tuple(next(csv.reader([line], delimiter=delimiter), []))
+    except csv.Error:
+        return ()
+
+
+def _python_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """Return the rows of a batch. Text that is not UTF-8, which Arrow does not check, has lone surrogates."""
+    try:
+        rows: list[dict[str, Any]] = batch.to_pylist()
+    except UnicodeDecodeError:
+        binary = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}
+        columns = [column.cast(binary.get(column.type, column.type)) for column in batch.columns]
+        rows = pa.record_batch(columns, names=batch.schema.names).to_pylist()
+    return [{name: _decoded(value) for name, value in row.items()} for row in rows]
+
+
+def _decoded(value: Any) -> Any:
+    return value.decode(errors="surrogateescape") if isinstance(value, bytes) else value
+
+
+def _as_json(value: Any) -> Any:
+    """Return what JSON can hold instead of a value that it cannot, such as a decimal number or a duration."""
+    return str(value)
+
+
+def _damaged_parquet(address: str, error: Exception) -> InputError:
+    return InputError(f"{address} is damaged Parquet ({error}): download or create the file again")

@@ -1,0 +1,248 @@
+"""Raw rows: every format gives the same rows, and what cannot be read is named with what the file looks like."""
+
+import csv
+import io
+import json
+import tracemalloc
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.process.errors import InputError
+from jobs.storage.appearance import appearance
+from jobs.storage.chunks import rows_of
+from jobs.storage.fields import Fields
+from jobs.storage.row_formats import read_rows
+
+ROWS = [
+    {"uid": "1", "title": 'Café table, 10" wide', "content": "Round;\nof oak | walnut\t."},
+    {"uid": "2", "title": "Ламп, 20 °C", "content": 'He said "light".'},
+    {"uid": "", "title": "Plain", "content": "Plain text"},
+]
+LINES = "\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS)
+
+
+@dataclass(frozen=True)
+class Read:
+    """Rows that were read: for each one its number, and its problem or its value."""
+
+    format: str
+    fields: Fields
+    outcomes: list[tuple[int, Any]]
+
+    @property
+    def values(self) -> list[Any]:
+        return [value for _, value in self.outcomes]
+
+
+def read(data: bytes, chosen: Fields | None = None, max_row_bytes: int = 1 << 20, **options: Any) -> Read:
+    stream = io.BytesIO(data)
+    with read_rows(stream, "here", chosen or Fields(), max_row_bytes, ("title", "content"), **options) as rows:
+        found = (row for chunk in rows.chunks for row in rows_of(chunk))
+        outcomes = [(number, problem or orjson.loads(line)) for number, line, problem in found]
+        return Read(rows.format, rows.fields, outcomes)
+
+
+def as_csv(rows: list[dict[str, str]], delimiter: str = ",", end: str = "\r\n") -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["uid", "title", "content"], delimiter=delimiter, lineterminator=end)
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def as_parquet(rows: list[dict[str, Any]], **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), buffer, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("text", [LINES, json.dumps(ROWS, ensure_ascii=False, indent=1), as_csv(ROWS)])
+def test_every_encoding_with_a_byte_order_mark_gives_the_same_rows(text: str, codec: str) -> None:
+    mark = "\ufeff" if codec.endswith("e") else ""
+    assert read((mark + text).encode(codec)).values == ROWS
+
+
+def test_a_byte_order_mark_on_each_line_or_part_is_ignored() -> None:
+    lines = [json.dumps(row) for row in ROWS]
+    assert read("".join(f"\ufeff{line}\n" for line in lines).encode()).values == ROWS
+    assert read(b"\n".join(line.encode("utf-8-sig") for line in lines)).values == ROWS
+    utf_16 = "\n".join(f"\ufeff{line}" for line in lines).encode("utf-16-le")
+    assert read(utf_16).values == ROWS
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_csv_with_any_delimiter_gives_the_same_rows(delimiter: str, end: str) -> None:
+    rows = read(as_csv(ROWS, delimiter, end).encode())
+    assert rows.format == "CSV"
+    assert rows.outcomes == [(2, ROWS[0]), (4, ROWS[1]), (5, ROWS[2])]
+
+
+@pytest.mark.parametrize("row_group_size", [1, 2, 1000])
+def test_parquet_gives_the_same_rows(row_group_size: int) -> None:
+    rows = read(as_parquet(ROWS, row_group_size=row_group_size))
+    assert rows.format == "Parquet"
+    assert rows.outcomes == list(enumerate(ROWS, 1))
+
+
+def test_parquet_columns_of_other_types_are_read() -> None:
+    rows: list[dict[str, Any]] = [{"asin": 7, "title": "Lamp", "description": ["One.", "Two."], "price": 3.5}]
+    assert read(as_parquet(rows)).values == [{"asin": 7, "title": "Lamp", "description": ["One.", "Two."]}]
+    binary = pa.table({"title": pa.array([b"Caf\xe9", b"Lamp"]), "content": pa.array(["a", None]).dictionary_encode()})
+    buffer = io.BytesIO()
+    pq.write_table(binary, buffer)
+    assert read(buffer.getvalue()).values == ["invalid-utf-8", {"title": "Lamp", "content": None}]
+
+
+@pytest.mark.parametrize("size", [4, 20, 200, -1])
+def test_damaged_parquet_is_an_input_error(size: int) -> None:
+    with pytest.raises(InputError, match="damaged Parquet"):
+        read(as_parquet(ROWS)[:size])
+
+
+@pytest.mark.parametrize(
+    ("names", "fields"),
+    [
+        ("uid title content", Fields("title", "content", "uid")),
+        ("asin title description", Fields("title", "description", "asin")),
+        ("parent_asin title features description", Fields("title", "description", "parent_asin")),
+        ("uid asin title description content", Fields("title", "content", "uid")),
+        ("UID Title Content", Fields("Title", "Content", "UID")),
+    ],
+)
+def test_the_names_of_public_dumps_are_found_in_every_format(names: str, fields: Fields) -> None:
+    row = {name: f"the {name}" for name in names.split()}
+    for data in (json.dumps(row).encode(), json.dumps([row]).encode(), as_parquet([row])):
+        rows = read(data)
+        assert rows.fields == fields
+        [value] = rows.values
+        assert [value[name] for name in (fields.title, fields.content)] == [row[fields.title], row[fields.content]]
+    assert read(f"{','.join(row)}\n{','.join(row.values())}\n".encode()).fields == fields
+
+
+def test_a_chosen_field_is_taken_instead() -> None:
+    chosen = Fields("name", "text", "sku")
+    for data in (b'{"sku": "1", "name": "n", "text": "t", "title": "x"}', b"sku;name;text;title\n1;n;t;x\n"):
+        rows = read(data, chosen)
+        assert rows.fields == chosen
+        assert {"sku": "1", "name": "n", "text": "t"}.items() <= rows.values[0].items()
+
+
+def test_a_table_without_the_columns_is_an_input_error_that_lists_them() -> None:
+    for data in (as_parquet([{"name": "Lamp", "content": "x"}]), b"name,content\nLamp,x\n"):
+        with pytest.raises(InputError, match=r"columns 'name', 'content', expected one named title.*--title-field"):
+            read(data, is_csv=True)
+
+
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        ("1,Lamp,Of brass, not of steel\n2,Desk,Oak", {2: "broken-csv", 3: ["2", "Desk", "Oak"]}),
+        ("1,Lamp\n2,Desk,Oak", {2: "broken-csv", 3: ["2", "Desk", "Oak"]}),
+        ('1,Lamp,"Of brass\n2,Desk,"Oak"\n3,Vase,Blue', {2: "broken-csv", 3: "broken-csv", 4: ["3", "Vase", "Blue"]}),
+        ('1,"Best" lamp,Brass\n2,Desk,Oak', {2: "broken-csv", 3: ["2", "Desk", "Oak"]}),
+        ('1,Lamp,"never closed\n2,Desk,Oak\n', {2: "broken-csv", 3: "broken-csv"}),
+        ('\n1,"two\nlines",Brass,,\n\n2,Desk,Oak', {3: ["1", "two\nlines", "Brass"], 6: ["2", "Desk", "Oak"]}),
+        (f"1,Lamp,{'x' * 5000}\n2,Desk,Oak", {2: "too-long", 3: ["2", "Desk", "Oak"]}),
+        (f'1,Lamp,"{"x y " * 5000}\n2,Desk,Oak', {2: "too-long", 3: ["2", "Desk", "Oak"]}),
+        (
+            "1,Lamp,5\u2033\u2028wide\x0c\n2,Desk,Oak",
+            {2: ["1", "Lamp", "5\u2033\u2028wide\x0c"], 3: ["2", "Desk", "Oak"]},
+        ),
+    ],
+)
+def test_no_line_of_a_broken_csv_file_is_lost(records: str, expected: dict[int, Any]) -> None:
+    found = read(f"uid,title,content\n{records}".encode(), max_row_bytes=1000).outcomes
+    columns = ("uid", "title", "content")
+    assert {
+        number: value if isinstance(value, str) else [value[name] for name in columns] for number, value in found
+    } == expected
+
+
+def test_csv_that_is_not_utf_8_is_rejected_row_by_row() -> None:
+    assert read("uid,title,content\n1,Café,x\n2,Lamp,y\n".encode("cp1252")).values == [
+        "invalid-utf-8",
+        {"uid": "2", "title": "Lamp", "content": "y"},
+    ]
+
+
+TEXT = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), min_size=1, max_size=30)
+
+
+@given(st.lists(st.tuples(TEXT, TEXT, TEXT), min_size=1, max_size=20), st.sampled_from(",;\t|"))
+def test_any_text_survives_csv(records: list[tuple[str, str, str]], delimiter: str) -> None:
+    rows = [dict(zip(("uid", "title", "content"), record, strict=True)) for record in records]
+    assert read(as_csv(rows, delimiter).encode()).values == rows
+
+
+class Repeated:
+    """A stream of many equal rows that does not hold them."""
+
+    def __init__(self, header: bytes, row: bytes, size: int) -> None:
+        self._buffer, self._row, self._rest = header, row, size
+
+    def read(self, size: int, /) -> bytes:
+        if len(self._buffer) < size and self._rest > 0:
+            more = self._row * (size // len(self._row) + 1)
+            self._buffer, self._rest = self._buffer + more, self._rest - len(more)
+        data, self._buffer = self._buffer[:size], self._buffer[size:]
+        return data
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        (b"", b'{"uid": "1", "title": "Lamp", "content": "Of brass"}\n'),
+        (b"uid,title,content\n", b'1,Lamp,"Of brass\nand steel"\n'),
+        (b"uid,title,content\n", b'1,"Lamp,Of brass and steel,\n'),
+    ],
+)
+def test_memory_does_not_grow_with_the_number_of_rows(header: bytes, row: bytes) -> None:
+    peaks = []
+    for size in (5_000_000, 15_000_000):
+        tracemalloc.start()
+        stream = Repeated(header, row, size)
+        with read_rows(stream, "here", Fields(), 1 << 16, ("title", "content")) as rows:
+            found = sum(1 for chunk in rows.chunks for _ in rows_of(chunk))
+        assert found >= size // len(row)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (LINES.replace("}", "},").encode(), "trailing comma"),
+        (LINES.replace("\n", "").encode(), "several JSON objects on one line"),
+        ("\n".join(json.dumps(row, indent=2) for row in ROWS).encode(), "objects over several lines"),
+        (json.dumps({"products": ROWS}).encode(), "rows in 'products'"),
+        ("\n".join(map(str, ROWS)).encode(), "Python literals"),
+        (LINES.encode("cp1251", errors="replace"), "Latin-1"),
+        (LINES.encode("utf-16-le"), "UTF-16 without a byte order mark"),
+        (LINES.encode("utf-32-be"), "UTF-32 without a byte order mark"),
+        (b"name,text,price\nLamp,Of brass,3\nDesk,Of oak,4\n", "CSV with the columns 'name', 'text', 'price'"),
+        (b"\n<!DOCTYPE HTML><html><body>404</body></html>", "HTML page"),
+        (b'<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>', "XML"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n", "git lfs pull"),
+        (b"7z\xbc\xaf\x27\x1c\x00", "7z"),
+        (b"rows.jsonl" + bytes(247) + b"ustar\x00", "tar"),
+        (b"SQLite format 3\x00", "SQLite"),
+        (b"%PDF-1.7", "PDF"),
+    ],
+)
+def test_a_file_of_another_kind_is_named_with_a_remedy(data: bytes, expected: str) -> None:
+    assert expected in (appearance(data) or "")
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_look_like_something_or_nothing(data: bytes) -> None:
+    assert appearance(data) != ""
