@@ -35,6 +35,7 @@ COMMANDS = (
     _command("train", "Train one shard from its parent model, or all shards in a chain."),
     _command("evaluate", "Answer the same questions with every stage of a run, and score the answers."),
     _command("index", "Embed the catalogue and build an HNSW index in Postgres."),
+    _command("match", "Learn from the catalogue whether a text fits a title, and calibrate it."),
     _command("describe", "Write and check a description for each title, to Postgres and export files."),
     _command("report", "Collect metrics and answers of a run into an HTML page, a PDF and CSV files."),
     _command("local", "Run every job in order on this machine, with local Postgres and S3 servers."),

@@ -32,9 +32,10 @@ STEPS = (
     Step("fetch-model", needs=("prepare",)),  # the tokenizer of a tiny model is trained on the catalogue
     Step("embed", needs=("prepare",), parts="files", arguments=("--phase", "embed")),
     Step("build", needs=("embed",), arguments=("--phase", "build")),
+    Step("match", needs=("build",)),
     Step("train", needs=("fetch-model",), parts="shards", in_order=True),
     Step("evaluate", needs=("train", "build"), parts="stages"),
-    Step("describe", needs=("train", "build"), parts="batches"),
+    Step("describe", needs=("train", "match"), parts="batches"),
     Step("report", needs=("evaluate", "describe")),
 )
 

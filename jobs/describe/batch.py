@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from psycopg.types.json import Jsonb
+
 from jobs.database.connection import session, statement
 from jobs.describe import exports
 from jobs.describe.exports import Description
@@ -37,7 +39,7 @@ def write_rows(rows: Sequence[Description], batch: str, catalogue: str) -> None:
     failures = [{**scope, "uid": row.uid, "error": row.error} for row in rows if row.error is not None]
     values = [
         {name: list(value) if isinstance(value, tuple) else value for name, value in vars(row).items()}
-        | {"batch": batch, "catalogue": catalogue}
+        | {"batch": batch, "catalogue": catalogue, "evidence": Jsonb(row.evidence)}
         for row in rows
     ]
     with session() as connection, connection.transaction(), connection.cursor() as cursor:

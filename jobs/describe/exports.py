@@ -1,6 +1,6 @@
 """The export files of a part: JSON Lines (gzipped), CSV and Parquet with the same rows. The same rows give the same bytes.
 
-JSON Lines and Parquet have the exact text. In the CSV, a text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return
+JSON Lines and Parquet have the exact text. In CSV and Parquet, `evidence` is a JSON text. In the CSV, a text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return
 is prefixed with `'`, because a spreadsheet would run it as a formula. Lists are joined with `; `.
 """
 
@@ -8,8 +8,8 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ class Description:
     `repetition`, `grounding`, `copying`: see `jobs.quality.checks.Scores`; None if there is an error. `neighbours`: uids of the
     retrieved neighbours, nearest first, and `neighbour_similarities` their cosine similarities. The text is checked against
     them. They were in its prompt, unless it replaced a text that contradicted its title. `retries`: attempts after the first.
+    `probability`: calibrated, that the text is about its title and true of it; None if nothing was calibrated. `evidence`: what
+    each flag was given for.
     """
 
     uid: str
@@ -46,6 +48,8 @@ class Description:
     model_digest: str
     retries: int
     error: str | None
+    probability: float | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 def schema() -> pa.Schema:
@@ -67,6 +71,8 @@ def schema() -> pa.Schema:
             pa.field("model_digest", pa.string(), nullable=False),
             pa.field("retries", pa.int64(), nullable=False),
             pa.field("error", pa.string()),
+            pa.field("probability", pa.float64()),
+            pa.field("evidence", pa.string()),
         ]
     )
 
@@ -92,14 +98,14 @@ def comma_separated(rows: Sequence[Description]) -> bytes:
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(schema().names)
-    writer.writerows([_cell(value) for value in vars(row).values()] for row in rows)
+    writer.writerows([_cell(value) for value in _columns(row).values()] for row in rows)
     return buffer.getvalue().encode()
 
 
 def parquet(rows: Sequence[Description]) -> bytes:
     """Return Parquet with `schema()`, compressed with zstd."""
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([asdict(row) for row in rows], schema=schema()), buffer, compression="zstd")
+    pq.write_table(pa.Table.from_pylist([_columns(row) for row in rows], schema=schema()), buffer, compression="zstd")
     return buffer.getvalue()
 
 
@@ -109,9 +115,14 @@ def read(path: Path) -> list[Description]:
     return [_from_columns(row) for row in rows]
 
 
+def _columns(row: Description) -> dict[str, Any]:
+    return vars(row) | {"evidence": json.dumps(row.evidence, ensure_ascii=False)}
+
+
 def _from_columns(row: dict[str, Any]) -> Description:
+    """Return the row of a file; one of an earlier version has no probability and no evidence."""
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
-    return Description(**values)
+    return Description(**values | {"evidence": json.loads(row["evidence"] or "{}")})
 
 
 def _cell(value: Any) -> str:

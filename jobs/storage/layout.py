@@ -2,6 +2,7 @@
 
     catalogue/NAME/                manifest.json  shard-00000.parquet ...  held-out.parquet  rejects.parquet  statistics.json
     models/NAME/                   manifest.json  config.json  model.safetensors  tokenizer files
+    matchers/NAME/                 manifest.json  alternatives.parquet  metrics.json  model/
     runs/RUN/run.json              the frozen configuration of the run
     runs/RUN/shard-00007/          manifest.json  model/  metrics.jsonl  state/step-000400/ (checkpoint, at most one kept)
     runs/RUN/neighbours/shard-00007/   manifest.json  neighbours.parquet
@@ -18,7 +19,7 @@ MANIFEST = "manifest.json"
 ATTEMPT_PREFIX = "attempt-"
 """The folder of one attempt at an artifact: only the attempt that the manifest names counts."""
 
-CATALOGUES, MODELS, RUNS, EXPORTS = "catalogue/", "models/", "runs/", "exports/"
+CATALOGUES, MODELS, MATCHERS, RUNS, EXPORTS = "catalogue/", "models/", "matchers/", "runs/", "exports/"
 SHARD_PREFIX = "shard-"
 MODEL_PREFIX = "model/"
 CHECKPOINT_FOLDER = "state/"
@@ -39,6 +40,7 @@ class Kind(StrEnum):
     TRAINED_SHARD = "trained-shard"
     CHECKPOINT = "training-state"
     NEIGHBOURS = "neighbours"
+    MATCHER = "matcher"
     EVALUATION = "evaluation"
     EXPORT = "export"
     EXPORT_PART = "export-part"
@@ -66,6 +68,11 @@ def shard_file(shard: int) -> str:
 def model_path(name: str) -> str:
     """Return the path of a base model."""
     return f"{MODELS}{name}"
+
+
+def matcher_path(name: str) -> str:
+    """Return the path of a matcher."""
+    return f"{MATCHERS}{name}"
 
 
 def run_path(run: str) -> str:

@@ -1,0 +1,1 @@
+"""The job `match`: learn from the catalogue which texts fit which titles."""
