@@ -7,7 +7,7 @@ from pathlib import Path
 from jobs.describe.exports import Description
 from jobs.process import log
 from jobs.quality import checks
-from jobs.quality.checks import Scores
+from jobs.quality.checks import Checker, Scores
 from jobs.retrieval.neighbours import Neighbour, prompt_texts
 from jobs.storage import layout
 from jobs.storage.artifact import Artifact
@@ -18,6 +18,9 @@ from jobs.t5.generation import Answer, Writer
 from jobs.t5.inference import Device
 from jobs.t5.prompt import prompt
 from jobs.t5.settings import Decoding
+
+MAX_UNKNOWN_SHARE = 0.3
+"""Largest fraction of a title's letters and digits that may be unknown to the tokenizer."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,13 @@ class Attempt:
 
 
 def load_describer(
-    model: Artifact, device: Device, decoding: Decoding, prompt_max_tokens: int, work: Path
+    model: Artifact,
+    checker: Checker,
+    device: Device,
+    decoding: Decoding,
+    candidates: int,
+    prompt_max_tokens: int,
+    work: Path,
 ) -> "Describer":
     """Return a describer with the model of a trained shard, converted for the device."""
     folder = model.fetch_all(work, layout.MODEL_PREFIX)
@@ -38,15 +47,27 @@ def load_describer(
     convert(models.load(folder), tokenizer, work / "converted", device.precision)
     writer = Writer(work / "converted", tokenizer, device)
     log.info("model loaded", model=model.path, device=device.name, precision=device.precision)
-    return Describer(writer, model.digest, decoding, prompt_max_tokens)
+    return Describer(writer, model.digest, checker, decoding, candidates, prompt_max_tokens)
 
 
 class Describer:
-    """Describes titles with one model. `decoding` is that of the first attempt; the second one is stricter."""
+    """Describes titles with one model.
 
-    def __init__(self, writer: Writer, model_digest: str, decoding: Decoding, prompt_max_tokens: int) -> None:
-        self._writer, self._model_digest = writer, model_digest
-        self._decoding, self._prompt_max_tokens = decoding, prompt_max_tokens
+    `decoding` is that of the first text. If it has a flag, `candidates` others are generated, and the best of all is chosen: the one
+    with the fewest flags, then with the highest probability.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        model_digest: str,
+        checker: Checker,
+        decoding: Decoding,
+        candidates: int,
+        prompt_max_tokens: int,
+    ) -> None:
+        self._writer, self._model_digest, self._checker = writer, model_digest, checker
+        self._decoding, self._candidates, self._prompt_max_tokens = decoding, candidates, prompt_max_tokens
 
     def describe(
         self,
@@ -63,7 +84,7 @@ class Describer:
         valid = [row for row, error in enumerate(errors) if error is None]
         on_answers(len(titles) - len(valid))
         attempts = self._attempts([titles[row] for row in valid], [neighbours[row] for row in valid], on_answers)
-        by_row = dict(zip(valid, attempts, strict=True))
+        by_row = dict(zip(valid, _with_generic([titles[row] for row in valid], attempts), strict=True))
         return [
             self._description(title, neighbours[row], by_row[row])
             if error is None
@@ -78,24 +99,24 @@ class Describer:
         # The exports have this text: a change changes the digest of every batch with such a row.
         too_long = f"the title and its question are longer than {limit} tokens (--prompt-max-tokens)"
         return [
-            title.error or (too_long if len(source) > limit else None)
+            title.error or (too_long if len(source) > limit else _unknown(title.title, self._writer))
             for title, source in zip(titles, sources, strict=True)
         ]
 
     def _attempts(
         self, titles: Sequence[Title], neighbours: Sequence[Sequence[Neighbour]], on_answers: Callable[[int], None]
     ) -> list[Attempt]:
-        """Return the attempt with fewer flags for each title. Titles without a flag at the first attempt have only one.
+        """Return the best text of each title. Titles without a flag at the first text have only one.
 
-        The prompt of the second attempt omits the neighbours if the first text contradicted its title, because they may be
-        the cause.
+        The prompt of the candidates omits the neighbours if the first text contradicted its title, because they may be the
+        cause.
         """
         prompts = [
             prompt(title.title, prompt_texts(retrieved)) for title, retrieved in zip(titles, neighbours, strict=True)
         ]
         answers = self._write(prompts, self._decoding, on_answers)
         attempts = [
-            Attempt(answer, checks.score(answer.text, title.title, retrieved, answer.ended))
+            Attempt(answer, self._checker.score(answer.text, title.title, retrieved, answer.ended))
             for answer, title, retrieved in zip(answers, titles, neighbours, strict=True)
         ]
         flagged = [row for row, attempt in enumerate(attempts) if attempt.scores.flags]
@@ -103,11 +124,18 @@ class Describer:
             prompt(titles[row].title) if checks.CONTRADICTS in attempts[row].scores.flags else prompts[row]
             for row in flagged
         ]
-        for row, answer in zip(flagged, self._write(retry_prompts, self._decoding.stricter()), strict=True):
-            scores = checks.score(answer.text, titles[row].title, neighbours[row], answer.ended)
-            both = (Attempt(answer, scores, retries=1), replace(attempts[row], retries=1))
-            attempts[row] = min(both, key=lambda attempt: len(attempt.scores.flags))
+        for row, candidates in zip(flagged, self._write_candidates(retry_prompts), strict=True):
+            others = [
+                Attempt(answer, self._checker.score(answer.text, titles[row].title, neighbours[row], answer.ended))
+                for answer in candidates
+            ]
+            best = min([attempts[row], *others], key=_rank)
+            attempts[row] = replace(best, retries=len(others))
         return attempts
+
+    def _write_candidates(self, prompts: Sequence[str]) -> list[list[Answer]]:
+        sources = self._writer.encode(prompts, self._prompt_max_tokens)
+        return self._writer.write_candidates(sources, self._decoding.stricter(), self._candidates)
 
     def _write(
         self, prompts: Sequence[str], decoding: Decoding, on_answers: Callable[[int], None] = lambda _count: None
@@ -131,7 +159,29 @@ class Describer:
             model_digest=self._model_digest,
             retries=attempt.retries,
             error=None,
+            probability=attempt.scores.probability,
+            evidence=attempt.scores.evidence,
         )
+
+
+def _rank(attempt: Attempt) -> tuple[int, float]:
+    """Return the sort key of an attempt: the best one is the least."""
+    return len(attempt.scores.flags), -(attempt.scores.probability or 0.0)
+
+
+def _with_generic(titles: Sequence[Title], attempts: Sequence[Attempt]) -> list[Attempt]:
+    texts = [attempt.answer.text for attempt in attempts]
+    clusters = [title.uid if title.cluster is None else title.cluster for title in titles]
+    scores = checks.with_generic([attempt.scores for attempt in attempts], texts, clusters)
+    return [replace(attempt, scores=score) for attempt, score in zip(attempts, scores, strict=True)]
+
+
+def _unknown(title: str, writer: Writer) -> str | None:
+    """Return the error of a title of which the tokenizer knows too little, or None."""
+    share = writer.unknown_share(title)
+    if share <= MAX_UNKNOWN_SHARE:
+        return None
+    return f"the model's tokenizer knows too little of the title: {share:.0%} of its letters are in unknown tokens"
 
 
 def _failed(title: Title, model_digest: str, error: str) -> Description:

@@ -17,11 +17,14 @@ from jobs.describe.settings import Settings
 from jobs.describe.titles import TitleFile
 from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError, InputError
+from jobs.quality import matcher
+from jobs.quality.checks import Checker
 from jobs.retrieval.neighbours import Neighbour, NeighbourSearch, SearchIndex, find_index
 from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import Catalogue, Title
 from jobs.storage.fields import Fields
+from jobs.storage.layout import Kind
 from jobs.storage.store import Store
 from jobs.t5 import inference
 from jobs.text.cleaning import Profile
@@ -40,6 +43,7 @@ class BatchSources:
     model: Artifact
     model_name: str
     index: SearchIndex | None
+    matcher: Artifact | None
     file: TitleFile | None
     config: Mapping[str, Any]
     inputs: Mapping[str, str]
@@ -81,6 +85,7 @@ def _find_sources(settings: Settings, store: Store) -> BatchSources:
         )
     model = runs.trained_shard(store, settings.run, shard)
     index = find_index(settings.catalogue) if settings.neighbours else None
+    matcher_artifact = _matcher(settings, store)
     file = titles.fetch(settings.titles) if settings.titles else None
     config = {
         "limit": settings.limit,
@@ -88,10 +93,21 @@ def _find_sources(settings: Settings, store: Store) -> BatchSources:
         "neighbours": settings.neighbours,
         **inference.generation_config(settings.precision, settings.prompt_max_tokens, settings.decoding),
         **({"profile": _profile(products), **_fields_config(settings)} if file else {"split": settings.split}),
+        **({"candidates": settings.candidates, "publish_from": settings.publish_from} if matcher_artifact else {}),
     }
     inputs = {"model": model.digest, "titles": file.digest if file else products.digest}
     inputs |= {"index": index.digest} if index else {}
-    return BatchSources(products, model, layout.trained_shard_name(shard), index, file, config, inputs)
+    inputs |= {"matcher": matcher_artifact.digest} if matcher_artifact else {}
+    return BatchSources(
+        products, model, layout.trained_shard_name(shard), index, matcher_artifact, file, config, inputs
+    )
+
+
+def _matcher(settings: Settings, store: Store) -> Artifact | None:
+    if settings.matcher is None:
+        return None
+    path, command = layout.matcher_path(settings.matcher), f"match --matcher {settings.matcher}"
+    return artifact.require(store, path, Kind.MATCHER, command)
 
 
 def _fields_config(settings: Settings) -> dict[str, str]:
@@ -118,7 +134,7 @@ def _describe_parts(settings: Settings, sources: BatchSources, store: Store) -> 
             log.info("nothing to do: no part with this index", index=settings.index, parts=len(parts))
         pending = [part for part in selected if artifact.find_matching(specs[part]) is None]
         if pending:
-            search, describer = _search(settings, sources.index), _load_describer(settings, sources.model, work)
+            search, describer = _search(settings, sources.index), _load_describer(settings, sources, work)
             total = sum(len(parts[part]) for part in selected)
             done = total - sum(len(parts[part]) for part in pending)
             with log.progress("describe", total, "products", done) as progress:
@@ -166,14 +182,33 @@ def _search(settings: Settings, index: SearchIndex | None) -> Search:
     return NeighbourSearch(index, settings.encoder, settings.neighbours).of
 
 
-def _load_describer(settings: Settings, model: Artifact, work: Path) -> "Describer":
+def _load_describer(settings: Settings, sources: BatchSources, work: Path) -> "Describer":
     # torch is loaded only to describe: a batch that exists is found without it
     from jobs.describe.describer import load_describer  # noqa: PLC0415
     from jobs.t5 import gpu  # noqa: PLC0415
 
     gpu.require(settings.require_gpu)
     device = inference.choose_device(settings.precision, settings.batch_tokens)
-    return load_describer(model, device, settings.decoding, settings.prompt_max_tokens, work)
+    candidates = settings.candidates if sources.matcher else 1
+    return load_describer(
+        sources.model, _checker(settings, sources.matcher), device, settings.decoding, candidates,
+        settings.prompt_max_tokens, work,
+    )  # fmt: skip
+
+
+def _checker(settings: Settings, matcher_artifact: Artifact | None) -> Checker:
+    if matcher_artifact is None:
+        log.warning(
+            "no matcher: texts are checked by their words only", remedy="run `skuscribe match`, then pass --matcher"
+        )
+        return Checker()
+    with folders.temporary_folder() as folder:
+        loaded = matcher.load(matcher_artifact.fetch_all(folder))
+    if not loaded.is_calibrated:
+        log.warning(
+            "the matcher is not calibrated: texts are checked by their words only", matcher=matcher_artifact.path
+        )
+    return Checker(loaded, settings.publish_from or loaded.calibration.publish_from)
 
 
 def _answer_query(settings: Settings, sources: BatchSources) -> None:
@@ -182,7 +217,7 @@ def _answer_query(settings: Settings, sources: BatchSources) -> None:
     if title.error:
         raise InputError(f"--query {settings.query!r}: {title.error}")
     with folders.temporary_folder() as work:
-        search, describer = _search(settings, sources.index), _load_describer(settings, sources.model, work)
+        search, describer = _search(settings, sources.index), _load_describer(settings, sources, work)
         neighbours = search([title])
         [description] = describer.describe([title], neighbours)
     print(preview.format_description(description, neighbours[0], sources.model_name))

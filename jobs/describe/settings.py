@@ -25,6 +25,24 @@ class Settings(GenerationSettings):
     shard: int | None = Field(
         None, ge=0, description="Use the model trained on this shard, counted from 0. Default: the last shard."
     )
+    matcher: Name | None = Field(
+        None,
+        description="The matcher that decides whether a text fits its title. Without one, only the words are compared.",
+    )
+    publish_from: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Publish a text whose probability to be right is at least this. Default: as the matcher recommends.",
+        json_schema_extra=unit("probability"),
+    )
+    candidates: int = Field(
+        4,
+        ge=1,
+        le=16,
+        description="Texts generated for a title whose first text has a flag; the best is chosen.",
+        json_schema_extra=unit("texts"),
+    )
     batch: Name = Field("main", description="The name of the batch, in the exports and in the table.")
     titles: str = Field(
         "",

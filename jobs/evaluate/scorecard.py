@@ -40,7 +40,7 @@ def score_answers(
     rouges = rouge.rouge_scores([answer.text for answer in answers], [question.reference for question in questions])
     scored = []
     for question, answer, retrieved, loss, score in zip(questions, answers, neighbours, losses, rouges, strict=True):
-        checked = checks.score(answer.text, question.title.title, retrieved, answer.ended)
+        checked = checks.Checker().score(answer.text, question.title.title, retrieved, answer.ended)
         uids = tuple(neighbour.uid for neighbour in retrieved)
         scored.append(
             ScoredAnswer(question, answer.text, answer.tokens, uids, score, loss, checked.repetition, checked.flags)

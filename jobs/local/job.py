@@ -105,7 +105,7 @@ def _variables(settings: Settings, name: str, rows: str, temporary: Path) -> dic
         **(TINY_DEFAULTS if settings.source == "tiny" else {}),
     }
     chosen = {
-        "INPUT": rows, "SOURCE": settings.source, "CATALOGUE": name, "MODEL": name, "RUN": name, "BATCH": name,
+        "INPUT": rows, "SOURCE": settings.source, "CATALOGUE": name, "MODEL": name, "MATCHER": name, "RUN": name, "BATCH": name,
         **({"TOKENIZER": settings.tokenizer} if settings.tokenizer else {}),
         **({} if settings.retrieval_share is None else {"RETRIEVAL_SHARE": str(settings.retrieval_share)}),
     }  # fmt: skip

@@ -1,10 +1,103 @@
-"""The job `match`: alternatives, a matcher and its calibration from a catalogue.
+"""Learn from a catalogue whether a text fits a title.
 
-Reads the catalogue and its index. Writes matchers/NAME and the table skuscribe.alternative.
+Reads the index of the catalogue in Postgres. Writes matchers/NAME and the table skuscribe.alternative.
 """
 
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from jobs.database.connection import session
+from jobs.database.migrations import migrate
+from jobs.match import products
 from jobs.match.settings import Settings
+from jobs.process import folders, log
+from jobs.process.errors import InputError
+from jobs.quality import matcher
+from jobs.quality.matcher import Matcher
+from jobs.retrieval.neighbours import find_index
+from jobs.storage import artifact, catalogue, layout
+from jobs.storage.artifact import Artifact, Draft, Spec
+from jobs.storage.catalogue import HELD_OUT, TEST, TRAIN
+from jobs.storage.layout import Kind
+from jobs.storage.store import Store
+
+TEST_PRODUCTS = 2000
+"""Maximum number of test products to calibrate on, and of held-out products to measure on."""
 
 
 def run(settings: Settings) -> None:
-    """Make the matcher, unless it already exists."""
+    """Make the matcher, unless it already exists, and put its alternatives into Postgres.
+
+    Errors: 65 if the catalogue has too few products to learn anything, 75 if it is not indexed yet.
+    """
+    store = Store(settings.store)
+    source = catalogue.require(store, settings.catalogue)
+    index = find_index(settings.catalogue)
+
+    def build(draft: Draft) -> Mapping[str, Any]:
+        started = time.monotonic()
+        made, scores = _learn(settings)
+        with folders.temporary_folder() as folder:
+            matcher.save(made, folder)
+            draft.add_folder(folder)
+        draft.add_bytes(layout.SCORES_FILE, json.dumps(scores, indent=1).encode())
+        return _figures(made, scores) | {"seconds": round(time.monotonic() - started, 2)}
+
+    config = settings.model_dump(include={"catalogue", "pairs", "hold_back", "seed"})
+    inputs = {"catalogue": source.digest, "index": index.digest}
+    spec = Spec(store, layout.matcher_path(settings.matcher), Kind.MATCHER, config, inputs)
+    publish_alternatives(artifact.make_once(spec, build), settings.catalogue)
+
+
+def _learn(settings: Settings) -> tuple[Matcher, dict[str, Any]]:
+    from jobs.match.figures import figures  # noqa: PLC0415 - these load torch, which "already done" does not need
+    from jobs.match.learning import learn, test_pairs  # noqa: PLC0415
+
+    training = products.sample(settings.catalogue, TRAIN, settings.pairs or None, settings.seed)
+    testing = products.sample(settings.catalogue, TEST, TEST_PRODUCTS, settings.seed)
+    if not training:
+        raise InputError(f"the index of catalogue {settings.catalogue!r} has no training products to learn from")
+    made = learn(training, testing, settings.hold_back, settings.seed)
+    if not made.is_calibrated:
+        log.warning(
+            "too few products to calibrate: descriptions are checked by their words only",
+            training=len(training), test=len(testing),
+        )  # fmt: skip
+        return made, {}
+    held_out = products.sample(settings.catalogue, HELD_OUT, TEST_PRODUCTS, settings.seed)
+    return made, figures(made, test_pairs(held_out, training, made.alternatives, settings.seed))
+
+
+def _figures(made: Matcher, scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the figures of the manifest."""
+    flagged = scores.get("flagged", {})
+    return {
+        "calibrated": made.is_calibrated,
+        "publish_from": round(made.calibration.publish_from, 6),
+        "test_products": made.calibration.products,
+        "alternatives": sum(len(row) for row in made.alternatives.values()),
+        "auc_nearest": scores.get("auc", {}).get("nearest"),
+        **{f"flagged_{kind}": flagged[kind]["either"] for kind in flagged},
+    }
+
+
+def publish_alternatives(made: Artifact, name: str) -> None:
+    """Replace the alternatives of a catalogue in Postgres by those of a matcher, in one transaction."""
+    with folders.temporary_folder() as folder:
+        table = matcher.read_alternatives(made.fetch(layout.ALTERNATIVES_FILE, folder))
+    rows = [
+        (name, item.phrase, item.other, item.pairs, item.example, item.example_other)
+        for row in table.values()
+        for item in row.values()
+    ]
+    with session() as connection:
+        migrate(connection)
+        with connection.transaction(), connection.cursor() as cursor:
+            cursor.execute("DELETE FROM skuscribe.alternative WHERE catalogue = %s", [name])
+            with cursor.copy(
+                "COPY skuscribe.alternative (catalogue, word, other, pairs, example, example_other) FROM STDIN"
+            ) as copy:
+                for row in rows:
+                    copy.write_row(row)

@@ -1,45 +1,52 @@
-"""Checks of a description that need no model. A description with a reason from this table is not published.
+"""Checks of a description. A description with a reason from this table is not published.
 
 | reason      | given if |
 |-------------|----------|
 | empty       | the text has no words |
-| repetition  | more than 10 % of its word 3-grams repeat an earlier one, or a sentence of 3 or more words occurs twice |
+| off-title   | its probability to be about its title, and true of it, is below the threshold of the matcher |
+| contradicts | it has another number for a quantity in the title, or a word in place of one of the title that excludes it |
 | invented    | a number or code is neither in the title nor in the neighbours' texts in the prompt |
-| contradicts | it gives another number for a quantity in the title, or describes a neighbour with a similar title |
-| copied      | 80 % or more of its words are words of the title, or are in runs of 8 or more words from one neighbour |
+| generic     | more than 3 products of the part, of different clusters, have a text with the same words |
+| repetition  | more than 10 % of its word 3-grams repeat an earlier one, or a sentence of 3 or more words occurs twice |
+| copied      | 80 % or more of its words are in runs of 8 or more words from one neighbour, or it has no word that the title lacks |
 | short       | it has fewer than 5 words |
 | long        | it has more than 400 words |
 | unfinished  | it reached the maximum length in the middle of a sentence |
+
+Each reason has its evidence: the words, the numbers or the count that it was given for.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from difflib import SequenceMatcher
-from itertools import pairwise
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from jobs.quality.contradiction import facts_of_another, other_numbers
+from jobs.quality.copying import copying
+from jobs.quality.grounding import grounding, ungrounded
+from jobs.quality.matcher import Match, Matcher
 from jobs.quality.metrics import repetition, sentences, words
+from jobs.quality.terms import term_set, terms
 from jobs.retrieval.neighbours import Neighbour, prompt_texts
 
 MAX_REPETITION = 0.10
 MIN_SENTENCE_WORDS = 3
 """Shorter sentences, such as "Buy now!", may occur twice."""
 COPYING_THRESHOLD = 0.80
-COPIED_RUN_WORDS = 8
-MIN_TITLE_SIMILARITY = 0.6
-"""The ratio of `difflib.SequenceMatcher` from which two titles, compared word by word, are similar."""
 MIN_WORDS, MAX_WORDS = 5, 400
-CONTRADICTS = "contradicts"
-REASONS = ("empty", "repetition", "invented", CONTRADICTS, "copied", "short", "long", "unfinished")
+MAX_SAME_TEXTS = 3
+MIN_TITLE_SHARE = 0.5
+"""Without a calibrated matcher, the share of the title's words that a text must have."""
 
-_CODE = re.compile(r"\w+(?:[-./]\w+)*")
+OFF_TITLE, CONTRADICTS, GENERIC = "off-title", "contradicts", "generic"
+REASONS = (
+    "empty", OFF_TITLE, CONTRADICTS, "invented", GENERIC, "repetition", "copied", "short", "long", "unfinished",
+)  # fmt: skip
+FACT_REASONS = (OFF_TITLE, CONTRADICTS, "invented", GENERIC)
+"""The reasons that say that a text is not about its product, or not true of it."""
+
 _SENTENCE_CLOSED = re.compile(r"[.!?][\"')\]]*$")
-_THOUSANDS_SEPARATOR = re.compile(r"(?<=\d),(?=\d{3}\b)")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_QUANTITY = re.compile(r"(?<![\w./])(\d+(?:\.\d+)?)[ -]?([^\W\d_]+)")
-_NOT_UNITS = frozenset(
-    {"a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "of", "on", "or", "the", "to", "with", "x"}
-)
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,8 @@ class Scores:
     """The scores of a description, and the reasons not to publish it, in the order of `REASONS`.
 
     `repetition`: fraction of repeated word 3-grams. `grounding`: fraction of its numbers and codes that the title or the
-    neighbours have, 1 if it has none. `copying`: fraction of copied words. Each is 0..1.
+    neighbours have, 1 if it has none. `copying`: fraction of copied words. Each is 0..1. `probability`: calibrated, that the text
+    is about its title and true of it; None without a calibrated matcher. `evidence`: of each reason.
     """
 
     repetition: float
@@ -55,138 +63,102 @@ class Scores:
     copying: float
     length_words: int
     flags: tuple[str, ...]
+    probability: float | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
-def score(text: str, title: str, neighbours: Sequence[Neighbour], ended: bool) -> Scores:
-    """Return the scores of a description of `title` that was generated with `neighbours` in the prompt.
+@dataclass(frozen=True)
+class Checker:
+    """Checks descriptions with a matcher, or without one. `publish_from`: the probability from which a text fits its title."""
 
-    `ended`: whether the model ended the text before the maximum length.
+    matcher: Matcher | None = None
+    publish_from: float = 0.0
+
+    def score(self, text: str, title: str, neighbours: Sequence[Neighbour], ended: bool) -> Scores:
+        """Return the scores of a description of `title` that was generated with `neighbours` in the prompt.
+
+        `ended`: whether the model ended the text before the maximum length.
+        """
+        length, neighbour_texts = len(words(text)), prompt_texts(neighbours)
+        match = self.matcher.match(title, text) if self.matcher and self.matcher.is_calibrated else None
+        repeated, copied = repetition(text), copying(text, title, neighbour_texts)
+        invented = list(dict.fromkeys(ungrounded(text, [title, *neighbour_texts])))
+        twice = _sentence_that_occurs_twice(text)
+        found: dict[str, Any] = {
+            "empty": {"words": 0} if length == 0 else None,
+            OFF_TITLE: self._off_title(text, title, match) if length else None,
+            CONTRADICTS: _contradictions(text, title, [neighbour.title for neighbour in neighbours], match),
+            "invented": {"numbers": invented} if invented else None,
+            "repetition": _repetition(repeated, twice),
+            "copied": {"share": round(copied, 4)} if copied >= COPYING_THRESHOLD else None,
+            "short": {"words": length} if 0 < length < MIN_WORDS else None,
+            "long": {"words": length} if length > MAX_WORDS else None,
+            "unfinished": {"end": text[-20:]} if _is_unfinished(text, length, ended) else None,
+        }
+        evidence = {reason: found[reason] for reason in REASONS if found.get(reason) is not None}
+        grounded = grounding(text, [title, *neighbour_texts])
+        return Scores(
+            round(repeated, 6), round(grounded, 6), round(copied, 6), length, tuple(evidence),
+            None if match is None else round(match.probability, 6), evidence,
+        )  # fmt: skip
+
+    def _off_title(self, text: str, title: str, match: Match | None) -> dict[str, Any] | None:
+        if match is not None:
+            evidence = {"probability": round(match.probability, 4), "missing": list(match.missing)}
+            return evidence if match.probability < self.publish_from else None
+        in_title, in_text = set(terms(title)), term_set(terms(text))
+        share = len(in_title & in_text) / max(1, len(in_title))
+        missing = [word for word in dict.fromkeys(terms(title)) if word not in in_text]
+        return {"share_of_title": round(share, 4), "missing": missing} if share < MIN_TITLE_SHARE else None
+
+
+def with_generic(scores: Sequence[Scores], texts: Sequence[str], clusters: Sequence[object]) -> list[Scores]:
+    """Return the scores with the reason `generic` for texts that too many products share.
+
+    Texts with the same words, in any order, count as one. `clusters`: of each product; duplicates may share a text.
     """
-    length, neighbour_texts = len(words(text)), prompt_texts(neighbours)
-    repeated = repetition(text)
-    grounded = grounding(text, [title, *neighbour_texts])
-    copied = copying(text, title, neighbour_texts)
-    failed = {
-        "empty": length == 0,
-        "repetition": repeated > MAX_REPETITION or _repeats_a_sentence(text),
-        "invented": grounded < 1,
-        CONTRADICTS: contradicts(text, title, [neighbour.title for neighbour in neighbours]),
-        "copied": copied >= COPYING_THRESHOLD,
-        "short": 0 < length < MIN_WORDS,
-        "long": length > MAX_WORDS,
-        "unfinished": length > 0 and not ended and not _SENTENCE_CLOSED.search(text.rstrip()),
-    }
-    flags = tuple(reason for reason in REASONS if failed[reason])
-    return Scores(round(repeated, 6), round(grounded, 6), round(copied, 6), length, flags)
+    keys = [" ".join(sorted(words(text))) for text in texts]
+    members = Counter(key for key, _ in set(zip(keys, clusters, strict=True)))
+    return [
+        _with_evidence(score, GENERIC, {"products": members[key]}) if key and members[key] > MAX_SAME_TEXTS else score
+        for key, score in zip(keys, scores, strict=True)
+    ]
 
 
-def _repeats_a_sentence(text: str) -> bool:
-    tokenized = [tuple(words(sentence)) for sentence in sentences(text)]
-    long = [sentence for sentence in tokenized if len(sentence) >= MIN_SENTENCE_WORDS]
-    return len(set(long)) < len(long)
+def _with_evidence(scores: Scores, reason: str, evidence: Mapping[str, Any]) -> Scores:
+    all_evidence = {**scores.evidence, reason: dict(evidence)}
+    flags = tuple(name for name in REASONS if name in all_evidence)
+    return replace(scores, flags=flags, evidence={name: all_evidence[name] for name in flags})
 
 
-def grounding(text: str, sources: Sequence[str]) -> float:
-    """Return the fraction of the numbers and codes in `text` that one of the sources has; 1 if the text has none.
-
-    A code is a word with a digit. Case and hyphens are ignored: `A7-B` equals `a7b`. A code that begins with a digit (`10cm`,
-    `5-10`, `4x6`) is also grounded if each of its numbers is. `1,000` equals `1000`.
-    """
-    codes = _codes(text)
-    if not codes:
-        return 1.0
-    known = {form for source in sources for form in _known_forms(source)}
-    return sum(_is_known(code, known) for code in codes) / len(codes)
-
-
-def _codes(text: str) -> list[str]:
-    return [code for code in _CODE.findall(_normalized(text)) if any(map(str.isdigit, code))]
+def _contradictions(
+    text: str, title: str, neighbour_titles: Sequence[str], match: Match | None
+) -> dict[str, Any] | None:
+    """Return what the title and the text have in each other's place. Without a matcher, the neighbours' titles show it."""
+    found = other_numbers(text, title)
+    if match is None:
+        found += facts_of_another(text, title, neighbour_titles)
+    else:
+        found += [(item.phrase, item.other) for item in match.contradictions]
+    return {"title": found[0][0], "text": found[0][1]} if found else None
 
 
-def _is_known(code: str, known: set[str]) -> bool:
-    if _without_hyphens(code) in known:
-        return True
-    return code[0].isdigit() and all(number in known for number in _NUMBER.findall(code))
+def _repetition(share: float, sentence: str | None) -> dict[str, Any] | None:
+    if sentence is not None:
+        return {"sentence": sentence}
+    return {"share": round(share, 4)} if share > MAX_REPETITION else None
 
 
-def _known_forms(source: str) -> set[str]:
-    """Return the words and codes of a source, its numbers, and each pair of adjacent words as one (`iPhone 15`)."""
-    text = _normalized(source)
-    codes = [_without_hyphens(code) for code in _CODE.findall(text)]
-    return {*codes, *_NUMBER.findall(text), *(left + right for left, right in pairwise(codes))}
+def _sentence_that_occurs_twice(text: str) -> str | None:
+    known: set[tuple[str, ...]] = set()
+    for sentence in sentences(text):
+        tokenized = tuple(words(sentence))
+        if tokenized in known:
+            return sentence
+        if len(tokenized) >= MIN_SENTENCE_WORDS:
+            known.add(tokenized)
+    return None
 
 
-def _normalized(text: str) -> str:
-    return _THOUSANDS_SEPARATOR.sub("", text.casefold())
-
-
-def _without_hyphens(code: str) -> str:
-    """Return a code without hyphens next to letters and without underscores; `5-10` keeps its hyphen."""
-    return code if code.isdecimal() else re.sub(r"(?<=[^\W\d])-|-(?=[^\W\d])|_", "", code)
-
-
-def contradicts(text: str, title: str, neighbour_titles: Sequence[str]) -> bool:
-    """Return whether the text contradicts the title: it gives another number, or describes a neighbour instead.
-
-    If the title has `12-inch`, a text with `10 inch` and without `12 inch` contradicts it. If a neighbour's title has `Slate
-    Grey` where this title has `Red`, a text with `slate grey` and without `red` contradicts it.
-    """
-    return _has_another_number(text, title) or any(_describes_other(text, title, other) for other in neighbour_titles)
-
-
-def _has_another_number(text: str, title: str) -> bool:
-    expected, given = _quantities(title), _quantities(text)
-    return any(not expected[unit] & given[unit] for unit in expected.keys() & given.keys())
-
-
-def _quantities(text: str) -> dict[str, set[str]]:
-    """Return the numbers before each word, the word without a plural ending: `12 inches, 9W` gives `inch` 12 and `w` 9."""
-    numbers: dict[str, set[str]] = {}
-    for number, unit in _QUANTITY.findall(_normalized(text)):
-        if unit not in _NOT_UNITS:
-            numbers.setdefault(unit.removesuffix("s").removesuffix("e") or unit, set()).add(number)
-    return numbers
-
-
-def _describes_other(text: str, title: str, other_title: str) -> bool:
-    """Return whether the text has the words that distinguish a similar title from this one.
-
-    It has more than half of the words that replace words of this title in one place, and none of the replaced words. Codes
-    count only if no other word differs.
-    """
-    title_words, other_words, text_words = words(title), words(other_title), set(words(text))
-    matcher = SequenceMatcher(None, title_words, other_words, autojunk=False)
-    if matcher.ratio() < MIN_TITLE_SIMILARITY:
-        return False
-    for change, start, end, other_start, other_end in matcher.get_opcodes():
-        own = set(title_words[start:end]) - set(other_words)
-        others = set(other_words[other_start:other_end]) - set(title_words)
-        others = {word for word in others if word.isalpha()} or others
-        if change == "replace" and own and not own & text_words and len(others & text_words) * 2 > len(others):
-            return True
-    return False
-
-
-def copying(text: str, title: str, neighbour_texts: Sequence[str]) -> float:
-    """Return the fraction of copied words: words of the title, or words in runs of 8 or more words of one neighbour.
-
-    The larger of the two counts, so that common short words and short phrases are not copies.
-    """
-    text_words = words(text)
-    if not text_words:
-        return 0.0
-    title_words = set(words(title))
-    counts = [sum(word in title_words for word in text_words)]
-    counts += [_words_in_long_runs(text_words, words(source)) for source in neighbour_texts]
-    return max(counts) / len(text_words)
-
-
-def _words_in_long_runs(text_words: Sequence[str], source: Sequence[str]) -> int:
-    """Return the number of words in runs of `COPIED_RUN_WORDS` that the source has too."""
-    size = COPIED_RUN_WORDS
-    runs = {tuple(source[start : start + size]) for start in range(len(source) - size + 1)}
-    covered: set[int] = set()
-    for start in range(len(text_words) - size + 1):
-        if tuple(text_words[start : start + size]) in runs:
-            covered.update(range(start, start + size))
-    return len(covered)
+def _is_unfinished(text: str, length: int, ended: bool) -> bool:
+    return length > 0 and not ended and not _SENTENCE_CLOSED.search(text.rstrip())

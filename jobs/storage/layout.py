@@ -2,7 +2,7 @@
 
     catalogue/NAME/                manifest.json  shard-00000.parquet ...  held-out.parquet  rejects.parquet  statistics.json
     models/NAME/                   manifest.json  config.json  model.safetensors  tokenizer files
-    matchers/NAME/                 manifest.json  alternatives.parquet  metrics.json  model/
+    matchers/NAME/                 manifest.json  words.parquet  alternatives.parquet  weights.safetensors  calibration.json  scores.json
     runs/RUN/run.json              the frozen configuration of the run
     runs/RUN/shard-00007/          manifest.json  model/  metrics.jsonl  state/step-000400/ (checkpoint, at most one kept)
     runs/RUN/neighbours/shard-00007/   manifest.json  neighbours.parquet
@@ -27,6 +27,8 @@ CHECKPOINT_FOLDER = "state/"
 HELD_OUT_FILE, REJECTS_FILE, STATISTICS_FILE = "held-out.parquet", "rejects.parquet", "statistics.json"
 METRICS_FILE, MODEL_CARD_FILE = "metrics.jsonl", "README.md"
 NEIGHBOURS_FILE = "neighbours.parquet"
+WORDS_FILE, ALTERNATIVES_FILE = "words.parquet", "alternatives.parquet"
+WEIGHTS_FILE, CALIBRATION_FILE = "weights.safetensors", "calibration.json"
 ANSWERS_FILE, SCORES_FILE = "answers.parquet", "scores.json"
 REPORT_PAGE, REPORT_PDF = "index.html", "report.pdf"
 REPORT_TABLES = ("answers.csv", "shards.csv", "stages.csv")

@@ -6,7 +6,7 @@ softmax and transformers after it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,32 +69,55 @@ class Writer:
         sources that each batch answered. Errors: `Interrupted` between batches; `ConfigurationError` (78) if the GPU runs
         out of memory.
         """
+        return [answers[0] for answers in self.write_candidates(sources, decoding, 1, on_answers)]
+
+    def write_candidates(
+        self,
+        sources: Sequence[Sequence[str]],
+        decoding: Decoding,
+        candidates: int,
+        on_answers: Callable[[int], None] = lambda _count: None,
+    ) -> list[list[Answer]]:
+        """Return the best `candidates` hypotheses of the beam for each source, most probable first; otherwise as `write()`.
+
+        The beam is as wide as the number of candidates, if it was narrower.
+        """
+        decoding = replace(decoding, beam_size=max(decoding.beam_size, candidates))
         positions: dict[Source, list[int]] = {}
         for position, source in enumerate(sources):
             positions.setdefault(tuple(source), []).append(position)
-        answers: dict[int, Answer] = {}
+        answers: dict[int, list[Answer]] = {}
         batches = batches_by_tokens(list(positions), self.device.batch_tokens // decoding.beam_size, decoding)
-        for batch, batch_answers in self._translate(batches, decoding):
-            for source, answer in zip(batch, batch_answers, strict=True):
-                answers.update(dict.fromkeys(positions[source], answer))
+        for batch, batch_answers in self._translate(batches, decoding, candidates):
+            for source, hypotheses in zip(batch, batch_answers, strict=True):
+                answers.update(dict.fromkeys(positions[source], hypotheses))
             on_answers(sum(len(positions[source]) for source in batch))
         return [answers[position] for position in range(len(sources))]
 
+    def unknown_share(self, text: str) -> float:
+        """Return the fraction of the letters and digits of a text that are in tokens unknown to the tokenizer."""
+        encoding = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        unknown, letters = 0, sum(map(str.isalnum, text))
+        for token, (start, end) in zip(encoding.input_ids, encoding.offset_mapping, strict=True):
+            if token == self._tokenizer.unk_token_id:
+                unknown += sum(map(str.isalnum, text[start:end]))
+        return unknown / letters if letters else 0.0
+
     def _translate(
-        self, batches: Sequence[list[Source]], decoding: Decoding
-    ) -> Iterator[tuple[list[Source], list[Answer]]]:
+        self, batches: Sequence[list[Source]], decoding: Decoding, candidates: int
+    ) -> Iterator[tuple[list[Source], list[list[Answer]]]]:
         """Yield each batch with its answers. Each worker has one batch and one more in its queue, so that it stops soon."""
         submitted: list[tuple[list[Source], list[Any]]] = []
         in_flight = 2 * self.device.workers
         with lifecycle.deferred() as stop:
             for batch in [*batches, *[[]] * in_flight]:
                 stop.check()
-                submitted.append((batch, self._submit(batch, decoding)))
+                submitted.append((batch, self._submit(batch, decoding, candidates)))
                 if len(submitted) > in_flight:
                     finished, results = submitted.pop(0)
-                    yield finished, [self._answer(_wait(result)) for result in results]
+                    yield finished, [self._answers(_wait(result)) for result in results]
 
-    def _submit(self, batch: Sequence[Sequence[str]], decoding: Decoding) -> list[Any]:
+    def _submit(self, batch: Sequence[Sequence[str]], decoding: Decoding, candidates: int) -> list[Any]:
         if not batch:
             return []
         return list(
@@ -102,6 +125,7 @@ class Writer:
                 [list(source) for source in batch],
                 asynchronous=True,
                 beam_size=decoding.beam_size,
+                num_hypotheses=candidates,
                 no_repeat_ngram_size=decoding.no_repeat_ngram,
                 repetition_penalty=decoding.repetition_penalty,
                 min_decoding_length=decoding.min_target_tokens,
@@ -112,12 +136,14 @@ class Writer:
             )
         )
 
-    def _answer(self, result: Any) -> Answer:
-        tokens = result.hypotheses[0]
+    def _answers(self, result: Any) -> list[Answer]:
+        return [self._answer(tokens, score) for tokens, score in zip(result.hypotheses, result.scores, strict=True)]
+
+    def _answer(self, tokens: Sequence[str], score: float) -> Answer:
         ids = [self._ids[token] for token in tokens if token in self._ids]
         text = str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
         ended = bool(tokens) and tokens[-1] == self._tokenizer.eos_token
-        return Answer(text, len(tokens), ended, float(result.scores[0]))
+        return Answer(text, len(tokens), ended, float(score))
 
 
 def batches_by_tokens(sources: Sequence[Source], batch_tokens: int, decoding: Decoding) -> list[list[Source]]:

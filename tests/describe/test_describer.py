@@ -7,6 +7,7 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from jobs.describe.describer import Describer
+from jobs.quality.checks import Checker
 from jobs.retrieval.neighbours import Neighbour
 from jobs.storage import layout, runs
 from jobs.storage.catalogue import Title
@@ -35,18 +36,19 @@ class RecordingWriter(Writer):
         super().__init__(folder, tokenizer, device)
         self.sources: list[list[str]] = []
 
-    def write(
+    def write_candidates(
         self,
         sources: Sequence[Sequence[str]],
         decoding: Decoding,
+        candidates: int,
         on_answers: Callable[[int], None] = lambda _count: None,
-    ) -> list[Answer]:
+    ) -> list[list[Answer]]:
         self.sources += map(list, sources)
         if self.texts is None:
-            return super().write(sources, decoding, on_answers)
+            return super().write_candidates(sources, decoding, candidates, on_answers)
         texts = self.texts[0 if decoding == DECODING else 1]
         prompts = ["".join(source).removesuffix("</s>") for source in sources]
-        return [Answer(texts[prompt[-1]], 9, True, -1.0) for prompt in prompts]
+        return [[Answer(texts[prompt[-1]], 9, True, -1.0)] for prompt in prompts]
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ def writer(ready: Ready, tmp_path: Path) -> RecordingWriter:
 
 @pytest.fixture
 def describer(writer: RecordingWriter) -> Describer:
-    return Describer(writer, "digest", DECODING, PROMPT_MAX_TOKENS)
+    return Describer(writer, "digest", Checker(), DECODING, 1, PROMPT_MAX_TOKENS)
 
 
 def test_the_attempt_with_fewer_flags_is_kept(writer: RecordingWriter, describer: Describer) -> None:

@@ -1,0 +1,54 @@
+"""Calibration of a network on test products: Platt scaling, and the thresholds of the verdict."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from jobs.match.pairs import Pair, PairKind
+from jobs.quality.alternatives import Table
+from jobs.quality.features import NAMES, features
+from jobs.quality.matcher import Calibration, Matcher, Network, probability
+from jobs.quality.word_statistics import WordStatistics
+
+CONTRADICTS_SHARE = 0.01
+"""Fraction of the sellers' own texts that may contradict their title."""
+
+CALIBRATED_KINDS = (PairKind.OWN, PairKind.NEAREST, PairKind.EXCHANGED)
+"""The probability is that of a true pair among these, which are the hard ones: own and wrong ones have equal weight."""
+
+NOT_CALIBRATED = Calibration(1.0, 0.0, 0.0, float("inf"), 0)
+
+_NEWTON_STEPS = 50
+_RIDGE = 1e-3
+
+
+def calibrate(
+    statistics: WordStatistics, alternatives: Table, network: Network, test_pairs: Sequence[Pair], hold_back: float
+) -> Matcher:
+    """Return the matcher, calibrated on pairs of test products. `hold_back`: fraction of own texts below the threshold."""
+    measured = [features(pair.title, pair.text, statistics, alternatives)[0] for pair in test_pairs]
+    values = np.array(measured).reshape(-1, len(NAMES))
+    logits, kinds = network.logits(values), np.array([pair.kind for pair in test_pairs])
+    slope, offset = _platt(logits, kinds)
+    own = kinds == PairKind.OWN
+    strongest = values[own, NAMES.index("contradiction_strongest")]
+    contradicts_from = float(np.quantile(strongest, 1 - CONTRADICTS_SHARE, method="higher")) + 1e-6
+    unset = Calibration(slope, offset, 0.0, contradicts_from, int(own.sum()))
+    publish_from = float(np.quantile(probability(logits[own], unset), hold_back))
+    calibration = Calibration(slope, offset, publish_from, contradicts_from, int(own.sum()))
+    return Matcher(statistics, alternatives, network, calibration)
+
+
+def _platt(logits: np.ndarray, kinds: np.ndarray) -> tuple[float, float]:
+    """Return slope and offset of the logistic regression of "own" on the logit, by Newton's method, with a small ridge."""
+    chosen = np.isin(kinds, [kind.value for kind in CALIBRATED_KINDS])
+    targets = (kinds[chosen] == PairKind.OWN).astype(np.float64)
+    design = np.stack([logits[chosen], np.ones(chosen.sum())], axis=1)
+    weights = np.where(targets == 1, 0.5 / max(targets.sum(), 1), 0.5 / max((1 - targets).sum(), 1)) * len(targets)
+    solution = np.array([1.0, 0.0])
+    for _ in range(_NEWTON_STEPS):
+        predicted = 1 / (1 + np.exp(-design @ solution))
+        gradient = design.T @ (weights * (predicted - targets)) + _RIDGE * (solution - [1.0, 0.0])
+        hessian = (design * (weights * predicted * (1 - predicted))[:, None]).T @ design + _RIDGE * np.eye(2)
+        solution = solution - np.linalg.solve(hessian, gradient)
+    return float(solution[0]), float(solution[1])

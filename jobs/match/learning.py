@@ -1,0 +1,72 @@
+"""Learn a matcher from products of a catalogue, and calibrate it."""
+
+from collections.abc import Sequence
+from itertools import chain
+
+import numpy as np
+
+from jobs.match import network
+from jobs.match.calibration import NOT_CALIBRATED, calibrate
+from jobs.match.pairs import NEAREST_FOR_LEARNING, Pair, PairKind, pairs
+from jobs.match.products import LearningProduct
+from jobs.quality.alternatives import Table, find_alternatives, with_text_counts
+from jobs.quality.features import NAMES, features
+from jobs.quality.matcher import Matcher
+from jobs.quality.word_statistics import WordStatistics
+
+MIN_PRODUCTS, MIN_TEST_PRODUCTS = 500, 50
+"""With fewer training or test products there is no calibrated matcher."""
+
+STATISTICS_SHARE = 0.7
+"""Fraction of the products for word statistics and alternatives. The network learns on the others, which these have not seen."""
+
+OTHER_TEXTS = 2
+"""Texts of nearest other products that each product adds to the word statistics."""
+
+KIND_WEIGHTS = {PairKind.OWN: 2.0, PairKind.NEAREST: 1.0, PairKind.RANDOM: 2.0, PairKind.EXCHANGED: 1.0}
+"""Weights of the kinds of pairs in the loss."""
+
+
+def learn(
+    products: Sequence[LearningProduct], test_products: Sequence[LearningProduct], hold_back: float, seed: int
+) -> Matcher:
+    """Return the matcher of a catalogue.
+
+    `products`: training products in random order. `test_products`: those to calibrate with. `hold_back`: the fraction of the
+    sellers' own texts that its thresholds hold back. With too few products the matcher has alternatives, and is not calibrated.
+    """
+    split = int(len(products) * STATISTICS_SHARE)
+    statistics, alternatives = _statistics(products[:split]), _alternatives(products[:split])
+    if len(products) < MIN_PRODUCTS or len(test_products) < MIN_TEST_PRODUCTS:
+        return Matcher(statistics, alternatives, network.empty(len(NAMES)), NOT_CALIBRATED)
+    learning = list(pairs(products[split:], products[split:], alternatives, seed, NEAREST_FOR_LEARNING))
+    values = np.array([features(pair.title, pair.text, statistics, alternatives)[0] for pair in learning])
+    is_own = np.array([pair.kind == PairKind.OWN for pair in learning], dtype=np.float64)
+    weights = np.array([KIND_WEIGHTS[pair.kind] for pair in learning])
+    trained = network.train(values, is_own, weights, seed)
+    return calibrate(
+        statistics, alternatives, trained, test_pairs(test_products, test_products, alternatives, seed), hold_back
+    )
+
+
+def _statistics(products: Sequence[LearningProduct]) -> WordStatistics:
+    statistics = WordStatistics()
+    for product in products:
+        statistics.add(product.title, product.text, product.other_texts[:OTHER_TEXTS])
+    return statistics.finish()
+
+
+def _alternatives(products: Sequence[LearningProduct]) -> Table:
+    table = find_alternatives((product.title, other) for product in products for other in product.other_titles)
+    own = ((product.title, product.text) for product in products)
+    others = chain.from_iterable(
+        ((product.title, text) for text in product.other_texts[:OTHER_TEXTS]) for product in products
+    )
+    return with_text_counts(table, own, others)
+
+
+def test_pairs(
+    products: Sequence[LearningProduct], others: Sequence[LearningProduct], alternatives: Table, seed: int
+) -> list[Pair]:
+    """Return the pairs that a matcher is measured on. `others`: products whose texts are the random ones."""
+    return list(pairs(products, others, alternatives, seed + 1, nearest=1))

@@ -1,0 +1,128 @@
+"""Alternatives: words that exclude each other in the titles of a catalogue.
+
+Titles of similar products that are the same but for one short span show them: `low-rise` and `mid-rise`, `black` and `cyan`,
+`cast iron` and `carbon steel`. Sellers' own texts show which pairs are no contradiction (`gray` and `grey`): they often have
+the other word in place of the title's.
+"""
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from jobs.quality.terms import phrases, terms
+
+LONGEST = 2
+"""Longest span, in terms."""
+
+MIN_SHARED_TERMS = 2
+MIN_PAIRS_TO_EXCHANGE = 2
+_WEIGHT_OF_PAIRS = 0.2
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Two phrases that stand in the same place of two titles.
+
+    `pairs`: pairs of titles that differ only in them. `own_texts`: sellers' texts that have `other` although their title has
+    `phrase` and they don't. `other_texts`: the same for the texts of the nearest other products. `example`, `example_other`: a
+    pair of titles.
+    """
+
+    phrase: str
+    other: str
+    pairs: int
+    example: str
+    example_other: str
+    own_texts: int = 0
+    other_texts: int = 0
+
+    @property
+    def strength(self) -> float:
+        """How strongly a text contradicts its title that has `other` in place of `phrase`: a smoothed log-odds ratio."""
+        odds = math.log((self.other_texts + 1) / (self.own_texts + 1))
+        return odds + _WEIGHT_OF_PAIRS * math.log1p(self.pairs)
+
+
+Table = Mapping[str, Mapping[str, Alternative]]
+"""phrase -> other -> alternative. Each pair is in it both ways."""
+
+
+def difference(title: Sequence[str], other: Sequence[str]) -> tuple[str, str] | None:
+    """Return the spans in which two titles, as terms, differ, or None if they differ in more than one short span."""
+    start, shortest = 0, min(len(title), len(other))
+    while start < shortest and title[start] == other[start]:
+        start += 1
+    end = 0
+    while end < shortest - start and title[-1 - end] == other[-1 - end]:
+        end += 1
+    spans = title[start : len(title) - end], other[start : len(other) - end]
+    if start + end < MIN_SHARED_TERMS or not all(1 <= len(span) <= LONGEST for span in spans):
+        return None
+    return " ".join(spans[0]), " ".join(spans[1])
+
+
+def find_alternatives(pairs: Iterable[tuple[str, str]]) -> Table:
+    """Return the alternatives that pairs of titles show."""
+    counts: Counter[tuple[str, str]] = Counter()
+    examples: dict[tuple[str, str], tuple[str, str]] = {}
+    for title, other in pairs:
+        spans = difference(terms(title), terms(other))
+        if spans:
+            for key, example in ((spans, (title, other)), (spans[::-1], (other, title))):
+                counts[key] += 1
+                examples.setdefault(key, example)
+    return to_table(Alternative(*key, count, *examples[key]) for key, count in counts.items())
+
+
+def to_table(alternatives: Iterable[Alternative]) -> Table:
+    """Return the table of alternatives."""
+    table: dict[str, dict[str, Alternative]] = defaultdict(dict)
+    for alternative in alternatives:
+        table[alternative.phrase][alternative.other] = alternative
+    return dict(table)
+
+
+def with_text_counts(table: Table, own: Iterable[tuple[str, str]], others: Iterable[tuple[str, str]]) -> Table:
+    """Return the table with `own_texts` and `other_texts`, counted on pairs of a title and a text."""
+    own_counts, other_counts = (
+        Counter((found.phrase, found.other) for title, text in pairs for found in contradictions(title, text, table))
+        for pairs in (own, others)
+    )
+    return to_table(
+        replace(item, own_texts=own_counts[item.phrase, item.other], other_texts=other_counts[item.phrase, item.other])
+        for row in table.values()
+        for item in row.values()
+    )
+
+
+def contradictions(title: str, text: str, table: Table) -> list[Alternative]:
+    """Return the alternatives that a text has in place of a phrase of its title, strongest first.
+
+    The text does not have the title's phrase, and the title does not have the text's.
+    """
+    title_terms, text_terms = terms(title), terms(text)
+    in_title, in_text = phrases(title_terms, LONGEST), phrases(text_terms, LONGEST)
+    known, wanted = set(title_terms), set(text_terms)
+    found = [
+        item
+        for phrase in in_title
+        if phrase in table and phrase not in in_text
+        for other, item in table[phrase].items()
+        if other in in_text and other not in in_title and not known.issuperset(other.split())
+        and not wanted.issuperset(phrase.split())
+    ]  # fmt: skip
+    return sorted(found, key=lambda item: (-item.strength, item.phrase, item.other))
+
+
+def exchanges(title: str, text: str, table: Table) -> Iterator[tuple[Alternative, str]]:
+    """Yield the text with one fact of the title exchanged for an alternative, for each fact that the text repeats."""
+    title_terms, text_terms = terms(title), terms(text)
+    in_text = phrases(text_terms, LONGEST)
+    for phrase in sorted(phrases(title_terms, LONGEST) & in_text & table.keys()):
+        for other, item in sorted(table[phrase].items()):
+            if item.pairs >= MIN_PAIRS_TO_EXCHANGE and item.strength > 0 and other not in in_text:
+                changed = re.sub(rf"(?<!\w){re.escape(phrase)}(?!\w)", other, text, flags=re.IGNORECASE)
+                if changed != text:
+                    yield item, changed

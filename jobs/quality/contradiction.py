@@ -1,0 +1,62 @@
+"""Contradictions: a text that gives another fact than its title.
+
+Each is a pair: what the title has, and what the text has in its place.
+"""
+
+import re
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+
+from jobs.quality.grounding import without_thousands_separators
+from jobs.quality.metrics import words
+
+MIN_TITLE_SIMILARITY = 0.6
+"""The ratio of `difflib.SequenceMatcher` from which two titles, compared word by word, are similar."""
+
+_QUANTITY = re.compile(r"(?<![\w./])(\d+(?:\.\d+)?)[ -]?([^\W\d_]+)")
+_NOT_UNITS = frozenset(
+    {"a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "of", "on", "or", "the", "to", "with", "x"}
+)
+
+
+def other_numbers(text: str, title: str) -> list[tuple[str, str]]:
+    """Return the quantities of the title for which the text has only other numbers: `("12 inch", "10 inch")`."""
+    expected, given = _quantities(title), _quantities(text)
+    return [
+        (f"{min(expected[unit])} {unit}", f"{min(given[unit])} {unit}")
+        for unit in expected
+        if unit in given and not expected[unit] & given[unit]
+    ]
+
+
+def facts_of_another(text: str, title: str, other_titles: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the words that distinguish a similar title from this one, where the text has those: `("red", "slate grey")`.
+
+    The text has more than half of the words that replace words of this title in one place, and none of the replaced words.
+    Codes count only if no other word differs.
+    """
+    return [pair for other in other_titles for pair in _facts_of(text, title, other)]
+
+
+def _quantities(text: str) -> dict[str, set[str]]:
+    """Return the numbers before each word, the word without a plural ending: `12 inches, 9W` gives `inch` 12 and `w` 9."""
+    numbers: dict[str, set[str]] = {}
+    for number, unit in _QUANTITY.findall(without_thousands_separators(text)):
+        if unit not in _NOT_UNITS:
+            numbers.setdefault(unit.removesuffix("s").removesuffix("e") or unit, set()).add(number)
+    return numbers
+
+
+def _facts_of(text: str, title: str, other_title: str) -> list[tuple[str, str]]:
+    title_words, other_words, text_words = words(title), words(other_title), set(words(text))
+    matcher = SequenceMatcher(None, title_words, other_words, autojunk=False)
+    if matcher.ratio() < MIN_TITLE_SIMILARITY:
+        return []
+    found = []
+    for change, start, end, other_start, other_end in matcher.get_opcodes():
+        own = set(title_words[start:end]) - set(other_words)
+        others = set(other_words[other_start:other_end]) - set(title_words)
+        others = {word for word in others if word.isalpha()} or others
+        if change == "replace" and own and not own & text_words and len(others & text_words) * 2 > len(others):
+            found.append((" ".join(title_words[start:end]), " ".join(other_words[other_start:other_end])))
+    return found

@@ -1,0 +1,52 @@
+"""Grounding: which numbers and codes of a text its sources have."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+_CODE = re.compile(r"\w+(?:[-./]\w+)*")
+_THOUSANDS_SEPARATOR = re.compile(r"(?<=\d),(?=\d{3}\b)")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+def grounding(text: str, sources: Sequence[str]) -> float:
+    """Return the fraction of the numbers and codes in `text` that one of the sources has; 1 if the text has none.
+
+    A code is a word with a digit. Case and hyphens are ignored: `A7-B` equals `a7b`. A code that begins with a digit (`10cm`,
+    `5-10`, `4x6`) is also grounded if each of its numbers is. `1,000` equals `1000`.
+    """
+    codes = _codes(text)
+    return 1 - len(ungrounded(text, sources)) / len(codes) if codes else 1.0
+
+
+def ungrounded(text: str, sources: Sequence[str]) -> list[str]:
+    """Return the numbers and codes in `text` that none of the sources has, in order, as often as they occur."""
+    known = {form for source in sources for form in _known_forms(source)}
+    return [code for code in _codes(text) if not _is_known(code, known)]
+
+
+def _codes(text: str) -> list[str]:
+    return [code for code in _CODE.findall(without_thousands_separators(text)) if any(map(str.isdigit, code))]
+
+
+def _is_known(code: str, known: set[str]) -> bool:
+    if _without_hyphens(code) in known:
+        return True
+    return code[0].isdigit() and all(number in known for number in _NUMBER.findall(code))
+
+
+def _known_forms(source: str) -> set[str]:
+    """Return the words and codes of a source, its numbers, and each pair of adjacent words as one (`iPhone 15`)."""
+    text = without_thousands_separators(source)
+    codes = [_without_hyphens(code) for code in _CODE.findall(text)]
+    return {*codes, *_NUMBER.findall(text), *(left + right for left, right in pairwise(codes))}
+
+
+def without_thousands_separators(text: str) -> str:
+    """Return the text in lower case, its numbers without separators: `1,000` becomes `1000`."""
+    return _THOUSANDS_SEPARATOR.sub("", text.casefold())
+
+
+def _without_hyphens(code: str) -> str:
+    """Return a code without hyphens next to letters and without underscores; `5-10` keeps its hyphen."""
+    return code if code.isdecimal() else re.sub(r"(?<=[^\W\d])-|-(?=[^\W\d])|_", "", code)

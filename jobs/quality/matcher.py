@@ -1,0 +1,137 @@
+"""The matcher: the calibrated probability that a text is about the product of a title, and true of it.
+
+It is learnt from a catalogue by the job `match`, without labels: sellers' own texts are the right ones, texts of the nearest other
+products, of random ones, and own texts with one fact exchanged are the wrong ones. A network with one hidden layer weighs the
+features of `jobs.quality.features`; Platt scaling (Platt 1999) on test products makes its output a probability.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors.numpy import load_file, save_file
+
+from jobs.quality.alternatives import Alternative, Table, to_table
+from jobs.quality.features import features
+from jobs.quality.terms import terms
+from jobs.quality.word_statistics import WordStatistics
+from jobs.storage.layout import ALTERNATIVES_FILE, CALIBRATION_FILE, WEIGHTS_FILE, WORDS_FILE
+
+_COUNTS = ("titles", "own", "other_titles", "others", "texts")
+MISSING_WORDS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Network:
+    """The weights of the network: `mean` and `scale` of the features, a hidden layer with ReLU, and an output."""
+
+    mean: np.ndarray
+    scale: np.ndarray
+    hidden_weight: np.ndarray
+    hidden_bias: np.ndarray
+    output_weight: np.ndarray
+    output_bias: np.ndarray
+
+    def logits(self, values: np.ndarray) -> np.ndarray:
+        """Return the logits, shape (rows,), of features of shape (rows, features)."""
+        hidden = np.maximum((values - self.mean) / self.scale @ self.hidden_weight.T + self.hidden_bias, 0)
+        return np.asarray(hidden @ self.output_weight + self.output_bias)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """From a logit to a probability, and the thresholds of the verdict.
+
+    `publish_from`: the probability below which a text is off its title. `contradicts_from`: the strength of an alternative from
+    which it is a contradiction. `products`: the test products that both were measured on; 0 if they were too few to calibrate.
+    """
+
+    slope: float
+    offset: float
+    publish_from: float
+    contradicts_from: float
+    products: int
+
+
+@dataclass(frozen=True)
+class Match:
+    """How a text fits a title. `missing`: the words of the title that the text lacks and that weigh most against it."""
+
+    probability: float
+    contradictions: tuple[Alternative, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """What was learnt from a catalogue."""
+
+    statistics: WordStatistics
+    alternatives: Table
+    network: Network
+    calibration: Calibration
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the catalogue had enough products to learn from and to calibrate on."""
+        return self.calibration.products > 0
+
+    def match(self, title: str, text: str) -> Match:
+        """Return how a text fits a title."""
+        values, found = features(title, text, self.statistics, self.alternatives)
+        logit = float(self.network.logits(values[None])[0])
+        strong = tuple(item for item in found if item.strength >= self.calibration.contradicts_from)
+        return Match(float(probability(np.array(logit), self.calibration)), strong, self._missing(title, text))
+
+    def _missing(self, title: str, text: str) -> tuple[str, ...]:
+        in_text = set(terms(text))
+        absent = [word for word in dict.fromkeys(terms(title)) if word not in in_text]
+        return tuple(sorted(absent, key=lambda word: self.statistics.evidence(word, False))[:MISSING_WORDS_SHOWN])
+
+
+def probability(logits: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """Return the calibrated probabilities of logits."""
+    return np.asarray(1 / (1 + np.exp(-(calibration.slope * logits + calibration.offset))))
+
+
+def save(matcher: Matcher, folder: Path) -> None:
+    """Write the matcher's files: words and alternatives as Parquet, weights as safetensors, the calibration as JSON."""
+    statistics = matcher.statistics
+    words = sorted(statistics.texts)
+    columns = {"word": words, **{name: [getattr(statistics, name)[word] for word in words] for name in _COUNTS}}
+    table = pa.table(columns).replace_schema_metadata({"products": str(statistics.products)})
+    pq.write_table(table, folder / WORDS_FILE, compression="zstd")
+    rows = [asdict(item) for row in matcher.alternatives.values() for item in row.values()]
+    schema = pa.schema([(name, pa.string() if kind is str else pa.int64()) for name, kind in _alternative_fields()])
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / ALTERNATIVES_FILE, compression="zstd")
+    save_file(
+        {name: np.ascontiguousarray(value) for name, value in vars(matcher.network).items()}, folder / WEIGHTS_FILE
+    )
+    (folder / CALIBRATION_FILE).write_text(json.dumps(asdict(matcher.calibration), indent=1), encoding="utf-8")
+
+
+def load(folder: Path) -> Matcher:
+    """Return the matcher of the files that `save()` wrote."""
+    table = pq.read_table(folder / WORDS_FILE)
+    statistics = WordStatistics(int((table.schema.metadata or {})[b"products"]))
+    words = table["word"].to_pylist()
+    for name in _COUNTS:
+        getattr(statistics, name).update(dict(zip(words, table[name].to_pylist(), strict=True)))
+    network = Network(**load_file(folder / WEIGHTS_FILE))
+    calibration = Calibration(**json.loads((folder / CALIBRATION_FILE).read_text(encoding="utf-8")))
+    return Matcher(statistics.finish(), read_alternatives(folder / ALTERNATIVES_FILE), network, calibration)
+
+
+def read_alternatives(path: Path) -> Table:
+    """Return the alternatives of the file that `save()` wrote."""
+    return to_table(Alternative(**row) for row in pq.read_table(path).to_pylist())
+
+
+def _alternative_fields() -> Sequence[tuple[str, type]]:
+    return [
+        (name, str if "texts" not in name and name != "pairs" else int) for name in Alternative.__dataclass_fields__
+    ]

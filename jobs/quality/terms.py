@@ -1,0 +1,36 @@
+"""Terms: the words, codes and measures of a text, in lower case. `10-inch`, `1/2` and `wi-fi` are one term each."""
+
+import re
+from collections.abc import Sequence
+
+_TERM = re.compile(r"\w+(?:[-./]\w+)*")
+_PART = re.compile(r"[-./]")
+
+
+def terms(text: str) -> list[str]:
+    """Return the terms of a text in order."""
+    return _TERM.findall(text.casefold())
+
+
+def term_set(sequence: Sequence[str]) -> set[str]:
+    """Return the terms, the parts of compound ones, and compounds written as one word: what a text can be said to mention."""
+    compounds = [term for term in sequence if not term.isalnum()]
+    return {
+        *sequence,
+        *(part for term in compounds for part in _PART.split(term)),
+        *(_PART.sub("", term) for term in compounds),
+    }
+
+
+def phrases(sequence: Sequence[str], longest: int) -> set[str]:
+    """Return the runs of 1 to `longest` terms, joined with a space."""
+    return {
+        " ".join(sequence[start : start + length])
+        for length in range(1, longest + 1)
+        for start in range(len(sequence) - length + 1)
+    }
+
+
+def has_digit(term: str) -> bool:
+    """Return whether a term has a digit: a number, a measure or a code."""
+    return any(map(str.isdigit, term))
