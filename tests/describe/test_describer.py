@@ -71,7 +71,7 @@ def test_the_attempt_with_fewer_flags_is_kept(writer: RecordingWriter, describer
     assert [row.description for row in rows] == [GOOD, GOOD, BAD, BAD]
     assert [row.retries for row in rows] == [0, 1, 1, 1]
     assert [row.published for row in rows] == [True, True, False, False]
-    assert rows[2].flags == rows[3].flags == ("repetition",)
+    assert rows[2].flags == rows[3].flags == ("off-title", "repetition")
 
 
 def test_a_text_that_contradicts_its_title_is_generated_again_without_the_neighbours(

@@ -18,7 +18,7 @@ from jobs.describe.exports import Description
 ROW = Description(
     uid="P1", title='Lamp, 10"', description="A lamp.\nIt shines; ü 灯", flags=("short", "copied"), published=False,
     neighbours=("P2", "P3"), neighbour_similarities=(0.9, 0.5), repetition=0.0, grounding=1.0, copying=0.25, length_words=4,
-    ended=True, model_digest="abc", retries=1, error=None,
+    ended=True, model_digest="abc", retries=1, error=None, probability=0.25, evidence={"short": {"words": 4}},
 )  # fmt: skip
 FAILED = Description("P4", "", "", (), False, (), (), None, None, None, None, None, "abc", 0, "no title")
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=60)
@@ -30,7 +30,8 @@ def test_a_part_has_three_files_with_the_same_rows(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in gzip.decompress(files["part-00007.jsonl.gz"]).decode().split("\n")[:-1]]
     path = tmp_path / "part.parquet"
     path.write_bytes(files["part-00007.parquet"])
-    assert pq.read_table(path).to_pylist() == lines
+    columns = [line | {"evidence": json.dumps(line["evidence"])} for line in lines]
+    assert pq.read_table(path).to_pylist() == columns
     assert exports.read(path) == [ROW, FAILED]
     cells = list(csv.DictReader(io.StringIO(files["part-00007.csv"].decode(), newline="")))
     assert cells[0]["description"] == ROW.description

@@ -55,7 +55,7 @@ def test_a_truncated_text_is_unfinished_unless_its_last_sentence_is_complete() -
     assert flags(truncated, ended=False) == ("unfinished",)
     assert flags(truncated, ended=True) == ()
     assert flags("A magenta ink cartridge, the LC51M for Brother printers. (Really!)", ended=False) == ()
-    assert flags("A magenta cartridge for printers of 10.", ended=False) == ()
+    assert flags("A magenta ink cartridge for Brother printers of 10.", ended=False) == ()
 
 
 @pytest.mark.parametrize(
