@@ -9,6 +9,7 @@
     runs/RUN/evaluation/STAGE/     manifest.json  answers.parquet  scores.json
     runs/RUN/report/               manifest.json  index.html  report.pdf  shards.csv  stages.csv  answers.csv
     exports/BATCH/                 manifest.json  part-00000/ (an artifact per part)
+    exports/BATCH/audit/           manifest.json  labels.parquet
 
 Every name here is persisted: a change makes stores of earlier versions unreadable.
 """
@@ -28,6 +29,7 @@ HELD_OUT_FILE, REJECTS_FILE, STATISTICS_FILE = "held-out.parquet", "rejects.parq
 METRICS_FILE, MODEL_CARD_FILE = "metrics.jsonl", "README.md"
 NEIGHBOURS_FILE = "neighbours.parquet"
 ANSWERS_FILE, SCORES_FILE = "answers.parquet", "scores.json"
+LABELS_FILE = "labels.parquet"
 REPORT_PAGE, REPORT_PDF = "index.html", "report.pdf"
 REPORT_TABLES = ("answers.csv", "shards.csv", "stages.csv")
 
@@ -44,6 +46,7 @@ class Kind(StrEnum):
     EVALUATION = "evaluation"
     EXPORT = "export"
     EXPORT_PART = "export-part"
+    AUDIT = "audit"
     REPORT = "report"
 
 
@@ -138,3 +141,8 @@ def export_part_name(part: int) -> str:
 def export_part_path(batch: str, part: int) -> str:
     """Return the path of a part of a batch."""
     return f"{export_path(batch)}/{export_part_name(part)}"
+
+
+def audit_path(batch: str) -> str:
+    """Return the path of what people say about a batch."""
+    return f"{export_path(batch)}/audit"
