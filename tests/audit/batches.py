@@ -8,7 +8,7 @@ from jobs.describe import batch
 from jobs.describe.exports import Description
 from tests.factories import product
 
-HOSTILE = '</script><script>document.title="run"</script><img src=x onerror=alert(1)> & "quoted" \u2028 灯 😀'
+HOSTILE = '</script x <!-- <script </script><script>document.title="run"</script><img src=x onerror=alert(1)> & "quoted" \u2028 灯 😀'
 REASONS = ((), ("off-title",), ("contradicts",), (), ("copied", "short"), (), ("off-title", "copied"), ())
 """The flags of the descriptions in turn: half of them are published."""
 

@@ -83,9 +83,10 @@ class Browser:
             self.call("Input.dispatchKeyEvent", type=kind, key=key, **text)
 
     def type_into(self, identifier: str, text: str) -> None:
-        """Focus an input and type into it."""
+        """Focus an input and press the key of each character."""
         self.evaluate(f"document.getElementById({identifier!r}).focus()")
-        self.call("Input.insertText", text=text)
+        for character in text:
+            self.press(character)
         self.evaluate("document.activeElement.blur()")
 
     def download(self, button: str, folder: Path) -> Path:

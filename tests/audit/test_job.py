@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from jobs.audit import job
 from jobs.audit.settings import Settings
 from jobs.audit.worksheet import COLUMNS
+from jobs.cli import main
 from jobs.database.connection import session
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.quality.intervals import wilson
@@ -130,10 +132,12 @@ def file(store: Store, tmp_path: Path) -> Path:
     return tmp_path / "audit.csv"
 
 
-def test_a_label_that_cannot_be_used_stores_none(store: Store, file: Path) -> None:
+def test_a_label_that_cannot_be_used_ends_the_job_with_65_and_none_is_stored(
+    store: Store, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     fill(file, lambda row: "maybe" if row["uid"] == "P000001" else "right")
-    with pytest.raises(InputError, match=r"audit\.csv: line \d: the label is 'maybe'"):
-        audit(store, file.parent, labels=str(file))
+    assert main(["audit", "--labels", str(file)]) == InputError.exit_code
+    assert re.search(r"audit\.csv: line \d: the label is 'maybe'", capsys.readouterr().err)
     assert query("SELECT * FROM skuscribe.audit_label") == []
     assert artifact.find(store, layout.audit_path("main")) is None
 

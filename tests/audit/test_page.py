@@ -104,7 +104,9 @@ def test_labels_are_given_with_keys_kept_and_downloaded(chromium: Browser, file:
     chromium.open(file)  # the labels are kept
     assert chromium.text("counter") == "2 of 3 labelled: 1 right, 1 wrong"
     assert chromium.text("position") == "Text 2 of 3"
-    given = checked(chromium.download("download", tmp_path))
+    downloaded = chromium.download("download", tmp_path)
+    assert "'-10 % is wrong; w" in downloaded.read_text("utf-8-sig")
+    given = checked(downloaded)
     assert [(label.uid, label.label, label.note, label.auditor) for label in given] == [
         ("P0", "right", "", "Ada"), ("P1", "wrong", "-10 % is wrong; w", "Ada")
     ]  # fmt: skip

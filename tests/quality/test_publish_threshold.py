@@ -43,7 +43,9 @@ def test_a_label_counts_for_the_texts_that_it_represents() -> None:
     labelled = [*texts(0.9, 50, 0, weight=99.0), *texts(0.9, 0, 50, weight=1.0)]
     found = publish_threshold(labelled, 0.985)
     assert found is not None
+    effective = 5000**2 / (50 * 99**2 + 50 * 1**2)
     assert found.share == pytest.approx(0.99)
+    assert found.low == pytest.approx(wilson(0.99 * effective, effective).low)
     assert publish_threshold([*texts(0.9, 50, 0), *texts(0.9, 0, 50)], 0.985) is None
 
 
