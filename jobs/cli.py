@@ -37,6 +37,7 @@ COMMANDS = (
     _command("index", "Embed the catalogue and build an HNSW index in Postgres."),
     _command("match", "Learn from the catalogue whether a text fits a title, and calibrate it."),
     _command("describe", "Write and check a description for each title, to Postgres and export files."),
+    _command("audit", "Draw a sample of a batch for people to label, or read their labels."),
     _command("report", "Collect metrics and answers of a run into an HTML page, a PDF and CSV files."),
     _command("local", "Run every job in order on this machine, with local Postgres and S3 servers."),
     _command("pipeline", "Launch the jobs of a release in order on the cluster, and watch them."),

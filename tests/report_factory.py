@@ -195,6 +195,26 @@ def make_batch(store: Store, published: int = 1874) -> None:
         )  # fmt: skip
 
 
+def make_audit(store: Store) -> None:
+    """Commit the labels of the batch `main`."""
+    inputs = {"export": export.digest} if (export := artifact.find(store, layout.export_path("main"))) else {}
+    with artifact.draft(store, layout.audit_path("main"), Kind.AUDIT, {}, inputs) as draft:
+        draft.add_bytes(layout.LABELS_FILE, b"")
+        draft.commit(
+            {
+                "labelled": 200,
+                "verdicts": [
+                    {"name": "published", "labelled": 120, "count": 117, "share": _share(0.975, 0.929, 0.991)}
+                ],
+                "reasons": [{"name": "contradicts", "labelled": 80, "count": 60, "share": _share(0.75, 0.645, 0.832)}],
+            }
+        )
+
+
+def _share(value: float, low: float, high: float) -> dict[str, float]:
+    return {"value": value, "low": low, "high": high}
+
+
 def answer_schema() -> pa.Schema:
     texts = [pa.field(name, pa.string()) for name in ("group", "uid", "title", "reference", "answer")]
     numbers = [

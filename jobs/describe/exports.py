@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.storage import layout
+from jobs.text.spreadsheet import escaped
 
 PARQUET_SUFFIX = ".parquet"
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,5 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
-        return _escaped("; ".join(str(item) for item in value))
-    return _escaped(value) if isinstance(value, str) else str(value)
-
-
-def _escaped(text: str) -> str:
-    return "'" + text if text.startswith(_FORMULA_STARTS) else text
+        return escaped("; ".join(str(item) for item in value))
+    return escaped(value) if isinstance(value, str) else str(value)

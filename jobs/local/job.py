@@ -19,7 +19,7 @@ from pathlib import Path
 from jobs import sample, steps
 from jobs.local import results, services, summary
 from jobs.local.settings import Settings
-from jobs.process import lifecycle, log
+from jobs.process import folders, lifecycle, log
 from jobs.process.errors import ConfigurationError, Interrupted, JobError
 from jobs.steps import Step
 from jobs.storage.store import Store
@@ -82,7 +82,7 @@ def _run_all(settings: Settings, state: Path) -> None:
     seconds["total"] = round(time.monotonic() - started, 1)
     figures = results.collect(Store(own_variables["SKUSCRIBE_STORE"]), name, settings.out) | {"seconds": seconds}
     summary_file = settings.out / results.SUMMARY
-    results.write_atomically(summary_file, json.dumps(figures, indent=1, ensure_ascii=False).encode())
+    folders.write_atomically(summary_file, json.dumps(figures, indent=1, ensure_ascii=False).encode())
     print(summary.table(figures, settings.out))
     print(summary.next_commands(name, state))
 

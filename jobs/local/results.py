@@ -44,11 +44,11 @@ def collect(store: Store, name: str, out: Path) -> dict[str, Any]:
     digests = {source.path: source.digest for source in (model, export, report)}
     complete = marker.exists() and all((out / file).exists() for file in EXPECTED)
     if not (complete and json.loads(marker.read_text()) == digests):
-        write_atomically(marker, b"{}")
+        folders.write_atomically(marker, b"{}")
         _download_model(model, out)
         _download_descriptions(export, out)
         _download_report(report, out)
-        write_atomically(marker, json.dumps(digests).encode())
+        folders.write_atomically(marker, json.dumps(digests).encode())
     return {
         "name": name,
         "catalogue": dict(products.artifact.manifest.figures),
@@ -81,16 +81,16 @@ def _download_descriptions(export: Artifact, out: Path) -> None:
         pages = [path.read_bytes() for path in parts if path.suffix == ".csv"]
         header = pages[0].splitlines(keepends=True)[0]
         pq.write_table(pa.concat_tables(tables), work / PARQUET)
-        write_atomically(out / LINES, b"".join(lines))
-        write_atomically(out / CSV, header + b"".join(page.removeprefix(header) for page in pages))
-        write_atomically(out / PARQUET, (work / PARQUET).read_bytes())
+        folders.write_atomically(out / LINES, b"".join(lines))
+        folders.write_atomically(out / CSV, header + b"".join(page.removeprefix(header) for page in pages))
+        folders.write_atomically(out / PARQUET, (work / PARQUET).read_bytes())
 
 
 def _download_report(report: Artifact, out: Path) -> None:
     with folders.temporary_folder() as work:
         for name in report.names():
             file = PAGE if name == layout.REPORT_PAGE else name
-            write_atomically(out / file, report.fetch(name, work).read_bytes())
+            folders.write_atomically(out / file, report.fetch(name, work).read_bytes())
 
 
 def _replace_folder(source: Path, target: Path) -> None:
@@ -99,10 +99,3 @@ def _replace_folder(source: Path, target: Path) -> None:
     shutil.copytree(source, unfinished)
     shutil.rmtree(target, ignore_errors=True)
     unfinished.rename(target)
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees either the old content or the new one."""
-    unfinished = path.with_name(f".{path.name}.new")
-    unfinished.write_bytes(data)
-    unfinished.replace(path)

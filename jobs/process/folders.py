@@ -1,4 +1,4 @@
-"""Temporary folders, and removal of our own files from folders that may hold files of others."""
+"""Temporary folders, files that are written as a whole, and removal of our own files from folders of others."""
 
 import shutil
 import tempfile
@@ -22,3 +22,10 @@ def remove(folder: Path, names: Iterable[str]) -> list[Path]:
     if removed and not any(folder.iterdir()):
         folder.rmdir()
     return removed
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees either the old content or the new one."""
+    unfinished = path.with_name(f".{path.name}.new")
+    unfinished.write_bytes(data)
+    unfinished.replace(path)

@@ -72,7 +72,8 @@ class History:
     """Everything that a report shows.
 
     `batch` is empty if no batch is reported on, `batch_figures` None if the batch does not exist yet. `batch_scores` has the
-    number of descriptions read (`rows`) and the means of their scores, 0 to 1.
+    number of descriptions read (`rows`) and the means of their scores, 0 to 1. `audit_figures` is None if no person has
+    labelled texts of the batch.
     """
 
     run: str
@@ -85,6 +86,7 @@ class History:
     batch: str
     batch_figures: Mapping[str, Any] | None
     batch_scores: Mapping[str, float]
+    audit_figures: Mapping[str, Any] | None = None
 
     @property
     def training_seconds(self) -> float | None:
@@ -111,6 +113,7 @@ def read(sources: Sources, folder: Path) -> History:
         batch=sources.batch_name,
         batch_figures=sources.batch.manifest.figures if sources.batch else None,
         batch_scores=_read_batch_scores(sources.batch, folder / "batch") if sources.batch else {},
+        audit_figures=sources.audit.manifest.figures if sources.audit else None,
     )
 
 

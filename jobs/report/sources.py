@@ -21,7 +21,7 @@ READERS = 8
 
 @dataclass(frozen=True)
 class Sources:
-    """The artifacts of a report. `model` and `batch` are None if they do not exist; `batch_name` is empty for no batch."""
+    """The artifacts of a report. `model`, `batch` and `audit` are None if they do not exist; `batch_name` is empty for no batch."""
 
     run: str
     config: Mapping[str, Any]
@@ -32,6 +32,7 @@ class Sources:
     stages: Mapping[str, Artifact]
     batch_name: str
     batch: Artifact | None
+    audit: Artifact | None
 
     @property
     def base_model(self) -> str:
@@ -44,7 +45,8 @@ class Sources:
         digests |= {layout.trained_shard_name(shard): source.digest for shard, source in self.shards.items()}
         digests |= {f"evaluation/{stage}": source.digest for stage, source in self.stages.items()}
         digests |= {"model": self.model.digest} if self.model else {}
-        return digests | ({"export": self.batch.digest} if self.batch else {})
+        digests |= {"export": self.batch.digest} if self.batch else {}
+        return digests | ({"audit": self.audit.digest} if self.audit else {})
 
     def newest(self) -> str:
         """Return when the newest of catalogue, shards and stages was committed, as an ISO date and time."""
@@ -70,6 +72,7 @@ def find(store: Store, run: str, catalogue_name: str, batch: str) -> Sources:
         raise NotReadyError(
             f"run {run!r} has no trained shard in {store.at(layout.run_path(run))}: `skuscribe train --run {run}` trains one"
         )
+    exported = artifact.find(store, layout.export_path(batch)) if batch else None
     return Sources(
         run=run,
         config=config,
@@ -79,7 +82,8 @@ def find(store: Store, run: str, catalogue_name: str, batch: str) -> Sources:
         shards=shards,
         stages=_stages(store, run),
         batch_name=batch,
-        batch=artifact.find(store, layout.export_path(batch)) if batch else None,
+        batch=exported,
+        audit=_audit(store, batch, exported) if exported else None,
     )
 
 
@@ -104,6 +108,12 @@ def _stages(store: Store, run: str) -> dict[str, Artifact]:
         for name, source in zip(names, artifacts, strict=True)
         if source is not None and source.manifest.kind == Kind.EVALUATION
     }
+
+
+def _audit(store: Store, batch: str, exported: Artifact) -> Artifact | None:
+    """Return what people say about a batch, or None if nothing, or if the batch has been made again since."""
+    found = artifact.find(store, layout.audit_path(batch))
+    return found if found is not None and found.manifest.inputs.get("export") == exported.digest else None
 
 
 def _find_all(store: Store, paths: Sequence[str]) -> list[Artifact | None]:

@@ -7,8 +7,7 @@ from dataclasses import fields
 
 from jobs.report.epochs import Epoch, reference_run
 from jobs.report.history import History
-
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+from jobs.text.spreadsheet import escaped
 
 
 def shards_csv(history: History) -> bytes:
@@ -55,10 +54,5 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([_without_formula(value) for value in row] for row in rows)
+    writer.writerows([escaped(value) if isinstance(value, str) else value for value in row] for row in rows)
     return out.getvalue().encode()
-
-
-def _without_formula(value: object) -> object:
-    """Return a text that a spreadsheet would evaluate as a formula with a `'` in front; any other value unchanged."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value

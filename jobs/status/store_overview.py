@@ -41,6 +41,8 @@ def lines(store: Store, only_run: str = "") -> Iterator[str]:
             yield from _run_lines(store, name)
     for name in store.folders(layout.EXPORTS):
         yield _artifact_line(store, layout.export_path(name), ("products", "published", "flagged", "failed"))
+        if artifact.find(store, layout.audit_path(name)) is not None:
+            yield _artifact_line(store, layout.audit_path(name), ("labelled",))
 
 
 def _run_lines(store: Store, run: str) -> Iterator[str]:

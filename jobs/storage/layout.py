@@ -9,6 +9,7 @@
     runs/RUN/evaluation/STAGE/     manifest.json  answers.parquet  scores.json
     runs/RUN/report/               manifest.json  index.html  report.pdf  shards.csv  stages.csv  answers.csv
     exports/BATCH/                 manifest.json  part-00000/ (an artifact per part)
+    exports/BATCH/audit/           manifest.json  labels.parquet
 
 Every name here is persisted: a change makes stores of earlier versions unreadable.
 """
@@ -30,6 +31,7 @@ NEIGHBOURS_FILE = "neighbours.parquet"
 WORDS_FILE, ALTERNATIVES_FILE = "words.parquet", "alternatives.parquet"
 WEIGHTS_FILE, CALIBRATION_FILE = "weights.safetensors", "calibration.json"
 ANSWERS_FILE, SCORES_FILE = "answers.parquet", "scores.json"
+LABELS_FILE = "labels.parquet"
 REPORT_PAGE, REPORT_PDF = "index.html", "report.pdf"
 REPORT_TABLES = ("answers.csv", "shards.csv", "stages.csv")
 
@@ -46,6 +48,7 @@ class Kind(StrEnum):
     EVALUATION = "evaluation"
     EXPORT = "export"
     EXPORT_PART = "export-part"
+    AUDIT = "audit"
     REPORT = "report"
 
 
@@ -140,3 +143,8 @@ def export_part_name(part: int) -> str:
 def export_part_path(batch: str, part: int) -> str:
     """Return the path of a part of a batch."""
     return f"{export_path(batch)}/{export_part_name(part)}"
+
+
+def audit_path(batch: str) -> str:
+    """Return the path of what people say about a batch."""
+    return f"{export_path(batch)}/audit"

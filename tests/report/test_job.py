@@ -42,6 +42,7 @@ def files(service_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
             patch.setenv(name, value)
         store = Store(f"s3://skuscribe/{uuid.uuid4().hex[:8]}")
         factory.make(store, SMALL)
+        factory.make_audit(store)
         report = make(store, gpu_hour_price=PRICE, examples=3)
         folder = report.fetch_all(tmp_path_factory.mktemp("report"))
     return {name: (folder / name).read_bytes().decode("utf-8", "replace") for name in report.names()}
@@ -136,6 +137,13 @@ def test_the_page_shows_why_descriptions_were_flagged_and_their_scores(files: di
     text = words(files["index.html"])
     assert "invented number or code 81 4.0 %" in text
     assert "that the title or a neighbour has 94 %" in text
+
+
+def test_the_page_shows_what_people_found(files: dict[str, str]) -> None:
+    text = words(files["index.html"])
+    assert "People labelled 200 texts of batch 'main'" in text
+    assert re.search(r"Published\s+120\s+117\s+98 %\s+93 % – 99 %", text)
+    assert re.search(r"contradicts the title\s+80\s+60\s+75 %", text)
 
 
 def test_the_same_inputs_give_the_same_bytes(store: Store, tmp_path: Path) -> None:

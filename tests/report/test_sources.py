@@ -60,3 +60,13 @@ def test_the_manifest_records_each_source_under_its_persisted_name(store: Store)
     assert set(find(store).digests()) == {
         "configuration", "catalogue", "model", "shard-00000", "evaluation/base", "evaluation/shard-00000", "export"
     }  # fmt: skip
+
+
+def test_the_labels_of_a_batch_that_was_made_again_are_no_source(store: Store) -> None:
+    factory.make(store, factory.RunShape(shards=1, trained=1, questions=3, retrieval=False))
+    factory.make_audit(store)
+    assert find(store).digests()["audit"] == artifact.require(store, "exports/main/audit", "audit", "audit").digest
+    artifact.remove(store, layout.export_path("main"))
+    factory.make_audit(store)
+    factory.make_batch(store, published=1)
+    assert find(store).audit is None

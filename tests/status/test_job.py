@@ -82,3 +82,11 @@ def test_a_postgres_that_does_not_answer_is_one_line(
     lines = shown(store, capsys)
     assert lines[0].startswith("catalogue/main  done ")
     assert lines[-1].startswith("Postgres: ")
+
+
+def test_the_labels_of_a_batch_are_shown_once_there_are_some(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(store, layout.export_path("main"), Kind.EXPORT, products=2000)
+    assert not [line for line in shown(store, capsys) if "audit" in line]
+    commit(store, layout.audit_path("main"), Kind.AUDIT, labelled=200)
+    [line] = [line for line in shown(store, capsys) if line.startswith("exports/main/audit  done")]
+    assert line.endswith("labelled 200")

@@ -28,6 +28,7 @@ from jobs.storage.layout import Kind, QuestionGroup
         (layout.export_path("main"), "exports/main"),
         (layout.export_part_name(7), "part-00007"),
         (layout.export_part_path("main", 7), "exports/main/part-00007"),
+        (layout.audit_path("main"), "exports/main/audit"),
     ],
 )
 def test_each_path_is_the_persisted_one(path: str, persisted: str) -> None:
@@ -54,6 +55,7 @@ def test_each_path_is_the_persisted_one(path: str, persisted: str) -> None:
         ("NEIGHBOURS_FILE", "neighbours.parquet"),
         ("ANSWERS_FILE", "answers.parquet"),
         ("SCORES_FILE", "scores.json"),
+        ("LABELS_FILE", "labels.parquet"),
         ("REPORT_PAGE", "index.html"),
         ("REPORT_PDF", "report.pdf"),
         ("REPORT_TABLES", ("answers.csv", "shards.csv", "stages.csv")),
@@ -70,9 +72,11 @@ def test_each_kind_is_the_persisted_one() -> None:
         "TRAINED_SHARD": "trained-shard",
         "CHECKPOINT": "training-state",
         "NEIGHBOURS": "neighbours",
+        "MATCHER": "matcher",
         "EVALUATION": "evaluation",
         "EXPORT": "export",
         "EXPORT_PART": "export-part",
+        "AUDIT": "audit",
         "REPORT": "report",
     }
 

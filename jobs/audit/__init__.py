@@ -1,0 +1,1 @@
+"""The command `audit`: people judge a sample of a batch."""

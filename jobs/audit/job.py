@@ -1,0 +1,83 @@
+"""The command `audit`: draw a sample of a batch for people to label, or read their labels.
+
+Reads skuscribe.description. Writes audit.html and audit.csv, or skuscribe.audit_label and exports/BATCH/audit.
+"""
+
+import errno
+from pathlib import Path
+
+from jobs.audit import drawing, labels, page, results, rows, worksheet
+from jobs.audit.settings import Settings
+from jobs.database.connection import Connection, session
+from jobs.database.migrations import migrate
+from jobs.process import folders, log
+from jobs.process.errors import ConfigurationError
+from jobs.storage import sources
+from jobs.storage.store import Store
+
+PAGE, WORKSHEET = "audit.html", "audit.csv"
+
+
+def run(settings: Settings) -> None:
+    """Draw a sample, or read the labels of one.
+
+    Errors: 65 if a label cannot be used, naming its line; 75 if the batch has no texts in Postgres; 78 if --out has another
+    audit.csv, or cannot be written.
+    """
+    if settings.labels:
+        chosen = settings.batch if "batch" in settings.model_fields_set else None
+        _read_labels(Store(settings.store), settings.labels, chosen)
+        return
+    with session() as connection:
+        migrate(connection)
+        _draw(connection, settings.batch, settings.rows, settings.seed, settings.out)
+
+
+def _draw(connection: Connection, batch: str, count: int, seed: int, out: Path) -> None:
+    candidates = rows.candidates(connection, batch)
+    drawn = rows.audit_rows(connection, batch, drawing.draw(candidates, count, seed))
+    data = worksheet.write(drawn)
+    _write(out, data, page.render(drawn, data))
+    published = sum(row.published for row in drawn)
+    log.info("sample drawn", batch=batch, texts=len(candidates), drawn=len(drawn), published=published)
+    print(
+        f"{out / PAGE}: label each text in a browser, then download audit.csv\n"
+        f"{out / WORKSHEET}: the same rows for a spreadsheet; the column label takes {labels.RIGHT} or {labels.WRONG}\n"
+        f"skuscribe audit --labels audit.csv reads the labels"
+    )
+
+
+def _write(out: Path, data: bytes, html: str) -> None:
+    """Write both files. Errors: `ConfigurationError` (78) if there is another audit.csv, which may have labels."""
+    try:
+        if (out / WORKSHEET).exists() and (out / WORKSHEET).read_bytes() != data:
+            raise ConfigurationError(
+                f"{out / WORKSHEET} already exists with other content, which may be labels: move it, or choose another --out"
+            )
+        out.mkdir(parents=True, exist_ok=True)
+        folders.write_atomically(out / WORKSHEET, data)
+        folders.write_atomically(out / PAGE, html.encode())
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        raise ConfigurationError(f"--out {out} cannot be written ({error.strerror}): choose another folder") from error
+
+
+def _read_labels(store: Store, address: str, chosen: str | None) -> None:
+    with sources.opened(address, "--labels (SKUSCRIBE_LABELS)") as source:
+        name, data = source.address, b"".join(iter(lambda: source.read(sources.READ_BYTES), b""))
+    filled = labels.read(data, name)
+    batch = labels.batch_of(filled, name)
+    if chosen not in (None, batch):
+        raise ConfigurationError(f"{name} has labels of the batch {batch!r}, not of {chosen!r}: correct --batch")
+    with session() as connection:
+        migrate(connection)
+        with connection.transaction():
+            rows.lock(connection)
+            known = rows.known_texts(connection, batch, labels.uids_of(filled))
+            checked = labels.check(filled, known, name)
+            rows.write_labels(connection, checked)
+            verdicts, reasons = rows.results(connection, batch), rows.by_reason(connection, batch)
+            results.commit(store, batch, rows.audited(connection, batch), verdicts, reasons)
+    log.info("labels stored", batch=batch, labels=len(checked), unlabelled=len(filled) - len(checked))
+    print(results.table(verdicts, reasons))

@@ -1,0 +1,69 @@
+"""The findings of an audit: the artifact that the report reads, and the table that is printed."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jobs.audit.rows import Finding
+from jobs.storage import artifact, layout
+from jobs.storage.artifact import Artifact, Draft, Spec
+from jobs.storage.layout import Kind
+from jobs.storage.manifest import digest_of
+from jobs.storage.store import Store
+
+_TEXTS = ("batch", "uid", "title", "description", "label", "note", "auditor")
+SCHEMA = pa.schema(
+    [
+        *(pa.field(name, pa.string(), nullable=False) for name in _TEXTS),
+        pa.field("published", pa.bool_(), nullable=False),
+        pa.field("flags", pa.list_(pa.string()), nullable=False),
+        pa.field("probability", pa.float64()),
+        pa.field("stratum", pa.string(), nullable=False),
+        pa.field("stratum_rows", pa.int64(), nullable=False),
+        pa.field("weight", pa.float64(), nullable=False),
+    ]
+)
+
+
+def commit(
+    store: Store, batch: str, rows: Sequence[dict[str, Any]], verdicts: Sequence[Finding], reasons: Sequence[Finding]
+) -> Artifact:
+    """Make the artifact of a batch's labels, replacing one of older labels."""
+    export = artifact.find(store, layout.export_path(batch))
+    inputs = {"labels": digest_of(list(rows))} | ({"export": export.digest} if export else {})
+    spec = Spec(store, layout.audit_path(batch), Kind.AUDIT, {"batch": batch}, inputs)
+
+    def build(draft: Draft) -> Mapping[str, Any]:
+        draft.add_bytes(layout.LABELS_FILE, _parquet(rows))
+        return {
+            "labelled": len(rows),
+            "verdicts": [asdict(finding) for finding in verdicts],
+            "reasons": [asdict(finding) for finding in reasons],
+        }
+
+    return artifact.make_once(spec, build, replace_outdated=True)
+
+
+def _parquet(rows: Sequence[dict[str, Any]]) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=SCHEMA), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def table(verdicts: Sequence[Finding], reasons: Sequence[Finding]) -> str:
+    """Return the findings as text: the share of right texts by verdict, then how often each reason was right."""
+    lines = _lines("verdict", "right", verdicts)
+    return "\n".join([*lines, "", *_lines("reason", "wrong", reasons)] if reasons else lines)
+
+
+def _lines(name: str, count: str, findings: Sequence[Finding]) -> list[str]:
+    width = max(len(name), *(len(finding.name) for finding in findings))
+    return [f"{name:<{width}}  labelled  {count:>6}    share  95 % interval"] + [
+        f"{finding.name:<{width}}  {finding.labelled:>8,}  {finding.count:>6,}  {finding.share.value:>7.1%}  "
+        f"{finding.share.low:.1%} to {finding.share.high:.1%}"
+        for finding in findings
+    ]

@@ -1,0 +1,3 @@
+SELECT uid, title, description, skuscribe.text_digest(title, description)
+FROM skuscribe.description
+WHERE batch = %(batch)s AND uid = ANY (%(uids)s);
