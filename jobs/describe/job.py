@@ -18,7 +18,8 @@ from jobs.describe.titles import TitleFile
 from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError, InputError
 from jobs.quality import matcher
-from jobs.quality.checks import Checker
+from jobs.quality.checks import OFF_TITLE, PROBABILITY_DIGITS, Checker
+from jobs.quality.publish_threshold import MIN_LABELS, labelled_texts, publish_threshold
 from jobs.retrieval.neighbours import Neighbour, NeighbourSearch, SearchIndex, find_index
 from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact, Draft, Spec
@@ -45,6 +46,7 @@ class BatchSources:
     index: SearchIndex | None
     matcher: Artifact | None
     file: TitleFile | None
+    publish_from: float | None
     config: Mapping[str, Any]
     inputs: Mapping[str, str]
 
@@ -86,6 +88,7 @@ def _find_sources(settings: Settings, store: Store) -> BatchSources:
     model = runs.trained_shard(store, settings.run, shard)
     index = find_index(settings.catalogue) if settings.neighbours else None
     matcher_artifact = _matcher(settings, store)
+    publish_from = _audited_threshold(settings) if settings.from_audit else settings.publish_from
     file = titles.fetch(settings.titles) if settings.titles else None
     config = {
         "limit": settings.limit,
@@ -93,13 +96,13 @@ def _find_sources(settings: Settings, store: Store) -> BatchSources:
         "neighbours": settings.neighbours,
         **inference.generation_config(settings.precision, settings.prompt_max_tokens, settings.decoding),
         **({"profile": _profile(products), **_fields_config(settings)} if file else {"split": settings.split}),
-        **({"candidates": settings.candidates, "publish_from": settings.publish_from} if matcher_artifact else {}),
+        **({"candidates": settings.candidates, "publish_from": publish_from} if matcher_artifact else {}),
     }
     inputs = {"model": model.digest, "titles": file.digest if file else products.digest}
     inputs |= {"index": index.digest} if index else {}
     inputs |= {"matcher": matcher_artifact.digest} if matcher_artifact else {}
     return BatchSources(
-        products, model, layout.trained_shard_name(shard), index, matcher_artifact, file, config, inputs
+        products, model, layout.trained_shard_name(shard), index, matcher_artifact, file, publish_from, config, inputs
     )
 
 
@@ -182,6 +185,20 @@ def _search(settings: Settings, index: SearchIndex | None) -> Search:
     return NeighbourSearch(index, settings.encoder, settings.neighbours).of
 
 
+def _audited_threshold(settings: Settings) -> float:
+    """Return the probability from which enough of the labelled texts are right. Errors: `ConfigurationError` (78) if none is."""
+    with session(read_only=True) as connection:
+        labelled = labelled_texts(connection, settings.catalogue, [OFF_TITLE])
+    threshold = publish_threshold(labelled, settings.from_audit or 0.0)
+    if threshold is None:
+        raise ConfigurationError(
+            f"--from-audit {settings.from_audit}: at no threshold are so many of the {len(labelled):,} labelled texts of catalogue "
+            f"{settings.catalogue!r} right (at least {MIN_LABELS} are needed): label more with `skuscribe audit`, or lower it"
+        )
+    log.info("threshold from the audit", **vars(threshold))
+    return round(threshold.probability, PROBABILITY_DIGITS)
+
+
 def _load_describer(settings: Settings, sources: BatchSources, work: Path) -> "Describer":
     # torch is loaded only to describe: a batch that exists is found without it
     from jobs.describe.describer import load_describer  # noqa: PLC0415
@@ -191,12 +208,12 @@ def _load_describer(settings: Settings, sources: BatchSources, work: Path) -> "D
     device = inference.choose_device(settings.precision, settings.batch_tokens)
     candidates = settings.candidates if sources.matcher else 1
     return load_describer(
-        sources.model, _checker(settings, sources.matcher), device, settings.decoding, candidates,
+        sources.model, _checker(sources.matcher, sources.publish_from), device, settings.decoding, candidates,
         settings.prompt_max_tokens, work,
     )  # fmt: skip
 
 
-def _checker(settings: Settings, matcher_artifact: Artifact | None) -> Checker:
+def _checker(matcher_artifact: Artifact | None, publish_from: float | None) -> Checker:
     if matcher_artifact is None:
         log.warning(
             "no matcher: texts are checked by their words only", remedy="run `skuscribe match`, then pass --matcher"
@@ -208,7 +225,7 @@ def _checker(settings: Settings, matcher_artifact: Artifact | None) -> Checker:
         log.warning(
             "the matcher is not calibrated: texts are checked by their words only", matcher=matcher_artifact.path
         )
-    return Checker(loaded, settings.publish_from or loaded.calibration.publish_from)
+    return Checker(loaded, publish_from or loaded.calibration.publish_from)
 
 
 def _answer_query(settings: Settings, sources: BatchSources) -> None:

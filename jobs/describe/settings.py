@@ -36,6 +36,13 @@ class Settings(GenerationSettings):
         description="Publish a text whose probability to be right is at least this. Default: as the matcher recommends.",
         json_schema_extra=unit("probability"),
     )
+    from_audit: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Publish from the probability at which at least this share of the texts that people labelled is right.",
+        json_schema_extra=unit("share of right texts"),
+    )
     candidates: int = Field(
         4,
         ge=1,
@@ -73,6 +80,14 @@ class Settings(GenerationSettings):
         "Default: index i does part i only.",
         json_schema_extra=unit("indexes"),
     )
+
+    @model_validator(mode="after")
+    def _one_threshold(self) -> Self:
+        if self.publish_from is not None and self.from_audit is not None:
+            raise ValueError("--publish-from and --from-audit exclude each other: give one")
+        if self.matcher is None and (self.publish_from is not None or self.from_audit is not None):
+            raise ValueError("--publish-from and --from-audit need a --matcher, whose probabilities they compare")
+        return self
 
     @model_validator(mode="after")
     def _query_excludes_a_batch(self) -> Self:

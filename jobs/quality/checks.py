@@ -36,6 +36,8 @@ MIN_SENTENCE_WORDS = 3
 COPYING_THRESHOLD = 0.80
 MIN_WORDS, MAX_WORDS = 5, 400
 MAX_SAME_TEXTS = 3
+PROBABILITY_DIGITS = 6
+"""Probabilities are rounded to these decimals, so that a threshold read from Postgres compares equal."""
 MIN_TITLE_SHARE = 0.5
 """Without a calibrated matcher, the share of the title's words that a text must have."""
 
@@ -81,6 +83,7 @@ class Checker:
         """
         length, neighbour_texts = len(words(text)), prompt_texts(neighbours)
         match = self.matcher.match(title, text) if self.matcher and self.matcher.is_calibrated else None
+        probability = None if match is None else round(match.probability, PROBABILITY_DIGITS)
         repeated, copied = repetition(text), copying(text, title, neighbour_texts)
         invented = list(dict.fromkeys(ungrounded(text, [title, *neighbour_texts])))
         twice = _sentence_that_occurs_twice(text)
@@ -99,13 +102,13 @@ class Checker:
         grounded = grounding(text, [title, *neighbour_texts])
         return Scores(
             round(repeated, 6), round(grounded, 6), round(copied, 6), length, tuple(evidence),
-            None if match is None else round(match.probability, 6), evidence,
+            probability, evidence,
         )  # fmt: skip
 
     def _off_title(self, text: str, title: str, match: Match | None) -> dict[str, Any] | None:
         if match is not None:
             evidence = {"probability": round(match.probability, 4), "missing": list(match.missing)}
-            return evidence if match.probability < self.publish_from else None
+            return evidence if round(match.probability, PROBABILITY_DIGITS) < self.publish_from else None
         in_title, in_text = set(terms(title)), term_set(terms(text))
         share = len(in_title & in_text) / max(1, len(in_title))
         missing = [word for word in dict.fromkeys(terms(title)) if word not in in_text]
