@@ -6,6 +6,8 @@ STATE  := .skuscribe
 OUT    ?= out
 ROWS   ?= 2000
 KILLS  ?= 20
+LINES  ?= 1000000
+FILES  ?= 2000
 SEED   ?= 13
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' jobs/__init__.py)
 IMAGE  ?= localhost/skuscribe:$(VERSION)
@@ -17,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help install run stop clean test test-quick test-kills check format bench lock chart image test-cluster
+.PHONY: help install run stop clean test test-quick test-readme test-kills test-fuzz check format bench lock chart image test-cluster
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,14 +33,20 @@ stop:  ## stop the local Postgres and S3
 clean:  ## stop the services and remove their data and the results in OUT
 	@if [ -x $(BIN)/skuscribe ]; then $(BIN)/skuscribe local --out "$(OUT)" --state "$(STATE)" --only-clean; fi
 
-test: .venv/dev  ## run the tests, except those of test-kills and test-cluster
-	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not cluster and not kills"
+test: .venv/dev  ## run the tests, except those of test-readme, test-kills and test-cluster
+	@$(BIN)/pytest -q -n 4 --dist loadfile -m "not cluster and not kills and not readme"
 
 test-quick: .venv/dev  ## run the tests of the inner loop, under 90 seconds
-	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not cluster and not kills and not slow"
+	@$(BIN)/pytest -q -n 4 --dist loadfile -m "not cluster and not kills and not readme and not slow"
+
+test-readme: .venv/dev  ## run every command of the README, in order, in a copy of the repository
+	@$(BIN)/pytest -q -m readme tests/test_readme.py
 
 test-kills: .venv/dev  ## kill each job KILLS times with each signal at moments drawn from SEED
-	@$(BIN)/pytest -q tests/kills --kills $(KILLS) --seed $(SEED)
+	@$(BIN)/pytest -q -n 2 --dist load -m kills --kills $(KILLS) --seed $(SEED)
+
+test-fuzz: .venv/dev  ## put LINES mutated lines and FILES mutated files through prepare and describe --titles
+	@$(BIN)/pytest -q tests/fuzz --lines $(LINES) --files $(FILES) --seed $(SEED) --timeout 3600
 
 check: .venv/dev  ## check format, lint, layering and types
 	@$(BIN)/ruff format --check .

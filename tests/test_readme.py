@@ -18,7 +18,7 @@ import pytest
 from jobs.cli import COMMANDS
 from tests.readme import ROOT, Block, blocks
 
-RUN_BY_CI = re.compile(r"^(make (test|test-quick|test-kills|test-cluster|bench|check|clean)\b|\.ci/run)")
+RUN_BY_CI = re.compile(r"^(make (test|test-quick|test-readme|test-kills|test-fuzz|test-cluster|bench|check|clean)\b|\.ci/run)")
 RUNNABLE = [block for block in blocks() if block.language in ("sh", "sh release", "sql")]
 EXPORTS = (
     "descriptions.jsonl",
@@ -65,7 +65,7 @@ def commands_of(block: Block) -> list[str]:
     return [line for line in block.text.splitlines() if line and not RUN_BY_CI.match(line)]
 
 
-@pytest.mark.slow
+@pytest.mark.readme
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("block", RUNNABLE, ids=lambda block: f"line-{block.line}")
 def test_the_block_runs(checkout: Path, block: Block) -> None:
@@ -85,7 +85,7 @@ def test_the_block_runs(checkout: Path, block: Block) -> None:
         in_shell(checkout, "\n".join(commands_of(block)), ONE_EPOCH if repeated else None)
 
 
-@pytest.mark.slow
+@pytest.mark.readme
 def test_the_run_wrote_every_file_that_the_readme_names(checkout: Path) -> None:
     for name in EXPORTS:
         assert (checkout / "out" / name).stat().st_size > 100, name

@@ -122,6 +122,7 @@ def test_a_trained_shard_is_found_already_done_without_torch(ready: Store) -> No
     assert runs.trained_shard(ready, "main", 0).manifest == before
 
 
+@pytest.mark.kills
 @pytest.mark.usefixtures("one_thread")
 def test_a_killed_job_resumes_and_ends_with_the_same_weights(ready: Store) -> None:
     run(ready, index=0, run="undisturbed", save_every_seconds=1000)
@@ -132,6 +133,7 @@ def test_a_killed_job_resumes_and_ends_with_the_same_weights(ready: Store) -> No
     assert not list(ready.objects("runs/killed/shard-00000/state/"))
 
 
+@pytest.mark.kills
 def test_two_concurrent_writers_of_a_shard_leave_one_artifact(ready: Store) -> None:
     assert run_killed("concurrently", "train --index 0 --save-every-seconds 0.4") == [0, 0]
     trained = runs.trained_shard(ready, "main", 0)
@@ -202,6 +204,7 @@ def test_an_infinite_loss_is_an_input_error_and_leaves_nothing_in_the_store(read
     assert not list(ready.objects("runs/main/shard-00000/"))
 
 
+@pytest.mark.kills
 @pytest.mark.usefixtures("one_thread")
 def test_a_killed_training_with_retrieved_neighbours_ends_with_the_same_weights(ready: Store, database: str) -> None:
     index.run(index_settings.Settings.model_validate({"store": ready.url, "catalogue": "main"}))
