@@ -13,6 +13,9 @@ from jobs.quality.word_statistics import WordStatistics
 CONTRADICTS_SHARE = 0.01
 """Fraction of the sellers' own texts that may contradict their title."""
 
+ENOUGH = 0.9
+"""A text with this probability is published, even if nearly all own texts have a higher one."""
+
 CALIBRATED_KINDS = (PairKind.OWN, PairKind.NEAREST, PairKind.EXCHANGED)
 """The probability is that of a true pair among these, which are the hard ones: own and wrong ones have equal weight."""
 
@@ -34,7 +37,7 @@ def calibrate(
     strongest = values[own, NAMES.index("contradiction_strongest")]
     contradicts_from = float(np.quantile(strongest, 1 - CONTRADICTS_SHARE, method="higher")) + 1e-6
     unset = Calibration(slope, offset, 0.0, contradicts_from, int(own.sum()))
-    publish_from = float(np.quantile(probability(logits[own], unset), hold_back))
+    publish_from = min(float(np.quantile(probability(logits[own], unset), hold_back)), ENOUGH)
     calibration = Calibration(slope, offset, publish_from, contradicts_from, int(own.sum()))
     return Matcher(statistics, alternatives, network, calibration)
 
