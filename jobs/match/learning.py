@@ -7,7 +7,7 @@ import numpy as np
 
 from jobs.match import network
 from jobs.match.calibration import NOT_CALIBRATED, calibrate
-from jobs.match.pairs import NEAREST_FOR_LEARNING, Pair, PairKind, pairs
+from jobs.match.pairs import Pair, PairKind, pairs
 from jobs.match.products import LearningProduct
 from jobs.quality.alternatives import Table, find_alternatives, with_text_counts
 from jobs.quality.features import NAMES, features
@@ -23,7 +23,10 @@ STATISTICS_SHARE = 0.7
 OTHER_TEXTS = 2
 """Texts of nearest other products that each product adds to the word statistics."""
 
-KIND_WEIGHTS = {PairKind.OWN: 2.0, PairKind.NEAREST: 1.0, PairKind.RANDOM: 2.0, PairKind.EXCHANGED: 1.0}
+NEAREST_TEXTS, RANDOM_TEXTS = 3, 2
+"""Number of nearest products from which the network's nearest text is drawn, and number of its random texts."""
+
+KIND_WEIGHTS = {PairKind.OWN: 3.0, PairKind.NEAREST: 1.0, PairKind.RANDOM: 2.0, PairKind.EXCHANGED: 0.75}
 """Weights of the kinds of pairs in the loss."""
 
 
@@ -39,7 +42,7 @@ def learn(
     statistics, alternatives = _statistics(products[:split]), _alternatives(products[:split])
     if len(products) < MIN_PRODUCTS or len(test_products) < MIN_TEST_PRODUCTS:
         return Matcher(statistics, alternatives, network.empty(len(NAMES)), NOT_CALIBRATED)
-    learning = list(pairs(products[split:], products[split:], alternatives, seed, NEAREST_FOR_LEARNING))
+    learning = list(pairs(products[split:], products[split:], alternatives, seed, NEAREST_TEXTS, RANDOM_TEXTS))
     values = np.array([features(pair.title, pair.text, statistics, alternatives)[0] for pair in learning])
     is_own = np.array([pair.kind == PairKind.OWN for pair in learning], dtype=np.float64)
     weights = np.array([KIND_WEIGHTS[pair.kind] for pair in learning])
@@ -69,4 +72,4 @@ def test_pairs(
     products: Sequence[LearningProduct], others: Sequence[LearningProduct], alternatives: Table, seed: int
 ) -> list[Pair]:
     """Return the pairs that a matcher is measured on. `others`: products whose texts are the random ones."""
-    return list(pairs(products, others, alternatives, seed + 1, nearest=1))
+    return list(pairs(products, others, alternatives, seed + 1))

@@ -9,8 +9,6 @@ import numpy as np
 from jobs.match.products import LearningProduct
 from jobs.quality.alternatives import Table, exchanges
 
-NEAREST_FOR_LEARNING = 3
-
 
 class PairKind(StrEnum):
     """What the text of a pair is, as scores.json records it."""
@@ -31,12 +29,17 @@ class Pair:
 
 
 def pairs(
-    products: Sequence[LearningProduct], others: Sequence[LearningProduct], alternatives: Table, seed: int, nearest: int
+    products: Sequence[LearningProduct],
+    others: Sequence[LearningProduct],
+    alternatives: Table,
+    seed: int,
+    nearest: int = 1,
+    randoms: int = 1,
 ) -> Iterator[Pair]:
-    """Yield the pairs of each product: its own text, and up to three wrong ones.
+    """Yield the pairs of each product: its own text, and the wrong ones.
 
-    `others`: products whose texts are the random ones. `nearest`: the nearest text is drawn from so many nearest products; with
-    1 it is the nearest.
+    `others`: products whose texts are the random ones. `nearest`: number of nearest products from which one text is drawn.
+    `randoms`: number of random texts.
     """
     generator = np.random.default_rng(seed)
     for product in products:
@@ -44,9 +47,9 @@ def pairs(
         near = product.other_texts[:nearest]
         if near:
             yield Pair(PairKind.NEAREST, product.title, near[generator.integers(len(near))])
-        other = others[int(generator.integers(len(others)))]
-        if other.cluster != product.cluster:
-            yield Pair(PairKind.RANDOM, product.title, other.text)
+        for drawn in generator.integers(len(others), size=randoms):
+            if others[drawn].cluster != product.cluster:
+                yield Pair(PairKind.RANDOM, product.title, others[drawn].text)
         changed = list(exchanges(product.title, product.text, alternatives))
         if changed:
             yield Pair(PairKind.EXCHANGED, product.title, changed[generator.integers(len(changed))][1])

@@ -22,7 +22,7 @@ class Settings(StoreSettings):
         json_schema_extra=unit("products"),
     )
     hold_back: float = Field(
-        0.08,
+        0.09,
         gt=0,
         lt=1,
         description="Fraction of the sellers' own texts that may fall below the default of --publish-from.",
