@@ -18,7 +18,7 @@ from jobs.process.settings import Settings, describe_field, variable
 from jobs.steps import STEPS, Step
 
 CHART = Path(__file__).parents[2] / "charts" / "skuscribe"
-SHARED = ("catalogue", "model", "run", "batch", "encoder", "seed")
+SHARED = ("catalogue", "model", "run", "batch", "matcher", "encoder", "seed")
 SET_BY_THE_CHART = ("store", "index", "phase", "query", "workers", "expected_shards", "require_gpu")
 UNUSED = {"embed": ("m", "ef_construction", "recall_at_least")}
 """Settings of a command that one of its steps does not use: `embed` and `build` are two phases of `index`."""
@@ -107,9 +107,10 @@ def own_settings(step: Step) -> list[str]:
 
 
 def schema(text: str) -> str:
-    """Return the schema with the generated settings of the jobs."""
+    """Return the schema with the generated settings of the jobs and names of the steps."""
     tree = json.loads(text)
     tree["$defs"] |= schema_settings()
+    tree["properties"]["pipeline"]["properties"]["steps"]["items"]["enum"] = [step.name for step in STEPS]
     return _to_json(tree) + "\n"
 
 

@@ -178,7 +178,7 @@ def test_only_the_jobs_that_use_postgres_get_its_address_and_a_network_policy(re
         for name, pod in pods(release)
         if "PGPASSWORD" in environment_of(pod) and not name.startswith("Deployment")
     }
-    assert with_database == {"embed", "build", "evaluate", "describe", "doctor"}
+    assert with_database == {"embed", "build", "match", "evaluate", "describe", "doctor"}
     policy = of_kind(release, "NetworkPolicy")["prod-postgres"]["spec"]["podSelector"]["matchExpressions"][0]
     assert set(policy["values"]) == with_database
 

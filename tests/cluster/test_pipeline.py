@@ -10,6 +10,7 @@ from jobs.pipeline import settings as pipeline_settings
 from jobs.pipeline.cluster import CRONJOBS, JOBS, Cluster, Json
 from jobs.pipeline.termination import StepFailed
 from jobs.process.errors import ConfigurationError
+from jobs.steps import STEPS
 
 from . import kube
 from .recorder import NEEDS, Recorder, step_of, version_of
@@ -37,7 +38,7 @@ def test_a_second_pipeline_launches_nothing_until_a_template_changes(cluster: Cl
     create_release(cluster, "demo", {})
     run_pipeline(cluster)
     first = job_uids(cluster)
-    assert len(first) == 8
+    assert len(first) == len(STEPS)
     run_pipeline(cluster)
     assert job_uids(cluster) == first
     changed = cronjob("demo", "train", StepSpec(2))  # as `helm upgrade` with another shard does
@@ -63,7 +64,7 @@ def test_two_pipelines_at_the_same_time_create_each_job_once(cluster: Cluster, t
     both = [start_pipeline(cluster, "demo", tmp_path / name) for name in ("first", "second")]
     assert [process.wait(DEADLINE_SECONDS) for process in both] == [0, 0]
     jobs = launched(tmp_path / "first") + launched(tmp_path / "second")
-    assert len(jobs) == len(set(jobs)) == 8
+    assert len(jobs) == len(set(jobs)) == len(STEPS)
 
 
 def test_the_deletion_of_a_running_job_ends_the_pipeline_which_does_not_launch_it_again(
