@@ -18,6 +18,7 @@ from jobs.describe.titles import TitleFile
 from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError, InputError
 from jobs.retrieval.neighbours import Neighbour, NeighbourSearch, SearchIndex, find_index
+from jobs.steps import trained_shards
 from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import Catalogue, Title
@@ -74,7 +75,7 @@ def run(settings: Settings) -> None:
 
 def _find_sources(settings: Settings, store: Store) -> BatchSources:
     products = catalogue.require(store, settings.catalogue)
-    shard = products.shards - 1 if settings.shard is None else settings.shard
+    shard = trained_shards(products.shards, settings.max_shards) - 1 if settings.shard is None else settings.shard
     if shard >= products.shards:
         raise ConfigurationError(
             f"--shard {shard}: the catalogue {settings.catalogue!r} has {products.shards} shards, counted from 0"

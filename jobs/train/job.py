@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from jobs.process import folders, lifecycle
+from jobs.process import folders, lifecycle, log
 from jobs.process.errors import ConfigurationError
 from jobs.process.lifecycle import Stop
 from jobs.retrieval.settings import PROMPT_TOKENS
+from jobs.steps import trained_shards
 from jobs.storage import artifact, catalogue, runs
 from jobs.storage.artifact import Artifact, Draft
 from jobs.storage.store import Store
@@ -28,11 +29,10 @@ def run(settings: Settings) -> None:
     Errors: 65 the rows are bad, 75 the parent is not trained yet, 78 the run has another config, 143 interrupted.
     """
     chain = _chain(settings)
-    shards = chain.products.shards
+    shards = trained_shards(chain.products.shards, settings.max_shards)
     if settings.index is not None and settings.index >= shards:
-        raise ConfigurationError(
-            f"--index {settings.index}: catalogue {settings.catalogue!r} has {shards} shards, 0 to {shards - 1}"
-        )
+        log.info("nothing to do: no shard with this index", index=settings.index, shards=shards)
+        return
     digests = {f"{name}_digest": digest for name, digest in chain.inputs.items()}
     runs.freeze(chain.store, settings.run, {**chain.config, **digests})
     for shard in [settings.index] if settings.index is not None else range(shards):

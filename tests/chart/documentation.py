@@ -19,7 +19,7 @@ from jobs.steps import STEPS, Step
 
 CHART = Path(__file__).parents[2] / "charts" / "skuscribe"
 SHARED = ("catalogue", "model", "run", "batch", "matcher", "encoder", "seed")
-SET_BY_THE_CHART = ("store", "index", "phase", "query", "workers", "expected_shards", "require_gpu")
+SET_BY_THE_CHART = ("store", "index", "phase", "query", "workers", "expected_shards", "max_shards", "require_gpu")
 UNUSED = {"embed": ("m", "ef_construction", "recall_at_least")}
 """Settings of a command that one of its steps does not use: `embed` and `build` are two phases of `index`."""
 

@@ -30,7 +30,7 @@ def rules(job_verbs: list[str]) -> list[Json]:
     return [
         {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get"]},
         {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": job_verbs},
-        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["pods", "events"], "verbs": ["list"]},
     ]
 
 
@@ -45,7 +45,7 @@ def test_a_second_pipeline_launches_nothing_until_a_template_changes(cluster: Cl
     kube.batch().patch_namespaced_cron_job("demo-train", cluster.namespace, {"spec": changed["spec"]})
     run_pipeline(cluster)
     new = set(job_uids(cluster)) - set(first)
-    assert [name.rsplit("-", 1)[0] for name in new] == ["demo-train"]
+    assert {name.rsplit("-", 1)[0] for name in new} == {"demo-train", "demo-evaluate", "demo-describe", "demo-report"}
 
 
 def test_each_job_is_created_after_the_jobs_that_it_needs_are_complete(cluster: Cluster) -> None:
@@ -142,7 +142,9 @@ def test_the_role_of_the_chart_suffices_to_read_a_termination_message(
 ) -> None:
     failing = StepSpec(2, simulated={"exit-code": "65", "termination-message": "row 17 is bad"})
     create_release(cluster, "demo", {"train": failing})
-    limited = kube.service_account(cluster.namespace, "pipeline", rules(["get", "list", "watch", "create"]), tmp_path)
+    limited = kube.service_account(
+        cluster.namespace, "pipeline", rules(["get", "list", "watch", "create", "patch"]), tmp_path
+    )
     monkeypatch.setenv("KUBECONFIG", str(limited))
     with pytest.raises(StepFailed, match="row 17 is bad"):
         run_pipeline(cluster)

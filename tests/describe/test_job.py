@@ -82,6 +82,11 @@ def test_the_held_out_titles_are_described_and_stored(ready: Ready, tmp_path: Pa
     assert figures["reasons"]
 
 
+def test_with_fewer_trained_shards_the_model_of_the_last_one_writes(ready: Ready) -> None:
+    batch = describe_all(ready, "first-shard", max_shards=1, limit=2)
+    assert batch.manifest.inputs["model"] == runs.trained_shard(ready.store, NAME, 0).digest
+
+
 def test_the_export_files_have_the_same_rows(ready: Ready, tmp_path: Path) -> None:
     batch = describe_all(ready, "files", limit=5)
     rows = rows_of(batch, tmp_path)

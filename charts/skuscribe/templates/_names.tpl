@@ -61,13 +61,19 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- $gpus -}}
 {{- end -}}
 
-{{- /* The number of shards of the catalogue, and the number of shards to train. */ -}}
+{{- /* The number of shards for Jobs that people and schedules start: of the catalogue, and to train. */ -}}
 {{- define "skuscribe.shards" -}}
 {{- .Values.demo.enabled | ternary .Values.demo.shards .Values.shards | int -}}
 {{- end -}}
 {{- define "skuscribe.trainedShards" -}}
-{{- $all := include "skuscribe.shards" . | int -}}
-{{- min $all (.Values.train.shards | default $all | int) -}}
+{{- .Values.train.shards | default (include "skuscribe.shards" .) | int -}}
+{{- end -}}
+
+{{- /* The variable with the limit of the shards to train, or nothing. */ -}}
+{{- define "skuscribe.maxShards" -}}
+{{- with .Values.train.shards -}}
+- {name: SKUSCRIBE_MAX_SHARDS, value: {{ . | int | quote }}}
+{{- end -}}
 {{- end -}}
 
 {{- /* A value as text. Helm would print 1048576 as 1.048576e+06. */ -}}
