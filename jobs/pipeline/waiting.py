@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from jobs.pipeline.cluster import EVENTS, Cluster, Json
-from jobs.pipeline.termination import failed_pod, pod_end
+from jobs.pipeline.termination import failed_pod, failing_pod, pod_end
 from jobs.process.errors import ConfigurationError
 
 MAX_CHARACTERS = 500
@@ -64,8 +64,9 @@ def job_reason(job: Json, pods: Sequence[Json], warnings: Warnings) -> str:
     if warning := warnings.get(("Job", name)):
         return f"no pod: {warning}"
     failures = [failed_pod(pod) for pod in pods if pod.get("status", {}).get("phase") == "Failed"]
-    if failures:
-        return f"the next attempt starts after a backoff; {pod_end(max(failures, key=lambda pod: pod.finished))}"
+    blamed = failing_pod(job, sorted(failures, key=lambda pod: pod.finished, reverse=True))
+    if blamed is not None:
+        return f"the next attempt starts after a backoff; {pod_end(blamed)}"
     return f"no pod yet; `kubectl describe job {name}` shows the reason"
 
 
