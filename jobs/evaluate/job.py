@@ -105,7 +105,8 @@ def _evaluate(
 
     inputs = {"catalogue": products.digest, "model": model.digest} | ({"index": index.digest} if index else {})
     path = layout.evaluation_path(settings.run, stage.name)
-    artifact.make_once(Spec(store, path, Kind.EVALUATION, _config(settings, stage.retrieval), inputs), build)
+    spec = Spec(store, path, Kind.EVALUATION, _config(settings, stage.retrieval), inputs)
+    artifact.make_once(spec, build, replace_outdated=settings.replace)
     return loaded
 
 
