@@ -37,7 +37,9 @@ def run(settings: Settings) -> None:
     runs.freeze(chain.store, settings.run, {**chain.config, **digests})
     for shard in [settings.index] if settings.index is not None else range(shards):
         with lifecycle.deferred() as stop:
-            _train_once(chain, shard, settings.save_every_seconds, settings.require_gpu, stop)
+            _train_once(
+                chain, shard, settings.save_every_seconds, 60 * settings.stall_minutes, settings.require_gpu, stop
+            )
 
 
 def _chain(settings: Settings) -> Chain:
@@ -98,13 +100,15 @@ def _config(settings: Settings, recipe: Recipe) -> dict[str, Any]:
     return config
 
 
-def _train_once(chain: Chain, shard: int, save_every_seconds: float, require_gpu: bool, stop: Stop) -> None:
+def _train_once(
+    chain: Chain, shard: int, save_every_seconds: float, stall_seconds: float, require_gpu: bool, stop: Stop
+) -> None:
     def build(draft: Draft) -> Mapping[str, Any]:
         parent = chain.base if shard == 0 else _parent(chain, shard)
         from jobs.train.shard import train_shard  # noqa: PLC0415 - loads torch, which "already done" does not need
 
         with folders.temporary_folder() as work:
-            return train_shard(draft, chain, shard, parent, save_every_seconds, require_gpu, stop, work)
+            return train_shard(draft, chain, shard, parent, save_every_seconds, stall_seconds, require_gpu, stop, work)
 
     trained = artifact.make_once(chain.spec(shard), build)
     # The commit has removed the checkpoints, unless a concurrent writer committed first: then ours may still exist.

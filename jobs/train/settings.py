@@ -77,6 +77,13 @@ class Settings(RetrievalSettings):
         300, ge=0, description="Time between two checkpoints.", json_schema_extra=unit("seconds")
     )
 
+    stall_minutes: float = Field(
+        30,
+        ge=0,
+        description="End with 75 after this time without a training step, with a checkpoint if possible; 0 waits for ever.",
+        json_schema_extra=unit("minutes"),
+    )
+
     @model_validator(mode="after")
     def _one_way_to_fill_batches(self) -> "Settings":
         if self.batch_rows is not None and self.target_tokens_per_batch is not None:
