@@ -23,7 +23,6 @@ SET_BY_THE_CHART = ("store", "index", "phase", "query", "workers", "expected_sha
 UNUSED = {"embed": ("m", "ef_construction", "recall_at_least")}
 """Settings of a command that one of its steps does not use: `embed` and `build` are two phases of `index`."""
 
-FRACTION = r"^[0-9]*[.][0-9]+(e-?[0-9]+)?$"
 SCHEMA_KEYWORDS = (
     "type", "enum", "const", "pattern", "minLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "anyOf", "items",
 )  # fmt: skip
@@ -130,9 +129,33 @@ def _schema_of(field: dict[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in field.items() if name in SCHEMA_KEYWORDS}
     if "anyOf" in kept:
         kept["anyOf"] = [_schema_of(option) for option in kept["anyOf"]]
-    if kept.get("type") == "number":  # `helm --set` passes 0.5 as a string
-        return {"anyOf": [kept, {"type": "string", "pattern": FRACTION}]}
+    if kept.get("type") == "number":  # `helm --set` passes 0.5 and 1e-4 as strings
+        return {"anyOf": [kept, {"type": "string", "pattern": number_pattern(kept)}]}
     return kept
+
+
+def number_pattern(field: dict[str, Any]) -> str:
+    """Return a pattern for numbers with a decimal point or an exponent that are within the bounds of a field."""
+    maximum = field.get("maximum")
+    minimum = field.get("minimum", field.get("exclusiveMinimum"))
+    if maximum is None and field.get("exclusiveMinimum") == 0:
+        digits = "[0-9]*[1-9][0-9]*"
+        return rf"^([0-9]*[.]{digits}|{digits}[.][0-9]+|{digits}([.][0-9]*)?[eE][-+]?[0-9]+)$"
+    if maximum is None and minimum == 0:
+        return r"^([0-9]*[.][0-9]+|[0-9]+([.][0-9]*)?[eE][-+]?[0-9]+)$"
+    if not isinstance(maximum, int) or minimum is None or minimum > maximum or (10 * minimum) % 10 not in (0, 5):
+        raise ValueError(f"no pattern for numbers from {minimum} to {maximum}: add one")
+    first, whole = divmod(int(10 * minimum), 10)
+    parts = [
+        rf"{number or '0?'}[.]{f'[{whole}-9]' if number == first and whole else ''}[0-9]{'*' if whole else '+'}"
+        for number in range(first, maximum)
+    ]
+    if minimum == 0 and "exclusiveMinimum" in field:
+        parts[0] = "0?[.][0-9]*[1-9][0-9]*"
+    parts += [rf"{maximum}[.]0+"]
+    if minimum == 0 and maximum >= 1:
+        parts += [r"[1-9]([.][0-9]+)?[eE]-[0-9]*[1-9][0-9]*"]
+    return f"^({'|'.join(parts)})$"
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,16 @@
 """Values: described, used, and rejected if they are wrong."""
 
 import json
+import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jobs.steps import STEPS
 
@@ -71,6 +76,11 @@ def test_the_schema_has_every_value() -> None:
         ("train.setings.recipe=fast", "'setings' not allowed"),
         ("train.settings.recipe=fsat", "must be one of"),
         ("embed.settings.m=8", "'m' not allowed"),
+        ("train.settings.retrieval_share=1.5", "/train/settings/retrieval_share"),
+        ("train.settings.learning_rate=0.0", "/train/settings/learning_rate"),
+        ("train.settings.learning_rate=2e0", "/train/settings/learning_rate"),
+        ("prepare.settings.similarity=0.4", "/prepare/settings/similarity"),
+        ("describe.settings.repetition_penalty=3.1", "/describe/settings/repetition_penalty"),
         ("train.settings.target_tokens=5", "'target_tokens' not allowed"),
         ("train.settings.index=5", "'index' not allowed"),
         ("train.settings.epochs=many", "/train/settings/epochs"),
@@ -93,6 +103,43 @@ def test_the_schema_has_every_value() -> None:
 )
 def test_a_wrong_value_is_rejected_with_its_path(value: str, error: str) -> None:
     assert error in error_of(*PROD, value)
+
+
+def numbers(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield every definition of a number in a schema."""
+    if isinstance(schema, dict) and schema.get("type") == "number":
+        yield schema
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from numbers(part)
+
+
+BOUNDS = {
+    tuple(sorted((name, value) for name, value in item.items() if "imum" in name))
+    for item in numbers(documentation.schema_settings())
+}
+
+
+@pytest.mark.parametrize("bounds", sorted(BOUNDS), ids=str)
+@settings(deadline=None)
+@given(number=st.floats(0, 12), style=st.sampled_from(["{:.6f}", "{:.3e}", "{:.1f}", "{:.0e}"]))
+def test_a_number_as_text_is_accepted_if_it_is_within_the_bounds(
+    bounds: tuple[tuple[str, float], ...], number: float, style: str
+) -> None:
+    """`helm --set` passes a number with a decimal point or an exponent as text."""
+    text, limits = style.format(number), dict(bounds)
+    value = float(text)
+    within = limits.get("minimum", 0) <= value <= limits.get("maximum", math.inf)
+    within = within and value > limits.get("exclusiveMinimum", -1)
+    accepted = re.search(documentation.number_pattern(limits), text) is not None
+    if "e" not in text:
+        assert accepted == within
+    elif accepted:  # 1.0e+00 and 5e-01 are also written without an exponent
+        assert within
+
+
+@pytest.mark.parametrize("value", ["1e-4", "0.0001", ".5", "1.0", "5E-05"])
+def test_a_learning_rate_in_any_notation_is_accepted(value: str) -> None:
+    assert render(*PROD, f"train.settings.learning_rate={value}")
 
 
 @pytest.mark.parametrize("missing", ["store.url", "postgres.host", "postgres.existingSecret", "prepare.settings.input"])

@@ -124,7 +124,7 @@ def test_a_training_without_progress_saves_a_checkpoint_and_is_retried(
 
 
 def test_the_time_is_estimated_on_a_gpu_of_known_speed(examples: datasets.Dataset, store: Store) -> None:
-    lengths, recipe = lengths_of(examples), replace(RECIPES[0], epochs=1_000_000)
+    lengths, recipe = lengths_of(examples), replace(RECIPES[0], epochs=1_000_000_000)
     schedule, location = batch_schedule(lengths, RECIPES[0], seed=3), CheckpointLocation(store, "x", {}, {})
     model = T5ForConditionalGeneration(T5Config(**TINY))
 
