@@ -1,6 +1,6 @@
 """Generates the tables of the chart's README and the settings in its schema, from values.yaml and the jobs' settings.
 
-Writes charts/skuscribe/README.md and charts/skuscribe/values.schema.json. Run: python -m tests.chart.documentation
+Writes README.md, values.schema.json and templates/_defaults.tpl in charts/skuscribe. Run: python -m tests.chart.documentation
 """
 
 import json
@@ -16,6 +16,8 @@ import yaml
 from jobs.cli import COMMANDS
 from jobs.process.settings import Settings, describe_field, variable
 from jobs.steps import STEPS, Step
+
+from . import kubernetes_definitions
 
 CHART = Path(__file__).parents[2] / "charts" / "skuscribe"
 SHARED = ("catalogue", "model", "run", "batch", "matcher", "encoder", "seed")
@@ -38,8 +40,8 @@ class Value:
 
 
 def main() -> None:
-    """Write both files."""
-    for name, generate in (("README.md", readme), ("values.schema.json", schema)):
+    """Write the files."""
+    for name, generate in GENERATED:
         path = CHART / name
         path.write_text(generate(path.read_text(encoding="utf-8")), encoding="utf-8")
 
@@ -105,10 +107,22 @@ def own_settings(step: Step) -> list[str]:
     return [name for name in settings_of(step).model_fields if name not in excluded]
 
 
+def defaults(text: str) -> str:
+    """Return the template with the default values: Helm removes a default that is null in the values of a user."""
+    values = "\n".join(
+        line
+        for line in (CHART / "values.yaml").read_text(encoding="utf-8").splitlines()
+        if line and not re.match(" *#", line)
+    )
+    begin, end = '{{- define "skuscribe.defaultValues" -}}\n', "\n{{- end -}}\n"
+    before, rest = text.split(begin)
+    return before + begin + values + end + rest.split(end, 1)[1]
+
+
 def schema(text: str) -> str:
     """Return the schema with the generated settings of the jobs and names of the steps."""
     tree = json.loads(text)
-    tree["$defs"] |= schema_settings()
+    tree["$defs"] |= schema_settings() | kubernetes_definitions.definitions()
     tree["properties"]["pipeline"]["properties"]["steps"]["items"]["enum"] = [step.name for step in STEPS]
     return _to_json(tree) + "\n"
 
@@ -188,6 +202,11 @@ def _to_json(value: Any, indent: int = 0) -> str:
         return "[\n" + ",\n".join(inner + _to_json(item, indent + 2) for item in value) + "\n" + " " * indent + "]"
     parts = (f"{inner}{json.dumps(name)}: {_to_json(item, indent + 2)}" for name, item in value.items())
     return "{\n" + ",\n".join(parts) + "\n" + " " * indent + "}"
+
+
+GENERATED = (
+    ("README.md", readme), ("values.schema.json", schema), ("templates/_defaults.tpl", defaults),
+)  # fmt: skip
 
 
 if __name__ == "__main__":

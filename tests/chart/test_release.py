@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from typing import Any
 
 import kubernetes_validate
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from jobs.pipeline import settings as pipeline_settings
 from jobs.steps import STEPS
 
+from . import rendering
 from .documentation import CHART
 from .rendering import DEMO, HELM, PROD, Manifest, environment_of, of_kind, pods, render
 
@@ -137,7 +139,7 @@ SCHEDULING = (
     "pod.extraVolumes[0].name=extra",
     "pod.extraVolumeMounts[0].name=extra",
     "pod.extraVolumeMounts[0].mountPath=/extra",
-    "pod.affinity.nodeAffinity.x=y",
+    "pod.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey=zone",
     "imagePullSecrets[0].name=registry",
 )
 
@@ -378,6 +380,33 @@ def test_the_notes_have_the_names_of_existing_objects(values: tuple[str, ...]) -
     assert "kubectl -n somewhere" in notes
     if values is DEMO:
         assert "deploy/prod-services" in notes
+
+
+def test_the_credentials_of_the_demo_are_the_same_in_each_rendering() -> None:
+    def rendered(*values: str, release: str = "prod") -> tuple[Any, Any]:
+        rendering._template.cache_clear()
+        manifests = render(*DEMO, *values, release=release)
+        [(_, pod)] = [item for item in pods(manifests) if item[0].startswith("Deployment")]
+        [secret] = of_kind(manifests, "Secret").values()
+        return secret["data"], pod["metadata"]["annotations"]["checksum/credentials"]
+
+    credentials, checksum = rendered()
+    assert len(set(credentials.values())) == 3
+    assert rendered() == (credentials, checksum)
+    for other in (rendered("demo.secret=own"), rendered(release="other")):
+        assert not set(other[0].values()) & set(credentials.values())
+        assert other[1] != checksum
+
+
+@pytest.mark.parametrize(("release", "services"), [("demo", "demo-services"), ("1st", "skuscribe-1st-services")])
+def test_the_name_of_the_services_begins_with_a_letter(release: str, services: str) -> None:
+    manifests = render(*DEMO, release=release)
+    for kind in ("Service", "Deployment", "Secret"):
+        assert services in of_kind(manifests, kind)
+    [pipeline] = of_kind(manifests, "Job").values()
+    variables = environment_of(pipeline["spec"]["template"])
+    assert variables["SKUSCRIBE_WAIT_FOR"]["value"] == f"{services}:8333"
+    assert variables["AWS_ENDPOINT_URL_S3"]["value"] == f"http://{services}:8333"
 
 
 def test_an_existing_claim_replaces_the_volume() -> None:

@@ -16,7 +16,7 @@ from jobs.steps import STEPS
 
 from . import documentation
 from .documentation import CHART
-from .rendering import DEMO, HELM, PROD, error_of, helm, render
+from .rendering import DEMO, HELM, PROD, environment_of, error_of, helm, pods, render
 
 VALUES = (CHART / "values.yaml").read_text()
 EXAMPLES = sorted((CHART / "examples").glob("*.yaml"))
@@ -55,8 +55,8 @@ def test_every_value_has_a_description() -> None:
     assert all(value.description.endswith(".") for value in documentation.values(VALUES))
 
 
-def test_readme_and_schema_are_up_to_date() -> None:
-    for name, generate in (("README.md", documentation.readme), ("values.schema.json", documentation.schema)):
+def test_generated_files_are_up_to_date() -> None:
+    for name, generate in documentation.GENERATED:
         text = (CHART / name).read_text()
         assert generate(text) == text, f"{name} is outdated: run `make chart`"
 
@@ -90,6 +90,17 @@ def test_the_schema_has_every_value() -> None:
         ("shards=many", "got string, want integer"),
         ("pod.nodeSelectr.a=b", "'nodeSelectr' not allowed"),
         ("pod.extraEnv[0].nam=b", "/pod/extraEnv/0"),
+        ("pod.extraEnv[0].name=b,pod.extraEnv[0].valueFrom.secret=x", "/pod/extraEnv/0/valueFrom"),
+        ("pod.tolerations[0].value=true", "/pod/tolerations/0/value"),
+        ("gpuPod.tolerations[0].operator=Equals", "/gpuPod/tolerations/0/operator"),
+        ("train.pod.tolerations[0].effect=NoRun", "/train/pod/tolerations/0/effect"),
+        ("pod.affinity.nodeAffinity.x=y", "/pod/affinity/nodeAffinity"),
+        ("pod.extraVolumes[0].emptyDir.medium=Memory", "/pod/extraVolumes/0"),
+        ("pod.extraVolumes[0].name=a,pod.extraVolumes[0].secret.name=b", "/pod/extraVolumes/0/secret"),
+        ("pod.extraVolumeMounts[0].name=a", "/pod/extraVolumeMounts/0"),
+        ("networkPolicy.storeTo[0].ipBlock.cidrs=10.0.0.0/8", "/networkPolicy/storeTo/0/ipBlock"),
+        ("networkPolicy.extraEgress[0].port=80", "/networkPolicy/extraEgress/0"),
+        ("networkPolicy.extraEgress[0].ports[0].protocol=HTTP", "/networkPolicy/extraEgress/0/ports/0/protocol"),
         ("train.pod.tolerations=x", "got string, want array"),
         ("image.digest=latest", "/image/digest"),
         ("store.url=https://bucket", "/store/url"),
@@ -150,6 +161,49 @@ def test_a_missing_required_value_is_named(missing: str) -> None:
 
 def test_the_demo_requires_no_values() -> None:
     assert len(render(*DEMO)) > len(STEPS)
+
+
+REQUIRED = """
+store: {url: s3://bucket/prefix, existingSecret: s3-keys}
+postgres: {host: db.example, existingSecret: db-password}
+prepare: {settings: {input: "s3://bucket/raw/rows.json.gz"}}
+"""
+
+
+def nested_sections_as_null(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return values in which every section inside a section is null."""
+    return {
+        key: {name: None for name, inner in value.items() if isinstance(inner, dict | list)}
+        for key, value in tree.items()
+        if isinstance(value, dict)
+    }
+
+
+@pytest.mark.parametrize("base", ["prod", "demo"])
+@pytest.mark.parametrize("depth", ["sections", "nested sections", "jobs"])
+def test_an_empty_section_is_its_default(base: str, depth: str, tmp_path: Path) -> None:
+    """A section of which every line is a comment is null."""
+    tree = yaml.safe_load(VALUES)
+    given = yaml.safe_load(REQUIRED) if base == "prod" else {"demo": {"enabled": True}}
+    sections = {key: None for key, value in tree.items() if isinstance(value, dict | list)}
+    jobs = {documentation.key_of(step.name): {"pod": None, "resources": None, "settings": None} for step in STEPS}
+    empty = {"sections": sections, "nested sections": nested_sections_as_null(tree), "jobs": jobs}[depth]
+    values = empty | {key: {**(empty.get(key) or {}), **value} for key, value in given.items()}
+    for name, content in (("empty", values), ("default", given)):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content))
+    assert render(file=tmp_path / "empty.yaml") == render(file=tmp_path / "default.yaml")
+
+
+def test_what_a_user_removes_from_settings_and_resources_stays_removed(tmp_path: Path) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text(
+        REQUIRED + "evaluate: {settings: {replace: null}, resources: {limits: {cpu: null}}}\nrunAsUser: null"
+    )
+    [pod] = [pod for name, pod in pods(render(file=file)) if name == "CronJob prod-evaluate"]
+    [container] = pod["spec"]["containers"]
+    assert "SKUSCRIBE_REPLACE" not in environment_of(pod)
+    assert set(container["resources"]["limits"]) == {"memory", "ephemeral-storage", "nvidia.com/gpu"}
+    assert "runAsUser" not in pod["spec"]["securityContext"]
 
 
 def test_the_minimal_values_of_the_readme_suffice(tmp_path: Path) -> None:

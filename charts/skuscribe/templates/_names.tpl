@@ -9,6 +9,12 @@
 {{- $name -}}
 {{- end -}}
 
+{{- /* The name of the demo's services: that of a Service begins with a letter. */ -}}
+{{- define "skuscribe.servicesName" -}}
+{{- $name := include "skuscribe.fullname" . -}}
+{{- printf "%s%s-services" (regexMatch "^[0-9]" $name | ternary "skuscribe-" "") $name -}}
+{{- end -}}
+
 {{- /* Labels that select the pods of this release. They have no version, which would change the template of every Job. */ -}}
 {{- define "skuscribe.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
