@@ -232,7 +232,10 @@ def _label(item: Json, label: str) -> str | None:
 
 def _state(job: Json) -> str:
     conditions = {item["type"] for item in job.get("status", {}).get("conditions", ()) if item["status"] == "True"}
-    states = {"Complete": "complete", "Failed": "failed", "Suspended": "suspended"}
+    states = {
+        "Complete": "complete", "SuccessCriteriaMet": "complete", "Failed": "failed", "FailureTarget": "failed",
+        "Suspended": "suspended",
+    }  # fmt: skip
     return next((state for condition, state in states.items() if condition in conditions), "running")
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from jobs.process import log
+from jobs.process import commands, log
 from jobs.process.errors import Interrupted, JobError
 
 TERMINATION_LOG = Path(os.environ.get("SKUSCRIBE_TERMINATION_LOG", "/dev/termination-log"))
@@ -114,6 +114,7 @@ def _disk_is_full(error: Exception) -> bool:
 
 def report(message: str, exit_code: int) -> int:
     """Write the reason to the log and to the pod's termination message. Returns the exit code."""
+    message = commands.in_this_place(message)
     log.error(message, exit_code=exit_code)
     try:
         if TERMINATION_LOG.exists():

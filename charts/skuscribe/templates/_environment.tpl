@@ -23,6 +23,10 @@
 {{- with .environment }}
 {{- . | nindent 0 }}
 {{- end }}
+{{- if .store }}
+# For messages that say how to run a step again.
+- {name: CRONJOB_PREFIX, value: {{ include "skuscribe.fullname" .root | quote }}}
+{{- end }}
 {{- if and .computes .gpus .root.Values.requireGpu }}
 - {name: SKUSCRIBE_REQUIRE_GPU, value: "true"}
 {{- end }}
