@@ -5,6 +5,7 @@ Objects are the JSON of the API. A request is retried while the API server is un
 """
 
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +73,7 @@ class Cluster:
         self.namespace = namespace or own_namespace
         self.retry_seconds = retry_seconds
         self.calls = 0
+        self._counting = threading.Lock()
 
     def read(self, resource: Resource, name: str) -> Json | None:
         """Return an object, or None if it does not exist."""
@@ -141,7 +143,8 @@ class Cluster:
         content_type = "application/merge-patch+json" if verb == "patch" else "application/json"
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "skuscribe"}
         headers |= authorization(self._api)
-        self.calls += 1
+        with self._counting:  # a watch has a thread of its own
+            self.calls += 1
         try:
             response: BaseHTTPResponse = self._api.rest_client.pool_manager.request(
                 METHODS.get(verb, "GET"),

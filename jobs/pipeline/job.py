@@ -5,17 +5,16 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from jobs import steps
-from jobs.pipeline import services, waiting
-from jobs.pipeline.cluster import JOBS, PODS, Cluster, Json
+from jobs.pipeline import services
+from jobs.pipeline.cluster import JOBS, Cluster, Json
 from jobs.pipeline.decision import JobStatus, PlannedStep, decide, needs_of, update
+from jobs.pipeline.inspection import Inspector
 from jobs.pipeline.launch import Template, launch, read_template
 from jobs.pipeline.plan import plan
 from jobs.pipeline.settings import Settings, words
 from jobs.pipeline.termination import (
-    JOB_LABEL,
     FailedPod,
     StepFailed,
-    disruptions,
     failed_pods,
     failing_pod,
     failure_message,
@@ -89,8 +88,7 @@ class Pipeline:
         self._objects: dict[str, Json] = {}
         self._steps: list[PlannedStep] = []
         self._blocked: Mapping[str, str] = {}
-        self._seen: dict[str, tuple[int, int, str]] = {}
-        self._reasons: dict[str, str] = {}
+        self._inspector = Inspector(cluster)
         self._templates = self._read_templates()
 
     def run(self) -> None:
@@ -171,26 +169,12 @@ class Pipeline:
 
     def _check_running(self) -> None:
         """Log why a Job has no running pod. Errors: `StepFailed` if its pods are disrupted again and again."""
-        running = [step for step in self._steps if step.job in self._jobs and self._jobs[step.job].state == "running"]
-        warnings: waiting.Warnings | None = None
-        for step in running:
-            now, version = self._jobs[step.job], self._objects[step.job]["metadata"].get("resourceVersion", "")
-            seen = self._seen.get(step.job)
-            self._seen[step.job] = (now.succeeded, now.failed_pods, version)
-            if seen is None or seen[:2] != (now.succeeded, now.failed_pods) or (now.ready_pods and seen[2] == version):
-                continue  # it has progressed, or its pod runs
-            pods = self._cluster.list(PODS, f"{JOB_LABEL}={step.job}").items
-            disrupted = disruptions(pods)
-            if len(disrupted) >= self._max_disruptions:
-                raise self._disrupted(step, disrupted)
-            if now.ready_pods == 0:
-                warnings = waiting.read_warnings(self._cluster) if warnings is None else warnings
-                self._log_reason(step, waiting.job_reason(self._objects[step.job], pods, warnings))
-
-    def _log_reason(self, step: PlannedStep, reason: str) -> None:
-        if self._reasons.get(step.job) != reason:
-            self._reasons[step.job] = reason
-            log.warning("no running pod", step=step.name, job=step.job, reason=reason)
+        for step in self._steps:
+            status = self._jobs.get(step.job)
+            if status is not None and status.state == "running":
+                disrupted = self._inspector.inspect(step.name, status, self._objects[step.job])
+                if len(disrupted) >= self._max_disruptions:
+                    raise self._disrupted(step, disrupted)
 
     def _log_blocked(self, blocked: Mapping[str, str]) -> None:
         for step, job in blocked.items():
