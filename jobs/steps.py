@@ -21,6 +21,15 @@ class Step:
     in_order: bool = False
     arguments: tuple[str, ...] = ()
 
+    def indexes(self, shards: int, max_shards: int | None = None) -> int | None:
+        """Return the number of indexes of its Job for a catalogue of this many shards, or None if it does not follow from that.
+
+        `max_shards`: at most this number of shards are trained, from the first one.
+        """
+        trained = trained_shards(shards, max_shards)
+        # files: the shards and the held-out set; stages: the trained shards, base and last model with retrieval, base model
+        return {"shards": trained, "files": shards + 1, "stages": trained + 3}.get(self.parts)
+
     @property
     def command(self) -> str:
         """The command of `skuscribe` that runs it."""
@@ -33,11 +42,16 @@ STEPS = (
     Step("embed", needs=("prepare",), parts="files", arguments=("--phase", "embed")),
     Step("build", needs=("embed",), arguments=("--phase", "build")),
     Step("match", needs=("build",)),
-    Step("train", needs=("fetch-model",), parts="shards", in_order=True),
+    Step("train", needs=("prepare", "fetch-model"), parts="shards", in_order=True),
     Step("evaluate", needs=("train", "build"), parts="stages"),
     Step("describe", needs=("train", "match"), parts="batches"),
     Step("report", needs=("evaluate", "describe")),
 )
+
+
+def trained_shards(shards: int, max_shards: int | None) -> int:
+    """Return how many shards of a catalogue are trained: all, or at most `max_shards`."""
+    return shards if max_shards is None else min(shards, max_shards)
 
 
 def steps(retrieval_share: float = 0.0) -> tuple[Step, ...]:

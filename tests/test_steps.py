@@ -32,4 +32,10 @@ def test_training_with_retrieved_neighbours_needs_the_index() -> None:
 def test_training_without_retrieved_neighbours_does_not_need_the_index() -> None:
     assert steps.steps(retrieval_share=0.0) == steps.STEPS
     train = next(step for step in steps.STEPS if step.name == "train")
-    assert train.needs == ("fetch-model",)
+    assert train.needs == ("prepare", "fetch-model")
+
+
+@pytest.mark.parametrize(("max_shards", "trained"), [(None, 10), (4, 4), (10, 10), (70, 10)])
+def test_the_indexes_follow_from_the_shards_of_the_catalogue(max_shards: int | None, trained: int) -> None:
+    indexes = {step.name: step.indexes(10, max_shards) for step in steps.STEPS if step.parts != "one"}
+    assert indexes == {"embed": 11, "train": trained, "evaluate": trained + 3, "describe": None}

@@ -85,6 +85,17 @@ def include_parts(draft: Draft, parts: Sequence[Artifact], model_name: str) -> d
     }
 
 
+def remove_other_rows(parts: Sequence[Artifact], batch: str) -> None:
+    """Remove the rows of a replaced batch from Postgres whose titles are in none of its parts any more."""
+    with folders.temporary_folder() as work:
+        files = [(part, name) for part in parts for name in part.names() if name.endswith(exports.PARQUET_SUFFIX)]
+        uids = [row.uid for part, name in files for row in exports.read(part.fetch(name, work / part.path))]
+    with session() as connection:
+        removed = connection.execute(statement("remove_descriptions"), {"batch": batch, "kept": uids}).rowcount
+    if removed:
+        log.info("rows of the replaced batch removed", batch=batch, rows=removed)
+
+
 def restore_rows(batch_artifact: Artifact, batch: str, catalogue: str) -> None:
     """Write the rows of a finished batch to Postgres again if the table has fewer, as in a new database."""
     with session(read_only=True) as connection:

@@ -21,6 +21,7 @@ from jobs.quality import matcher
 from jobs.quality.checks import OFF_TITLE, PROBABILITY_DIGITS, Checker
 from jobs.quality.publish_threshold import MIN_LABELS, labelled_texts, publish_threshold
 from jobs.retrieval.neighbours import Neighbour, NeighbourSearch, SearchIndex, find_index
+from jobs.steps import trained_shards
 from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import Catalogue, Title
@@ -55,7 +56,7 @@ def run(settings: Settings) -> None:
     """Describe a query, one part of a batch, or all parts in order.
 
     Errors: 65 if there are no titles, 75 if the catalogue, the model or the index is not available yet, 78 if the batch
-    already exists, created with different settings.
+    already exists, created with different settings, and is not to be replaced.
     """
     store = Store(settings.store)
     sources = _find_sources(settings, store)
@@ -63,7 +64,7 @@ def run(settings: Settings) -> None:
         _answer_query(settings, sources)
         return
     spec = batch.batch_spec(store, settings.batch, sources.config, sources.inputs)
-    existing = artifact.find_matching(spec)
+    existing = artifact.find_matching(spec, replace_outdated=settings.replace)
     with session() as connection:
         migrate(connection)
     if existing is not None:
@@ -75,12 +76,15 @@ def run(settings: Settings) -> None:
     if len(committed) < len(parts):
         log.info("other parts are pending", batch=settings.batch, committed=len(committed), parts=len(parts))
         return
-    artifact.make_once(spec, partial(batch.include_parts, parts=committed, model_name=sources.model_name))
+    if settings.replace:
+        batch.remove_other_rows(committed, settings.batch)
+    build = partial(batch.include_parts, parts=committed, model_name=sources.model_name)
+    artifact.make_once(spec, build, replace_outdated=settings.replace)
 
 
 def _find_sources(settings: Settings, store: Store) -> BatchSources:
     products = catalogue.require(store, settings.catalogue)
-    shard = products.shards - 1 if settings.shard is None else settings.shard
+    shard = trained_shards(products.shards, settings.max_shards) - 1 if settings.shard is None else settings.shard
     if shard >= products.shards:
         raise ConfigurationError(
             f"--shard {shard}: the catalogue {settings.catalogue!r} has {products.shards} shards, counted from 0"
@@ -126,6 +130,7 @@ def _profile(products: Catalogue) -> Profile:
 
 def _describe_parts(settings: Settings, sources: BatchSources, store: Store) -> list[Artifact | None]:
     """Describe the parts that this process is to make. Returns every part of the batch, None for those not committed yet."""
+    find = partial(artifact.find_matching, replace_outdated=settings.replace)
     with folders.temporary_folder() as work:
         rows = _titles(settings, sources, work)
         parts = [rows[start : start + settings.part_rows] for start in range(0, len(rows), settings.part_rows)]
@@ -135,7 +140,7 @@ def _describe_parts(settings: Settings, sources: BatchSources, store: Store) -> 
         selected = _selected_parts(settings.index, settings.workers, len(parts))
         if not selected:
             log.info("nothing to do: no part with this index", index=settings.index, parts=len(parts))
-        pending = [part for part in selected if artifact.find_matching(specs[part]) is None]
+        pending = [part for part in selected if find(specs[part]) is None]
         if pending:
             search, describer = _search(settings, sources.index), _load_describer(settings, sources, work)
             total = sum(len(parts[part]) for part in selected)
@@ -143,7 +148,7 @@ def _describe_parts(settings: Settings, sources: BatchSources, store: Store) -> 
             with log.progress("describe", total, "products", done) as progress:
                 for part in pending:
                     _make_part(settings, specs[part], part, parts[part], search, describer, progress.advance)
-    return [artifact.find_matching(spec) for spec in specs]
+    return [find(spec) for spec in specs]
 
 
 def _titles(settings: Settings, sources: BatchSources, work: Path) -> list[Title]:
@@ -175,7 +180,7 @@ def _make_part(
         batch.write_rows(descriptions, settings.batch, settings.catalogue)
         return batch.add_part(draft, part, descriptions, time.monotonic() - started)
 
-    artifact.make_once(spec, build)
+    artifact.make_once(spec, build, replace_outdated=settings.replace)
 
 
 def _search(settings: Settings, index: SearchIndex | None) -> Search:

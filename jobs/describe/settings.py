@@ -11,7 +11,7 @@ from typing import Literal, Self
 from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from jobs.process.settings import Name, unit
+from jobs.process.settings import MaxShards, Name, unit
 from jobs.t5.settings import GenerationSettings
 
 
@@ -23,7 +23,9 @@ class Settings(GenerationSettings):
     catalogue: Name = Field("main", description="The catalogue whose products are the neighbours.")
     run: Name = Field("main", description="The run whose model generates the descriptions.")
     shard: int | None = Field(
-        None, ge=0, description="Use the model trained on this shard, counted from 0. Default: the last shard."
+        None,
+        ge=0,
+        description="Use the model trained on this shard, counted from 0. Default: the last shard that is trained.",
     )
     matcher: Name | None = Field(
         None,
@@ -50,6 +52,7 @@ class Settings(GenerationSettings):
         description="Texts generated for a title whose first text has a flag; the best is chosen.",
         json_schema_extra=unit("texts"),
     )
+    max_shards: MaxShards = None
     batch: Name = Field("main", description="The name of the batch, in the exports and in the table.")
     titles: str = Field(
         "",

@@ -18,6 +18,7 @@ from jobs.evaluate.questions import Question
 from jobs.evaluate.settings import Settings
 from jobs.process import folders, log
 from jobs.retrieval.neighbours import Neighbour, NeighbourSearch, SearchIndex, find_index
+from jobs.steps import trained_shards
 from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Draft, Spec
 from jobs.storage.catalogue import Catalogue
@@ -58,7 +59,7 @@ def run(settings: Settings) -> None:
     """
     store = Store(settings.store)
     products = catalogue.require(store, settings.catalogue)
-    selected = stages(products.shards)
+    selected = stages(trained_shards(products.shards, settings.max_shards))
     if settings.index is not None:
         if settings.index >= len(selected):
             log.info("nothing to do: no stage with this index", index=settings.index, stages=len(selected))
@@ -104,7 +105,8 @@ def _evaluate(
 
     inputs = {"catalogue": products.digest, "model": model.digest} | ({"index": index.digest} if index else {})
     path = layout.evaluation_path(settings.run, stage.name)
-    artifact.make_once(Spec(store, path, Kind.EVALUATION, _config(settings, stage.retrieval), inputs), build)
+    spec = Spec(store, path, Kind.EVALUATION, _config(settings, stage.retrieval), inputs)
+    artifact.make_once(spec, build, replace_outdated=settings.replace)
     return loaded
 
 

@@ -10,7 +10,7 @@ Example: skuscribe evaluate --questions 50
 
 from pydantic import Field
 
-from jobs.process.settings import Name, unit
+from jobs.process.settings import MaxShards, Name, unit
 from jobs.t5.settings import GenerationSettings
 
 
@@ -20,6 +20,7 @@ class Settings(GenerationSettings):
     catalogue: Name = Field("main", description="The catalogue that the questions come from.")
     run: Name = Field("main", description="The run to evaluate.")
     model: Name = Field("base", description="The base model of the run.")
+    max_shards: MaxShards = None
     questions: int = Field(
         200, ge=2, le=100_000, description="Maximum number of questions per group.", json_schema_extra=unit("questions")
     )

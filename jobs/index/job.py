@@ -13,7 +13,6 @@ from jobs.index.embedding import embed_file
 from jobs.index.publish import Build, publish
 from jobs.index.settings import Settings
 from jobs.process import log
-from jobs.process.errors import ConfigurationError
 from jobs.retrieval.encoder import Encoder
 from jobs.storage import catalogue
 from jobs.storage.catalogue import Catalogue
@@ -25,17 +24,20 @@ _LOCK = "SELECT pg_advisory_lock(hashtextextended('skuscribe.index.' || %s, 0))"
 def run(settings: Settings) -> None:
     """Embed, build, or both, unless the index is built already.
 
-    Errors: `NotReadyError` (75) if the catalogue is not prepared, or `build` finds texts that are not embedded yet;
-    `ConfigurationError` (78) if the catalogue has no file --index.
+    Errors: `NotReadyError` (75) if the catalogue is not prepared, or `build` finds texts that are not embedded yet.
     """
     products = catalogue.require(Store(settings.store), settings.catalogue)
+    files = _files_to_embed(settings, products)
+    if not files:
+        log.info("nothing to do: no file with this index", index=settings.index, files=len(products.files()))
+        return
     encoder = Encoder(settings.encoder)
     with session() as connection:
         migrate(connection)
         if _is_built(connection, settings, products, encoder):
             return
         if settings.phase != "build":
-            for file in _files_to_embed(settings, products):
+            for file in files:
                 embed_file(connection, settings.catalogue, products, file, encoder)
         if settings.phase != "embed" and settings.index is None:
             _build(connection, settings, products, encoder)
@@ -64,14 +66,11 @@ def _is_built(connection: Connection, settings: Settings, products: Catalogue, e
 
 
 def _files_to_embed(settings: Settings, products: Catalogue) -> list[str]:
+    """Return the files of the catalogue, or only that of an index: none for an index beyond the last file."""
     files = products.files()
     if settings.index is None:
         return files
-    if settings.index >= len(files):
-        raise ConfigurationError(
-            f"--index is {settings.index}, but {settings.catalogue} has {len(files)} files, 0 to {len(files) - 1}"
-        )
-    return [files[settings.index]]
+    return files[settings.index : settings.index + 1]
 
 
 def _build(connection: Connection, settings: Settings, products: Catalogue, encoder: Encoder) -> None:

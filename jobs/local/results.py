@@ -25,13 +25,21 @@ MARKER = ".artifacts.json"
 """The digests of the artifacts that the folder's files come from. A folder without it holds no results of ours."""
 
 
+def _last_trained_shard(store: Store, run: str, shards: int) -> int:
+    """Return the last trained shard: with --max-shards of `train`, not all are. Without any, the last shard of the catalogue."""
+    trained = (
+        shard for shard in reversed(range(shards)) if artifact.find(store, layout.trained_shard_path(run, shard))
+    )
+    return next(trained, shards - 1)
+
+
 def collect(store: Store, name: str, out: Path) -> dict[str, Any]:
     """Download the results of the run `name` into `out`, unless they are there, and return their figures.
 
     Errors: `ConfigurationError` (78) if `out` has a folder `model` that is not ours, which would be replaced.
     """
     products = catalogue.require(store, name)
-    last_shard = products.shards - 1
+    last_shard = _last_trained_shard(store, name, products.shards)
     model = runs.trained_shard(store, name, last_shard)
     export = artifact.require(store, layout.export_path(name), Kind.EXPORT, f"describe --batch {name}")
     report = artifact.require(store, layout.report_path(name), Kind.REPORT, f"report --run {name}")

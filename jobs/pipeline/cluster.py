@@ -5,6 +5,7 @@ Objects are the JSON of the API. A request is retried while the API server is un
 """
 
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,9 @@ class Resource:
 CRONJOBS = Resource("/apis/batch/v1", "cronjobs", "batch")
 JOBS = Resource("/apis/batch/v1", "jobs", "batch")
 PODS = Resource("/api/v1", "pods", "")
+EVENTS = Resource("/api/v1", "events", "")
+
+METHODS = {"create": "POST", "patch": "PATCH"}
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class Cluster:
         self.namespace = namespace or own_namespace
         self.retry_seconds = retry_seconds
         self.calls = 0
+        self._counting = threading.Lock()
 
     def read(self, resource: Resource, name: str) -> Json | None:
         """Return an object, or None if it does not exist."""
@@ -83,6 +88,10 @@ class Cluster:
     def create(self, resource: Resource, body: Json) -> Json | None:
         """Create an object and return it, or return None if an object of this name exists."""
         return self._request("create", resource, body=body, none_status=409)
+
+    def patch(self, resource: Resource, name: str, body: Json) -> Json | None:
+        """Change fields of an object and return it, or return None if it does not exist."""
+        return self._request("patch", resource, name, body=body, none_status=404)
 
     def watch(self, resource: Resource, labels: str, version: str, seconds: int) -> Iterator[Json]:
         """Return the events after `version` as they happen, until `seconds` have passed or the connection breaks.
@@ -131,12 +140,14 @@ class Cluster:
         url = f"{self._api.configuration.host}{resource.path}/namespaces/{self.namespace}/{resource.plural}"
         url += f"/{name}" if name else ""
         selected = {key: value for key, value in (query or {}).items() if value}
-        headers = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "skuscribe"}
+        content_type = "application/merge-patch+json" if verb == "patch" else "application/json"
+        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "skuscribe"}
         headers |= authorization(self._api)
-        self.calls += 1
+        with self._counting:  # a watch has a thread of its own
+            self.calls += 1
         try:
             response: BaseHTTPResponse = self._api.rest_client.pool_manager.request(
-                "POST" if verb == "create" else "GET",
+                METHODS.get(verb, "GET"),
                 f"{url}?{urlencode(selected)}" if selected else url,
                 body=None if body is None else json.dumps(body),
                 headers=headers,

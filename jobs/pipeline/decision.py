@@ -30,6 +30,7 @@ class JobStatus:
     succeeded: int = 0
     indexes: int = 1
     failed_pods: int = 0
+    ready_pods: int = 0
     suspended: bool = False
     seconds: float = 0.0
 
@@ -122,8 +123,8 @@ def _after_report(before: JobStatus | None, now: JobStatus, planned: bool) -> Jo
 def job_status(job: Json, owner_uids: Mapping[str, str]) -> JobStatus | None:
     """Return the status of a Job of the API, or None if none of these CronJobs owns it."""
     metadata, spec, status = job["metadata"], job["spec"], job.get("status", {})
-    owner = next((owner for owner in metadata.get("ownerReferences", ()) if owner.get("controller")), None)
-    if owner is None or owner["kind"] != "CronJob" or owner["name"] not in owner_uids:
+    owner = owning_cronjob(job)
+    if owner is None or owner["name"] not in owner_uids:
         return None
     conditions = {condition["type"] for condition in status.get("conditions", ()) if condition["status"] == "True"}
     state: State = "running"
@@ -140,9 +141,16 @@ def job_status(job: Json, owner_uids: Mapping[str, str]) -> JobStatus | None:
         succeeded=status.get("succeeded", 0),
         indexes=spec.get("completions") or 1,
         failed_pods=status.get("failed", 0),
+        ready_pods=status.get("ready") or 0,
         suspended=bool(spec.get("suspend")),
         seconds=_duration(status),
     )
+
+
+def owning_cronjob(job: Json) -> Json | None:
+    """Return the owner reference of a Job that names a CronJob, or None."""
+    owners: tuple[Json, ...] = tuple(job["metadata"].get("ownerReferences") or ())
+    return next((owner for owner in owners if owner["kind"] == "CronJob"), None)
 
 
 def _duration(status: Json) -> float:

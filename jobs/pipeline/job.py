@@ -1,36 +1,74 @@
 """The job `pipeline`: creates the Jobs of a release from its CronJobs in order, and follows them until all are complete."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from jobs import steps
+from jobs.pipeline import services
 from jobs.pipeline.cluster import JOBS, Cluster, Json
 from jobs.pipeline.decision import JobStatus, PlannedStep, decide, needs_of, update
+from jobs.pipeline.inspection import Inspector
 from jobs.pipeline.launch import Template, launch, read_template
+from jobs.pipeline.plan import plan
 from jobs.pipeline.settings import Settings, words
-from jobs.pipeline.termination import StepFailed, failed_pods, failing_pod, failure_message, step_failure
-from jobs.pipeline.watch import Change, changes
+from jobs.pipeline.termination import (
+    FailedPod,
+    StepFailed,
+    failed_pods,
+    failing_pod,
+    failure_message,
+    pod_end,
+    step_failure,
+)
+from jobs.pipeline.watch import Change, changes, with_pauses
 from jobs.process import log
 from jobs.process.errors import ConfigurationError
+from jobs.storage import artifact, layout
+from jobs.storage.layout import Kind
+from jobs.storage.store import Store
+
+CHECK_SECONDS = 30.0
+"""How often a Job without a running pod, or without progress, is looked at."""
+
+MAX_DISRUPTIONS = 20
 
 
 def run(settings: Settings) -> None:
     """Run the pipeline.
 
     Errors: `StepFailed` (65, or 78 for a wrong setting of the step); `ConfigurationError` (78) for a missing template or
-    permission; `NotReadyError` (75) without an API server.
+    permission; `NotReadyError` (75) without an API server, a catalogue or the services to wait for.
     """
     cluster = Cluster(settings.namespace)
     enabled = words(settings.steps) or [step.name for step in steps.STEPS]
     log.info("pipeline started", release=settings.release, namespace=cluster.namespace, steps=",".join(enabled))
-    needs = needs_of(steps.steps(settings.retrieval_share), enabled)
-    hashes = dict(entry.split("=") for entry in words(settings.templates))
-    Pipeline(cluster, settings.release, needs, settings.run, hashes).run()
+    services.wait_for(words(settings.wait_for))
+    Pipeline(
+        cluster,
+        settings.release,
+        needs_of(steps.steps(settings.retrieval_share), enabled),
+        settings.run,
+        dict(entry.split("=") for entry in words(settings.templates)),
+        lambda: _shards(settings.store, settings.catalogue),
+        settings.max_shards,
+        settings.max_disruptions,
+    ).run()
+
+
+def _shards(store: str, catalogue: str) -> int:
+    """Return the number of shards of a catalogue, from its manifest."""
+    path = layout.catalogue_path(catalogue)
+    found = artifact.require(Store(store), path, Kind.CATALOGUE, f"prepare --catalogue {catalogue}")
+    return len(found.names(layout.SHARD_PREFIX))
 
 
 class Pipeline:
-    """The steps of a release with those that each needs, and the last known status of their Jobs."""
+    """The steps of a release with those that each needs, and the last known status of their Jobs.
+
+    `shards()` returns the number of shards of the catalogue, of which at most `max_shards` are trained. After
+    `max_disruptions` disrupted pods in a row without one that succeeds, a step is stopped.
+    """
 
     def __init__(
         self,
@@ -39,23 +77,28 @@ class Pipeline:
         needs: Mapping[str, tuple[str, ...]],
         run: str,
         template_hashes: Mapping[str, str] = MappingProxyType({}),
+        shards: Callable[[], int] = lambda: 1,
+        max_shards: int | None = None,
+        max_disruptions: int = MAX_DISRUPTIONS,
     ) -> None:
-        self._cluster, self._release, self._run, self._needs, self._hashes = (
-            cluster,
-            release,
-            run,
-            needs,
-            template_hashes,
-        )
+        self._cluster, self._release, self._run, self._needs = cluster, release, run, needs
+        self._hashes, self._shards, self._max_shards = template_hashes, shards, max_shards
+        self._max_disruptions = max_disruptions
         self._jobs: dict[str, JobStatus] = {}
         self._objects: dict[str, Json] = {}
+        self._steps: list[PlannedStep] = []
         self._blocked: Mapping[str, str] = {}
-        self._read_templates()
+        self._inspector = Inspector(cluster)
+        self._templates = self._read_templates()
 
     def run(self) -> None:
         """Launch what is ready after each change, until all steps are complete."""
         started = time.monotonic()
-        for change in changes(self._cluster, JOBS, next(iter(self._templates.values())).selector):
+        selector = next(iter(self._templates.values())).selector
+        for change in with_pauses(changes(self._cluster, JOBS, selector), CHECK_SECONDS):
+            if change is None:
+                self._check_running()
+                continue
             self._update(change)
             if self._launch_ready():
                 break
@@ -66,22 +109,20 @@ class Pipeline:
             api_calls=self._cluster.calls,
         )
 
-    def _read_templates(self) -> None:
+    def _read_templates(self) -> dict[str, Template]:
         """Read all templates, so that a missing one is found before anything is launched."""
-        self._templates = {step: self._read_template(step) for step in self._needs}
-        self._steps = [
-            PlannedStep(step, template.cronjob, template.job, self._needs[step])
-            for step, template in self._templates.items()
-        ]
+        return {step: self._read_template(step) for step in self._needs}
 
     def _read_template(self, step: str) -> Template:
-        return read_template(self._cluster, self._release, step, self._run, self._hashes.get(step, ""))
+        return read_template(self._cluster, self._release, step, self._hashes.get(step, ""))
 
     def _update(self, change: Change) -> None:
         owner_uids = {template.cronjob: template.uid for template in self._templates.values()}
         before = self._jobs
-        self._jobs = update(before, change, owner_uids, {step.job for step in self._steps})
         self._objects |= {job["metadata"]["name"]: job for job in change.objects}
+        if not self._steps:
+            self._steps = plan(self._templates, self._needs, self._run, self._objects.values())
+        self._jobs = update(before, change, owner_uids, {step.job for step in self._steps})
         for step in self._steps:
             _log_progress(step.name, before.get(step.job), self._jobs.get(step.job))
 
@@ -100,22 +141,40 @@ class Pipeline:
 
     def _launch(self, step: str) -> bool:
         """Create a step's Job. Returns False if its template has changed: all are read again, and the decision repeated."""
-        planned = self._templates[step]
-        template = self._read_template(step)
-        if (template.job, template.uid) != (planned.job, planned.uid):
+        planned, template = self._templates[step], self._read_template(step)
+        if (template.fixed, template.uid) != (planned.fixed, planned.uid):
             log.info("template changed", step=step, cronjob=template.cronjob)
-            self._read_templates()
+            self._templates = self._read_templates()
+            self._steps = plan(self._templates, self._needs, self._run, self._objects.values())
             return False
-        job, created = launch(self._cluster, template)
+        name = next(planned.job for planned in self._steps if planned.name == step)
+        indexes = self._indexes(step) if template.by_catalogue else None
+        job, created = launch(self._cluster, template, name, indexes)
         event = "job launched" if created else "job already exists"
-        log.info(event, step=step, job=template.job, indexes=template.indexes)
+        log.info(event, step=step, job=name, indexes=job["spec"].get("completions") or 1)
         self._update(Change("changed", (job,)))
-        if template.job not in self._jobs:
+        if name not in self._jobs:
             raise ConfigurationError(
-                f"Job {template.job} in namespace {self._cluster.namespace} was not created from CronJob "
+                f"Job {name} in namespace {self._cluster.namespace} was not created from CronJob "
                 f"{template.cronjob}, and the pipeline needs its name: delete it"
             )
         return True
+
+    def _indexes(self, step: str) -> int | None:
+        """Return the number of indexes of a step's Job for the catalogue as it is now."""
+        shards = self._shards()
+        if self._max_shards is not None and self._max_shards > shards:
+            log.warning("fewer shards than the limit", step=step, shards=shards, max_shards=self._max_shards)
+        return next(item for item in steps.STEPS if item.name == step).indexes(shards, self._max_shards)
+
+    def _check_running(self) -> None:
+        """Log why a Job has no running pod. Errors: `StepFailed` if its pods are disrupted again and again."""
+        for step in self._steps:
+            status = self._jobs.get(step.job)
+            if status is not None and status.state == "running":
+                disrupted = self._inspector.inspect(step.name, status, self._objects[step.job])
+                if len(disrupted) >= self._max_disruptions:
+                    raise self._disrupted(step, disrupted)
 
     def _log_blocked(self, blocked: Mapping[str, str]) -> None:
         for step, job in blocked.items():
@@ -124,9 +183,18 @@ class Pipeline:
                 log.info("blocked by another job of this step", step=step, job=job, hint=hint)
         self._blocked = blocked
 
+    def _disrupted(self, step: PlannedStep, pods: list[FailedPod]) -> StepFailed:
+        """Suspend a Job whose pods are disrupted again and again. Returns the error with the last disruption."""
+        self._cluster.patch(JOBS, step.job, {"spec": {"suspend": True}})
+        message = (
+            f"step {step.name}: {len(pods)} pods in a row were disrupted before one succeeded, the latest "
+            f"{pod_end(pods[0])}. Job {step.job} is suspended"
+        )
+        return step_failure(f"{message}. {self._advice(obstacles=[step.job])}", None)
+
     def _failure(self, step: str) -> StepFailed:
         """Return the error that names the failed Job, its termination message, and how to start the pipeline again."""
-        name = self._templates[step].job
+        name = next(planned.job for planned in self._steps if planned.name == step)
         if self._jobs[name].state == "deleted":
             message = f"step {step}: Job {name} was deleted before it was complete"
             return step_failure(f"{message}. {self._advice(obstacles=[])}", None)
@@ -145,7 +213,9 @@ class Pipeline:
             if job["metadata"].get("labels", {}).get("app.kubernetes.io/component") == "pipeline"
         ]
         running = [
-            step.job for step in self._steps if step.job in self._jobs and self._jobs[step.job].state == "running"
+            step.job
+            for step in self._steps
+            if step.job in self._jobs and self._jobs[step.job].state == "running" and step.job not in obstacles
         ]
         delete = " ".join([*obstacles, *own]) or f"{self._release}-pipeline-..."
         still_running = f" Still running: {', '.join(running)}." if running else ""

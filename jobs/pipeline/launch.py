@@ -1,9 +1,9 @@
 """Jobs from their templates: the suspended CronJobs that the chart keeps, one for each step.
 
-A Job's name ends in a hash of the template and the run. Creating it again finds the existing Job, an upgrade that changes
-nothing creates nothing, and a changed template gets a new Job.
+Creating a Job again finds the existing one, because its name says what it does (`plan`).
 """
 
+import copy
 import hashlib
 import json
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from jobs.pipeline.backoff import Backoff
 from jobs.pipeline.cluster import CRONJOBS, JOBS, Cluster, Json
 from jobs.process.errors import ConfigurationError, NotReadyError
 
-MAX_POD_NAME = 63
-"""The longest host name of a pod, JOB-INDEX: the API server rejects an Indexed Job whose last index exceeds it."""
-
 TEMPLATE_ANNOTATION = "skuscribe/template"
-"""The annotation of a CronJob that holds the hash of its template."""
+"""The annotation of a CronJob, and of each Job made from it, that holds the hash of the template."""
+
+COMPLETIONS_ANNOTATION, BY_CATALOGUE = "skuscribe/completions", "catalogue"
+"""The annotation of a CronJob whose number of indexes follows from the catalogue. Its own number is for Jobs made by hand."""
 
 TEMPLATE_SECONDS = 60.0
 """How long to wait for the CronJobs of this revision: Helm creates the pipeline's Job before them."""
@@ -26,22 +26,38 @@ SELECTOR_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/instance")
 
 @dataclass(frozen=True)
 class Template:
-    """The template of a step's Job, with the name of the Job and a label selector for the release."""
+    """The template of a step's Job. `selector`: a label selector for the release; `by_catalogue`: see COMPLETIONS_ANNOTATION."""
 
     step: str
     cronjob: str
     uid: str
-    job: str
     selector: str
     content: Json
+    by_catalogue: bool = False
 
     @property
     def indexes(self) -> int:
         """The number of indexes of the Job."""
         return int(self.content["spec"].get("completions") or 1)
 
+    @property
+    def fixed(self) -> Json:
+        """What the name of a Job depends on: the template without what the pipeline sets itself."""
+        fixed = copy.deepcopy(self.content)
+        fixed["spec"].pop("ttlSecondsAfterFinished", None)
+        fixed.get("metadata", {}).get("annotations", {}).pop(TEMPLATE_ANNOTATION, None)  # it depends on them
+        if self.by_catalogue:
+            fixed["spec"].pop("completions", None)
+        return fixed
 
-def read_template(cluster: Cluster, release: str, step: str, run: str, template_hash: str = "") -> Template:
+    @property
+    def hash(self) -> str:
+        """The hash that tells Jobs of different templates apart: the chart's, if the template has one."""
+        own = hashlib.sha256(json.dumps(self.fixed, sort_keys=True).encode()).hexdigest()[:16]
+        return str(self.content.get("metadata", {}).get("annotations", {}).get(TEMPLATE_ANNOTATION, own))
+
+
+def read_template(cluster: Cluster, release: str, step: str, template_hash: str = "") -> Template:
     """Return the template of a step. With a `template_hash`, wait for the CronJob that has it.
 
     Errors: `ConfigurationError` (78) if there is no such CronJob or it lacks a label; `NotReadyError` (75) if the one with
@@ -51,7 +67,7 @@ def read_template(cluster: Cluster, release: str, step: str, run: str, template_
     while True:
         cronjob = cluster.read(CRONJOBS, name)
         if cronjob is not None and template_hash in ("", cronjob["metadata"].get("annotations", {}).get(TEMPLATE_ANNOTATION)):  # fmt: skip
-            return template_of(cronjob, step, run)
+            return template_of(cronjob, step)
         if not template_hash:
             raise ConfigurationError(
                 f"there is no CronJob {name} in namespace {cluster.namespace} for step {step}: set SKUSCRIBE_STEPS to the "
@@ -66,7 +82,7 @@ def read_template(cluster: Cluster, release: str, step: str, run: str, template_
         )
 
 
-def template_of(cronjob: Json, step: str, run: str) -> Template:
+def template_of(cronjob: Json, step: str) -> Template:
     """Return the template of a CronJob."""
     name, content = cronjob["metadata"]["name"], cronjob["spec"]["jobTemplate"]
     labels = content.get("metadata", {}).get("labels", {})
@@ -77,40 +93,43 @@ def template_of(cronjob: Json, step: str, run: str) -> Template:
             "release: install it with the chart"
         )
     selector = ",".join(f"{label}={labels[label]}" for label in SELECTOR_LABELS)
-    return Template(step, name, cronjob["metadata"]["uid"], job_name(name, content, run), selector, content)
+    by_catalogue = cronjob["metadata"].get("annotations", {}).get(COMPLETIONS_ANNOTATION) == BY_CATALOGUE
+    return Template(step, name, cronjob["metadata"]["uid"], selector, content, by_catalogue)
 
 
-def job_name(cronjob: str, content: Json, run: str) -> str:
-    """Return `CRONJOB-hash`, with the CronJob's name truncated if the host names of the pods would be too long."""
-    text = json.dumps([cronjob, content, run], sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    indexes = content["spec"].get("completions") or 1
-    room = MAX_POD_NAME - len(f"-{digest}-{indexes - 1}")
-    return f"{cronjob[:room].rstrip('-.')}-{digest}"
-
-
-def launch(cluster: Cluster, template: Template) -> tuple[Json, bool]:
+def launch(cluster: Cluster, template: Template, name: str, indexes: int | None = None) -> tuple[Json, bool]:
     """Create the Job of a template, or find it by its name. Returns the Job and whether this call created it."""
-    created = cluster.create(JOBS, job_of(template))
+    created = cluster.create(JOBS, job_of(template, name, indexes))
     if created is not None:
         return created, True
-    existing = cluster.read(JOBS, template.job)
-    return (existing, False) if existing is not None else launch(cluster, template)
+    existing = cluster.read(JOBS, name)
+    return (existing, False) if existing is not None else launch(cluster, template, name, indexes)
 
 
-def job_of(template: Template) -> Json:
-    """Return the Job that `kubectl create job --from=cronjob/...` would create, with the name of the template."""
+def job_of(template: Template, name: str, indexes: int | None = None) -> Json:
+    """Return the Job that `kubectl create job NAME --from=cronjob/...` would create, with this number of indexes.
+
+    Differences: its CronJob owns it, so that `helm uninstall` removes it, but does not control it, because the CronJob's
+    limits of its history are for Jobs that were started by a schedule or by hand. For the same reason it has no time to live:
+    the pipeline finds its finished Jobs.
+    """
     metadata = template.content.get("metadata", {})
-    # Its owner is the CronJob, so that `helm uninstall` removes it. blockOwnerDeletion would need another permission.
-    owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": template.cronjob, "uid": template.uid}
+    spec = {key: value for key, value in template.content["spec"].items() if key != "ttlSecondsAfterFinished"}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": template.job,
+            "name": name,
             "labels": metadata.get("labels", {}),
-            "annotations": {**metadata.get("annotations", {}), "cronjob.kubernetes.io/instantiate": "manual"},
-            "ownerReferences": [{**owner, "controller": True}],
+            "annotations": {
+                **metadata.get("annotations", {}),
+                TEMPLATE_ANNOTATION: template.hash,
+                "cronjob.kubernetes.io/instantiate": "manual",
+            },
+            # blockOwnerDeletion would need another permission.
+            "ownerReferences": [
+                {"apiVersion": "batch/v1", "kind": "CronJob", "name": template.cronjob, "uid": template.uid}
+            ],
         },
-        "spec": template.content["spec"],
+        "spec": spec | ({} if indexes is None else {"completions": indexes}),
     }

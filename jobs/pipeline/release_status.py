@@ -1,6 +1,6 @@
 """The status of a release on the cluster: steps, pods, failures, rate, time left, GPU hours and their cost.
 
-Reads the CronJobs, Jobs and pods of the release with three requests; changes nothing. GPU hours count the pods that
+Reads the CronJobs, Jobs, pods and events of the release with four requests; changes nothing. GPU hours count the pods that
 Kubernetes still lists: those that were deleted with their node are missing. `skuscribe status --release NAME` prints it.
 """
 
@@ -10,22 +10,25 @@ from datetime import UTC, datetime
 
 from jobs import steps
 from jobs.pipeline.cluster import CRONJOBS, JOBS, PODS, Cluster, Json
-from jobs.pipeline.termination import JOB_LABEL, FailedPod, failed_pod, failing_pod
-from jobs.process.errors import NotReadyError
+from jobs.pipeline.decision import owning_cronjob
+from jobs.pipeline.termination import JOB_LABEL, FailedPod, failed_pod, failing_pod, pod_end
+from jobs.pipeline.waiting import Warnings, job_reason, pod_reason, read_warnings
+from jobs.process.errors import InputError, NotReadyError
 
-NAME_LABEL, INSTANCE_LABEL = "app.kubernetes.io/name", "app.kubernetes.io/instance"
+NAME_LABEL, INSTANCE_LABEL, COMPONENT_LABEL = (
+    f"app.kubernetes.io/{name}" for name in ("name", "instance", "component")
+)
+PIPELINE, SERVICES = "pipeline", "services"
 
 
 @dataclass(frozen=True)
 class PodStatus:
-    """A pod, with the seconds that its container has run, and the reason why it is pending."""
+    """A pod of a Job, with the seconds that its container has run, and how it ended if it failed."""
 
     job: str
-    name: str
     phase: str
     seconds: float
     gpus: int
-    pending_reason: str
     failure: FailedPod | None
 
 
@@ -49,55 +52,118 @@ class StepStatus:
     note: str
 
 
-def overview(cluster: Cluster, release: str, gpu_hour_price: float, now: datetime | None = None) -> Iterator[str]:
-    """Yield the lines to print. Errors: `NotReadyError` (75) if the namespace has no such release."""
-    statuses = step_statuses(cluster, release, now or datetime.now(UTC))
-    if not statuses:
+@dataclass(frozen=True)
+class ReleaseStatus:
+    """A release. `pipeline` is None if none was started; `services`: a note for each pod of the demo's services."""
+
+    name: str
+    namespace: str
+    steps: Sequence[StepStatus]
+    pipeline: StepStatus | None
+    services: Sequence[str]
+
+    def check_complete(self) -> None:
+        """Errors: `InputError` (65) if the pipeline or a Job has failed, `NotReadyError` (75) if something is not complete.
+
+        Without a pipeline, only the Jobs that exist count.
+        """
+        statuses = [self.pipeline, *self.steps] if self.pipeline else list(self.steps)
+        failed = [status.step for status in statuses if status.state == "failed"]
+        if failed and (self.pipeline is None or self.pipeline.state != "complete"):
+            raise InputError(f"failed: {', '.join(failed)}. The lines above say why")
+        decisive = [self.pipeline] if self.pipeline else []
+        unfinished = [status.step for status in (*decisive, *self.steps) if status.state in ("running", "suspended")]
+        if unfinished:
+            raise NotReadyError(f"not complete yet: {', '.join(unfinished)}")
+
+
+def read(cluster: Cluster, release: str, now: datetime | None = None) -> ReleaseStatus:
+    """Return the status of a release. `release`: its name in Helm, or the prefix of its CronJobs' names.
+
+    Errors: `NotReadyError` (75) if the namespace has no such release.
+    """
+    now = now or datetime.now(UTC)
+    selector = f"{NAME_LABEL}=skuscribe"
+    cronjobs = _cronjobs(cluster, release, selector)
+    if not cronjobs:
         raise NotReadyError(
             f"no release {release!r} in namespace {cluster.namespace}: `helm list -n {cluster.namespace}` lists the "
             "releases there; --namespace selects another namespace"
         )
-    yield f"release {release} in namespace {cluster.namespace}"
+    instances = {cronjob["metadata"]["labels"].get(INSTANCE_LABEL) for cronjob in cronjobs.values()}
+    jobs, pods = (
+        [item for item in cluster.list(resource, selector).items if _label(item, INSTANCE_LABEL) in instances]
+        for resource in (JOBS, PODS)
+    )
+    warnings = read_warnings(cluster)
+    own_pipelines = [job for job in jobs if _label(job, COMPONENT_LABEL) == PIPELINE]
+    return ReleaseStatus(
+        release,
+        cluster.namespace,
+        [step_status(step, cronjob, jobs, pods, warnings, now) for step, cronjob in cronjobs.items()],
+        _status(PIPELINE, own_pipelines, 1, pods, warnings, now) if own_pipelines else None,
+        list(_service_notes([pod for pod in pods if _label(pod, COMPONENT_LABEL) == SERVICES], warnings)),
+    )
+
+
+def lines(status: ReleaseStatus, gpu_hour_price: float) -> Iterator[str]:
+    """Yield the lines to print."""
+    yield f"release {status.name} in namespace {status.namespace}"
     yield (
         f"  {'step':<12}{'state':<11}{'done':>11}{'pods':>22}{'failed':>8}{'disrupted':>11}{'time':>10}{'per hour':>10}"
         f"{'time left':>11}{'GPU hours':>11}"
     )
-    for status in statuses:
-        yield _line(status)
-    yield from (f"  {status.step}: {status.note}" for status in statuses if status.note)
-    hours = sum(status.gpu_hours for status in statuses)
+    shown = [*([status.pipeline] if status.pipeline else []), *status.steps]
+    for step in shown:
+        yield _line(step)
+    yield from (f"  {step.step}: {step.note}" for step in shown if step.note)
+    yield from (f"  {SERVICES}: {note}" for note in status.services)
+    hours = sum(step.gpu_hours for step in status.steps)
     cost = f", {hours * gpu_hour_price:,.2f} at {gpu_hour_price:,.2f} per hour" if gpu_hour_price else ""
-    complete = sum(status.state == "complete" for status in statuses)
-    yield f"  {complete} of {len(statuses)} steps complete; {hours:,.2f} GPU hours{cost}"
+    complete = sum(step.state == "complete" for step in status.steps)
+    yield f"  {complete} of {len(status.steps)} steps complete; {hours:,.2f} GPU hours{cost}"
 
 
-def step_statuses(cluster: Cluster, release: str, now: datetime) -> list[StepStatus]:
-    """Return the status of each step that the release has, in order.
-
-    `release` is the name of the Helm release, or the prefix of its CronJobs' names.
-    """
-    selector = f"{NAME_LABEL}=skuscribe"
+def _cronjobs(cluster: Cluster, release: str, selector: str) -> dict[str, Json]:
+    """Return the CronJob of each step that the release has, in order."""
     cronjobs = {cronjob["metadata"]["name"]: cronjob for cronjob in cluster.list(CRONJOBS, selector).items}
-    cronjob_names = {
-        step.name: name
+    return {
+        step.name: cronjob
         for step in steps.in_order()
         for name, cronjob in cronjobs.items()
         if name == f"{release}-{step.name}"
-        or (name.endswith(f"-{step.name}") and cronjob["metadata"]["labels"].get(INSTANCE_LABEL) == release)
+        or (name.endswith(f"-{step.name}") and _label(cronjob, INSTANCE_LABEL) == release)
     }
-    if not cronjob_names:
-        return []
-    jobs = cluster.list(JOBS, selector).items
-    pods = [pod_status(pod, now) for pod in cluster.list(PODS, selector).items]
-    return [step_status(step, cronjobs[name], jobs, pods, now) for step, name in cronjob_names.items()]
 
 
-def step_status(step: str, cronjob: Json, jobs: Sequence[Json], pods: Sequence[PodStatus], now: datetime) -> StepStatus:
+def _service_notes(pods: Sequence[Json], warnings: Warnings) -> Iterator[str]:
+    """Yield a note for each pod of the services that is not ready, and for each ReplicaSet that cannot create one."""
+    for pod in pods:
+        conditions = {item["type"]: item["status"] for item in pod.get("status", {}).get("conditions", ())}
+        if conditions.get("Ready") != "True":
+            reason = pod_reason(pod, warnings) or str(pod.get("status", {}).get("phase", "Unknown"))
+            yield f"pod {pod['metadata']['name']} is not ready: {reason}"
+    if not pods:
+        for (kind, name), warning in warnings.items():
+            if kind == "ReplicaSet" and f"-{SERVICES}-" in name:
+                yield f"no pod: {warning}"
+
+
+def step_status(
+    step: str, cronjob: Json, jobs: Sequence[Json], pods: Sequence[Json], warnings: Warnings, now: datetime
+) -> StepStatus:
     """Return the status of a step, from its latest Job. Its GPU hours include the listed pods of earlier Jobs."""
     name = cronjob["metadata"]["name"]
-    owned = [job for job in jobs if any(owner["name"] == name for owner in job["metadata"].get("ownerReferences", ()))]
+    owned = [job for job in jobs if (owner := owning_cronjob(job)) is not None and owner["name"] == name]
+    indexes = cronjob["spec"]["jobTemplate"]["spec"].get("completions") or 1
+    return _status(step, owned, indexes, pods, warnings, now)
+
+
+def _status(
+    step: str, owned: Sequence[Json], indexes: int, pods: Sequence[Json], warnings: Warnings, now: datetime
+) -> StepStatus:
+    """Return the status of the latest of some Jobs. `indexes`: the number to show if there is none."""
     if not owned:
-        indexes = cronjob["spec"]["jobTemplate"]["spec"].get("completions") or 1
         return StepStatus(step, "waiting", "", 0, indexes, 0, 0, 0, 0, 0.0, None, None, 0.0, "")
     job = max(owned, key=lambda job: str(job["metadata"]["creationTimestamp"]))
     job_names = {job["metadata"]["name"] for job in owned}
@@ -105,8 +171,9 @@ def step_status(step: str, cronjob: Json, jobs: Sequence[Json], pods: Sequence[P
     done, state = status.get("succeeded", 0), _state(job)
     seconds = _seconds(status.get("startTime"), status.get("completionTime") or _failed_at(job), now)
     per_hour = done / seconds * 3600 if done and seconds else None
-    own_pods = [pod for pod in pods if pod.job == job["metadata"]["name"]]
-    failures = [pod.failure for pod in own_pods if pod.failure is not None]
+    listed = [(pod, pod_status(pod, now)) for pod in pods]
+    own_pods = [(pod, found) for pod, found in listed if found.job == job["metadata"]["name"]]
+    failures = [found.failure for _, found in own_pods if found.failure is not None]
     listed_failures = sum(not failure.disrupted for failure in failures)
     return StepStatus(
         step=step,
@@ -114,15 +181,15 @@ def step_status(step: str, cronjob: Json, jobs: Sequence[Json], pods: Sequence[P
         job=job["metadata"]["name"],
         done=done,
         indexes=indexes,
-        running=sum(pod.phase == "Running" for pod in own_pods),
-        pending=sum(pod.phase == "Pending" for pod in own_pods),
+        running=sum(found.phase == "Running" for _, found in own_pods),
+        pending=sum(found.phase == "Pending" for _, found in own_pods),
         failed=max(status.get("failed", 0), listed_failures),  # failed pods are deleted with their node
         disrupted=sum(failure.disrupted for failure in failures),
         seconds=seconds,
         per_hour=per_hour,
         seconds_left=(indexes - done) / per_hour * 3600 if per_hour and state == "running" else None,
-        gpu_hours=sum(pod.seconds * pod.gpus for pod in pods if pod.job in job_names) / 3600,
-        note=_note(job, own_pods, failures),
+        gpu_hours=sum(found.seconds * found.gpus for _, found in listed if found.job in job_names) / 3600,
+        note=_note(job, state, [pod for pod, _ in own_pods], failures, warnings),
     )
 
 
@@ -137,47 +204,38 @@ def pod_status(pod: Json, now: datetime) -> PodStatus:
     ]
     limits = [container.get("resources", {}).get("limits", {}) for container in pod["spec"]["containers"]]
     return PodStatus(
-        job=pod["metadata"].get("labels", {}).get(JOB_LABEL, ""),
-        name=pod["metadata"]["name"],
+        job=_label(pod, JOB_LABEL) or "",
         phase=phase,
         seconds=max(run_times, default=0.0),
         # A GPU is an extended resource: the only ones with a domain in their name.
         gpus=sum(int(count) for limit in limits for name, count in limit.items() if "/" in name),
-        pending_reason=_pending_reason(status) if phase == "Pending" else "",
         failure=failed_pod(pod) if phase == "Failed" else None,
     )
 
 
-def _pending_reason(status: Json) -> str:
-    """Return why a pod is not scheduled, or what its container waits for."""
-    unscheduled = [
-        condition
-        for condition in status.get("conditions", ())
-        if condition["type"] == "PodScheduled" and condition["status"] == "False"
-    ]
-    states = [container["state"] for container in status.get("containerStatuses", ())]
-    waiting = [state["waiting"] for state in states if "waiting" in state]
-    reasons = [f"{item.get('reason', '')}: {item.get('message', '')}" for item in (*unscheduled, *waiting)]
-    return "; ".join(reason.strip(": ") for reason in reasons)
-
-
-def _note(job: Json, pods: Sequence[PodStatus], failures: Sequence[FailedPod]) -> str:
-    """Return why a pod is pending and how the latest failed pod ended, or an empty text."""
-    pending = next((f"pod {pod.name} is pending: {pod.pending_reason}" for pod in pods if pod.pending_reason), "")
-    if not pods and _state(job) == "running":
-        pending = f"no pod yet; `kubectl describe job {job['metadata']['name']}` shows the reason"
+def _note(job: Json, state: str, pods: Sequence[Json], failures: Sequence[FailedPod], warnings: Warnings) -> str:
+    """Return why no pod runs and how the latest failed pod ended, or an empty text. A complete Job has no note."""
+    if state == "complete":
+        return ""
+    runs = any(pod.get("status", {}).get("phase") == "Running" for pod in pods)
     failed = failing_pod(job, sorted(failures, key=lambda failure: failure.finished, reverse=True))
-    if failed is None:
-        return pending
-    index = "" if failed.index is None else f"index {failed.index}, "
-    message = failed.message or failed.reason or "no termination message"
-    failure = f"pod {failed.name} ({index}exit code {failed.exit_code}): {message}"
-    return "; ".join(part for part in (pending, failure) if part)
+    waits = state in ("running", "suspended") and not runs
+    reason = job_reason(job, pods, warnings) if waits else ""
+    failure = pod_end(failed) if failed is not None else ""
+    return "; ".join(part for part in (reason, failure if failure not in reason else "") if part)
+
+
+def _label(item: Json, label: str) -> str | None:
+    value: str | None = item["metadata"].get("labels", {}).get(label)
+    return value
 
 
 def _state(job: Json) -> str:
     conditions = {item["type"] for item in job.get("status", {}).get("conditions", ()) if item["status"] == "True"}
-    states = {"Complete": "complete", "Failed": "failed", "Suspended": "suspended"}
+    states = {
+        "Complete": "complete", "SuccessCriteriaMet": "complete", "Failed": "failed", "FailureTarget": "failed",
+        "Suspended": "suspended",
+    }  # fmt: skip
     return next((state for condition, state in states.items() if condition in conditions), "running")
 
 

@@ -23,7 +23,10 @@ EXIT_CODE_MEANINGS = {
 
 @dataclass(frozen=True)
 class FailedPod:
-    """How a pod ended. `exit_code` is None if no container reports one; `disrupted`: it lost its node."""
+    """How a pod ended. `exit_code` is None if no container reports one.
+
+    `disrupted`: it was evicted, preempted or lost its node; `disruption` says how.
+    """
 
     name: str
     index: int | None
@@ -32,6 +35,7 @@ class FailedPod:
     message: str
     finished: str
     disrupted: bool
+    disruption: str = ""
 
 
 class StepFailed(InputError):
@@ -67,7 +71,8 @@ def failed_pod(pod: Json) -> FailedPod:
     ]
     terminated = terminations[0] if terminations else {}
     index = metadata.get("labels", {}).get(INDEX_LABEL)
-    conditions = {condition["type"] for condition in status.get("conditions", ()) if condition["status"] == "True"}
+    conditions = {item["type"]: item for item in status.get("conditions", ()) if item["status"] == "True"}
+    disruption = conditions.get("DisruptionTarget", {})
     return FailedPod(
         name=metadata["name"],
         index=None if index is None else int(index),
@@ -76,7 +81,33 @@ def failed_pod(pod: Json) -> FailedPod:
         message=(terminated.get("message") or status.get("message") or "").strip()[:MAX_MESSAGE_CHARACTERS],
         finished=terminated.get("finishedAt") or metadata.get("creationTimestamp", ""),
         disrupted="DisruptionTarget" in conditions,
+        disruption=f"{disruption.get('reason') or ''}: {disruption.get('message') or ''}".strip(": "),
     )
+
+
+def pod_end(pod: FailedPod) -> str:
+    """Return a phrase about how a pod ended: with an exit code, or by a disruption, with its message."""
+    index = "" if pod.index is None else f"index {pod.index}, "
+    if pod.disrupted:
+        message = pod.message or pod.disruption or pod.reason or "its node was lost"
+        return f"pod {pod.name} ({index}disrupted): {message}"
+    code = "no exit code" if pod.exit_code is None else f"exit code {pod.exit_code}"
+    message = pod.message or pod.reason or "no termination message"
+    return f"pod {pod.name} ({index}{code}): {message}"
+
+
+def disruptions(pods: Sequence[Json]) -> list[FailedPod]:
+    """Return the disrupted pods among all pods of a Job since its last pod that succeeded, the latest first."""
+    succeeded = [_finished(pod) for pod in pods if pod.get("status", {}).get("phase") == "Succeeded"]
+    since = max(succeeded, default="")
+    failed = [failed_pod(pod) for pod in pods if pod.get("status", {}).get("phase") == "Failed"]
+    since_then = [pod for pod in failed if pod.disrupted and pod.finished > since]
+    return sorted(since_then, key=lambda pod: pod.finished, reverse=True)
+
+
+def _finished(pod: Json) -> str:
+    states = [container.get("state", {}) for container in pod.get("status", {}).get("containerStatuses", ())]
+    return max((state["terminated"].get("finishedAt") or "" for state in states if "terminated" in state), default="")
 
 
 def failing_pod(job: Json, pods: Sequence[FailedPod]) -> FailedPod | None:

@@ -5,8 +5,10 @@ from the last resource version; if that version has expired, everything is liste
 """
 
 import math
+import queue
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,6 +41,34 @@ def changes(cluster: Cluster, resource: Resource, labels: str) -> Iterator[Chang
             yield from _changes_since(cluster, resource, labels, listing.version)
         except VersionExpired as reason:
             log.info("listing again", resource=resource.name, reason=str(reason))
+
+
+def with_pauses(source: Iterable[Change], seconds: float) -> Iterator[Change | None]:
+    """Yield the changes as they happen, and None when `seconds` have passed since the start or the last None.
+
+    A thread reads the changes. Its errors are raised here.
+    """
+    received: queue.SimpleQueue[Change | BaseException] = queue.SimpleQueue()
+
+    def read() -> None:
+        try:
+            for change in source:
+                received.put(change)
+        except BaseException as error:  # raised again in the thread that waits
+            received.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    due = time.monotonic() + seconds
+    while True:
+        try:
+            item = received.get(timeout=max(0.0, due - time.monotonic()))
+        except queue.Empty:
+            due = time.monotonic() + seconds
+            yield None
+            continue
+        if isinstance(item, BaseException):
+            raise item
+        yield item
 
 
 def _changes_since(cluster: Cluster, resource: Resource, labels: str, version: str) -> Iterator[Change]:

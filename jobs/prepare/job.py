@@ -194,8 +194,8 @@ def _check_shards(catalogue: Catalogue, expected: int | None) -> None:
     """Errors: `ConfigurationError` (78) if the catalogue has another number of shards than expected."""
     if expected is not None and catalogue.shards != expected:
         raise ConfigurationError(
-            f"{catalogue.artifact.url} has {catalogue.shards} shards, expected {expected}: set the number of shards of the "
-            f"jobs after this one (`shards: {catalogue.shards}` in the chart's values)"
+            f"{catalogue.artifact.url} has {catalogue.shards} shards, expected {expected}: change --expected-shards "
+            "(SKUSCRIBE_EXPECTED_SHARDS) or --shard-rows, or expect no number"
         )
 
 

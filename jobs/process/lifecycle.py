@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from jobs.process import log
+from jobs.process import commands, log
 from jobs.process.errors import Interrupted, JobError
 
 TERMINATION_LOG = Path(os.environ.get("SKUSCRIBE_TERMINATION_LOG", "/dev/termination-log"))
@@ -26,13 +26,21 @@ MAX_TERMINATION_MESSAGE = 4000  # characters; Kubernetes keeps 4,096 bytes
 
 @dataclass
 class Stop:
-    """Whether a signal has asked this process to end."""
+    """Whether a signal has asked this process to end, or `error` has."""
 
     requested: bool = False
     deferred: bool = False
+    error: JobError | None = None
+
+    def ask(self, error: JobError) -> None:
+        """Ask for an end with this error, from any thread."""
+        self.error = error
+        self.requested = True
 
     def check(self) -> None:
-        """Raise `Interrupted` if a signal has arrived."""
+        """Raise `Interrupted` if a signal has arrived, or the error with which an end was asked for."""
+        if self.error is not None:
+            raise self.error
         if self.requested:
             raise Interrupted("interrupted by a signal: run the same command again to resume")
 
@@ -86,17 +94,17 @@ def _interruption(error: BaseException) -> Interrupted | None:
 
 def _exit_code_of(error: Exception | Interrupted) -> int:
     if isinstance(error, JobError | Interrupted):
-        return _report(str(error), error.exit_code)
+        return report(str(error), error.exit_code)
     if isinstance(error, BrokenPipeError):  # the reader of stdout closed it, as `| head` does
         sys.stderr.close()
         return 0
     if isinstance(error, MemoryError):
-        return _report(str(error) or "out of memory: give the job more memory, or make its batches smaller", 137)
+        return report(str(error) or "out of memory: give the job more memory, or make its batches smaller", 137)
     if _disk_is_full(error):
         folder = getattr(error, "filename", None) or tempfile.gettempdir()
-        return _report(f"no space left on the disk of {folder}: free some, or point TMPDIR at a larger disk", 75)
+        return report(f"no space left on the disk of {folder}: free some, or point TMPDIR at a larger disk", 75)
     traceback.print_exception(error)
-    return _report(f"unexpected {type(error).__name__}: {error}", 1)
+    return report(f"unexpected {type(error).__name__}: {error}", 1)
 
 
 def _disk_is_full(error: Exception) -> bool:
@@ -104,8 +112,9 @@ def _disk_is_full(error: Exception) -> bool:
     return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or f"(os error {errno.ENOSPC})" in str(error)
 
 
-def _report(message: str, exit_code: int) -> int:
+def report(message: str, exit_code: int) -> int:
     """Write the reason to the log and to the pod's termination message. Returns the exit code."""
+    message = commands.in_this_place(message)
     log.error(message, exit_code=exit_code)
     try:
         if TERMINATION_LOG.exists():

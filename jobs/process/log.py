@@ -32,6 +32,14 @@ def error(message: str, /, **fields: Field) -> None:
     _write("error", message, fields)
 
 
+@contextmanager
+def timed(event: str, /, **fields: Field) -> Iterator[dict[str, Field]]:
+    """Log an event with the seconds of the block when it ends without an error. The block may add to the fields."""
+    started = time.monotonic()
+    yield fields
+    info(event, **fields, seconds=round(time.monotonic() - started, 1))
+
+
 class Progress(Protocol):
     """A counter of finished units."""
 

@@ -24,6 +24,10 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
 
 StoreUrl = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?$")]
 
+MaxShards = Annotated[
+    int | None, Field(ge=1, description="Train at most this number of shards, from the first one. Default: all.")
+]
+
 RequireGpu = Annotated[bool, Field(description="Fail with exit code 78 if no GPU works, instead of using the CPU.")]
 
 

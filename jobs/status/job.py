@@ -13,7 +13,11 @@ CLUSTER_RETRY_SECONDS = 10.0
 
 
 def run(settings: Settings) -> None:
-    """Print the overview. Errors: `NotReadyError` (75) if the store is empty, or the cluster has no such release."""
+    """Print the overview.
+
+    Errors: `NotReadyError` (75) if the store is empty, or the cluster has no such release, or it is not complete;
+    `InputError` (65) if it has failed.
+    """
     if settings.release:
         _print_release(settings.namespace, settings.release, settings.gpu_hour_price)
         return
@@ -27,4 +31,6 @@ def _print_release(namespace: str, release: str, gpu_hour_price: float) -> None:
     from jobs.pipeline import cluster, release_status  # noqa: PLC0415 - needs the optional package `kubernetes`
 
     connected = cluster.Cluster(namespace, retry_seconds=CLUSTER_RETRY_SECONDS)
-    print("\n".join(release_status.overview(connected, release, gpu_hour_price)))
+    status = release_status.read(connected, release)
+    print("\n".join(release_status.lines(status, gpu_hour_price)), flush=True)
+    status.check_complete()

@@ -1,7 +1,8 @@
 """Show what is done, running and waiting, with figures.
 
 Reads manifests and checkpoints in the store and the index in Postgres, or with --release the Jobs and pods of a release on the
-cluster. Changes nothing. Try: skuscribe status
+cluster. Changes nothing. For a release the exit code is 0 if it is complete, 75 if it is not complete yet, 65 if it has failed.
+Try: skuscribe status
 """
 
 from pydantic import Field

@@ -36,6 +36,8 @@ def lines(store: Store, only_run: str = "") -> Iterator[str]:
         yield _artifact_line(store, layout.catalogue_path(name), ("kept", "rejected", "shards", "held_out"))
     for name in store.folders(layout.MODELS):
         yield _artifact_line(store, layout.model_path(name), ("parameters", "source"))
+    for name in store.folders(layout.MATCHERS):
+        yield _artifact_line(store, layout.matcher_path(name), ("pairs", "auc"))
     for name in store.folders(layout.RUNS):
         if only_run in ("", name):
             yield from _run_lines(store, name)

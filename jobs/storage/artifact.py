@@ -17,11 +17,21 @@ from typing import Any
 
 from jobs.process import log
 from jobs.process.errors import ConfigurationError, InputError, JobError, NotReadyError
-from jobs.storage.layout import ATTEMPT_PREFIX, CHECKPOINT_FOLDER, MANIFEST
+from jobs.storage.layout import ATTEMPT_PREFIX, CHECKPOINT_FOLDER, MANIFEST, Kind
 from jobs.storage.manifest import File, Manifest, from_json
 from jobs.storage.store import Store, StoredObject, file_sha256
 
 WRITE_ATTEMPTS = 5
+
+NAMED_BY: Mapping[str, str] = {
+    Kind.CATALOGUE: "catalogue", Kind.MODEL: "model", Kind.MATCHER: "matcher", Kind.TRAINED_SHARD: "run",
+    Kind.NEIGHBOURS: "run", Kind.EVALUATION: "run", Kind.EXPORT: "batch", Kind.EXPORT_PART: "batch",
+}  # fmt: skip
+"""The setting that names an artifact of each kind, for messages."""
+
+REPLACED_BY_FLAG: Collection[str] = (Kind.EVALUATION, Kind.EXPORT, Kind.EXPORT_PART)
+"""The kinds that their job replaces with the flag --replace."""
+
 _SHOWN_CHARACTERS = 80
 
 
@@ -210,13 +220,16 @@ def make_once(spec: Spec, build: Callable[[Draft], Mapping[str, Any]], *, replac
     )
 
 
-def find_matching(spec: Spec) -> Artifact | None:
+def find_matching(spec: Spec, *, replace_outdated: bool = False) -> Artifact | None:
     """Return the artifact of `spec`, or None if there is none yet.
 
-    Errors: `ConfigurationError` (78) if one exists that was created with different settings, naming each difference.
+    Errors: `ConfigurationError` (78) if one exists that was created with different settings, naming each difference. With
+    `replace_outdated`, None is returned for it.
     """
     existing = find(spec.store, spec.path)
     if existing is not None and (differences := _differences(spec, existing.manifest)):
+        if replace_outdated:
+            return None
         raise _created_differently(existing, differences)
     return existing
 
@@ -281,8 +294,11 @@ def _differences(spec: Spec, manifest: Manifest) -> list[str]:
 
 
 def _created_differently(existing: Artifact, differences: list[str]) -> ConfigurationError:
+    setting = NAMED_BY.get(existing.manifest.kind)
+    name = f"another --{setting} (settings.{setting} of the chart)" if setting else "another name"
+    replaces = ", replace it with --replace" if existing.manifest.kind in REPLACED_BY_FLAG else ""
     return ConfigurationError(
-        f"{existing.url} already exists, created with different settings: {'; '.join(differences)}. Choose another name, "
+        f"{existing.url} already exists, created with different settings: {'; '.join(differences)}. Choose {name}{replaces}, "
         f"or remove {existing.url}/{MANIFEST} to make it again"
     )
 

@@ -28,7 +28,7 @@ def freeze(store: Store, run: str, config: Mapping[str, Any]) -> None:
     if differences:
         raise ConfigurationError(
             f"run {run!r} ({store.at(key)}) was started with different settings: {'; '.join(differences)}. Give the new "
-            "run another name with --run"
+            "run another name with --run (settings.run of the chart)"
         )
 
 

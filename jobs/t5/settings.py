@@ -38,6 +38,11 @@ class Decoding:
 class GenerationSettings(RetrievalSettings):
     """Settings of `evaluate` and `describe`, which write in the same way."""
 
+    replace: bool = Field(
+        False,
+        description="Replace a result of the same name that was made from another model or index, or with other settings. "
+        "Without it, that is an error (78).",
+    )
     prompt_max_tokens: int = Field(
         PROMPT_TOKENS,
         ge=16,

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from jobs.process import folders, lifecycle
+from jobs.process import folders, lifecycle, log
 from jobs.process.errors import ConfigurationError
 from jobs.process.lifecycle import Stop
 from jobs.retrieval.settings import PROMPT_TOKENS
+from jobs.steps import trained_shards
 from jobs.storage import artifact, catalogue, runs
 from jobs.storage.artifact import Artifact, Draft
 from jobs.storage.store import Store
@@ -28,16 +29,17 @@ def run(settings: Settings) -> None:
     Errors: 65 the rows are bad, 75 the parent is not trained yet, 78 the run has another config, 143 interrupted.
     """
     chain = _chain(settings)
-    shards = chain.products.shards
+    shards = trained_shards(chain.products.shards, settings.max_shards)
     if settings.index is not None and settings.index >= shards:
-        raise ConfigurationError(
-            f"--index {settings.index}: catalogue {settings.catalogue!r} has {shards} shards, 0 to {shards - 1}"
-        )
+        log.info("nothing to do: no shard with this index", index=settings.index, shards=shards)
+        return
     digests = {f"{name}_digest": digest for name, digest in chain.inputs.items()}
     runs.freeze(chain.store, settings.run, {**chain.config, **digests})
     for shard in [settings.index] if settings.index is not None else range(shards):
         with lifecycle.deferred() as stop:
-            _train_once(chain, shard, settings.save_every_seconds, settings.require_gpu, stop)
+            _train_once(
+                chain, shard, settings.save_every_seconds, 60 * settings.stall_minutes, settings.require_gpu, stop
+            )
 
 
 def _chain(settings: Settings) -> Chain:
@@ -98,13 +100,15 @@ def _config(settings: Settings, recipe: Recipe) -> dict[str, Any]:
     return config
 
 
-def _train_once(chain: Chain, shard: int, save_every_seconds: float, require_gpu: bool, stop: Stop) -> None:
+def _train_once(
+    chain: Chain, shard: int, save_every_seconds: float, stall_seconds: float, require_gpu: bool, stop: Stop
+) -> None:
     def build(draft: Draft) -> Mapping[str, Any]:
         parent = chain.base if shard == 0 else _parent(chain, shard)
         from jobs.train.shard import train_shard  # noqa: PLC0415 - loads torch, which "already done" does not need
 
         with folders.temporary_folder() as work:
-            return train_shard(draft, chain, shard, parent, save_every_seconds, require_gpu, stop, work)
+            return train_shard(draft, chain, shard, parent, save_every_seconds, stall_seconds, require_gpu, stop, work)
 
     trained = artifact.make_once(chain.spec(shard), build)
     # The commit has removed the checkpoints, unless a concurrent writer committed first: then ours may still exist.

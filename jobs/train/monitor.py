@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
+from jobs.process import log
 from jobs.process.errors import InputError
 from jobs.process.lifecycle import Stop
+from jobs.process.stall import StallWatch
 from jobs.train import checkpoint
 from jobs.train.checkpoint import Progress
 from jobs.train.shard_training import ShardTraining
@@ -37,12 +39,14 @@ class TrainingMonitor(TrainerCallback):
         stop: Stop,
         before_first_step: Callable[[], None],
         on_step: Callable[[int], None],
+        watch: StallWatch,
     ) -> None:
         self._training, self._model, self._optimizer, self._progress = training, model, optimizer, progress
         self._evaluate, self._stop, self._before_first_step, self._on_step = evaluate, stop, before_first_step, on_step
         self._loss_sum = torch.tensor(progress.loss_sum, dtype=torch.float64, device=training.device.name)
         self._saved_step, self._evaluating = progress.step, False
-        self._saved_at = self._clock = time.monotonic()
+        self._saved_at = self._clock = self._started = time.monotonic()
+        self._watch, self._first_step = watch, progress.step
 
     def add_loss(self, loss: torch.Tensor) -> None:
         """Add the loss of a batch, summed over its target tokens. The sum stays on the device, so that no step waits for it."""
@@ -52,13 +56,16 @@ class TrainingMonitor(TrainerCallback):
         """Set the random states before the first step: creating the data loader has drawn a number by then."""
         if state.global_step == 0:
             self._before_first_step()
+            self._started = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Count the step, evaluate the epoch if it ends here, and save a checkpoint if one is due."""
         self._on_step(self._progress.step)
         self._progress.step += 1
-        if self._progress.step % CHECK_LOSS_EVERY_STEPS == 0:
+        if self._progress.step % CHECK_LOSS_EVERY_STEPS == 0 or self._progress.step == self._first_step + 1:
             self._update_progress()
+        if self._progress.step == self._first_step + 1:
+            self._log_first_step()
         self.evaluate_finished_epoch()
         self._safe_point()
 
@@ -76,14 +83,31 @@ class TrainingMonitor(TrainerCallback):
         progress.epoch_seconds = progress.loss_sum = 0.0
         self._loss_sum.zero_()
 
+    def _log_first_step(self) -> None:
+        """Log the time of the first step, and the time that the others will take if they are as fast. Tokens weigh the steps."""
+        seconds = time.monotonic() - self._started
+        tokens = [
+            sum(int(self._training.lengths.target[rows].sum()) for rows in step)
+            for step in self._training.schedule.steps
+        ]
+        left = sum(tokens[self._first_step + 1 :]) / max(tokens[self._first_step], 1)
+        log.info(
+            "first step finished",
+            shard=self._training.shard,
+            seconds=round(seconds, 2),
+            estimated_seconds=round(left * seconds),
+        )
+
     def _safe_point(self) -> None:
         """Save a checkpoint if one is due or a signal has arrived; after a signal, raise `Interrupted`. Not within a step."""
+        self._watch.progress()
         due = time.monotonic() - self._saved_at >= self._training.save_every_seconds
         if (due or self._stop.requested) and self._progress.step > self._saved_step:
             self._update_progress()
             checkpoint.save(self._training.location, self._progress, self._model, self._optimizer)
             self._saved_step = self._progress.step
             self._clock = self._saved_at = time.monotonic()
+            self._watch.progress()
         self._stop.check()
 
     def _update_progress(self) -> None:

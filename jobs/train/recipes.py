@@ -78,3 +78,15 @@ FAST = Recipe(
 def by_name(name: RecipeName) -> Recipe:
     """Return the recipe of this name with its own values."""
     return FAST if name == "fast" else REFERENCE
+
+
+def described(recipe: Recipe) -> dict[str, str | int | float]:
+    """Return the fields of a log event about a recipe."""
+    batch = f"{recipe.batch_rows} rows" if recipe.batch_rows else f"{recipe.target_tokens_per_batch} target tokens"
+    return {
+        "recipe": recipe.name,
+        "epochs": recipe.epochs,
+        "batch": batch,
+        "gradient_accumulation": recipe.gradient_accumulation,
+        "learning_rate": recipe.learning_rate,
+    }

@@ -9,7 +9,7 @@ Try: skuscribe train --epochs 1 --target-tokens-per-batch 1024
 
 from pydantic import Field, model_validator
 
-from jobs.process.settings import Name, unit
+from jobs.process.settings import MaxShards, Name, unit
 from jobs.retrieval.settings import PROMPT_TOKENS, RetrievalSettings, RetrievalShare
 from jobs.train.recipes import RecipeName
 
@@ -22,6 +22,7 @@ class Settings(RetrievalSettings):
     catalogue: Name = Field("main", description="The catalogue to train on.")
     run: Name = Field("main", description="The name of the run: a chain of models.")
     model: Name = Field("base", description="The base model of the first shard.")
+    max_shards: MaxShards = None
     recipe: RecipeName = Field("fast", description="`fast`, or `reference`: the hyperparameters of the notebooks.")
     seed: int = Field(13, ge=0, lt=2**32, description="Seed of the order of the rows and of dropout.")
     retrieval_share: RetrievalShare = 0.0
@@ -74,6 +75,13 @@ class Settings(RetrievalSettings):
     )
     save_every_seconds: float = Field(
         300, ge=0, description="Time between two checkpoints.", json_schema_extra=unit("seconds")
+    )
+
+    stall_minutes: float = Field(
+        30,
+        ge=0,
+        description="End with 75 after this time without a training step, with a checkpoint if possible; 0 waits for ever.",
+        json_schema_extra=unit("minutes"),
     )
 
     @model_validator(mode="after")

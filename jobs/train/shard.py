@@ -9,13 +9,14 @@ import datasets
 import pyarrow as pa
 from transformers import PreTrainedTokenizerFast
 
+from jobs.process import log
 from jobs.process.errors import InputError
 from jobs.process.lifecycle import Stop
 from jobs.storage.artifact import Artifact, Draft
 from jobs.storage.catalogue import TEST, TRAIN
 from jobs.storage.layout import METRICS_FILE, MODEL_CARD_FILE, MODEL_PREFIX
 from jobs.t5 import gpu, models
-from jobs.train import model_card
+from jobs.train import model_card, recipes
 from jobs.train.batches import batch_schedule, lengths_of, tokenize
 from jobs.train.chain import Chain
 from jobs.train.checkpoint_location import CheckpointLocation
@@ -32,6 +33,7 @@ def train_shard(
     shard: int,
     parent: Artifact,
     save_every_seconds: float,
+    stall_seconds: float,
     require_gpu: bool,
     stop: Stop,
     work: Path,
@@ -43,26 +45,33 @@ def train_shard(
     """
     device = select_device()
     gpu.require(require_gpu)
-    table = chain.products.read_shard(shard, work)
-    neighbours = _neighbours(chain, shard, table)
+    log.info("shard started", shard=shard, device=device.name, gpu=device.gpu, **recipes.described(chain.recipe))
+    with log.timed("rows read", shard=shard) as fields:
+        table = chain.products.read_shard(shard, work)
+        neighbours = _neighbours(chain, shard, table)
+        fields["rows"] = table.num_rows
     draft.inputs |= {"parent": parent.digest} | ({"neighbours": neighbours.digest} if neighbours else {})
     spec = chain.spec(shard)
 
-    parent_folder = parent.fetch_all(work / "parent", MODEL_PREFIX if shard else "")
-    model, tokenizer = models.load(parent_folder), models.load_tokenizer(parent_folder)
-    models.set_threads(model)
-    examples, references = _examples(chain, shard, table, prompts(table, neighbours, work), tokenizer)
+    with log.timed("parent model loaded", shard=shard, parent=parent.url) as fields:
+        parent_folder = parent.fetch_all(work / "parent", MODEL_PREFIX if shard else "")
+        model, tokenizer = models.load(parent_folder), models.load_tokenizer(parent_folder)
+        models.set_threads(model)
+        fields["parameters"] = model.num_parameters()
+    with log.timed("rows tokenized", shard=shard):
+        examples, references = _examples(chain, shard, table, prompts(table, neighbours, work), tokenizer)
     lengths = lengths_of(examples[TRAIN])
     training = ShardTraining(
         shard, examples[TRAIN], lengths, batch_schedule(lengths, chain.recipe, chain.seed), chain.recipe, device, chain.seed,
-        CheckpointLocation(chain.store, spec.path, spec.config, dict(draft.inputs)), save_every_seconds,
+        CheckpointLocation(chain.store, spec.path, spec.config, dict(draft.inputs)), save_every_seconds, stall_seconds,
     )  # fmt: skip
     evaluate = epoch_evaluator(training, model, tokenizer, examples[TEST], references[TEST][: chain.rouge_rows])
     progress = train(training, model, evaluate, stop, work)
 
     trained_folder = work / "trained"
-    models.save(model.cpu(), trained_folder, parent_folder)
-    models.load(trained_folder)  # saving can lose the output head
+    with log.timed("model saved and loaded again", shard=shard):
+        models.save(model.cpu(), trained_folder, parent_folder)
+        models.load(trained_folder)  # saving can lose the output head
     card = model_card.card(chain.run, shard, draft.inputs, chain.source, chain.recipe, chain.seed, progress.records)
     (trained_folder / MODEL_CARD_FILE).write_text(card)
     draft.add_folder(trained_folder, MODEL_PREFIX)

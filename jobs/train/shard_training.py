@@ -12,7 +12,10 @@ from jobs.train.recipes import Recipe
 
 @dataclass(frozen=True)
 class ShardTraining:
-    """The training of one shard: its data, hyperparameters and device, and where and how often it saves a checkpoint."""
+    """The training of one shard: its data, hyperparameters and device, and where and how often it saves a checkpoint.
+
+    `stall_seconds`: the training ends after this time without a step; 0 for no limit.
+    """
 
     shard: int
     examples: datasets.Dataset
@@ -23,3 +26,4 @@ class ShardTraining:
     seed: int
     location: CheckpointLocation
     save_every_seconds: float
+    stall_seconds: float = 0.0

@@ -16,8 +16,9 @@ from transformers import (
 
 from jobs.process import log
 from jobs.process.lifecycle import Stop
+from jobs.process.stall import StallWatch
 from jobs.t5.loss import IGNORED, summed_loss
-from jobs.train import checkpoint
+from jobs.train import checkpoint, throughput
 from jobs.train.batches import collate
 from jobs.train.checkpoint import Progress
 from jobs.train.monitor import EpochEvaluator, TrainingMonitor
@@ -25,6 +26,8 @@ from jobs.train.optimizer import adamw, learning_rate_schedule
 from jobs.train.shard_training import ShardTraining
 
 TENSOR_CORE_MULTIPLE = 8
+EXPECTED_UTILISATION = 0.3
+"""Model FLOPs utilisation that the estimated time assumes."""
 
 
 def train(
@@ -47,9 +50,13 @@ def train(
     log.info(
         "resuming from checkpoint" if restored else "training started", shard=training.shard, device=training.device.name,
         gpu=training.device.gpu, step=progress.step, steps=len(steps), batches=sum(map(len, steps)),
+        estimated_seconds=estimated_seconds(training, model, progress.step),
     )  # fmt: skip
     rows = [sum(map(len, step)) for step in steps]
-    with log.progress(f"train shard {training.shard}", sum(rows), "rows", done=sum(rows[: progress.step])) as bar:
+    with (
+        StallWatch(stop, f"the training of shard {training.shard}", training.stall_seconds) as watch,
+        log.progress(f"train shard {training.shard}", sum(rows), "rows", done=sum(rows[: progress.step])) as bar,
+    ):
         monitor = TrainingMonitor(
             training,
             model,
@@ -59,6 +66,7 @@ def train(
             stop,
             set_random_states,
             lambda step: bar.advance(rows[step]),
+            watch,
         )
         try:
             monitor.evaluate_finished_epoch()
@@ -70,6 +78,16 @@ def train(
                 "the same factor, or use a GPU with more memory"
             ) from error
     return progress
+
+
+def estimated_seconds(training: ShardTraining, model: T5ForConditionalGeneration, done: int) -> int | None:
+    """Return the time that the remaining steps take on a GPU of known speed, else None: `monitor` then measures a step."""
+    peak = throughput.peak_operations(training.device.gpu)
+    if peak is None:
+        return None
+    operations = training.recipe.epochs * throughput.training_operations(model.config, training.lengths)
+    left = 1 - done / max(len(training.schedule.steps), 1)
+    return round(left * operations / (peak * EXPECTED_UTILISATION))
 
 
 def _run_remaining_steps(

@@ -1,6 +1,6 @@
 """Generates the tables of the chart's README and the settings in its schema, from values.yaml and the jobs' settings.
 
-Writes charts/skuscribe/README.md and charts/skuscribe/values.schema.json. Run: python -m tests.chart.documentation
+Writes README.md, values.schema.json and templates/_defaults.tpl in charts/skuscribe. Run: python -m tests.chart.documentation
 """
 
 import json
@@ -17,13 +17,14 @@ from jobs.cli import COMMANDS
 from jobs.process.settings import Settings, describe_field, variable
 from jobs.steps import STEPS, Step
 
+from . import kubernetes_definitions
+
 CHART = Path(__file__).parents[2] / "charts" / "skuscribe"
-SHARED = ("catalogue", "model", "run", "batch", "encoder", "seed")
-SET_BY_THE_CHART = ("store", "index", "phase", "query", "workers", "expected_shards", "require_gpu")
+SHARED = ("catalogue", "model", "run", "batch", "matcher", "encoder", "seed")
+SET_BY_THE_CHART = ("store", "index", "phase", "query", "workers", "expected_shards", "max_shards", "require_gpu")
 UNUSED = {"embed": ("m", "ef_construction", "recall_at_least")}
 """Settings of a command that one of its steps does not use: `embed` and `build` are two phases of `index`."""
 
-FRACTION = r"^[0-9]*[.][0-9]+(e-?[0-9]+)?$"
 SCHEMA_KEYWORDS = (
     "type", "enum", "const", "pattern", "minLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "anyOf", "items",
 )  # fmt: skip
@@ -39,8 +40,8 @@ class Value:
 
 
 def main() -> None:
-    """Write both files."""
-    for name, generate in (("README.md", readme), ("values.schema.json", schema)):
+    """Write the files."""
+    for name, generate in GENERATED:
         path = CHART / name
         path.write_text(generate(path.read_text(encoding="utf-8")), encoding="utf-8")
 
@@ -106,10 +107,23 @@ def own_settings(step: Step) -> list[str]:
     return [name for name in settings_of(step).model_fields if name not in excluded]
 
 
+def defaults(text: str) -> str:
+    """Return the template with the default values: Helm removes a default that is null in the values of a user."""
+    values = "\n".join(
+        line
+        for line in (CHART / "values.yaml").read_text(encoding="utf-8").splitlines()
+        if line and not re.match(" *#", line)
+    )
+    begin, end = '{{- define "skuscribe.defaultValues" -}}\n', "\n{{- end -}}\n"
+    before, rest = text.split(begin)
+    return before + begin + values + end + rest.split(end, 1)[1]
+
+
 def schema(text: str) -> str:
-    """Return the schema with the generated settings of the jobs."""
+    """Return the schema with the generated settings of the jobs and names of the steps."""
     tree = json.loads(text)
-    tree["$defs"] |= schema_settings()
+    tree["$defs"] |= schema_settings() | kubernetes_definitions.definitions()
+    tree["properties"]["pipeline"]["properties"]["steps"]["items"]["enum"] = [step.name for step in STEPS]
     return _to_json(tree) + "\n"
 
 
@@ -129,9 +143,33 @@ def _schema_of(field: dict[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in field.items() if name in SCHEMA_KEYWORDS}
     if "anyOf" in kept:
         kept["anyOf"] = [_schema_of(option) for option in kept["anyOf"]]
-    if kept.get("type") == "number":  # `helm --set` passes 0.5 as a string
-        return {"anyOf": [kept, {"type": "string", "pattern": FRACTION}]}
+    if kept.get("type") == "number":  # `helm --set` passes 0.5 and 1e-4 as strings
+        return {"anyOf": [kept, {"type": "string", "pattern": number_pattern(kept)}]}
     return kept
+
+
+def number_pattern(field: dict[str, Any]) -> str:
+    """Return a pattern for numbers with a decimal point or an exponent that are within the bounds of a field."""
+    maximum = field.get("maximum")
+    minimum = field.get("minimum", field.get("exclusiveMinimum"))
+    if maximum is None and field.get("exclusiveMinimum") == 0:
+        digits = "[0-9]*[1-9][0-9]*"
+        return rf"^([0-9]*[.]{digits}|{digits}[.][0-9]+|{digits}([.][0-9]*)?[eE][-+]?[0-9]+)$"
+    if maximum is None and minimum == 0:
+        return r"^([0-9]*[.][0-9]+|[0-9]+([.][0-9]*)?[eE][-+]?[0-9]+)$"
+    if not isinstance(maximum, int) or minimum is None or minimum > maximum or (10 * minimum) % 10 not in (0, 5):
+        raise ValueError(f"no pattern for numbers from {minimum} to {maximum}: add one")
+    first, whole = divmod(int(10 * minimum), 10)
+    parts = [
+        rf"{number or '0?'}[.]{f'[{whole}-9]' if number == first and whole else ''}[0-9]{'*' if whole else '+'}"
+        for number in range(first, maximum)
+    ]
+    if minimum == 0 and "exclusiveMinimum" in field:
+        parts[0] = "0?[.][0-9]*[1-9][0-9]*"
+    parts += [rf"{maximum}[.]0+"]
+    if minimum == 0 and maximum >= 1:
+        parts += [r"[1-9]([.][0-9]+)?[eE]-[0-9]*[1-9][0-9]*"]
+    return f"^({'|'.join(parts)})$"
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
@@ -164,6 +202,11 @@ def _to_json(value: Any, indent: int = 0) -> str:
         return "[\n" + ",\n".join(inner + _to_json(item, indent + 2) for item in value) + "\n" + " " * indent + "]"
     parts = (f"{inner}{json.dumps(name)}: {_to_json(item, indent + 2)}" for name, item in value.items())
     return "{\n" + ",\n".join(parts) + "\n" + " " * indent + "}"
+
+
+GENERATED = (
+    ("README.md", readme), ("values.schema.json", schema), ("templates/_defaults.tpl", defaults),
+)  # fmt: skip
 
 
 if __name__ == "__main__":

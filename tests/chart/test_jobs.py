@@ -8,7 +8,7 @@ from jobs.local.job import SAMPLE_DEFAULTS, TINY_DEFAULTS
 from jobs.steps import STEPS, Step
 
 from .documentation import CHART, SET_BY_THE_CHART, SHARED, UNUSED, key_of, own_settings, settings_of
-from .rendering import DEMO, PROD, Manifest, environment_of, of_kind, render
+from .rendering import DEMO, PROD, Manifest, environment_of, of_kind, pods, render
 
 EACH_STEP = [pytest.param(step, id=step.name) for step in STEPS]
 
@@ -45,19 +45,68 @@ def test_a_job_is_indexed_if_its_step_has_parts(prod: list[Manifest], step: Step
         assert (job["parallelism"], job["maxFailedIndexes"]) == (1, 0)
 
 
-def test_the_number_of_indexes_follows_from_the_number_of_shards() -> None:
-    found = render(*PROD, "shards=10", "describe.parts=7")
-    assert [job_of(found, step)["completions"] for step in ("embed", "train", "evaluate", "describe")] == [
-        11,
-        10,
-        13,
-        7,
-    ]
-    assert environment_of(job_of(found, "prepare")["template"])["SKUSCRIBE_EXPECTED_SHARDS"]["value"] == "10"
-    assert environment_of(job_of(found, "describe")["template"])["SKUSCRIBE_WORKERS"]["value"] == "7"
-    fewer = render(*PROD, "shards=10", "train.shards=4")
-    assert [job_of(fewer, step)["completions"] for step in ("embed", "train", "evaluate")] == [11, 4, 6]
-    assert environment_of(job_of(fewer, "describe")["template"])["SKUSCRIBE_SHARD"]["value"] == "3"
+INDEXED = ("embed", "train", "evaluate", "describe")
+
+
+@pytest.mark.parametrize(
+    ("values", "indexes"),
+    [
+        (("shards=10", "describe.parts=7"), [11, 10, 13, 7]),
+        (("shards=10", "train.shards=4"), [11, 4, 7, 1]),
+        (("train.shards=70",), [66, 70, 73, 1]),
+    ],
+)
+def test_jobs_by_hand_have_an_index_for_each_part(values: tuple[str, ...], indexes: list[int]) -> None:
+    found = render(*PROD, *values)
+    assert [job_of(found, step)["completions"] for step in INDEXED] == indexes
+    variables = environment_of(job_of(found, "describe")["template"])
+    assert variables["SKUSCRIBE_WORKERS"]["value"] == str(indexes[-1])
+
+
+def test_the_pipeline_sets_the_indexes_that_follow_from_the_catalogue(prod: list[Manifest]) -> None:
+    found = {
+        name.removeprefix("prod-")
+        for name, item in of_kind(prod, "CronJob").items()
+        if item["metadata"]["annotations"].get("skuscribe/completions") == "catalogue"
+    }
+    assert found == {step.name for step in STEPS if step.indexes(10) is not None}
+
+
+def test_the_limit_of_the_shards_reaches_the_pipeline_and_the_jobs_that_depend_on_it() -> None:
+    manifests = render(*PROD, "train.shards=4")
+    limits = {name: environment_of(pod).get("SKUSCRIBE_MAX_SHARDS", {}).get("value") for name, pod in pods(manifests)}
+    assert {name.rsplit("prod-", 1)[1].partition("-")[0] for name, limit in limits.items() if limit == "4"} == {
+        "pipeline", "train", "evaluate", "describe",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("step", EACH_STEP)
+def test_each_job_has_the_hash_of_its_template(prod: list[Manifest], step: Step) -> None:
+    item = of_kind(prod, "CronJob")[f"prod-{step.name}"]
+    template = item["spec"]["jobTemplate"]["metadata"]["annotations"]["skuscribe/template"]
+    assert template == item["metadata"]["annotations"]["skuscribe/template"]
+
+
+def test_limits_in_time_and_number_apply_to_the_jobs() -> None:
+    values = ("train.activeDeadlineSeconds=3600", "ttlSecondsAfterFinished=0", "history.failed=0")
+    item = of_kind(render(*PROD, *values), "CronJob")["prod-train"]["spec"]
+    assert item["jobTemplate"]["spec"]["activeDeadlineSeconds"] == 3600
+    assert item["jobTemplate"]["spec"]["ttlSecondsAfterFinished"] == 0
+    assert (item["successfulJobsHistoryLimit"], item["failedJobsHistoryLimit"]) == (3, 0)
+    without = job_of(render(*PROD), "train")
+    assert not {"activeDeadlineSeconds", "ttlSecondsAfterFinished"} & set(without)
+
+
+GPU_NODE_MEMORY_GIB = 12.5
+"""What a g2-standard-4 (16 GB) has left for a pod on GKE, beside its system and DaemonSets."""
+
+
+@pytest.mark.parametrize("step", EACH_STEP)
+def test_a_job_requests_the_memory_that_it_may_use(prod: list[Manifest], step: Step) -> None:
+    """Else node pressure evicts it, which costs no retry, again and again."""
+    resources = job_of(prod, step.name)["template"]["spec"]["containers"][0]["resources"]
+    assert resources["requests"]["memory"] == resources["limits"]["memory"]
+    assert float(resources["limits"]["memory"].removesuffix("Gi")) <= GPU_NODE_MEMORY_GIB
 
 
 @pytest.mark.parametrize("step", EACH_STEP)

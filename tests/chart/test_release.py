@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from typing import Any
 
 import kubernetes_validate
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from jobs.pipeline import settings as pipeline_settings
 from jobs.steps import STEPS
 
+from . import rendering
 from .documentation import CHART
 from .rendering import DEMO, HELM, PROD, Manifest, environment_of, of_kind, pods, render
 
@@ -69,8 +71,8 @@ def test_every_pod_is_restricted_and_has_a_read_only_root(release: list[Manifest
 def test_every_pod_has_requests_limits_and_sized_volumes(release: list[Manifest]) -> None:
     for name, pod in pods(release):
         for container in pod["spec"]["containers"]:
-            assert {"cpu", "memory"} <= set(container["resources"]["requests"]), name
-            assert {"cpu", "memory"} <= set(container["resources"]["limits"]), name
+            for kind in ("requests", "limits"):
+                assert {"cpu", "memory", "ephemeral-storage"} <= set(container["resources"][kind]), name
             assert {"/tmp", "/dev/shm"} <= {mount["mountPath"] for mount in container["volumeMounts"]}
         for volume in pod["spec"]["volumes"]:
             assert "emptyDir" not in volume or volume["emptyDir"]["sizeLimit"]
@@ -87,9 +89,43 @@ def test_only_the_pipeline_has_a_service_account_token(release: list[Manifest]) 
 def test_the_role_of_the_pipeline_has_only_the_verbs_that_it_uses(prod: list[Manifest]) -> None:
     rules = of_kind(prod, "Role")["prod-pipeline"]["rules"]
     assert {(*rule["resources"], *sorted(rule["verbs"])) for rule in rules} == {
-        ("cronjobs", "get"), ("jobs", "create", "get", "list", "watch"), ("pods", "list"),
+        ("cronjobs", "get"), ("jobs", "create", "get", "list", "patch", "watch"), ("pods", "events", "list"),
     }  # fmt: skip
     assert not of_kind(prod, "ClusterRole")
+
+
+ROLE = "arn:aws:iam::123456789012:role/skuscribe"
+WITHOUT_SECRET = tuple(value for value in PROD if not value.startswith("store.existingSecret"))
+
+
+@pytest.mark.parametrize(
+    ("values", "account"),
+    [
+        (PROD, "prod-pipeline"),
+        (DEMO, "prod-pipeline"),
+        ((*WITHOUT_SECRET, f"store.roleArn={ROLE}"), "prod"),
+        ((*WITHOUT_SECRET, "serviceAccount.create=false", "serviceAccount.name=trusted"), "trusted"),
+        ((*WITHOUT_SECRET, "serviceAccount.create=false"), "prod-pipeline"),
+    ],
+)
+def test_the_pipeline_has_the_account_that_s3_trusts_or_its_own(values: tuple[str, ...], account: str) -> None:
+    manifests = render(*values)
+    [(_, pod)] = [item for item in pods(manifests) if item[0].startswith("Job")]
+    assert pod["spec"]["serviceAccountName"] == account
+    [subject] = of_kind(manifests, "RoleBinding")["prod-pipeline"]["subjects"]
+    assert subject["name"] == account
+    assert ("prod-pipeline" in of_kind(manifests, "ServiceAccount")) == (account == "prod-pipeline")
+    assert "SKUSCRIBE_STORE" in environment_of(pod)
+
+
+def test_the_pipeline_waits_for_the_services_of_the_demo(prod: list[Manifest], demo: list[Manifest]) -> None:
+    def waits_for(manifests: list[Manifest]) -> str | None:
+        [(_, pod)] = [item for item in pods(manifests) if item[0].startswith("Job")]
+        assert pipeline_settings.Settings(wait_for=environment_of(pod).get("SKUSCRIBE_WAIT_FOR", {}).get("value", ""))
+        return environment_of(pod).get("SKUSCRIBE_WAIT_FOR", {}).get("value")
+
+    assert (waits_for(prod), waits_for(demo)) == (None, "prod-services:8333")
+    assert "pipeline" in json.dumps(of_kind(demo, "NetworkPolicy")["prod-store"])
 
 
 SCHEDULING = (
@@ -103,7 +139,7 @@ SCHEDULING = (
     "pod.extraVolumes[0].name=extra",
     "pod.extraVolumeMounts[0].name=extra",
     "pod.extraVolumeMounts[0].mountPath=/extra",
-    "pod.affinity.nodeAffinity.x=y",
+    "pod.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey=zone",
     "imagePullSecrets[0].name=registry",
 )
 
@@ -178,7 +214,7 @@ def test_only_the_jobs_that_use_postgres_get_its_address_and_a_network_policy(re
         for name, pod in pods(release)
         if "PGPASSWORD" in environment_of(pod) and not name.startswith("Deployment")
     }
-    assert with_database == {"embed", "build", "evaluate", "describe", "doctor"}
+    assert with_database == {"embed", "build", "match", "evaluate", "describe", "doctor"}
     policy = of_kind(release, "NetworkPolicy")["prod-postgres"]["spec"]["podSelector"]["matchExpressions"][0]
     assert set(policy["values"]) == with_database
 
@@ -222,8 +258,9 @@ def test_the_name_of_the_pipeline_changes_only_with_what_it_launches() -> None:
     assert pipeline_name(*PROD) == name
     assert pipeline_name(*PROD, "describe.schedule=0 3 * * *") == name
     assert pipeline_name(*PROD, "networkPolicy.enabled=false") == name
+    assert pipeline_name(*PROD, "shards=66") == name
     for change in (
-        "shards=66",
+        "train.shards=3",
         "train.settings.recipe=reference",
         "settings.run=second",
         "image.tag=v2",
@@ -343,6 +380,33 @@ def test_the_notes_have_the_names_of_existing_objects(values: tuple[str, ...]) -
     assert "kubectl -n somewhere" in notes
     if values is DEMO:
         assert "deploy/prod-services" in notes
+
+
+def test_the_credentials_of_the_demo_are_the_same_in_each_rendering() -> None:
+    def rendered(*values: str, release: str = "prod") -> tuple[Any, Any]:
+        rendering._template.cache_clear()
+        manifests = render(*DEMO, *values, release=release)
+        [(_, pod)] = [item for item in pods(manifests) if item[0].startswith("Deployment")]
+        [secret] = of_kind(manifests, "Secret").values()
+        return secret["data"], pod["metadata"]["annotations"]["checksum/credentials"]
+
+    credentials, checksum = rendered()
+    assert len(set(credentials.values())) == 3
+    assert rendered() == (credentials, checksum)
+    for other in (rendered("demo.secret=own"), rendered(release="other")):
+        assert not set(other[0].values()) & set(credentials.values())
+        assert other[1] != checksum
+
+
+@pytest.mark.parametrize(("release", "services"), [("demo", "demo-services"), ("1st", "skuscribe-1st-services")])
+def test_the_name_of_the_services_begins_with_a_letter(release: str, services: str) -> None:
+    manifests = render(*DEMO, release=release)
+    for kind in ("Service", "Deployment", "Secret"):
+        assert services in of_kind(manifests, kind)
+    [pipeline] = of_kind(manifests, "Job").values()
+    variables = environment_of(pipeline["spec"]["template"])
+    assert variables["SKUSCRIBE_WAIT_FOR"]["value"] == f"{services}:8333"
+    assert variables["AWS_ENDPOINT_URL_S3"]["value"] == f"http://{services}:8333"
 
 
 def test_an_existing_claim_replaces_the_volume() -> None:

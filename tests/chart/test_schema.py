@@ -1,17 +1,22 @@
 """Values: described, used, and rejected if they are wrong."""
 
 import json
+import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jobs.steps import STEPS
 
 from . import documentation
 from .documentation import CHART
-from .rendering import DEMO, HELM, PROD, error_of, helm, render
+from .rendering import DEMO, HELM, PROD, environment_of, error_of, helm, pods, render
 
 VALUES = (CHART / "values.yaml").read_text()
 EXAMPLES = sorted((CHART / "examples").glob("*.yaml"))
@@ -50,8 +55,8 @@ def test_every_value_has_a_description() -> None:
     assert all(value.description.endswith(".") for value in documentation.values(VALUES))
 
 
-def test_readme_and_schema_are_up_to_date() -> None:
-    for name, generate in (("README.md", documentation.readme), ("values.schema.json", documentation.schema)):
+def test_generated_files_are_up_to_date() -> None:
+    for name, generate in documentation.GENERATED:
         text = (CHART / name).read_text()
         assert generate(text) == text, f"{name} is outdated: run `make chart`"
 
@@ -71,6 +76,11 @@ def test_the_schema_has_every_value() -> None:
         ("train.setings.recipe=fast", "'setings' not allowed"),
         ("train.settings.recipe=fsat", "must be one of"),
         ("embed.settings.m=8", "'m' not allowed"),
+        ("train.settings.retrieval_share=1.5", "/train/settings/retrieval_share"),
+        ("train.settings.learning_rate=0.0", "/train/settings/learning_rate"),
+        ("train.settings.learning_rate=2e0", "/train/settings/learning_rate"),
+        ("prepare.settings.similarity=0.4", "/prepare/settings/similarity"),
+        ("describe.settings.repetition_penalty=3.1", "/describe/settings/repetition_penalty"),
         ("train.settings.target_tokens=5", "'target_tokens' not allowed"),
         ("train.settings.index=5", "'index' not allowed"),
         ("train.settings.epochs=many", "/train/settings/epochs"),
@@ -80,6 +90,17 @@ def test_the_schema_has_every_value() -> None:
         ("shards=many", "got string, want integer"),
         ("pod.nodeSelectr.a=b", "'nodeSelectr' not allowed"),
         ("pod.extraEnv[0].nam=b", "/pod/extraEnv/0"),
+        ("pod.extraEnv[0].name=b,pod.extraEnv[0].valueFrom.secret=x", "/pod/extraEnv/0/valueFrom"),
+        ("pod.tolerations[0].value=true", "/pod/tolerations/0/value"),
+        ("gpuPod.tolerations[0].operator=Equals", "/gpuPod/tolerations/0/operator"),
+        ("train.pod.tolerations[0].effect=NoRun", "/train/pod/tolerations/0/effect"),
+        ("pod.affinity.nodeAffinity.x=y", "/pod/affinity/nodeAffinity"),
+        ("pod.extraVolumes[0].emptyDir.medium=Memory", "/pod/extraVolumes/0"),
+        ("pod.extraVolumes[0].name=a,pod.extraVolumes[0].secret.name=b", "/pod/extraVolumes/0/secret"),
+        ("pod.extraVolumeMounts[0].name=a", "/pod/extraVolumeMounts/0"),
+        ("networkPolicy.storeTo[0].ipBlock.cidrs=10.0.0.0/8", "/networkPolicy/storeTo/0/ipBlock"),
+        ("networkPolicy.extraEgress[0].port=80", "/networkPolicy/extraEgress/0"),
+        ("networkPolicy.extraEgress[0].ports[0].protocol=HTTP", "/networkPolicy/extraEgress/0/ports/0/protocol"),
         ("train.pod.tolerations=x", "got string, want array"),
         ("image.digest=latest", "/image/digest"),
         ("store.url=https://bucket", "/store/url"),
@@ -95,6 +116,43 @@ def test_a_wrong_value_is_rejected_with_its_path(value: str, error: str) -> None
     assert error in error_of(*PROD, value)
 
 
+def numbers(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield every definition of a number in a schema."""
+    if isinstance(schema, dict) and schema.get("type") == "number":
+        yield schema
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from numbers(part)
+
+
+BOUNDS = {
+    tuple(sorted((name, value) for name, value in item.items() if "imum" in name))
+    for item in numbers(documentation.schema_settings())
+}
+
+
+@pytest.mark.parametrize("bounds", sorted(BOUNDS), ids=str)
+@settings(deadline=None)
+@given(number=st.floats(0, 12), style=st.sampled_from(["{:.6f}", "{:.3e}", "{:.1f}", "{:.0e}"]))
+def test_a_number_as_text_is_accepted_if_it_is_within_the_bounds(
+    bounds: tuple[tuple[str, float], ...], number: float, style: str
+) -> None:
+    """`helm --set` passes a number with a decimal point or an exponent as text."""
+    text, limits = style.format(number), dict(bounds)
+    value = float(text)
+    within = limits.get("minimum", 0) <= value <= limits.get("maximum", math.inf)
+    within = within and value > limits.get("exclusiveMinimum", -1)
+    accepted = re.search(documentation.number_pattern(limits), text) is not None
+    if "e" not in text:
+        assert accepted == within
+    elif accepted:  # 1.0e+00 and 5e-01 are also written without an exponent
+        assert within
+
+
+@pytest.mark.parametrize("value", ["1e-4", "0.0001", ".5", "1.0", "5E-05"])
+def test_a_learning_rate_in_any_notation_is_accepted(value: str) -> None:
+    assert render(*PROD, f"train.settings.learning_rate={value}")
+
+
 @pytest.mark.parametrize("missing", ["store.url", "postgres.host", "postgres.existingSecret", "prepare.settings.input"])
 def test_a_missing_required_value_is_named(missing: str) -> None:
     given = [value for value in PROD if not value.startswith(f"{missing}=")]
@@ -103,6 +161,49 @@ def test_a_missing_required_value_is_named(missing: str) -> None:
 
 def test_the_demo_requires_no_values() -> None:
     assert len(render(*DEMO)) > len(STEPS)
+
+
+REQUIRED = """
+store: {url: s3://bucket/prefix, existingSecret: s3-keys}
+postgres: {host: db.example, existingSecret: db-password}
+prepare: {settings: {input: "s3://bucket/raw/rows.json.gz"}}
+"""
+
+
+def nested_sections_as_null(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return values in which every section inside a section is null."""
+    return {
+        key: {name: None for name, inner in value.items() if isinstance(inner, dict | list)}
+        for key, value in tree.items()
+        if isinstance(value, dict)
+    }
+
+
+@pytest.mark.parametrize("base", ["prod", "demo"])
+@pytest.mark.parametrize("depth", ["sections", "nested sections", "jobs"])
+def test_an_empty_section_is_its_default(base: str, depth: str, tmp_path: Path) -> None:
+    """A section of which every line is a comment is null."""
+    tree = yaml.safe_load(VALUES)
+    given = yaml.safe_load(REQUIRED) if base == "prod" else {"demo": {"enabled": True}}
+    sections = {key: None for key, value in tree.items() if isinstance(value, dict | list)}
+    jobs = {documentation.key_of(step.name): {"pod": None, "resources": None, "settings": None} for step in STEPS}
+    empty = {"sections": sections, "nested sections": nested_sections_as_null(tree), "jobs": jobs}[depth]
+    values = empty | {key: {**(empty.get(key) or {}), **value} for key, value in given.items()}
+    for name, content in (("empty", values), ("default", given)):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content))
+    assert render(file=tmp_path / "empty.yaml") == render(file=tmp_path / "default.yaml")
+
+
+def test_what_a_user_removes_from_settings_and_resources_stays_removed(tmp_path: Path) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text(
+        REQUIRED + "evaluate: {settings: {replace: null}, resources: {limits: {cpu: null}}}\nrunAsUser: null"
+    )
+    [pod] = [pod for name, pod in pods(render(file=file)) if name == "CronJob prod-evaluate"]
+    [container] = pod["spec"]["containers"]
+    assert "SKUSCRIBE_REPLACE" not in environment_of(pod)
+    assert set(container["resources"]["limits"]) == {"memory", "ephemeral-storage", "nvidia.com/gpu"}
+    assert "runAsUser" not in pod["spec"]["securityContext"]
 
 
 def test_the_minimal_values_of_the_readme_suffice(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from jobs.pipeline.cluster import CRONJOBS, Cluster, Json
+from jobs.pipeline.launch import COMPLETIONS_ANNOTATION
 from jobs.steps import STEPS
 
 from . import simulation
@@ -43,7 +44,8 @@ class StepSpec:
 def create_release_of_chart(cluster: Cluster, release: str, values: Json, train_parallelism: int = 1) -> None:
     """Create the CronJobs that the chart renders with these values, on simulated nodes.
 
-    The chart trains one shard at a time; `train_parallelism` raises that, because 1,000 shards one by one take too long.
+    The chart trains one shard at a time; `train_parallelism` raises that, because 1,000 shards one by one take too long. The
+    number of shards is the value `shards`, because these releases have no catalogue.
     """
     placement: Json = simulation.placement(gpu=False)
     pod = {"nodeSelector": placement["nodeSelector"], "tolerations": placement["tolerations"]}
@@ -56,6 +58,7 @@ def create_release_of_chart(cluster: Cluster, release: str, values: Json, train_
         if item and item["kind"] == "CronJob":
             if item["metadata"]["name"] == f"{release}-train":
                 item["spec"]["jobTemplate"]["spec"]["parallelism"] = train_parallelism
+            item["metadata"]["annotations"].pop(COMPLETIONS_ANNOTATION, None)
             cluster.create(CRONJOBS, item)
 
 

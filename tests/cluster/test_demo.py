@@ -157,20 +157,84 @@ def test_an_upgrade_without_a_change_launches_and_changes_nothing(demo: Installe
     assert state() == before
 
 
-def test_an_upgrade_launches_changed_steps_and_a_rollback_launches_nothing_new(demo: Installed) -> None:
-    def jobs_of_steps() -> set[str]:
-        names = {job["metadata"]["name"] for job in demo.objects("jobs")}
-        return {name for name in names if "pipeline" not in name}
+def jobs_of_steps(release: Installed) -> set[str]:
+    """The names of the Jobs of a release, without its pipeline."""
+    return {name for job in release.objects("jobs") if "pipeline" not in (name := job["metadata"]["name"])}
 
-    before = jobs_of_steps()
+
+def test_an_upgrade_and_a_rollback_launch_the_changed_steps_and_what_needs_them(demo: Installed) -> None:
+    before = jobs_of_steps(demo)
     demo.upgrade("describe.settings.limit=5", "settings.batch=five")
     demo.wait_for_pipeline(5 * MINUTES)
-    after = jobs_of_steps()
+    after = jobs_of_steps(demo)
     assert {name.rsplit("-", 1)[0] for name in after - before} == {"demo-describe", "demo-report"}
     assert before <= after
     run("helm", "rollback", "demo", "-n", demo.namespace)
     demo.wait_for_pipeline(5 * MINUTES)
-    assert jobs_of_steps() == after
+    assert {name.rsplit("-", 1)[0] for name in jobs_of_steps(demo) - after} == {"demo-describe", "demo-report"}
+    assert_the_report_is_of_the_newest_artifacts(demo)
+
+
+REPORT_INPUTS = """
+import json
+from jobs.report import sources
+from jobs.storage import artifact, layout
+from jobs.storage.store import Store
+store = Store("s3://skuscribe")
+report = artifact.find(store, layout.report_path("main"))
+print(json.dumps([dict(report.manifest.inputs), sources.find(store, "main", "main", "main").digests()]))
+"""
+
+
+def assert_the_report_is_of_the_newest_artifacts(release: Installed) -> None:
+    """Check the digests of the report's inputs: they are those of the artifacts that the store has now."""
+    recorded, newest = json.loads(release.exec_services("python3", "-c", REPORT_INPUTS))
+    assert recorded == newest
+
+
+def test_after_an_upgrade_with_more_shards_the_report_has_them() -> None:
+    with own_namespace() as namespace:
+        release = Installed(namespace, "grown", ("demo.enabled=true", "train.shards=1", "train.settings.epochs=1"))
+        release.install()
+        release.wait_for_pipeline(15 * MINUTES)
+        assert len(release.digests("main")) == 1
+        release.upgrade("train.shards=2")
+        release.wait_for_pipeline(15 * MINUTES)
+        assert len(release.digests("main")) == 2
+        assert_the_report_is_of_the_newest_artifacts(release)
+        [train, *_] = sorted(release.objects("jobs", "train"), key=lambda job: job["metadata"]["creationTimestamp"])[
+            ::-1
+        ]
+        assert train["spec"]["completions"] == 2
+        run("helm", "rollback", "grown", "-n", namespace)
+        release.wait_for_pipeline(15 * MINUTES)
+        assert_the_report_is_of_the_newest_artifacts(release)
+
+
+def test_an_upgrade_with_another_catalogue_trains_after_it_is_prepared() -> None:
+    with own_namespace() as namespace:
+        release = Installed(namespace, "again", ("demo.enabled=true", "train.settings.epochs=1"))
+        release.install()
+        release.wait_for_pipeline(15 * MINUTES)
+        release.upgrade(
+            "prepare.settings.shard_rows=180",
+            "settings.catalogue=smaller",
+            "settings.model=smaller",
+            "settings.run=smaller",
+            "settings.batch=smaller",
+        )
+        release.wait_for_pipeline(15 * MINUTES)
+        prepare, train = release.job("prepare"), release.job("train")
+        assert prepare is not None
+        assert train is not None
+        assert prepare["status"]["completionTime"] <= train["metadata"]["creationTimestamp"]
+        assert train["spec"]["completions"] == len(release.digests("smaller")) == 4
+
+
+def test_no_pod_of_the_demo_fails_and_no_event_reports_an_unexpected_job(demo: Installed) -> None:
+    assert [pod["metadata"]["name"] for pod in demo.objects("pods") if pod["status"]["phase"] == "Failed"] == []
+    events = json.loads(demo.kubectl("get", "events", "-o", "json"))["items"]
+    assert [event for event in events if event["reason"] == "UnexpectedJob"] == []
 
 
 def test_an_uninstall_deletes_everything(demo: Installed, shell: Shell) -> None:

@@ -22,11 +22,11 @@ CHECKPOINT_SAVED = ('"event": "committed"', "/state/step-")
 RESUMED = "resuming from checkpoint"
 SMALL = (
     "prepare.settings.input=s3://skuscribe/raw/sample.jsonl.gz", "prepare.settings.shard_rows=350", "prepare.settings.held_out_rows=40",
-    "fetchModel.settings.source=tiny", f"shards={SHARDS}", "train.settings.rouge_rows=0", "train.settings.epochs=8",
+    "fetchModel.settings.source=tiny", "train.settings.rouge_rows=0", "train.settings.epochs=8",
     "train.settings.save_every_seconds=0.5", "evaluate.settings.questions=4",
     "describe.settings.limit=8", "train.gpus=0", "evaluate.gpus=0", "describe.gpus=0", "shm=64Mi",
     *(f"{step}.resources.requests.cpu=100m,{step}.resources.requests.memory=300Mi,{step}.resources.requests.ephemeral-storage=1Gi,{step}.resources.limits.cpu=1"
-      for step in ("prepare", "fetchModel", "embed", "build", "train", "evaluate", "describe", "report")),
+      for step in ("prepare", "fetchModel", "embed", "build", "match", "train", "evaluate", "describe", "report")),
 )  # fmt: skip
 USES_STORE = (
     "store.url=s3://skuscribe", "store.endpoint=http://store-services:8333", "store.existingSecret=store-services",

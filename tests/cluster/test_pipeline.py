@@ -10,6 +10,7 @@ from jobs.pipeline import settings as pipeline_settings
 from jobs.pipeline.cluster import CRONJOBS, JOBS, Cluster, Json
 from jobs.pipeline.termination import StepFailed
 from jobs.process.errors import ConfigurationError
+from jobs.steps import STEPS
 
 from . import kube
 from .recorder import NEEDS, Recorder, step_of, version_of
@@ -29,7 +30,7 @@ def rules(job_verbs: list[str]) -> list[Json]:
     return [
         {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get"]},
         {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": job_verbs},
-        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["pods", "events"], "verbs": ["list"]},
     ]
 
 
@@ -37,14 +38,14 @@ def test_a_second_pipeline_launches_nothing_until_a_template_changes(cluster: Cl
     create_release(cluster, "demo", {})
     run_pipeline(cluster)
     first = job_uids(cluster)
-    assert len(first) == 8
+    assert len(first) == len(STEPS)
     run_pipeline(cluster)
     assert job_uids(cluster) == first
     changed = cronjob("demo", "train", StepSpec(2))  # as `helm upgrade` with another shard does
     kube.batch().patch_namespaced_cron_job("demo-train", cluster.namespace, {"spec": changed["spec"]})
     run_pipeline(cluster)
     new = set(job_uids(cluster)) - set(first)
-    assert [name.rsplit("-", 1)[0] for name in new] == ["demo-train"]
+    assert {name.rsplit("-", 1)[0] for name in new} == {"demo-train", "demo-evaluate", "demo-describe", "demo-report"}
 
 
 def test_each_job_is_created_after_the_jobs_that_it_needs_are_complete(cluster: Cluster) -> None:
@@ -63,7 +64,7 @@ def test_two_pipelines_at_the_same_time_create_each_job_once(cluster: Cluster, t
     both = [start_pipeline(cluster, "demo", tmp_path / name) for name in ("first", "second")]
     assert [process.wait(DEADLINE_SECONDS) for process in both] == [0, 0]
     jobs = launched(tmp_path / "first") + launched(tmp_path / "second")
-    assert len(jobs) == len(set(jobs)) == 8
+    assert len(jobs) == len(set(jobs)) == len(STEPS)
 
 
 def test_the_deletion_of_a_running_job_ends_the_pipeline_which_does_not_launch_it_again(
@@ -141,7 +142,9 @@ def test_the_role_of_the_chart_suffices_to_read_a_termination_message(
 ) -> None:
     failing = StepSpec(2, simulated={"exit-code": "65", "termination-message": "row 17 is bad"})
     create_release(cluster, "demo", {"train": failing})
-    limited = kube.service_account(cluster.namespace, "pipeline", rules(["get", "list", "watch", "create"]), tmp_path)
+    limited = kube.service_account(
+        cluster.namespace, "pipeline", rules(["get", "list", "watch", "create", "patch"]), tmp_path
+    )
     monkeypatch.setenv("KUBECONFIG", str(limited))
     with pytest.raises(StepFailed, match="row 17 is bad"):
         run_pipeline(cluster)

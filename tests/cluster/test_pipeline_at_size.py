@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from jobs.pipeline.cluster import PODS, Cluster, Json
+from jobs.steps import STEPS
 
 from . import kube
 from .conftest import TIMEOUT_SECONDS, own_namespace
@@ -90,8 +91,8 @@ def test_the_error_has_index_exit_code_termination_message_and_the_command_to_ru
     assert f"delete job fails-{code}-train-" in error
 
 
-def test_a_pipeline_of_1000_shards_sends_26_requests(runs: Runs) -> None:
-    """Eight templates read at the start and again before the launch, eight Jobs created, one list, one watch."""
+def test_a_pipeline_of_1000_shards_sends_three_requests_for_each_step_and_two_more(runs: Runs) -> None:
+    """Each template read at the start and again before the launch, each Job created, one list, one watch."""
     assert runs.exit_codes["thousand"] == 0
-    assert runs.last_records["thousand"]["api_calls"] == 8 + 8 + 8 + 1 + 1
+    assert runs.last_records["thousand"]["api_calls"] == 3 * len(STEPS) + 1 + 1
     assert runs.requests == runs.last_records["thousand"]["api_calls"]

@@ -8,7 +8,7 @@ from jobs.pipeline import job as pipeline
 from jobs.pipeline import settings as pipeline_settings
 from jobs.pipeline.cluster import Cluster
 from jobs.pipeline.termination import StepFailed
-from jobs.process.errors import NotReadyError
+from jobs.process.errors import InputError, NotReadyError
 from jobs.status import job as status
 from jobs.status import settings as status_settings
 
@@ -24,7 +24,8 @@ def test_the_status_has_each_step_with_its_indexes_failures_and_the_termination_
     create_release(cluster, "demo", {"train": StepSpec(5, simulated=end)})
     with pytest.raises(StepFailed):
         pipeline.run(pipeline_settings.Settings(release="demo", namespace=cluster.namespace))
-    status.run(status_settings.Settings(release="demo", namespace=cluster.namespace, gpu_hour_price=0.8))
+    with pytest.raises(InputError, match="failed: train"):
+        status.run(status_settings.Settings(release="demo", namespace=cluster.namespace, gpu_hour_price=0.8))
     text = capsys.readouterr().out
     assert re.search(r"^  prepare +complete +1/1 ", text, re.MULTILINE), text
     assert re.search(r"^  train +failed +2/5 +1 ", text, re.MULTILINE), text

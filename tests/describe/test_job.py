@@ -82,6 +82,11 @@ def test_the_held_out_titles_are_described_and_stored(ready: Ready, tmp_path: Pa
     assert figures["reasons"]
 
 
+def test_with_fewer_trained_shards_the_model_of_the_last_one_writes(ready: Ready) -> None:
+    batch = describe_all(ready, "first-shard", max_shards=1, limit=2)
+    assert batch.manifest.inputs["model"] == runs.trained_shard(ready.store, NAME, 0).digest
+
+
 def test_the_export_files_have_the_same_rows(ready: Ready, tmp_path: Path) -> None:
     batch = describe_all(ready, "files", limit=5)
     rows = rows_of(batch, tmp_path)
@@ -121,6 +126,30 @@ def test_different_settings_are_an_error_that_names_them(ready: Ready) -> None:
     ):
         with pytest.raises(ConfigurationError, match=message):
             describe(ready, "settled", **{"limit": 2, "neighbours": 0, **setting})
+
+
+def test_a_batch_of_another_model_is_replaced_on_request(ready: Ready, tmp_path: Path) -> None:
+    before = describe_all(ready, "replaced", limit=4, neighbours=0, shard=0, part_rows=2)
+    after = describe_all(ready, "replaced", limit=3, neighbours=0, part_rows=2, replace=True)
+    model = runs.trained_shard(ready.store, NAME, SHARDS - 1)
+    assert (before.manifest.inputs["model"] == model.digest, after.manifest.inputs["model"]) == (False, model.digest)
+    rows = rows_of(after, tmp_path)
+    assert [row["model_digest"] for row in rows] == [model.digest] * 3
+    assert table_rows("replaced", "uid, model_digest") == sorted((row["uid"], model.digest) for row in rows)
+
+
+def test_a_batch_of_the_same_model_is_not_made_again(ready: Ready, capsys: pytest.CaptureFixture[str]) -> None:
+    first = describe_all(ready, "kept", limit=2, neighbours=0, replace=True)
+    assert describe_all(ready, "kept", limit=2, neighbours=0, replace=True) == first
+    assert "already done" in capsys.readouterr().err
+
+
+def test_the_error_names_the_setting_of_the_batch(ready: Ready) -> None:
+    describe_all(ready, "named", limit=1, neighbours=0, shard=0)
+    with pytest.raises(
+        ConfigurationError, match=r"another --batch \(settings.batch of the chart\), replace it with --replace"
+    ):
+        describe(ready, "named", limit=1, neighbours=0)
 
 
 def test_the_config_is_that_of_earlier_versions(ready: Ready, tmp_path: Path) -> None:

@@ -52,6 +52,11 @@ def test_the_stages_are_the_base_model_and_every_shard_and_both_ends_with_retrie
     assert [each.name for each in job.stages(1)] == ["base", "base-retrieval", "shard-00000", "shard-00000-retrieval"]
 
 
+def test_only_the_stages_of_the_trained_shards_are_evaluated(ready: Ready, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate(ready, max_shards=1, index=4)
+    assert '"nothing to do: no stage with this index", "index": 4, "stages": 4' in capsys.readouterr().err
+
+
 def test_every_stage_answers_the_same_questions(evaluated: Ready, tmp_path: Path) -> None:
     uids: dict[str, dict[str, list[str]]] = {}
     for name in STAGES:

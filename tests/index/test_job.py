@@ -179,10 +179,12 @@ def test_files_are_embedded_concurrently_and_the_build_needs_all_of_them(store: 
     assert select("SELECT count(*), count(embedding) FROM skuscribe.product") == [(70, 70)]
 
 
-def test_a_file_that_the_catalogue_does_not_have_is_a_wrong_setting(store: Store, database: str) -> None:
+def test_an_index_beyond_the_last_file_embeds_nothing(
+    store: Store, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     commit(store, PRODUCTS[:30], PRODUCTS[30:], HELD_OUT)
-    with pytest.raises(ConfigurationError, match="--index is 3, but main has 3 files, 0 to 2"):
-        build(store, phase="embed", index=3)
+    build(store, phase="embed", index=3)
+    assert "nothing to do: no file with this index" in capsys.readouterr().err
 
 
 def test_readers_see_the_old_index_or_the_new_one_never_a_mixture(store: Store, database: str) -> None:

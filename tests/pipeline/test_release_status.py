@@ -1,9 +1,16 @@
-"""The status of a step, from its Jobs and pods in the API."""
+"""The status of a release and of its steps, from their Jobs, pods and events in the API."""
 
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from jobs.pipeline.release_status import StepStatus, pod_status, step_status
+import pytest
+
+from jobs.pipeline.cluster import Cluster
+from jobs.pipeline.release_status import ReleaseStatus, StepStatus, lines, read, step_status
+from jobs.process.errors import InputError, NotReadyError
+from tests.api_in_memory import ApiInMemory
 
 NOW = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
 CRONJOB = {"metadata": {"name": "demo-train"}, "spec": {"jobTemplate": {"spec": {"completions": 65}}}}
@@ -36,7 +43,7 @@ def pod(
 
 
 def status(jobs: list[dict[str, Any]], *pods: dict[str, Any]) -> StepStatus:
-    return step_status("train", CRONJOB, jobs, [pod_status(item, NOW) for item in pods], NOW)
+    return step_status("train", CRONJOB, jobs, pods, {}, NOW)
 
 
 def test_a_step_without_a_job_is_waiting() -> None:
@@ -65,7 +72,7 @@ def test_disrupted_pods_are_counted_apart_from_failed_pods() -> None:
     disrupted: dict[str, Any] = {"conditions": [{"type": "DisruptionTarget", "status": "True"}]}
     found = status([job()], pod("a", "Failed", ended=at(3)), pod("b", "Failed", ended=at(4), **disrupted))
     assert (found.failed, found.disrupted) == (1, 1)
-    assert found.note == "pod a (index 7, exit code 1): bad row"
+    assert found.note == "the next attempt starts after a backoff; pod a (index 7, exit code 1): bad row"
 
 
 def test_the_note_has_the_reason_of_an_unschedulable_pod() -> None:
@@ -97,3 +104,131 @@ def test_the_time_of_a_finished_job_does_not_grow() -> None:
     failed = [{"type": "Failed", "status": "True", "lastTransitionTime": at(2, 30)}]
     found = status([job(succeeded=40, conditions=failed)])
     assert (found.state, found.seconds) == ("failed", 1800)
+
+
+def test_a_pod_that_lost_its_node_is_disrupted_and_has_no_exit_code() -> None:
+    lost = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "DeletionByTaintManager",
+        "message": "Taint manager: deleting due to NoExecute taint",
+    }
+    item = pod("p", "Failed", conditions=[lost])
+    item["status"]["containerStatuses"] = []
+    assert status([job()], item, pod("q", "Running")).note == (
+        "pod p (index 7, disrupted): DeletionByTaintManager: Taint manager: deleting due to NoExecute taint"
+    )
+
+
+def test_a_complete_step_has_no_note() -> None:
+    complete = [{"type": "Complete", "status": "True", "lastTransitionTime": at(3)}]
+    found = status([job(succeeded=65, completionTime=at(3), conditions=complete)], pod("p", "Failed", ended=at(3)))
+    assert (found.state, found.failed, found.note) == ("complete", 1, "")
+
+
+LABELS = {"app.kubernetes.io/name": "skuscribe", "app.kubernetes.io/instance": "demo"}
+
+
+def labelled(item: dict[str, Any], component: str) -> dict[str, Any]:
+    """An object with the labels of a component of the release."""
+    item["metadata"].setdefault("labels", {}).update({**LABELS, "app.kubernetes.io/component": component})
+    return item
+
+
+def pipeline_job(condition: str = "") -> dict[str, Any]:
+    conditions = [{"type": condition, "status": "True", "lastTransitionTime": at(3)}] if condition else []
+    metadata = {"name": "demo-pipeline-1", "creationTimestamp": at(2)}
+    return labelled(
+        {"metadata": metadata, "spec": {}, "status": {"startTime": at(2), "conditions": conditions}}, "pipeline"
+    )
+
+
+@pytest.fixture
+def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiInMemory]:
+    """An API server with a release that trains."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with ApiInMemory() as server:
+        server.add("cronjobs", labelled({**CRONJOB, "metadata": {"name": "demo-train"}}, "train"))
+        monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path)))
+        yield server
+
+
+def release() -> tuple[ReleaseStatus, str]:
+    """The status of the release, and the lines that are printed."""
+    found = read(Cluster(retry_seconds=0), "demo", NOW)
+    return found, "\n".join(lines(found, 0))
+
+
+def pending(name: str, component: str, job_name: str, reason: str) -> dict[str, Any]:
+    waiting = {"state": {"waiting": {"reason": reason, "message": "it is not there"}}}
+    item = pod(name, "Pending", job_name=job_name)
+    item["status"]["containerStatuses"] = [waiting]
+    return labelled(item, component)
+
+
+def test_a_pipeline_that_cannot_start_is_shown_with_the_reason(api: ApiInMemory) -> None:
+    api.add("jobs", pipeline_job())
+    api.add("pods", pending("demo-pipeline-1-x", "pipeline", "demo-pipeline-1", "ImagePullBackOff"))
+    found, text = release()
+    assert "  pipeline: pod demo-pipeline-1-x is pending: ImagePullBackOff: it is not there" in text
+    with pytest.raises(NotReadyError, match="not complete yet: pipeline"):
+        found.check_complete()
+
+
+def test_a_job_without_pods_is_shown_with_the_event_that_says_why(api: ApiInMemory) -> None:
+    api.add("jobs", pipeline_job())
+    about = {"kind": "Job", "name": "demo-pipeline-1"}
+    message = 'pods "demo-pipeline-1-x" is forbidden: exceeded quota'
+    event = {"metadata": {"name": "e"}, "type": "Warning", "reason": "FailedCreate", "message": message}
+    api.add("events", event | {"involvedObject": about, "lastTimestamp": at(2)})
+    assert f"  pipeline: no pod: FailedCreate: {message}" in release()[1]
+
+
+def test_services_that_are_not_ready_are_shown_with_the_reason(api: ApiInMemory) -> None:
+    api.add("jobs", pipeline_job())
+    api.add("pods", pending("demo-services-x", "services", "", "CreateContainerConfigError"))
+    assert "  services: pod demo-services-x is not ready: CreateContainerConfigError: it is not there" in release()[1]
+    ready = pod("demo-services-y", "Running", conditions=[{"type": "Ready", "status": "True"}])
+    api.add("pods", labelled(ready, "services"))
+    assert "demo-services-y" not in release()[1]
+
+
+def test_pods_of_another_release_are_not_shown(api: ApiInMemory) -> None:
+    other = pending("other-services-x", "services", "", "ImagePullBackOff")
+    other["metadata"]["labels"]["app.kubernetes.io/instance"] = "other"
+    api.add("pods", other)
+    assert "other-services" not in release()[1]
+
+
+def with_train(condition: str) -> dict[str, Any]:
+    conditions = [{"type": condition, "status": "True", "lastTransitionTime": at(3)}] if condition else []
+    return labelled(job(conditions=conditions), "train")
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "train", "error"),
+    [
+        ("Complete", "Complete", None),
+        ("", "Complete", NotReadyError),
+        ("", "", NotReadyError),
+        ("", "Failed", InputError),
+        ("Failed", "Failed", InputError),
+        ("Failed", "Complete", InputError),
+        (None, "Complete", None),
+        (None, "", NotReadyError),
+        (None, "Failed", InputError),
+    ],
+)
+def test_a_script_can_tell_complete_from_unfinished_and_failed(
+    api: ApiInMemory, pipeline: str | None, train: str, error: type[Exception] | None
+) -> None:
+    if pipeline is not None:
+        api.add("jobs", pipeline_job(pipeline))
+    api.add("jobs", with_train(train))
+    check: Callable[[], None] = release()[0].check_complete
+    if error is None:
+        check()
+    else:
+        with pytest.raises(error):
+            check()

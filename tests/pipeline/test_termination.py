@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.pipeline.termination import failed_pod, failing_pod, failure_message, parse_indexes, step_failure
+from jobs.pipeline.termination import (
+    disruptions,
+    failed_pod,
+    failing_pod,
+    failure_message,
+    parse_indexes,
+    step_failure,
+)
 
 DISRUPTED: dict[str, Any] = {"conditions": [{"type": "DisruptionTarget", "status": "True"}]}
 
@@ -88,3 +95,11 @@ def test_indexes_are_parsed_as_the_job_controller_writes_them(indexes: set[int])
             ranges.append([index])
     written = ",".join(f"{found[0]}-{found[-1]}" if len(found) > 1 else str(found[0]) for found in ranges)
     assert parse_indexes(written) == indexes
+
+
+def test_disruptions_in_a_row_are_those_after_the_last_success() -> None:
+    succeeded = pod("succeeded", 0, 0, finished="2")
+    succeeded["status"]["phase"] = "Succeeded"
+    failed = [pod(str(time), 1, 143, finished=str(time), phase="Failed", **DISRUPTED) for time in (1, 3, 4)]
+    failed.append(pod("not-disrupted", 1, 75, finished="5", phase="Failed"))
+    assert [found.name for found in disruptions([succeeded, *failed])] == ["4", "3"]

@@ -74,6 +74,12 @@ def test_one_run_is_shown_with_its_evaluations_and_report(store: Store, capsys: 
     assert not any("runs/second" in line for line in lines)
 
 
+def test_a_matcher_is_shown_with_its_figures(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(store, layout.matcher_path("main"), Kind.MATCHER, pairs=600)
+    [line] = [line for line in shown(store, capsys) if line.startswith("matchers/main  done ")]
+    assert line.endswith("pairs 600")
+
+
 def test_a_postgres_that_does_not_answer_is_one_line(
     store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -175,9 +175,13 @@ def test_a_run_does_not_change_its_recipe(ready: Store) -> None:
         run(ready, index=0)
 
 
-def test_an_index_beyond_the_catalogue_is_a_configuration_error(ready: Store) -> None:
-    with pytest.raises(ConfigurationError, match="has 2 shards, 0 to 1"):
-        run(ready, index=2)
+@pytest.mark.parametrize(("index", "max_shards"), [(2, None), (2, 70), (1, 1)])
+def test_an_index_beyond_the_last_shard_trains_nothing(
+    ready: Store, index: int, max_shards: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(ready, index=index, max_shards=max_shards)
+    assert ready.folders(layout.RUNS) == []
+    assert "nothing to do: no shard with this index" in capsys.readouterr().err
 
 
 def test_batch_rows_and_target_tokens_per_batch_exclude_each_other() -> None:

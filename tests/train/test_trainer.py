@@ -1,5 +1,7 @@
 """`Seq2SeqTrainer`, as it is used here, computes the same as a plain training loop."""
 
+import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,10 @@ import pytest
 import torch
 from transformers import T5Config, T5ForConditionalGeneration
 
+from jobs.process.errors import NotReadyError
 from jobs.process.lifecycle import Stop
 from jobs.storage.store import Store
+from jobs.train import trainer
 from jobs.train.batches import batch_schedule, collate, lengths_of
 from jobs.train.checkpoint import Progress
 from jobs.train.checkpoint_location import CheckpointLocation
@@ -92,6 +96,48 @@ def test_it_ends_with_the_weights_of_a_plain_training_loop(
         torch.testing.assert_close(weight, expected.state_dict()[name], rtol=1e-2, atol=2e-3)
     moved = [(weight - before[name]).abs().max().item() for name, weight in model.state_dict().items()]
     assert min(moved) > 1e-2  # far more than the tolerance above
+
+
+def test_a_training_without_progress_saves_a_checkpoint_and_is_retried(
+    examples: datasets.Dataset, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lengths, recipe, stop = lengths_of(examples), RECIPES[0], Stop()
+    location = CheckpointLocation(store, "runs/main/shard-00000", {}, {})
+    training = ShardTraining(
+        0, examples, lengths, batch_schedule(lengths, recipe, seed=3), recipe, Device("cpu", None, bf16=False), 3,
+        location, save_every_seconds=1000, stall_seconds=1,
+    )  # fmt: skip
+
+    def hang(epoch: int, progress: Progress, safe_point: Any) -> dict[str, Any]:
+        pause = threading.Event()
+        while not stop.requested:
+            pause.wait(0.01)
+        safe_point()
+        raise AssertionError("the safe point raises")
+
+    with pytest.raises(NotReadyError, match="no progress in the training of shard 0"):
+        train(training, new_model(), hang, stop, tmp_path)
+    assert location.paths() == [location.at(training.schedule.epoch_ends[0])]
+    events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    [first] = [event for event in events if event["event"] == "first step finished"]
+    assert first["estimated_seconds"] >= 0
+
+
+def test_the_time_is_estimated_on_a_gpu_of_known_speed(examples: datasets.Dataset, store: Store) -> None:
+    lengths, recipe = lengths_of(examples), replace(RECIPES[0], epochs=1_000_000_000)
+    schedule, location = batch_schedule(lengths, RECIPES[0], seed=3), CheckpointLocation(store, "x", {}, {})
+    model = T5ForConditionalGeneration(T5Config(**TINY))
+
+    def estimated(gpu: str | None, done: int = 0) -> int | None:
+        training = ShardTraining(
+            0, examples, lengths, schedule, recipe, Device("cuda", gpu, bf16=True), 3, location, 1000
+        )
+        return trainer.estimated_seconds(training, model, done)
+
+    assert (estimated(None), estimated("NVIDIA GeForce")) == (None, None)
+    on_l4 = estimated("NVIDIA L4")
+    assert on_l4
+    assert on_l4 == pytest.approx(2 * (estimated("NVIDIA L4", len(schedule.steps) // 2) or 0), rel=0.2)
 
 
 def test_the_learning_rate_rises_to_its_peak_and_falls_to_0() -> None:

@@ -23,6 +23,10 @@
 {{- with .environment }}
 {{- . | nindent 0 }}
 {{- end }}
+{{- if .store }}
+# For messages that say how to run a step again.
+- {name: CRONJOB_PREFIX, value: {{ include "skuscribe.fullname" .root | quote }}}
+{{- end }}
 {{- if and .computes .gpus .root.Values.requireGpu }}
 - {name: SKUSCRIBE_REQUIRE_GPU, value: "true"}
 {{- end }}
@@ -68,16 +72,19 @@ Arguments: dict "root" "key" (in the values) "values" "shares" (the shared setti
 {{- /* The variables for S3. */ -}}
 {{- define "skuscribe.storeEnvironment" -}}
 {{- $demo := .Values.demo.enabled -}}
-{{- $secret := $demo | ternary (printf "%s-services" (include "skuscribe.fullname" .)) .Values.store.existingSecret -}}
+{{- $secret := $demo | ternary (include "skuscribe.servicesName" .) .Values.store.existingSecret -}}
 - name: SKUSCRIBE_STORE
   value: {{ $demo | ternary "s3://skuscribe" .Values.store.url | required "store.url is required: s3://BUCKET or s3://BUCKET/PREFIX. The demo needs none: --set demo.enabled=true" | quote }}
 {{- range $name := list "AWS_REGION" "AWS_DEFAULT_REGION" }}
 - name: {{ $name }}
   value: {{ $.Values.store.region | quote }}
 {{- end }}
-{{- with $demo | ternary (printf "http://%s-services:8333" (include "skuscribe.fullname" .)) .Values.store.endpoint }}
+{{- with $demo | ternary (printf "http://%s:8333" (include "skuscribe.servicesName" .)) .Values.store.endpoint }}
 - name: AWS_ENDPOINT_URL_S3
   value: {{ . | quote }}
+{{- end }}
+{{- if not $demo }}
+{{- include "skuscribe.requireKeys" (dict "root" . "secret" $secret "keys" (dict "store.accessKeyIdKey" .Values.store.accessKeyIdKey "store.secretAccessKeyKey" .Values.store.secretAccessKeyKey)) }}
 {{- end }}
 {{- if $secret }}
 - name: AWS_ACCESS_KEY_ID
@@ -96,10 +103,13 @@ Arguments: dict "root" "key" (in the values) "values" "shares" (the shared setti
 {{- /* The variables for Postgres. */ -}}
 {{- define "skuscribe.postgresEnvironment" -}}
 {{- $demo := .Values.demo.enabled -}}
-{{- $name := include "skuscribe.fullname" . -}}
-{{- $secret := $demo | ternary (printf "%s-services" $name) .Values.postgres.existingSecret -}}
+{{- $name := include "skuscribe.servicesName" . -}}
+{{- $secret := $demo | ternary $name .Values.postgres.existingSecret -}}
+{{- if not $demo }}
+{{- include "skuscribe.requireKeys" (dict "root" . "secret" $secret "keys" (dict "postgres.passwordKey" .Values.postgres.passwordKey "postgres.userKey" .Values.postgres.userKey)) }}
+{{- end }}
 - name: PGHOST
-  value: {{ $demo | ternary (printf "%s-services" $name) .Values.postgres.host | required "postgres.host is required: a Postgres server with pgvector. The demo needs none: --set demo.enabled=true" | quote }}
+  value: {{ $demo | ternary $name .Values.postgres.host | required "postgres.host is required: a Postgres server with pgvector. The demo needs none: --set demo.enabled=true" | quote }}
 - name: PGPORT
   value: {{ $demo | ternary 5432 .Values.postgres.port | toString | quote }}
 - name: PGDATABASE
@@ -114,4 +124,19 @@ Arguments: dict "root" "key" (in the values) "values" "shares" (the shared setti
 {{- end }}
 - name: PGPASSWORD
   valueFrom: {secretKeyRef: {name: {{ $secret | required "postgres.existingSecret is required: a Secret with the password of the role" }}, key: {{ $demo | ternary "PGPASSWORD" .Values.postgres.passwordKey }}}}
+{{- end -}}
+
+{{- /*
+Fail if an existing Secret lacks a key: its pods would wait for ever. A Secret that does not exist may still be created, and
+without access to the cluster it is not known. Arguments: dict "root" "secret" (its name) "keys" (of values, to keys of the Secret).
+*/ -}}
+{{- define "skuscribe.requireKeys" -}}
+{{- $existing := and .secret (lookup "v1" "Secret" .root.Release.Namespace .secret) -}}
+{{- if $existing -}}
+{{- range $value, $key := .keys -}}
+{{- if and $key (not (hasKey ($existing.data | default dict) $key)) -}}
+{{- fail (printf "Secret %s in namespace %s has no key %s, it has %s: set %s to the right one" $.secret $.root.Release.Namespace $key (keys ($existing.data | default dict) | sortAlpha | join ", ") $value) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}

@@ -1,14 +1,16 @@
 {{- /* The suspended CronJob with the template of a step's Job. */ -}}
 
 {{- /*
-The CronJob of a step. Arguments: those of `skuscribe.pod`, "indexes" (none: not an Indexed Job), "inOrder" (one index at a time,
-and none after a failed one).
+The CronJob of a step. Arguments: those of `skuscribe.pod`, "indexes" (none: not an Indexed Job), "byCatalogue" (the pipeline
+sets the number of indexes, `indexes` is for Jobs that people and schedules start), "inOrder" (one index at a time, and none
+after a failed one).
 
-The pipeline and `kubectl create job --from` create Jobs from a suspended CronJob. The annotation lets the pipeline wait for
-the CronJob of its own revision, because Helm creates the pipeline's Job first.
+The pipeline and `kubectl create job --from` create Jobs from a suspended CronJob. The annotation with the hash lets the
+pipeline wait for the CronJob of its own revision, because Helm creates the pipeline's Job first. Each Job has it too.
 */ -}}
 {{- define "skuscribe.cronjob" -}}
-{{- $template := include "skuscribe.jobTemplate" . -}}
+{{- $fixed := .byCatalogue | default false | ternary (merge (dict "indexes" 1) .) . -}}
+{{- $hash := include "skuscribe.jobTemplate" $fixed | sha256sum | trunc 16 -}}
 apiVersion: batch/v1
 kind: CronJob
 metadata:
@@ -17,18 +19,21 @@ metadata:
   labels:
     {{- include "skuscribe.labels" . | nindent 4 }}
   annotations:
-    skuscribe/template: {{ sha256sum $template | trunc 16 | quote }}
+    skuscribe/template: {{ $hash | quote }}
+    {{- if .byCatalogue }}
+    skuscribe/completions: catalogue
+    {{- end }}
 spec:
   schedule: {{ .values.schedule | default "0 0 1 1 *" | quote }}
   suspend: {{ empty .values.schedule }}
   concurrencyPolicy: Forbid
   # Without a deadline, a new schedule would start the run that it missed the night before.
   startingDeadlineSeconds: 300
-  # These limits apply to the Jobs of the pipeline too, which needs them to resume: keep all until the release is uninstalled.
-  successfulJobsHistoryLimit: 1000
-  failedJobsHistoryLimit: 1000
+  # They don't apply to the Jobs of the pipeline, which their CronJob owns but does not control.
+  successfulJobsHistoryLimit: {{ .root.Values.history.successful }}
+  failedJobsHistoryLimit: {{ .root.Values.history.failed }}
   jobTemplate:
-    {{- $template | nindent 4 }}
+    {{- include "skuscribe.jobTemplate" (merge (dict "hash" $hash) .) | nindent 4 }}
 {{- end -}}
 
 {{- define "skuscribe.jobTemplate" -}}
@@ -38,7 +43,17 @@ metadata:
     {{- with .root.Values.kueue.queue }}
     kueue.x-k8s.io/queue-name: {{ . | quote }}
     {{- end }}
+  {{- with .hash }}
+  annotations:
+    skuscribe/template: {{ . | quote }}
+  {{- end }}
 spec:
+  {{- with .values.activeDeadlineSeconds }}
+  activeDeadlineSeconds: {{ . | int }}
+  {{- end }}
+  {{- if kindIs "invalid" .root.Values.ttlSecondsAfterFinished | not }}
+  ttlSecondsAfterFinished: {{ .root.Values.ttlSecondsAfterFinished | int }}
+  {{- end }}
   {{- if .indexes }}
   completions: {{ .indexes }}
   parallelism: {{ .inOrder | default false | ternary 1 .values.parallelism }}

@@ -9,6 +9,12 @@
 {{- $name -}}
 {{- end -}}
 
+{{- /* The name of the demo's services: that of a Service begins with a letter. */ -}}
+{{- define "skuscribe.servicesName" -}}
+{{- $name := include "skuscribe.fullname" . -}}
+{{- printf "%s%s-services" (regexMatch "^[0-9]" $name | ternary "skuscribe-" "") $name -}}
+{{- end -}}
+
 {{- /* Labels that select the pods of this release. They have no version, which would change the template of every Job. */ -}}
 {{- define "skuscribe.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
@@ -61,13 +67,19 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- $gpus -}}
 {{- end -}}
 
-{{- /* The number of shards of the catalogue, and the number of shards to train. */ -}}
+{{- /* The number of shards for Jobs that people and schedules start: of the catalogue, and to train. */ -}}
 {{- define "skuscribe.shards" -}}
 {{- .Values.demo.enabled | ternary .Values.demo.shards .Values.shards | int -}}
 {{- end -}}
 {{- define "skuscribe.trainedShards" -}}
-{{- $all := include "skuscribe.shards" . | int -}}
-{{- min $all (.Values.train.shards | default $all | int) -}}
+{{- .Values.train.shards | default (include "skuscribe.shards" .) | int -}}
+{{- end -}}
+
+{{- /* The variable with the limit of the shards to train, or nothing. */ -}}
+{{- define "skuscribe.maxShards" -}}
+{{- with .Values.train.shards -}}
+- {name: SKUSCRIBE_MAX_SHARDS, value: {{ . | int | quote }}}
+{{- end -}}
 {{- end -}}
 
 {{- /* A value as text. Helm would print 1048576 as 1.048576e+06. */ -}}
