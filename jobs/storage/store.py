@@ -107,6 +107,11 @@ class Store:
         """Return whether the server refuses to replace this existing object, which has another ETag than the one given."""
         return not self._put_conditionally(key, b"", {"IfMatch": _OTHER_ETAG})
 
+    def replaces_by_own_etag(self, key: str) -> bool:
+        """Return whether the server replaces this existing object when its ETag is given."""
+        stored = self.read_with_etag(key)
+        return stored is not None and self._put_conditionally(key, stored[0], {"IfMatch": stored[1]})
+
     def upload(self, key: str, path: Path) -> None:
         """Put a file, a large one in parts."""
         config = TransferConfig(multipart_threshold=MULTIPART_BYTES, multipart_chunksize=MULTIPART_BYTES)
