@@ -137,7 +137,9 @@ def _refusal(error: boto.ClientError, where: str) -> JobError:
     if code.startswith("KMS."):
         return ConfigurationError(f"the encryption key of {where} cannot be used ({answer}): enable it, or change it")
     if code in NOT_IMPLEMENTED:
-        return ConfigurationError(f"this S3 server does not support {operation}, which {where} needs ({answer})")
+        return ConfigurationError(
+            f"S3 does not implement {operation} as {where} needs it ({answer}): use another server"
+        )
     if 400 <= status < 500:
         return ConfigurationError(f"S3 rejects {operation} of {where} as invalid ({answer}): check the S3 settings")
     return NotReadyError(f"S3 answered {operation} of {where} with {answer}. Try again later")
