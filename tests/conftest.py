@@ -18,10 +18,16 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options of the kill tests and of the fuzz tests."""
+    """Add the options of the kill tests, of the fault injection and of the fuzz tests."""
     parser.addoption("--kills", type=int, default=1, help="number of times that each job is killed with each signal")
     parser.addoption(
-        "--seed", type=int, default=13, help="seed of the moments at which jobs are killed, and of the fuzz tests"
+        "--seed",
+        type=int,
+        default=13,
+        help="seed of the moments at which jobs are killed, of faults, and of the fuzz tests",
+    )
+    parser.addoption(
+        "--fault-runs", type=int, default=1, help="number of releases that run with faults of S3 and Postgres"
     )
     parser.addoption("--lines", type=int, default=2000, help="number of mutated lines of the fuzz tests")
     parser.addoption("--files", type=int, default=30, help="number of mutated files of the fuzz tests")
@@ -37,6 +43,12 @@ def kills(request: pytest.FixtureRequest) -> int:
 def seed(request: pytest.FixtureRequest) -> int:
     """Return the seed of the moments at which jobs are killed, and of the fuzz tests."""
     return int(request.config.getoption("--seed"))
+
+
+@pytest.fixture
+def fault_runs(request: pytest.FixtureRequest) -> int:
+    """Return the number of releases that run with faults."""
+    return int(request.config.getoption("--fault-runs"))
 
 
 @pytest.fixture

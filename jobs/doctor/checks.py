@@ -3,11 +3,10 @@
 import os
 import shutil
 import tempfile
-import uuid
 from pathlib import Path
 
 from jobs.database import connection, migrations
-from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.process.errors import NotReadyError
 from jobs.retrieval.encoder import Encoder
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact
@@ -15,29 +14,6 @@ from jobs.storage.layout import MANIFEST
 from jobs.storage.store import Store
 
 GIGABYTE = 1e9
-
-
-def s3(url: str) -> str:
-    """Write, read, list and delete an object, with conditional writes."""
-    store = Store(url)
-    key = f"doctor-{uuid.uuid4().hex[:12]}"
-    first = store.write_if_absent(key, b"1")
-    try:
-        if not first or store.write_if_absent(key, b"2"):
-            raise _unconditional(url, "If-None-Match")
-        found = store.read_with_etag(key)
-        if found is None or found[0] != b"1":
-            raise ConfigurationError(
-                f"{store.at(key)} was just written and reads as {found}: this server is not usable"
-            )
-        if not store.write_if_match(key, b"3", found[1]) or store.write_if_match(key, b"4", found[1]):
-            raise _unconditional(url, "If-Match")
-        if [listed.key for listed in store.objects(key)] != [key]:
-            raise ConfigurationError(f"{store.at(key)} was just written and is not listed: this server is not usable")
-    finally:
-        store.delete(key)
-    address = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "AWS"
-    return f"{url} at {address}: wrote, read, listed and deleted an object; conditional writes work"
 
 
 def base_models(url: str) -> str:
@@ -83,13 +59,6 @@ def memory(minimum_gigabytes: float) -> str:
             f"{free:.1f} GB of memory free, expected {minimum_gigabytes:.1f}: raise the pod's memory limit"
         )
     return f"{free:.1f} GB free"
-
-
-def _unconditional(url: str, header: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{url} does not honour {header}, so that two writers could overwrite each other: use a server with conditional "
-        "writes (AWS, R2, MinIO, SeaweedFS)"
-    )
 
 
 def _base_model(model: Artifact) -> str:

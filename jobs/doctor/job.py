@@ -1,12 +1,12 @@
 """Check every service, model and resource that the jobs need.
 
-Reads the environment; writes one object into S3 and deletes it. Prints one line per check.
+Reads the environment; writes objects into S3 and deletes them. Prints one line per check.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from jobs.doctor import checks
+from jobs.doctor import checks, s3
 from jobs.doctor.settings import Settings
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
 from jobs.t5 import gpu
@@ -38,7 +38,7 @@ def run(settings: Settings) -> None:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Run the checks one by one and yield the finding of each."""
     every_check: tuple[tuple[str, Callable[[], str]], ...] = (
-        ("S3", lambda: checks.s3(settings.store)),
+        ("S3", lambda: s3.check(settings.store)),
         ("model", lambda: checks.base_models(settings.store)),
         ("Postgres", checks.postgres),
         ("encoder", lambda: checks.encoder(settings.encoder)),

@@ -1,6 +1,6 @@
 """Check every service, model and resource that the jobs need, and say how to fix what fails.
 
-Reads the same environment variables as the jobs; writes one object into S3 and deletes it. Ends with 0 if every check passes,
+Reads the same environment variables as the jobs; writes objects into S3 and deletes them. Ends with 0 if every check passes,
 78 if a setting is wrong, 75 if something is not available yet. Try: skuscribe doctor
 """
 

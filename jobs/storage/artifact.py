@@ -32,6 +32,7 @@ NAMED_BY: Mapping[str, str] = {
 REPLACED_BY_FLAG: Collection[str] = (Kind.EVALUATION, Kind.EXPORT, Kind.EXPORT_PART)
 """The kinds that their job replaces with the flag --replace."""
 
+DOWNLOAD_ATTEMPTS = 2
 _SHOWN_CHARACTERS = 80
 
 
@@ -66,14 +67,15 @@ class Artifact:
         if file is None:
             raise InputError(f"{self.url} has no file {name}; it has {sorted(self.manifest.files)}")
         target = folder / name
-        self.store.download(f"{self.path}/{file.key}", target)
-        if target.stat().st_size != file.size or file_sha256(target) != file.sha256:
+        for _ in range(DOWNLOAD_ATTEMPTS):
+            self.store.download(f"{self.path}/{file.key}", target)
+            if target.stat().st_size == file.size and file_sha256(target) == file.sha256:
+                return target
             target.unlink()
-            raise DamagedFile(
-                f"{self.url}/{file.key} differs from its manifest (expected SHA-256 {file.sha256}): remove "
-                f"{self.url}/{MANIFEST} and run its job again"
-            )
-        return target
+        raise DamagedFile(
+            f"{self.url}/{file.key} differs from its manifest in {DOWNLOAD_ATTEMPTS} downloads (expected SHA-256 "
+            f"{file.sha256}): remove {self.url}/{MANIFEST} and run its job again"
+        )
 
     def fetch_all(self, folder: Path, prefix: str = "") -> Path:
         """Download and verify every file whose name begins with `prefix`. Returns `folder / prefix`."""

@@ -10,6 +10,7 @@
     runs/RUN/report/               manifest.json  index.html  report.pdf  shards.csv  stages.csv  answers.csv
     exports/BATCH/                 manifest.json  part-00000/ (an artifact per part)
     exports/BATCH/audit/           manifest.json  labels.parquet
+    conditional-writes             empty: the object with which each writer checks that the server honours conditions
 
 Every name here is persisted: a change makes stores of earlier versions unreadable.
 """
@@ -19,6 +20,8 @@ from enum import StrEnum
 MANIFEST = "manifest.json"
 ATTEMPT_PREFIX = "attempt-"
 """The folder of one attempt at an artifact: only the attempt that the manifest names counts."""
+
+CONDITIONAL_WRITES_PROBE = "conditional-writes"
 
 CATALOGUES, MODELS, MATCHERS, RUNS, EXPORTS = "catalogue/", "models/", "matchers/", "runs/", "exports/"
 SHARD_PREFIX = "shard-"

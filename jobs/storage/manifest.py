@@ -64,7 +64,8 @@ def from_json(data: bytes, address: str) -> Manifest:
         manifest = Manifest(files=files, **raw)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
-            f"{address} is not a manifest of skuscribe ({type(error).__name__}: {error}): remove it and run its job again"
+            f"{address} is not a manifest of skuscribe ({type(error).__name__}: {error}): check --store and "
+            "AWS_ENDPOINT_URL_S3, because another program or server may have written it"
         ) from error
     if manifest.digest != recorded:
         raise InputError(

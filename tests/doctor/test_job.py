@@ -26,31 +26,6 @@ def test_every_check_passes_here(
     assert environment["PGPASSWORD"] not in text
 
 
-def test_the_check_of_s3_leaves_nothing_in_the_store(store: Store) -> None:
-    checks.s3(store.url)
-    assert list(store.objects("")) == []
-
-
-@pytest.mark.parametrize(("method", "header"), [("write_if_absent", "If-None-Match"), ("write_if_match", "If-Match")])
-def test_a_server_without_conditional_writes_fails_the_check(
-    store: Store, monkeypatch: pytest.MonkeyPatch, method: str, header: str
-) -> None:
-    def unconditional(self: Store, key: str, data: bytes, etag: str = "") -> bool:
-        self.write(key, data)
-        return True
-
-    monkeypatch.setattr(Store, method, unconditional)
-    with pytest.raises(ConfigurationError, match=f"does not honour {header}"):
-        checks.s3(store.url)
-    assert list(store.objects("")) == []
-
-
-def test_a_server_that_does_not_list_fails_the_check(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Store, "objects", lambda self, prefix: iter(()))
-    with pytest.raises(ConfigurationError, match="is not listed"):
-        checks.s3(store.url)
-
-
 def test_a_wrong_password_is_a_wrong_setting_and_not_shown(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -197,7 +197,7 @@ def made_by(step: Step, run: Undisturbed) -> object:
 def leftovers(store: Store) -> list[str]:
     """Return the keys of all objects that no manifest names, and of checkpoints, which a finished job removes."""
     keys = {stored.key for stored in store.objects("")}
-    named = {key for key in keys if key.endswith((f"/{MANIFEST}", "/run.json"))}
+    named = {key for key in keys if key.endswith((f"/{MANIFEST}", "/run.json", layout.CONDITIONAL_WRITES_PROBE))}
     for path in artifact_paths(store):
         made = artifact.find(store, path)
         assert made is not None

@@ -99,7 +99,7 @@ def test_a_failing_build_leaves_nothing(spec: Spec, error: BaseException) -> Non
 
     with pytest.raises(type(error)):
         artifact.make_once(spec, fail)
-    assert list(spec.store.objects("")) == []
+    assert list(spec.store.objects(PATH)) == []
 
 
 def test_a_failing_replacement_leaves_the_outdated_artifact(spec: Spec, tmp_path: Path) -> None:
@@ -108,10 +108,10 @@ def test_a_failing_replacement_leaves_the_outdated_artifact(spec: Spec, tmp_path
         raise ZeroDivisionError
 
     made = artifact.make_once(spec, build())
-    before = list(spec.store.objects(""))
+    before = list(spec.store.objects(PATH))
     with pytest.raises(ZeroDivisionError):
         artifact.make_once(replace(spec, config={"rows": 4}), fail, replace_outdated=True)
-    assert list(spec.store.objects("")) == before
+    assert list(spec.store.objects(PATH)) == before
     assert artifact.find(spec.store, PATH) == made
     assert content(made, tmp_path) == b"data"
 
@@ -276,7 +276,7 @@ def test_a_commit_removes_dead_attempts_and_checkpoints_and_no_other_object(spec
         spec.store.write(key, b"x")
     made = artifact.make_once(spec, build())
     files = [f"{PATH}/manifest.json", f"{PATH}/{made.manifest.files[FILE].key}"]
-    assert sorted(stored.key for stored in spec.store.objects("")) == sorted([*kept, *files])
+    assert sorted(stored.key for stored in spec.store.objects("things/")) == sorted([*kept, *files])
 
 
 def test_the_next_run_removes_what_a_process_left_that_was_killed_right_after_its_commit(spec: Spec) -> None:
@@ -284,7 +284,7 @@ def test_the_next_run_removes_what_a_process_left_that_was_killed_right_after_it
     spec.store.write(f"{PATH}/attempt-dead/half", b"x")
     spec.store.write(f"{PATH}/state/step-000004/weights", b"x")
     assert artifact.make_once(spec, build_nothing) == made
-    assert len(list(spec.store.objects(""))) == 2
+    assert len(list(spec.store.objects(PATH))) == 2
 
 
 def test_a_run_that_finds_its_artifact_removes_no_file_of_a_replacement_that_is_being_built(
@@ -373,7 +373,7 @@ def test_the_files_of_a_part_are_listed_in_the_whole_without_a_copy(spec: Spec, 
 
     whole = artifact.make_once(spec, include_part)
     assert content(whole, tmp_path) == b"data"
-    assert len(list(spec.store.objects(""))) == 3
+    assert len(list(spec.store.objects(PATH))) == 3
 
 
 def test_a_changed_file_is_not_read(spec: Spec, tmp_path: Path) -> None:
@@ -412,4 +412,4 @@ def test_removal_deletes_the_manifest_first_and_leaves_nothing(spec: Spec, monke
     monkeypatch.setattr(spec.store, "delete", watched_delete)
     artifact.remove(spec.store, PATH)
     assert deleted[0] == f"{PATH}/manifest.json"
-    assert list(spec.store.objects("")) == []
+    assert list(spec.store.objects(PATH)) == []

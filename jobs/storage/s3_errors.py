@@ -1,0 +1,212 @@
+"""The errors of botocore as job errors, classified by their types and codes.
+
+A wrong setting is `ConfigurationError` (78): credentials, permissions, region, clock, endpoint, certificate, archived object.
+What may work later is `NotReadyError` (75): no connection, throttling, 5xx, a broken answer, a missing object. S3's own code
+and message are quoted in both, without keys and signatures.
+"""
+
+import os
+import re
+import ssl
+from collections.abc import Iterator
+from http.client import HTTPException
+
+from boto3.exceptions import Boto3Error, RetriesExceededError, S3UploadFailedError
+from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
+from s3transfer.exceptions import RetriesExceededError as TransferRetriesExceededError
+from urllib3.exceptions import HTTPError, LocationParseError
+
+from jobs.process.errors import ConfigurationError, JobError, NotReadyError
+
+MISSING = {"404", "NoSuchKey", "NotFound", "NoSuchVersion"}
+LOST = {"412", "PreconditionFailed"}
+CONFLICT = {"409", "ConditionalRequestConflict", "OperationAborted"}
+NOT_IMPLEMENTED = {"501", "NotImplemented"}
+DENIED = {"403", "AccessDenied", "AccessDeniedException", "AllAccessDisabled"}
+
+_CREDENTIALS = {
+    "401", "AuthFailure", "AuthorizationQueryParametersError", "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId",
+    "InvalidClientTokenId", "InvalidIdentityToken", "InvalidSecurity", "InvalidToken", "NotSignedUp", "SignatureDoesNotMatch",
+    "TokenRefreshRequired", "UnauthorizedAccess", "UnrecognizedClientException", "AccountProblem",
+}  # fmt: skip
+_REGION = {
+    "301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "InvalidRegion", "PermanentRedirect",
+}  # fmt: skip
+_CLOCK = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
+_LATER = {
+    "408", "409", "425", "429", "BadDigest", "ConditionalRequestConflict", "IDPCommunicationError", "IncompleteBody",
+    "InternalError", "NoSuchUpload", "OperationAborted", "RequestLimitExceeded", "RequestTimeout", "ServiceUnavailable",
+    "SlowDown", "TemporaryRedirect", "Throttling", "ThrottlingException", "TooManyRequests", "XAmzContentSHA256Mismatch",
+}  # fmt: skip
+"""Codes that pass by themselves, whatever their HTTP status is."""
+
+_PERMISSIONS = {
+    "GetObject": "s3:GetObject, and s3:ListBucket on the bucket, without which S3 answers 403 for a missing object too",
+    "HeadObject": "s3:GetObject, and s3:ListBucket on the bucket, without which S3 answers 403 for a missing object too",
+    "ListObjectsV2": "s3:ListBucket on the bucket, without which S3 also answers 403 for a missing object",
+    "DeleteObject": "s3:DeleteObject",
+    "AssumeRoleWithWebIdentity": "sts:AssumeRoleWithWebIdentity in the trust policy of the role",
+}
+_DEFAULT_PERMISSION = "s3:PutObject"  # PutObject and the operations of an upload in parts
+
+_BROKEN = (
+    ResponseParserError, boto.ResponseStreamingError, boto.IncompleteReadError, boto.ReadTimeoutError, boto.ChecksumError,
+    boto.FlexibleChecksumError, boto.AwsChunkedWrapperError, HTTPError, HTTPException, ConnectionError, TimeoutError,
+)  # fmt: skip
+_UNREADABLE = (FileNotFoundError, PermissionError, IsADirectoryError)
+_UNREACHABLE = (boto.HTTPClientError, boto.ConnectionError, boto.MetadataRetrievalError, boto.CapacityNotAvailableError)
+_METADATA_PROVIDERS = {"iam-role", "container-role", "assume-role"}  # services on the network, not files of the user
+_KEY = re.compile(r"\b(?:A[A-Z]{2}A|GOOG)[A-Z0-9]{12,}\b")
+_SIGNED = re.compile(
+    r"((?:X-(?:Amz|Goog)-)?(?:Signature|Credential|Security-Token)|AWSAccessKeyId)(\s*[=:]\s*)[^\s,&'\"]+",
+    re.IGNORECASE,
+)
+_USER_IN_ADDRESS = re.compile(r"://[^/@\s]+@")
+
+
+def code_of(error: BaseException | None) -> str | None:
+    """Return S3's code of an error, or None if no answer of S3 caused it."""
+    error = _unwrapped(error)
+    return str(error.response.get("Error", {}).get("Code")) if isinstance(error, boto.ClientError) else None
+
+
+def is_broken_answer(error: BaseException) -> bool:
+    """Return whether an answer began and did not arrive whole. botocore does not repeat such a request by itself."""
+    return isinstance(error, _BROKEN)
+
+
+def as_job_error(error: Exception, where: str) -> Exception:
+    """Return the job error for an error of boto3 about the address `where`, or the error itself if it is a defect."""
+    cause = _unwrapped(error)
+    if isinstance(cause, JobError):
+        return cause
+    if isinstance(cause, boto.ClientError):
+        return _refusal(cause, where)
+    if isinstance(cause, (boto.BotoCoreError, Boto3Error, *_BROKEN, *_UNREADABLE)):
+        return _failure(cause, where)
+    if isinstance(cause, ValueError):  # botocore parses dates and numbers of an answer
+        return ConfigurationError(
+            f"the answer for {where} is not one of S3 ({_reason(cause)}): check AWS_ENDPOINT_URL_S3 and the address"
+        )
+    return error
+
+
+def without_keys(text: str) -> str:
+    """Return a text in one line, without credentials, signatures, and the users of addresses."""
+    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID"):
+        secret = (os.environ.get(name) or "").strip()
+        text = text.replace(secret, "***") if secret else text
+    text = _USER_IN_ADDRESS.sub("://***@", _SIGNED.sub(r"\1\2***", _KEY.sub("***", text)))
+    return " ".join(text.split())
+
+
+def _refusal(error: boto.ClientError, where: str) -> JobError:
+    """Return the job error for an answer of S3."""
+    code, operation = str(code_of(error)), error.operation_name
+    message = without_keys(str(error.response.get("Error", {}).get("Message") or "no message")).rstrip(".")
+    answer = f"{code}: {message}"
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
+    if code in MISSING:
+        return NotReadyError(f"{where} does not exist")
+    if code in _LATER:
+        return NotReadyError(f"S3 answered {operation} of {where} with {answer}. Try again later")
+    if code in _CREDENTIALS:
+        return ConfigurationError(
+            f"S3 refuses these credentials for {where} ({answer}): check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
+            "AWS_SESSION_TOKEN, or the pod's role"
+        )
+    if code in DENIED:
+        permission = _PERMISSIONS.get(operation, _DEFAULT_PERMISSION)
+        return ConfigurationError(
+            f"S3 does not allow {operation} of {where} ({answer}): give these credentials the permission {permission}"
+        )
+    if code == "NoSuchBucket":
+        return ConfigurationError(
+            f"the bucket of {where} does not exist ({answer}): create it, or correct --store (SKUSCRIBE_STORE)"
+        )
+    if code in _REGION:
+        return ConfigurationError(
+            f"the bucket of {where} is in another region, or at another endpoint ({answer}): correct AWS_REGION and "
+            "AWS_ENDPOINT_URL_S3"
+        )
+    if code in _CLOCK:
+        return ConfigurationError(f"S3 refuses the time of this machine for {where} ({answer}): set its clock")
+    if code == "InvalidObjectState":
+        return ConfigurationError(f"{where} is archived ({answer}): restore it, and exclude the store from archiving")
+    if code.startswith("KMS."):
+        return ConfigurationError(f"the encryption key of {where} cannot be used ({answer}): enable it, or change it")
+    if code in NOT_IMPLEMENTED:
+        return ConfigurationError(
+            f"S3 does not implement {operation} as {where} needs it ({answer}): use another server"
+        )
+    if 400 <= status < 500:
+        return ConfigurationError(f"S3 rejects {operation} of {where} as invalid ({answer}): check the S3 settings")
+    return NotReadyError(f"S3 answered {operation} of {where} with {answer}. Try again later")
+
+
+def _failure(error: BaseException, where: str) -> JobError:
+    """Return the job error for a request that got no answer, or for a setting that botocore rejects."""
+    if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError | boto.NoRegionError):
+        return ConfigurationError(
+            f"no S3 credentials for {where} ({without_keys(str(error))}): set AWS_ACCESS_KEY_ID, "
+            "AWS_SECRET_ACCESS_KEY and AWS_REGION, or give the pod a role"
+        )
+    causes = list(_causes(error))
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return ConfigurationError(
+            f"the certificate of the S3 endpoint for {where} is not trusted ({_reason(error)}): set AWS_CA_BUNDLE to the file "
+            "of its certificate authority"
+        )
+    if any(isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER" for cause in causes):
+        return ConfigurationError(
+            f"the S3 endpoint for {where} does not speak https ({_reason(error)}): correct AWS_ENDPOINT_URL_S3"
+        )
+    if any(isinstance(cause, _UNREADABLE) for cause in causes):
+        return ConfigurationError(
+            f"a file that the S3 settings name cannot be read, needed for {where} ({_reason(error)}): check AWS_CA_BUNDLE, "
+            "AWS_WEB_IDENTITY_TOKEN_FILE and AWS_CONFIG_FILE"
+        )
+    if any(isinstance(cause, LocationParseError | UnicodeError) for cause in causes):
+        return ConfigurationError(
+            f"the S3 endpoint for {where} is not an address ({_reason(error)}): correct AWS_ENDPOINT_URL_S3"
+        )
+    if any(type(cause) is ValueError for cause in causes):  # its message would show the whole header
+        return ConfigurationError(
+            f"the S3 credentials for {where} contain a character that HTTP headers cannot have, such as a line break: "
+            "correct AWS_ACCESS_KEY_ID and AWS_SESSION_TOKEN"
+        )
+    if isinstance(error, boto.CredentialRetrievalError) and error.kwargs.get("provider") in _METADATA_PROVIDERS:
+        return NotReadyError(f"no S3 credentials for {where} yet ({_reason(error)}): try again later")
+    if isinstance(error, _UNREACHABLE) or is_broken_answer(error):
+        return NotReadyError(
+            f"S3 cannot be reached for {where} ({_reason(error)}): check AWS_ENDPOINT_URL_S3, and that the service runs"
+        )
+    return ConfigurationError(f"the S3 settings for {where} are wrong ({_reason(error)}): correct them")
+
+
+def _unwrapped(error: BaseException | None) -> BaseException | None:
+    """Return the error inside those of boto3's transfers."""
+    if isinstance(error, S3UploadFailedError) and error.__context__ is not None:
+        return _unwrapped(error.__context__)
+    if isinstance(error, RetriesExceededError | TransferRetriesExceededError):
+        return _unwrapped(getattr(error, "last_exception", None)) or error
+    return error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that it was made from: botocore keeps them as a keyword, urllib3 as an argument."""
+    seen: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        current = waiting.pop()
+        if not isinstance(current, BaseException) or current in seen:
+            continue
+        seen.append(current)
+        yield current
+        kept = current.kwargs.get("error") if isinstance(current, boto.BotoCoreError) else None
+        waiting += [kept, current.__cause__, current.__context__, *current.args, getattr(current, "reason", None)]
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {without_keys(str(error))}"
