@@ -111,7 +111,7 @@ def _find_sources(settings: Settings, store: Store) -> BatchSources:
 
 
 def _matcher(settings: Settings, store: Store) -> Artifact | None:
-    if settings.matcher is None:
+    if settings.words_only:
         return None
     path, command = layout.matcher_path(settings.matcher), f"match --matcher {settings.matcher}"
     return artifact.require(store, path, Kind.MATCHER, command)

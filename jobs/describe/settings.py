@@ -27,9 +27,9 @@ class Settings(GenerationSettings):
         ge=0,
         description="Use the model trained on this shard, counted from 0. Default: the last shard that is trained.",
     )
-    matcher: Name | None = Field(
-        None,
-        description="The matcher that decides whether a text fits its title. Without one, only the words are compared.",
+    matcher: Name = Field("main", description="The matcher that decides whether a text fits its title.")
+    words_only: bool = Field(
+        False, description="Check texts by their words only, without a matcher: a weak check, for catalogues without one."
     )
     publish_from: float | None = Field(
         None,
@@ -88,8 +88,8 @@ class Settings(GenerationSettings):
     def _one_threshold(self) -> Self:
         if self.publish_from is not None and self.from_audit is not None:
             raise ValueError("--publish-from and --from-audit exclude each other: give one")
-        if self.matcher is None and (self.publish_from is not None or self.from_audit is not None):
-            raise ValueError("--publish-from and --from-audit need a --matcher, whose probabilities they compare")
+        if self.words_only and (self.publish_from is not None or self.from_audit is not None):
+            raise ValueError("--publish-from and --from-audit compare probabilities of a matcher: omit --words-only")
         return self
 
     @model_validator(mode="after")

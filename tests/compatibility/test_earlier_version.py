@@ -21,8 +21,12 @@ SETTINGS = {
     "CATALOGUE": "old", "MODEL": "old", "RUN": "old", "BATCH": "old", "SOURCE": "tiny", "LIMIT": "2000",
     "SHARD_ROWS": "36", "HELD_OUT_ROWS": "6", "QUESTIONS": "4", "PART_ROWS": "3", "EPOCHS": "1", "RETRIEVAL_SHARE": "0.5",
     "LEARNING_RATE": "0.003", "TARGET_TOKENS_PER_BATCH": "384", "ROUGE_ROWS": "2",
+    "WORDS_ONLY": "true",  # it had no matcher
     "TINY_WIDTH": "16", "TINY_LAYERS": "1", "TINY_VOCABULARY": "300",
 }  # fmt: skip
+
+NEW_STEPS = ("match",)
+"""Steps that the earlier version did not have."""
 
 
 @pytest.fixture
@@ -44,7 +48,7 @@ def test_every_step_of_an_earlier_version_is_already_done(
     earlier_store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = {found.key: found.etag for found in earlier_store.objects("")}
-    for step in steps.in_order(steps.steps(0.5)):
+    for step in (step for step in steps.in_order(steps.steps(0.5)) if step.name not in NEW_STEPS):
         assert cli.main([step.command, *step.arguments]) == 0
         events = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
         done = [event for event in events if event != "migration applied"]  # new comments on the views
