@@ -29,7 +29,8 @@ class Settings(GenerationSettings):
     )
     matcher: Name = Field("main", description="The matcher that decides whether a text fits its title.")
     words_only: bool = Field(
-        False, description="Check texts by their words only, without a matcher: a weak check, for catalogues without one."
+        False,
+        description="Check texts by their words only, without a matcher: a weak check, for catalogues without one.",
     )
     publish_from: float | None = Field(
         None,

@@ -14,6 +14,7 @@ import pytest
 
 from jobs import cli, steps
 from jobs.local import postgres
+from jobs.storage import layout
 from jobs.storage.store import Store
 
 ARCHIVE = Path(__file__).with_name("version-0.1.0.tar.xz")
@@ -53,4 +54,5 @@ def test_every_step_of_an_earlier_version_is_already_done(
         events = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
         done = [event for event in events if event != "migration applied"]  # new comments on the views
         assert set(done) == {"already done"}, f"{step.name} did more than find its work done: {events}"
-    assert {found.key: found.etag for found in earlier_store.objects("")} == before
+    after = {found.key: found.etag for found in earlier_store.objects("") if found.key != layout.CONDITIONAL_WRITES_PROBE}
+    assert after == before

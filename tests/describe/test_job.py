@@ -33,7 +33,14 @@ def _remove_batches(ready: Ready) -> Iterator[None]:
 
 def describe(ready: Ready, batch: str, **settings: Any) -> Artifact | None:
     """Run `describe`, and return the batch if it is committed."""
-    values = {"store": ready.store.url, "catalogue": NAME, "run": NAME, "batch": batch, "answer_max_tokens": 16, "words_only": True}
+    values = {
+        "store": ready.store.url,
+        "catalogue": NAME,
+        "run": NAME,
+        "batch": batch,
+        "answer_max_tokens": 16,
+        "words_only": True,
+    }
     job.run(Settings.model_validate({**values, **settings}))
     return artifact.find(ready.store, layout.export_path(batch))
 
