@@ -37,7 +37,9 @@ def lines(store: Store, only_run: str = "") -> Iterator[str]:
     for name in store.folders(layout.MODELS):
         yield _artifact_line(store, layout.model_path(name), ("parameters", "source"))
     for name in store.folders(layout.MATCHERS):
-        yield _artifact_line(store, layout.matcher_path(name), ("pairs", "auc"))
+        yield _artifact_line(
+            store, layout.matcher_path(name), ("auc_nearest", "publish_from", "flagged_own", "flagged_nearest")
+        )
     for name in store.folders(layout.RUNS):
         if only_run in ("", name):
             yield from _run_lines(store, name)

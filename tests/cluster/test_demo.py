@@ -66,8 +66,12 @@ def shell(restricted: str, tmp_path_factory: pytest.TempPathFactory) -> Shell:
 @pytest.fixture(scope="module")
 def readme_output(shell: Shell) -> str:
     """The output of the README's commands, from the installation up to the uninstallation."""
-    image, *commands, uninstall = readme_commands()
-    assert (image, uninstall) == ("make image", "helm uninstall demo")  # `make test-cluster` has built the image
+    install, image, *commands, uninstall = readme_commands()
+    assert (install, image, uninstall) == (
+        "make install",
+        "make image",
+        "helm uninstall demo",
+    )  # done by `make test-cluster`
     return "".join(shell.run(command) for command in commands)
 
 

@@ -54,5 +54,7 @@ def test_every_step_of_an_earlier_version_is_already_done(
         events = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
         done = [event for event in events if event != "migration applied"]  # new comments on the views
         assert set(done) == {"already done"}, f"{step.name} did more than find its work done: {events}"
-    after = {found.key: found.etag for found in earlier_store.objects("") if found.key != layout.CONDITIONAL_WRITES_PROBE}
+    after = {
+        found.key: found.etag for found in earlier_store.objects("") if found.key != layout.CONDITIONAL_WRITES_PROBE
+    }
     assert after == before
