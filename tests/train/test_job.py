@@ -21,7 +21,7 @@ from jobs.storage.layout import Kind
 from jobs.storage.store import Store
 from jobs.train import job as train
 from jobs.train import settings as train_settings
-from tests.factories import write_catalogue, write_tiny_model
+from tests.factories import write_catalogue, write_tiny_model, write_tiny_model_with_dropout
 
 QUICK = {"epochs": 2, "target_tokens_per_batch": 256, "rouge_rows": 2}
 WEIGHTS = "model/model.safetensors"
@@ -59,9 +59,9 @@ def write_artifact(store: Store, path: str, kind: Kind, inputs: dict[str, str], 
 
 @pytest.fixture
 def ready(store: Store) -> Store:
-    """A catalogue of two shards and a tiny base model."""
+    """A catalogue of two shards and a tiny base model, with dropout as FLAN-T5 has it."""
     write_catalogue(store, shards=2, rows_per_shard=80)
-    write_tiny_model(store)
+    write_tiny_model_with_dropout(store)
     return store
 
 
