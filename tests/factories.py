@@ -1,13 +1,16 @@
 """Artifacts for tests, written to the store without a job: catalogues of invented products, and tiny models."""
 
 import io
+import json
 import random
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jobs.process import folders
 from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import Catalogue, Product
@@ -62,11 +65,24 @@ def write_products(path: Path, products: list[Product]) -> Path:
 
 def write_tiny_model(store: Store, name: str = "base", seed: int = 13, catalogue_name: str = "main") -> Artifact:
     """Commit a tiny T5 and a tokenizer that is trained on the catalogue, with `fetch-model --source tiny`."""
+    _fetch_model(store, source="tiny", model=name, catalogue=catalogue_name, seed=seed)
+    return runs.base_model(store, name)
+
+
+def write_tiny_model_with_dropout(store: Store, name: str = "base") -> Artifact:
+    """Commit a tiny T5 with FLAN-T5's dropout, which makes its training depend on the random states."""
+    with folders.temporary_folder() as work:
+        folder = write_tiny_model(store, f"{name}-without-dropout").fetch_all(work)
+        path = folder / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"dropout_rate": 0.1}))
+        _fetch_model(store, source=str(folder), model=name)
+    return runs.base_model(store, name)
+
+
+def _fetch_model(store: Store, **chosen: Any) -> None:
     from jobs.fetch_model import job, settings  # loads torch, which most users of this module don't need
 
-    chosen = {"store": store.url, "source": "tiny", "model": name, "catalogue": catalogue_name, "seed": seed}
-    job.run(settings.Settings.model_validate(chosen))
-    return runs.base_model(store, name)
+    job.run(settings.Settings.model_validate({"store": store.url, **chosen}))
 
 
 def _parquet(products: list[Product]) -> bytes:

@@ -5,6 +5,7 @@ tests/cluster, the release of one marked `sh release` is rendered here. `make te
 `.ci/run` runs are only checked to exist.
 """
 
+import json
 import os
 import re
 import shutil
@@ -93,6 +94,14 @@ def test_the_run_wrote_every_file_that_the_readme_names(checkout: Path) -> None:
         assert (checkout / "out" / name).stat().st_size > 100, name
         assert f"`{name}`" in (ROOT / "README.md").read_text(), name
     assert (checkout / "out" / "model" / "model.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_the_texts_of_the_sample_have_the_facts_of_their_titles(checkout: Path) -> None:
+    facts = json.loads((checkout / "out" / "summary.json").read_text())["facts"]
+    assert facts["texts"] >= 90
+    assert facts["right"] >= 0.95 * facts["texts"], facts["not_right"]
+    assert facts["published_right"] >= 0.99 * facts["published"], facts["not_right"]
 
 
 def test_the_readme_has_blocks_of_every_language() -> None:

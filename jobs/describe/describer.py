@@ -38,6 +38,7 @@ def load_describer(
     device: Device,
     decoding: Decoding,
     candidates: int,
+    prompt_neighbours: int,
     prompt_max_tokens: int,
     work: Path,
 ) -> "Describer":
@@ -47,14 +48,15 @@ def load_describer(
     convert(models.load(folder), tokenizer, work / "converted", device.precision)
     writer = Writer(work / "converted", tokenizer, device)
     log.info("model loaded", model=model.path, device=device.name, precision=device.precision)
-    return Describer(writer, model.digest, checker, decoding, candidates, prompt_max_tokens)
+    return Describer(writer, model.digest, checker, decoding, candidates, prompt_neighbours, prompt_max_tokens)
 
 
 class Describer:
     """Describes titles with one model.
 
     `decoding` is that of the first text. If it has a flag, `candidates` others are generated, and the best of all is chosen: the one
-    with the fewest flags, then with the highest probability.
+    with the fewest flags, then with the highest probability. The `prompt_neighbours` nearest neighbours are in the prompt; the text is
+    checked against all.
     """
 
     def __init__(
@@ -64,10 +66,12 @@ class Describer:
         checker: Checker,
         decoding: Decoding,
         candidates: int,
+        prompt_neighbours: int,
         prompt_max_tokens: int,
     ) -> None:
         self._writer, self._model_digest, self._checker = writer, model_digest, checker
-        self._decoding, self._candidates, self._prompt_max_tokens = decoding, candidates, prompt_max_tokens
+        self._decoding, self._candidates = decoding, candidates
+        self._prompt_neighbours, self._prompt_max_tokens = prompt_neighbours, prompt_max_tokens
 
     def describe(
         self,
@@ -77,7 +81,7 @@ class Describer:
     ) -> list[Description]:
         """Return a description of each title, in order.
 
-        `neighbours`: the retrieved neighbours in the prompt of each title, nearest first. A title that has an error, or that
+        `neighbours`: the retrieved neighbours of each title, nearest first. A title that has an error, or that
         exceeds the maximum prompt length, becomes a row with its error. `on_answers` receives the number of titles done.
         """
         errors = self._errors(titles)
@@ -112,7 +116,8 @@ class Describer:
         cause.
         """
         prompts = [
-            prompt(title.title, prompt_texts(retrieved)) for title, retrieved in zip(titles, neighbours, strict=True)
+            prompt(title.title, prompt_texts(retrieved[: self._prompt_neighbours]))
+            for title, retrieved in zip(titles, neighbours, strict=True)
         ]
         answers = self._write(prompts, self._decoding, on_answers)
         attempts = [

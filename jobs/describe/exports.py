@@ -28,7 +28,7 @@ class Description:
 
     `repetition`, `grounding`, `copying`: see `jobs.quality.checks.Scores`; None if there is an error. `neighbours`: uids of the
     retrieved neighbours, nearest first, and `neighbour_similarities` their cosine similarities. The text is checked against
-    them. They were in its prompt, unless it replaced a text that contradicted its title. `retries`: attempts after the first.
+    them. The first ones were in its prompt, unless it replaced a text that contradicted its title. `retries`: attempts after the first.
     `probability`: calibrated, that the text is about its title and true of it; None if nothing was calibrated. `evidence`: what
     each flag was given for.
     """

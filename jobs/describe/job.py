@@ -34,6 +34,9 @@ from jobs.text.cleaning import Profile
 if TYPE_CHECKING:
     from jobs.describe.describer import Describer
 
+EVIDENCE_NEIGHBOURS = 8
+"""Nearest products whose texts a number or code must be in, unless the title has it. The prompt may have fewer of them."""
+
 Search = Callable[[Sequence[Title]], list[list[Neighbour]]]
 
 
@@ -90,7 +93,7 @@ def _find_sources(settings: Settings, store: Store) -> BatchSources:
             f"--shard {shard}: the catalogue {settings.catalogue!r} has {products.shards} shards, counted from 0"
         )
     model = runs.trained_shard(store, settings.run, shard)
-    index = find_index(settings.catalogue) if settings.neighbours else None
+    index = find_index(settings.catalogue) if settings.neighbours or not settings.words_only else None
     matcher_artifact = _matcher(settings, store)
     publish_from = _audited_threshold(settings) if settings.from_audit else settings.publish_from
     file = titles.fetch(settings.titles) if settings.titles else None
@@ -187,7 +190,8 @@ def _search(settings: Settings, index: SearchIndex | None) -> Search:
     """Return the function that retrieves the neighbours of titles; without an index they have none."""
     if index is None:
         return lambda rows: [[] for _ in rows]
-    return NeighbourSearch(index, settings.encoder, settings.neighbours).of
+    count = settings.neighbours if settings.words_only else max(settings.neighbours, EVIDENCE_NEIGHBOURS)
+    return NeighbourSearch(index, settings.encoder, count).of
 
 
 def _audited_threshold(settings: Settings) -> float:
@@ -214,7 +218,7 @@ def _load_describer(settings: Settings, sources: BatchSources, work: Path) -> "D
     candidates = settings.candidates if sources.matcher else 1
     return load_describer(
         sources.model, _checker(sources.matcher, sources.publish_from), device, settings.decoding, candidates,
-        settings.prompt_max_tokens, work,
+        settings.neighbours, settings.prompt_max_tokens, work,
     )  # fmt: skip
 
 

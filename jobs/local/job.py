@@ -14,31 +14,37 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
-from jobs import sample, steps
-from jobs.local import results, services, summary
+from jobs import steps
+from jobs.local import facts, results, services, summary
 from jobs.local.settings import Settings
 from jobs.process import folders, lifecycle, log
 from jobs.process.errors import ConfigurationError, Interrupted, JobError
+from jobs.process.settings import PREFIX
+from jobs.sample.rows import write_sample
 from jobs.steps import Step
 from jobs.storage.store import Store
 
-SAMPLE_ROWS, SAMPLE_SEED = 720, 13
+SAMPLE_ROWS, SAMPLE_SEED = 2100, 13
 
 SAMPLE_DEFAULTS = {
-    "SHARD_ROWS": "240",  # three shards, so that a first run shows a chain of models
-    "HELD_OUT_ROWS": "40",
+    "SHARD_ROWS": "680",  # three shards, so that a first run shows a chain of models
+    "HELD_OUT_ROWS": "100",
     "QUESTIONS": "40",
-    "PART_ROWS": "20",  # two parts to describe
-    "EPOCHS": "6",  # a model without pretraining needs several to learn the sample
-    "TARGET_TOKENS_PER_BATCH": "384",  # with larger batches, so few rows give too few steps
+    "PART_ROWS": "50",  # two parts to describe
+    "EPOCHS": "3",
+    "BATCH_ROWS": "16",  # batches of 4,096 tokens would give 20 steps per shard, too few to learn the facts
     "ROUGE_ROWS": "10",
 }
 """Settings for the generated sample: a run of one or two minutes that goes through everything."""
 
-TINY_DEFAULTS = {"LEARNING_RATE": "0.003"}
+TINY_DEFAULTS = {"LEARNING_RATE": "0.006"}
 """The tiny model has random weights. It needs a higher rate than a pretrained model, which this rate would ruin."""
+
+TINY_DESCRIBE_DEFAULTS = {"NEIGHBOURS": "0"}
+"""A tiny model that was trained without neighbours takes its facts from those in the prompt (1 of 6 titles right, not all)."""
 
 GRACE_SECONDS = 60.0
 """How long an interrupted step may take to save its checkpoint before it is killed."""
@@ -73,14 +79,17 @@ def _run_all(settings: Settings, state: Path) -> None:
     own_variables = services.start(state)
     services.adopt(own_variables)
     rows = settings.input or str(_sample(state / services.SAMPLE_FILE))
-    variables = _variables(settings, name, rows, state / services.TEMPORARY)
+    temporary = state / services.TEMPORARY
+    temporary.mkdir(exist_ok=True)
     seconds = {}
-    for step in steps.in_order(steps.steps(float(variables.get("SKUSCRIBE_RETRIEVAL_SHARE", 0)))):
+    for step in steps.in_order(steps.steps(settings.retrieval_share or 0.0)):
         step_started = time.monotonic()
-        _run_step(step, variables)
+        _run_step(step, _variables(settings, step, name, rows, temporary))
         seconds[step.name] = round(time.monotonic() - step_started, 1)
     seconds["total"] = round(time.monotonic() - started, 1)
     figures = results.collect(Store(own_variables["SKUSCRIBE_STORE"]), name, settings.out) | {"seconds": seconds}
+    if not settings.input:
+        figures["facts"] = asdict(facts.count_facts(settings.out / results.LINES))
     summary_file = settings.out / results.SUMMARY
     folders.write_atomically(summary_file, json.dumps(figures, indent=1, ensure_ascii=False).encode())
     print(summary.table(figures, settings.out))
@@ -91,30 +100,42 @@ def _sample(path: Path) -> Path:
     """Write the generated sample unless it exists. Returns its path."""
     if not path.exists():
         unfinished = path.with_suffix(".new")
-        sample.write_sample(unfinished, rows=SAMPLE_ROWS, seed=SAMPLE_SEED)
+        write_sample(unfinished, rows=SAMPLE_ROWS, seed=SAMPLE_SEED)
         unfinished.replace(path)
     return path
 
 
-def _variables(settings: Settings, name: str, rows: str, temporary: Path) -> dict[str, str]:
-    """Return the environment of the steps. A variable of the user takes precedence over our defaults, not over a flag."""
-    temporary.mkdir(exist_ok=True)
-    defaults = {
-        "LIMIT": str(settings.describe),
-        **({} if settings.input else SAMPLE_DEFAULTS),
-        **(TINY_DEFAULTS if settings.source == "tiny" else {}),
-    }
+def _variables(settings: Settings, step: Step, name: str, rows: str, temporary: Path) -> dict[str, str]:
+    """Return the environment of a step. A variable of the user takes precedence over our defaults, not over a flag."""
     chosen = {
         "INPUT": rows, "SOURCE": settings.source, "CATALOGUE": name, "MODEL": name, "MATCHER": name, "RUN": name, "BATCH": name,
         **({"TOKENIZER": settings.tokenizer} if settings.tokenizer else {}),
         **({} if settings.retrieval_share is None else {"RETRIEVAL_SHARE": str(settings.retrieval_share)}),
     }  # fmt: skip
     return (
-        {f"SKUSCRIBE_{key}": value for key, value in defaults.items()}
+        _prefixed(defaults(settings, step))
         | dict(os.environ)
-        | {f"SKUSCRIBE_{key}": value for key, value in chosen.items()}
+        | _prefixed(chosen)
         | {"TMPDIR": str(temporary), "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
     )
+
+
+def defaults(settings: Settings, step: Step) -> dict[str, str]:
+    """Return the settings of a step that differ from the defaults of its command."""
+    tiny = settings.source == "tiny"
+    chosen = {
+        "LIMIT": str(settings.describe),
+        **({} if settings.input else SAMPLE_DEFAULTS),
+        **(TINY_DEFAULTS if tiny else {}),
+        **(TINY_DESCRIBE_DEFAULTS if tiny and step.name == "describe" and not settings.retrieval_share else {}),
+    }
+    if os.environ.get("SKUSCRIBE_TARGET_TOKENS_PER_BATCH"):
+        chosen.pop("BATCH_ROWS", None)  # they exclude each other
+    return chosen
+
+
+def _prefixed(variables: Mapping[str, str]) -> dict[str, str]:
+    return {f"{PREFIX}{name}": value for name, value in variables.items()}
 
 
 def _run_step(step: Step, variables: Mapping[str, str]) -> None:

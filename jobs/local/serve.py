@@ -15,7 +15,7 @@ from jobs.local.serve_settings import Settings
 from jobs.local.server import HOST
 from jobs.process import folders, lifecycle, log
 from jobs.process.errors import ConfigurationError, NotReadyError
-from jobs.sample import write_sample
+from jobs.sample.rows import write_sample
 from jobs.storage.store import Store
 
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD")

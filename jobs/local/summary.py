@@ -15,11 +15,24 @@ def table(figures: Mapping[str, Any], out: Path) -> str:
         ("model", f"shard {model['shard']}, validation loss {_figure(model['validation_loss'])}, ROUGE-L {_figure(model['rougeL'])}", "model/"),
         ("descriptions", f"{texts['products']:,}: {texts['published']:,} published, {texts['flagged']:,} flagged, {texts['failed']:,} failed",
          "descriptions.jsonl .csv .parquet"),
+        *([("facts", facts(figures["facts"]), "summary.json")] if "facts" in figures else []),
         ("report", "every stage, side by side", "report.html report.pdf"),
         ("time", f"{figures['seconds']['total']:,.0f} s", "summary.json"),
     ]  # fmt: skip
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     return f"\nin {out}/\n" + "\n".join(f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows)
+
+
+def facts(counts: Mapping[str, Any]) -> str:
+    """Return in how many texts every fact of the title is right, of all and of the published ones."""
+    published, right = counts["published"], counts["published_right"]
+    if not published:
+        of_published = "none is published"
+    elif right == published:
+        of_published = "in all published ones"
+    else:
+        of_published = f"in {right:,} of {published:,} published ones"
+    return f"right in {counts['right']:,} of {counts['texts']:,} texts, {of_published}"
 
 
 def next_commands(name: str, state: Path) -> str:

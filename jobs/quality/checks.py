@@ -5,7 +5,7 @@
 | empty       | the text has no words |
 | off-title   | its probability to be about its title, and true of it, is below the threshold of the matcher |
 | contradicts | it has another number for a quantity in the title, or a word in place of one of the title that excludes it |
-| invented    | a number or code is neither in the title nor in the neighbours' texts in the prompt |
+| invented    | a number or code is neither in the title nor in the texts of the nearest products |
 | generic     | more than 3 products of the part, of different clusters, have a text with the same words |
 | repetition  | more than 10 % of its word 3-grams repeat an earlier one, or a sentence of 3 or more words occurs twice |
 | copied      | 80 % or more of its words are in runs of 8 or more words from one neighbour, or it has no word that the title lacks |
@@ -28,7 +28,7 @@ from jobs.quality.grounding import grounding, ungrounded
 from jobs.quality.matcher import Match, Matcher
 from jobs.quality.metrics import repetition, sentences, words
 from jobs.quality.terms import term_set, terms
-from jobs.retrieval.neighbours import Neighbour, prompt_texts
+from jobs.retrieval.neighbours import Neighbour
 
 MAX_REPETITION = 0.10
 MIN_SENTENCE_WORDS = 3
@@ -77,11 +77,14 @@ class Checker:
     publish_from: float = 0.0
 
     def score(self, text: str, title: str, neighbours: Sequence[Neighbour], ended: bool) -> Scores:
-        """Return the scores of a description of `title` that was generated with `neighbours` in the prompt.
+        """Return the scores of a description of `title`, checked against the title and the texts of its `neighbours`.
 
         `ended`: whether the model ended the text before the maximum length.
         """
-        length, neighbour_texts = len(words(text)), prompt_texts(neighbours)
+        length, neighbour_texts = (
+            len(words(text)),
+            [f"{neighbour.title}. {neighbour.content}" for neighbour in neighbours],
+        )
         match = self.matcher.match(title, text) if self.matcher and self.matcher.is_calibrated else None
         probability = None if match is None else round(match.probability, PROBABILITY_DIGITS)
         repeated, copied = repetition(text), copying(text, title, neighbour_texts)

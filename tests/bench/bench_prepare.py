@@ -31,7 +31,7 @@ from jobs.prepare.chunk_cleaning import CleaningRules, clean_rows, product_batch
 from jobs.prepare.rows import RawRow
 from jobs.prepare.settings import Settings
 from jobs.process.parallel import ordered
-from jobs.sample import sample_rows
+from jobs.sample.rows import sample_rows
 from jobs.storage import catalogue, sources
 from jobs.storage.chunks import Chunk
 from jobs.storage.compression import uncompressed

@@ -12,8 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from jobs import sample
 from jobs.local import services
+from jobs.sample.rows import write_sample
 
 TARGET_SECONDS = 1.0
 REPEATS = 5
@@ -29,7 +29,7 @@ def main() -> None:
         work = Path(name)
         services.start(work / "services")
         try:
-            sample.write_sample(work / "rows.jsonl.gz", rows=rows, seed=13)
+            write_sample(work / "rows.jsonl.gz", rows=rows, seed=13)
             environment = os.environ | services.read_environment(work / "services")
             environment["SKUSCRIBE_INPUT"] = str(work / "rows.jsonl.gz")
             _seconds(["prepare"], environment)

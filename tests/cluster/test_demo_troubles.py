@@ -42,7 +42,9 @@ def store() -> Iterator[Installed]:
     with own_namespace() as namespace:
         kube.core().patch_namespace(namespace, {"metadata": {"labels": RESTRICTED}})
         release = Installed(
-            namespace, "store", ("demo.enabled=true", "pipeline.enabled=false", "networkPolicy.enabled=false")
+            namespace,
+            "store",
+            ("demo.enabled=true", "demo.sampleRows=720", "pipeline.enabled=false", "networkPolicy.enabled=false"),
         )
         release.install()
         release.kubectl("rollout", "status", "deploy/store-services", "--timeout=3m")

@@ -61,7 +61,7 @@ def writer(ready: Ready, tmp_path: Path) -> RecordingWriter:
 
 @pytest.fixture
 def describer(writer: RecordingWriter) -> Describer:
-    return Describer(writer, "digest", Checker(), DECODING, 1, PROMPT_MAX_TOKENS)
+    return Describer(writer, "digest", Checker(), DECODING, 1, 3, PROMPT_MAX_TOKENS)
 
 
 def test_the_attempt_with_fewer_flags_is_kept(writer: RecordingWriter, describer: Describer) -> None:

@@ -24,7 +24,7 @@ from jobs.prepare import job
 from jobs.prepare.settings import Settings
 from jobs.process.errors import InputError
 from jobs.process.lifecycle import run_to_exit_code
-from jobs.sample import sample_rows
+from jobs.sample.rows import sample_rows
 from jobs.storage import artifact, catalogue, layout
 from jobs.storage.store import Store
 

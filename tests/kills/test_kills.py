@@ -16,8 +16,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from jobs import sample, steps
+from jobs import steps
 from jobs.local import services
+from jobs.sample.rows import write_sample
 from jobs.steps import Step
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Draft, Spec
@@ -62,7 +63,7 @@ class Undisturbed:
 @pytest.fixture(scope="module")
 def undisturbed(service_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undisturbed]:
     rows = tmp_path_factory.mktemp("rows") / "rows.jsonl.gz"
-    sample.write_sample(rows, rows=240, seed=5)
+    write_sample(rows, rows=240, seed=5)
     own = services.read_environment(service_folder) | {
         "SKUSCRIBE_STORE": "s3://skuscribe/kills",
         "OMP_NUM_THREADS": "1",

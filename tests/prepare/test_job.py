@@ -24,7 +24,7 @@ from jobs.prepare.settings import Settings
 from jobs.process.errors import ConfigurationError, InputError, JobError
 from jobs.process.lifecycle import run_to_exit_code
 from jobs.process.settings import parse
-from jobs.sample import sample_rows
+from jobs.sample.rows import sample_rows
 from jobs.storage import catalogue, chunks, layout, sources
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.store import Store

@@ -21,7 +21,7 @@ from jobs.storage.layout import Kind
 from jobs.storage.store import Store
 from jobs.train import job as train
 from jobs.train import settings as train_settings
-from tests.factories import write_catalogue, write_tiny_model
+from tests.factories import write_catalogue, write_tiny_model, write_tiny_model_with_dropout
 
 QUICK = {"epochs": 2, "target_tokens_per_batch": 256, "rouge_rows": 2}
 WEIGHTS = "model/model.safetensors"
@@ -125,8 +125,9 @@ def test_a_trained_shard_is_found_already_done_without_torch(ready: Store) -> No
 @pytest.mark.kills
 @pytest.mark.usefixtures("one_thread")
 def test_a_killed_job_resumes_and_ends_with_the_same_weights(ready: Store) -> None:
-    run(ready, index=0, run="undisturbed", save_every_seconds=1000)
-    codes = run_killed("7", "train --run killed --index 0 --save-every-seconds 0.4")
+    write_tiny_model_with_dropout(ready, "dropout")
+    run(ready, index=0, run="undisturbed", model="dropout", save_every_seconds=1000)
+    codes = run_killed("7", "train --run killed --model dropout --index 0 --save-every-seconds 0.4")
     assert codes[-1] == 0
     assert len(codes) > 3, "it was killed too rarely"
     assert weights(ready, "killed") == weights(ready, "undisturbed")

@@ -183,13 +183,14 @@ demo:
   enabled: false
   secret: ""
   gpus: 0
-  sampleRows: 720
+  sampleRows: 2100
   shards: 3
   settings:
-    prepare: {shard_rows: 240, held_out_rows: 40}
+    prepare: {shard_rows: 680, held_out_rows: 100}
     fetchModel: {source: tiny}
-    train: {epochs: 6, target_tokens_per_batch: 384, rouge_rows: 10, learning_rate: 0.003}
+    train: {epochs: 3, batch_rows: 16, rouge_rows: 10, learning_rate: 0.006}
     evaluate: {questions: 40}
+    describe: {neighbours: 0}
   resources:
     requests: {cpu: 100m, memory: 512Mi, ephemeral-storage: 1Gi}
     limits: {cpu: "1", memory: 3Gi, ephemeral-storage: 6Gi}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.sample import sample_rows, write_sample
+from jobs.sample.rows import sample_rows, write_sample
 from jobs.text.cleaning import clean
 
 

@@ -1,0 +1,1 @@
+"""A generated catalogue of invented products whose facts are known."""

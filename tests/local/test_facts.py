@@ -1,0 +1,66 @@
+"""How many texts of the generated sample have the facts of their titles right, as `summary.json` and the terminal show it."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.local import summary
+from jobs.local.facts import count_facts
+
+TITLE = "Alderney Carbon Steel Frying Pan, 10-inch, Slate Grey (F216)"
+RIGHT = "The Alderney frying pan is made of carbon steel. Size: 10-inch. Colour: slate grey."
+WRONG = RIGHT.replace("slate grey", "red")
+
+
+def lines(folder: Path, *rows: tuple[str, str, bool]) -> Path:
+    path = folder / "descriptions.jsonl"
+    written = [
+        {"uid": f"S{number}", "title": title, "description": text, "published": published}
+        for number, (title, text, published) in enumerate(rows)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in written))
+    return path
+
+
+def test_texts_with_all_facts_right_are_counted_and_the_others_are_listed(tmp_path: Path) -> None:
+    counts = count_facts(
+        lines(tmp_path, (TITLE, RIGHT, True), (TITLE, RIGHT, False), (TITLE, WRONG, True), (TITLE, "", False))
+    )
+    assert (counts.texts, counts.right, counts.published, counts.published_right) == (4, 2, 2, 1)
+    assert [(row["uid"], row["published"], row["wrong"], row["missing"]) for row in counts.not_right] == [
+        ("S2", True, {"colour": ("Red",)}, ()),
+        ("S3", False, {}, ("kind", "maker", "material", "size", "colour")),
+    ]
+
+
+def test_titles_that_are_not_of_the_sample_are_not_counted(tmp_path: Path) -> None:
+    assert count_facts(lines(tmp_path, ("Steel water bottle", RIGHT, True), (TITLE, RIGHT, True))).texts == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([(RIGHT, True), (RIGHT, True), (WRONG, False)], "right in 2 of 3 texts, in all published ones"),
+        ([(RIGHT, True), (WRONG, True), (WRONG, False)], "right in 1 of 3 texts, in 1 of 2 published ones"),
+        ([(RIGHT, False)], "right in 1 of 1 texts, none is published"),
+    ],
+)
+def test_the_table_has_a_line_with_the_facts(tmp_path: Path, rows: list[tuple[str, bool]], sentence: str) -> None:
+    counts = count_facts(lines(tmp_path, *[(TITLE, text, published) for text, published in rows]))
+    assert sentence in summary.table(figures() | {"facts": asdict(counts)}, tmp_path)
+
+
+def test_the_table_of_another_catalogue_has_no_line_with_facts(tmp_path: Path) -> None:
+    assert "facts" not in summary.table(figures(), tmp_path)
+
+
+def figures() -> dict[str, Any]:
+    return {
+        "catalogue": {"kept": 9, "read": 10, "rejected": 1, "shards": 1},
+        "model": {"shard": 0, "validation_loss": 1.0, "rougeL": None},
+        "descriptions": {"products": 3, "published": 2, "flagged": 1, "failed": 0},
+        "seconds": {"total": 9.0},
+    }
