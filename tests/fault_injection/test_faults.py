@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs import sample, steps
+from jobs import steps
+from jobs.sample.rows import write_sample
 from jobs.local import services
 from jobs.storage import artifact
 from tests.fault_injection.release import NAME, SETTINGS, Release, proxies
@@ -23,7 +24,7 @@ ATTEMPTS = 100
 @pytest.fixture(scope="module")
 def release(service_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
     folder = tmp_path_factory.mktemp("faults")
-    sample.write_sample(folder / "rows.jsonl.gz", rows=160, seed=5)
+    write_sample(folder / "rows.jsonl.gz", rows=160, seed=5)
     own = services.read_environment(service_folder) | {
         "SKUSCRIBE_STORE": f"s3://skuscribe/{NAME}",
         "OMP_NUM_THREADS": "1",
