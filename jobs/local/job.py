@@ -32,7 +32,7 @@ SAMPLE_ROWS, SAMPLE_SEED = 2100, 13
 SAMPLE_DEFAULTS = {
     "SHARD_ROWS": "680",  # three shards, so that a first run shows a chain of models
     "HELD_OUT_ROWS": "100",
-    "QUESTIONS": "40",
+    "QUESTIONS": "25",
     "PART_ROWS": "50",  # two parts to describe
     "EPOCHS": "3",
     "BATCH_ROWS": "16",  # batches of 4,096 tokens would give 20 steps per shard, too few to learn the facts
