@@ -8,7 +8,7 @@
 | invented    | a number or code is neither in the title nor in the texts of the nearest products |
 | generic     | more than 3 products of the part, of different clusters, have a text with the same words |
 | repetition  | more than 10 % of its word 3-grams repeat an earlier one, or a sentence of 3 or more words occurs twice |
-| copied      | 80 % or more of its words are in runs of 8 or more words from one neighbour, or it has no word that the title lacks |
+| copied      | all of its words are in runs of 8 or more words from one neighbour, or it has no word that the title lacks |
 | short       | it has fewer than 5 words |
 | long        | it has more than 400 words |
 | unfinished  | it reached the maximum length in the middle of a sentence |
@@ -33,7 +33,6 @@ from jobs.retrieval.neighbours import Neighbour
 MAX_REPETITION = 0.10
 MIN_SENTENCE_WORDS = 3
 """Shorter sentences, such as "Buy now!", may occur twice."""
-COPYING_THRESHOLD = 0.80
 MIN_WORDS, MAX_WORDS = 5, 400
 MAX_SAME_TEXTS = 3
 PROBABILITY_DIGITS = 6
@@ -96,7 +95,7 @@ class Checker:
             CONTRADICTS: _contradictions(text, title, [neighbour.title for neighbour in neighbours], match),
             "invented": {"numbers": invented} if invented else None,
             "repetition": _repetition(repeated, twice),
-            "copied": {"share": round(copied, 4)} if copied >= COPYING_THRESHOLD else None,
+            "copied": {"share": copied} if copied == 1 else None,
             "short": {"words": length} if 0 < length < MIN_WORDS else None,
             "long": {"words": length} if length > MAX_WORDS else None,
             "unfinished": {"end": text[-20:]} if _is_unfinished(text, length, ended) else None,

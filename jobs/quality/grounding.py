@@ -1,6 +1,7 @@
 """Grounding: which numbers and codes of a text its sources have."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -43,8 +44,8 @@ def _known_forms(source: str) -> set[str]:
 
 
 def without_thousands_separators(text: str) -> str:
-    """Return the text in lower case, its numbers without separators: `1,000` becomes `1000`."""
-    return _THOUSANDS_SEPARATOR.sub("", text.casefold())
+    """Return the text in lower case, compatible characters as one (`m²` is `m2`), numbers without separators: `1,000` becomes `1000`."""
+    return _THOUSANDS_SEPARATOR.sub("", unicodedata.normalize("NFKC", text).casefold())
 
 
 def _without_hyphens(code: str) -> str:

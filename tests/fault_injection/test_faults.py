@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from jobs import steps
-from jobs.sample.rows import write_sample
 from jobs.local import services
+from jobs.sample.rows import write_sample
 from jobs.storage import artifact
 from tests.fault_injection.release import NAME, SETTINGS, Release, proxies
 
