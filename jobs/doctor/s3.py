@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from jobs.process.errors import ConfigurationError, JobError
-from jobs.storage.s3_client import endpoint
+from jobs.storage.s3_answers import endpoint
 from jobs.storage.store import Store, unconditional
 
 DATA = b"skuscribe doctor"

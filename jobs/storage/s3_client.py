@@ -4,20 +4,18 @@ botocore repeats a request that got no answer, 5xx or throttling. Here a request
 """
 
 import os
-import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
-from urllib.parse import urlsplit
 
 import boto3.session
 from botocore.config import Config
 
 from jobs.process import log
-from jobs.process.errors import ConfigurationError, JobError, NotReadyError
-from jobs.process.settings import without_secrets
+from jobs.process.errors import ConfigurationError
 from jobs.storage import s3_errors
 from jobs.storage.google_storage import GoogleStorage, is_google
+from jobs.storage.s3_answers import endpoint, refuse_answers_of_other_servers
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -33,17 +31,15 @@ _CHECKSUMS_REFUSED = {
 }  # fmt: skip
 """Answers of servers that don't know the checksum headers: Google Cloud Storage's is SignatureDoesNotMatch."""
 
-_REDIRECTS = {301, 302, 303, 307, 308}
-_SERVER_HEADERS = ("x-amz-", "x-goog-", "x-guploader-")
-_IN_ERROR = re.compile(rb"<(Code|Message|Endpoint)>(.*?)</\1>", re.DOTALL)
-
 
 class Connection:
     """A client for one address, whose requests raise job errors."""
 
     def __init__(self, where: str) -> None:
         try:
-            self._client = _client()
+            session = _session()
+            self._google = GoogleStorage(is_google(endpoint()), session.get_credentials())
+            self._client = _client(session, self._google)
         except Exception as error:
             if isinstance(error, ValueError):  # botocore's, for an endpoint that is not an address
                 text = s3_errors.without_keys(str(error))
@@ -68,43 +64,43 @@ class Connection:
         self, request: Callable[["S3Client"], Answer], where: str, refusal: Exception
     ) -> Answer:
         """Repeat a refused request without checksums, and send none from now on if they were the reason."""
-        client = _client("when_required")
+        client = _client(_session(), self._google, "when_required")
         try:
             answer = _repeated(request, client)
         except Exception as error:
-            if s3_errors.code_of(error) == s3_errors.code_of(refusal):
+            code = s3_errors.code_of(error)
+            if code == s3_errors.code_of(refusal):
                 raise _translated(refusal, where) from refusal
-            self._client = client
+            if code is not None:
+                self._client = client
             raise _translated(error, where) from error
         self._client = client
         log.info("S3 server refuses checksum headers, sending none", answer=s3_errors.code_of(refusal))
         return answer
 
 
-def endpoint() -> str:
-    """Return the endpoint that the environment names, or "AWS"."""
-    address = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    return without_secrets(address) if address else "AWS"
+def _session() -> boto3.session.Session:
+    """Return a new session: the default one would keep the credentials of its first use.
+
+    boto3 does not read AWS_REGION by itself.
+    """
+    return boto3.session.Session(region_name=os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION"))
 
 
-def _client(checksums: Checksums | None = None) -> "S3Client":
+def _client(session: boto3.session.Session, google: GoogleStorage, checksums: Checksums | None = None) -> "S3Client":
     """Return a client; without `checksums`, AWS_REQUEST_CHECKSUM_CALCULATION decides, and its default is when_supported."""
-    # The default session would keep the credentials of its first use. boto3 does not read AWS_REGION by itself.
-    session = boto3.session.Session(region_name=os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION"))
-    custom = endpoint() != "AWS"
-    google = custom and is_google(endpoint())
     config = Config(
         connect_timeout=5,
         read_timeout=60,
         retries={"mode": "standard", "total_max_attempts": 4},
-        s3={"addressing_style": "path"} if custom else {},
+        s3={"addressing_style": "path"} if endpoint() != "AWS" else {},
     )
-    if google or checksums:
+    if google.active or checksums:
         chosen = checksums or "when_required"
         config = config.merge(Config(request_checksum_calculation=chosen, response_checksum_validation=chosen))
     client = session.client("s3", config=config)
-    client.meta.events.register_first("needs-retry.s3", _refuse_answers_of_other_servers)
-    GoogleStorage(google, session.get_credentials()).register(client)
+    client.meta.events.register_first("needs-retry.s3", refuse_answers_of_other_servers)
+    google.register(client)
     return client
 
 
@@ -121,39 +117,3 @@ def _repeated(request: Callable[["S3Client"], Answer], client: "S3Client") -> An
 
 def _translated(error: Exception, where: str) -> Exception:
     return s3_errors.as_job_error(error, where)
-
-
-def _refuse_answers_of_other_servers(response: tuple[Any, dict[str, Any]] | None, **_more: Any) -> None:
-    """Raise a job error for a redirect to another address, which botocore follows without end, and for a web page."""
-    if response is None:
-        return
-    answer, parsed = response
-    status, headers = answer.raw.status, answer.headers  # botocore turns the status of an unexpected answer into 500
-    if status in _REDIRECTS and not headers.get("x-amz-bucket-region") and b"<Region>" not in answer.content:
-        raise _redirect(status, headers.get("Location"), answer.content)
-    is_page = str(headers.get("Content-Type", "")).lower().startswith("text/html")
-    if is_page and status < 500 and not any(name.lower().startswith(_SERVER_HEADERS) for name in headers):
-        if "Body" in parsed:
-            parsed["Body"].close()
-        raise ConfigurationError(
-            f"the endpoint {endpoint()} answered {status} with a web page (HTML), expected S3: set AWS_ENDPOINT_URL_S3 to the "
-            "address of the S3 interface, which is not that of its console"
-        )
-
-
-def _redirect(status: int, location: str | None, body: bytes) -> JobError:
-    found = {name.decode(): text.decode(errors="replace") for name, text in _IN_ERROR.findall(body)}
-    if found.get("Code") == "TemporaryRedirect":
-        return NotReadyError(f"S3 at {endpoint()} answered {status} TemporaryRedirect: try again later")
-    if location:
-        target = urlsplit(without_secrets(location))
-        return ConfigurationError(
-            f"the endpoint {endpoint()} redirects ({status}) to {target.scheme}://{target.netloc}, expected S3 itself: set "
-            f"AWS_ENDPOINT_URL_S3 to {target.scheme}://{target.netloc} if that is S3"
-        )
-    answer = ": ".join(found[name] for name in ("Code", "Message") if found.get(name)) or "no message"
-    other = f" The bucket's endpoint is {found['Endpoint']}." if found.get("Endpoint") else ""
-    return ConfigurationError(
-        f"the bucket is in another region, or at another endpoint than {endpoint()} ({status} {s3_errors.without_keys(answer)})."
-        f"{other} Correct AWS_REGION and AWS_ENDPOINT_URL_S3"
-    )

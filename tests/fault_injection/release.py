@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import boto3.s3.transfer  # noqa: F401 - imported once here, and not in each fork
@@ -47,7 +48,7 @@ class Release:
     variables: Mapping[str, str]
     output: Path
 
-    @property
+    @cached_property
     def store(self) -> Store:
         """The store, reached directly."""
         with environment(self.variables):

@@ -70,6 +70,14 @@ def test_a_file_is_downloaded_as_it_was_uploaded(store: Store, tmp_path: Path, s
     assert file_sha256(target) == file_sha256(source)
 
 
+def test_an_object_that_is_a_web_page_is_read_like_any_other(store: Store, tmp_path: Path) -> None:
+    page = tmp_path / "index.html"
+    page.write_bytes(b"<!doctype html><title>Report</title>")
+    store.upload("report/index.html", page)
+    store.download("report/index.html", tmp_path / "back.html")
+    assert store.read("report/index.html") == page.read_bytes() == (tmp_path / "back.html").read_bytes()
+
+
 def test_objects_and_folders_are_listed_relative_to_the_prefix(store: Store) -> None:
     for key in ("runs/a/x", "runs/a/y", "runs/b/x", "other"):
         store.write(key, b"12")
