@@ -6,9 +6,12 @@ botocore repeats a request that got no answer, 5xx or throttling. Here a request
 import os
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import boto3.session
+import botocore.loaders
+import botocore.session
 from botocore.config import Config
 
 from jobs.process import log
@@ -84,7 +87,16 @@ def _session() -> boto3.session.Session:
 
     boto3 does not read AWS_REGION by itself.
     """
-    return boto3.session.Session(region_name=os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION"))
+    core = botocore.session.get_session()
+    core.register_component("data_loader", _loader())
+    region = os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
+    return boto3.session.Session(botocore_session=core, region_name=region)
+
+
+@cache
+def _loader() -> botocore.loaders.Loader:
+    """Return the loader of the descriptions of services, which remembers what it has parsed: that takes most of the time."""
+    return botocore.loaders.create_loader()
 
 
 def _client(session: boto3.session.Session, google: GoogleStorage, checksums: Checksums | None = None) -> "S3Client":

@@ -149,3 +149,12 @@ def test_scores_are_fractions_and_reproducible_for_any_text(
 def test_a_number_without_a_source_is_always_flagged(text: str, number: int) -> None:
     if str(number) not in text:
         assert "invented" in flags(f"{text} {number} pages", TITLE, ())
+
+
+def test_a_text_that_many_products_share_is_generic_unless_they_are_duplicates() -> None:
+    text, other = "A good thing that fits nearly every home.", "Another text about one product only."
+    scores = [checks.Checker().score(words, "Thing", (), True) for words in [text] * 4 + [other]]
+    shared = checks.with_generic(scores, [text, text.upper(), text, text, other], [1, 2, 3, 4, 5])
+    assert ["generic" in score.flags for score in shared] == [True] * 4 + [False]
+    assert shared[0].evidence["generic"] == {"products": 4}
+    assert checks.with_generic(scores, [text] * 4 + [other], [1, 1, 2, 3, 5]) == scores

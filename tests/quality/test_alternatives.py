@@ -1,0 +1,66 @@
+"""Words that exclude each other are found in titles, and named where a text has the wrong one."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.quality.alternatives import contradictions, difference, exchanges, find_alternatives, with_text_counts
+from jobs.quality.terms import terms
+
+RED, BLUE = "Alderney Cast Iron Pan, 10-inch, Red", "Alderney Cast Iron Pan, 10-inch, Navy Blue"
+STEEL = "Alderney Carbon Steel Pan, 10-inch, Red"
+TITLES = st.lists(st.sampled_from(["red", "blue", "iron", "steel", "pan", "10-inch", "a"]), max_size=6).map(" ".join)
+
+
+@pytest.mark.parametrize(
+    ("title", "other", "expected"),
+    [
+        (RED, BLUE, ("red", "navy blue")),
+        (RED, STEEL, ("cast iron", "carbon steel")),
+        (RED, RED, None),
+        (RED, "Alderney Carbon Steel Pan, 10-inch, Navy Blue", None),
+        ("Red pan", "Blue pan", None),  # one shared word shows too little
+        ("Small low-rise jeans", "Small mid-rise jeans", ("low-rise", "mid-rise")),
+    ],
+)
+def test_the_difference_is_one_short_span(title: str, other: str, expected: tuple[str, str] | None) -> None:
+    assert difference(terms(title), terms(other)) == expected
+
+
+@given(TITLES, TITLES)
+def test_the_difference_is_symmetric(title: str, other: str) -> None:
+    forward, backward = difference(terms(title), terms(other)), difference(terms(other), terms(title))
+    assert forward == (backward and backward[::-1])
+
+
+def test_a_text_with_an_alternative_in_place_of_its_title_s_word_contradicts_it() -> None:
+    table = find_alternatives([(RED, BLUE), (RED, STEEL)])
+    [found] = contradictions(RED, "A cast iron pan in navy blue.", table)
+    assert (found.phrase, found.other, found.pairs) == ("red", "navy blue", 1)
+    assert (found.example, found.example_other) == (RED, BLUE)
+    assert contradictions(RED, "A cast iron pan in red, also sold in navy blue.", table) == []
+    assert contradictions(RED, "A pan of carbon steel in red.", table)[0].phrase == "cast iron"
+    assert contradictions(BLUE, "A cast iron pan in red.", table)[0].other == "red"
+
+
+def test_sellers_texts_show_which_alternatives_are_no_contradiction() -> None:
+    grey, gray, red = "Wool Sock Grey", "Wool Sock Gray", "Wool Sock Red"
+    table = find_alternatives([(grey, gray), (grey, red)] * 3)
+    own = [(grey, "A gray sock of wool.")] * 5
+    counted = with_text_counts(table, own, [(grey, "A red sock of wool.")] * 5)
+    assert counted["grey"]["gray"].own_texts == 5
+    assert counted["grey"]["red"].other_texts == 5
+    assert counted["grey"]["gray"].strength < 0 < counted["grey"]["red"].strength
+
+
+def test_an_exchange_changes_one_fact_everywhere_in_the_text() -> None:
+    table = find_alternatives([(RED, BLUE)] * 2)
+    [(item, text)] = list(exchanges(RED, "A red pan. Red looks good; bored does not.", table))
+    assert (item.phrase, item.other) == ("red", "navy blue")
+    assert text == "A navy blue pan. navy blue looks good; bored does not."
+
+
+@given(TITLES, TITLES, TITLES)
+def test_a_text_that_repeats_its_title_contradicts_nothing(title: str, other: str, third: str) -> None:
+    table = find_alternatives([(title, other), (title, third), (other, third)])
+    assert contradictions(title, title, table) == []
