@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ class History:
 
     `batch` is empty if no batch is reported on, `batch_figures` None if the batch does not exist yet. `batch_scores` has the
     number of descriptions read (`rows`) and the means of their scores, 0 to 1. `audit_figures` is None if no person has
-    labelled texts of the batch.
+    labelled texts of the batch. `matcher_scores` is scores.json of the matcher, empty if nothing was calibrated.
     """
 
     run: str
@@ -87,6 +87,7 @@ class History:
     batch_figures: Mapping[str, Any] | None
     batch_scores: Mapping[str, float]
     audit_figures: Mapping[str, Any] | None = None
+    matcher_scores: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def training_seconds(self) -> float | None:
@@ -114,6 +115,7 @@ def read(sources: Sources, folder: Path) -> History:
         batch_figures=sources.batch.manifest.figures if sources.batch else None,
         batch_scores=_read_batch_scores(sources.batch, folder / "batch") if sources.batch else {},
         audit_figures=sources.audit.manifest.figures if sources.audit else None,
+        matcher_scores=_read_json(sources.matcher, SCORES_FILE, folder / "matcher") if sources.matcher else {},
     )
 
 

@@ -10,7 +10,7 @@ from jobs.report import findings, history, tables
 from jobs.report.cards import cards
 from jobs.report.document import Document, to_html, to_pdf
 from jobs.report.history import History
-from jobs.report.sections import audit, cost, data, descriptions, questions, result, stages, training
+from jobs.report.sections import audit, checks, cost, data, descriptions, questions, result, stages, training
 from jobs.report.sources import Sources
 from jobs.report.wording import model_label
 from jobs.storage.artifact import Draft
@@ -40,6 +40,7 @@ def _document(recorded: History, examples: int, gpu_hour_price: float) -> Docume
         questions.section(recorded, examples),
         training.section(recorded),
         descriptions.section(recorded),
+        checks.section(recorded),
         audit.section(recorded),
         cost.section(recorded, gpu_hour_price),
         data.section(recorded),

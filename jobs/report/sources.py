@@ -21,7 +21,10 @@ READERS = 8
 
 @dataclass(frozen=True)
 class Sources:
-    """The artifacts of a report. `model`, `batch` and `audit` are None if they do not exist; `batch_name` is empty for no batch."""
+    """The artifacts of a report. `model`, `batch`, `audit` and `matcher` are None if they do not exist.
+
+    `batch_name` is empty for no batch. `matcher` is the one that the batch was checked with.
+    """
 
     run: str
     config: Mapping[str, Any]
@@ -33,6 +36,7 @@ class Sources:
     batch_name: str
     batch: Artifact | None
     audit: Artifact | None
+    matcher: Artifact | None = None
 
     @property
     def base_model(self) -> str:
@@ -46,6 +50,7 @@ class Sources:
         digests |= {f"evaluation/{stage}": source.digest for stage, source in self.stages.items()}
         digests |= {"model": self.model.digest} if self.model else {}
         digests |= {"export": self.batch.digest} if self.batch else {}
+        digests |= {"matcher": self.matcher.digest} if self.matcher else {}
         return digests | ({"audit": self.audit.digest} if self.audit else {})
 
     def newest(self) -> str:
@@ -84,6 +89,7 @@ def find(store: Store, run: str, catalogue_name: str, batch: str) -> Sources:
         batch_name=batch,
         batch=exported,
         audit=_audit(store, batch, exported) if exported else None,
+        matcher=_matcher(store, exported) if exported else None,
     )
 
 
@@ -114,6 +120,13 @@ def _audit(store: Store, batch: str, exported: Artifact) -> Artifact | None:
     """Return what people say about a batch, or None if nothing, or if the batch has been made again since."""
     found = artifact.find(store, layout.audit_path(batch))
     return found if found is not None and found.manifest.inputs.get("export") == exported.digest else None
+
+
+def _matcher(store: Store, exported: Artifact) -> Artifact | None:
+    """Return the matcher that a batch was checked with, or None if it had none, or if it has been made again since."""
+    digest = exported.manifest.inputs.get("matcher")
+    paths = [layout.matcher_path(name) for name in store.folders(layout.MATCHERS)] if digest else []
+    return next((found for found in _find_all(store, paths) if found is not None and found.digest == digest), None)
 
 
 def _find_all(store: Store, paths: Sequence[str]) -> list[Artifact | None]:

@@ -19,6 +19,8 @@ SHARES = ("flagged", "repetition")
 _BASELINES = {"title-repeated": "The title as answer", "nearest-neighbour": "The nearest neighbour's text"}
 _REASONS = {
     "empty": "no text",
+    "off-title": "not about its title",
+    "generic": "same text for other products",
     "repetition": "repeated text",
     "invented": "invented number or code",
     "contradicts": "contradicts the title",

@@ -1,0 +1,108 @@
+"""The section on the matcher: how well the checks tell right texts from wrong ones, measured on products that it has not seen."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jobs.report.charts import Line, line_chart
+from jobs.report.document import Block, Cell, Chart, Charts, Section, Table, Text
+from jobs.report.history import History
+from jobs.report.wording import count, percent
+
+KINDS = {
+    "own": "The seller's own text",
+    "nearest": "The text of the nearest other product",
+    "random": "The text of a random product",
+    "exchanged": "The seller's own text, one fact exchanged",
+}
+NOT_CALIBRATED = (
+    "Nothing was calibrated: the batch was checked without a matcher, or the catalogue has too few products to learn one. The texts "
+    "were compared with their titles word by word, which misses wrong facts."
+)
+WEAK_AUC = 0.7
+
+
+def section(history: History) -> Section | None:
+    """Return the section, or None if no batch is reported on."""
+    if history.batch_figures is None:
+        return None
+    scores = history.matcher_scores
+    if not scores:
+        return Section("checks", "The checks", [Text(NOT_CALIBRATED)])
+    blocks: list[Block] = [Text(_introduction(scores)), _table(scores)]
+    charts = [
+        chart for chart in (_reliability(scores["reliability"]), _coverage(scores["coverage"])) if chart is not None
+    ]
+    return Section("checks", "The checks", [*blocks, Charts(charts)] if charts else blocks)
+
+
+def _introduction(scores: Mapping[str, Any]) -> str:
+    auc = scores["auc"].get("nearest")
+    text = (
+        "The matcher learnt from this catalogue which texts fit which titles. It is measured on held-out products: their sellers' texts "
+        "should be published, all others held back."
+    )
+    if auc is not None and auc < WEAK_AUC:
+        text += (
+            f" It can hardly tell a seller's text from that of the nearest other product (area under the ROC curve {auc:.2f}): don't "
+            "publish without people's labels (`skuscribe audit`), and try another `--encoder` for this language."
+        )
+    return text
+
+
+def _table(scores: Mapping[str, Any]) -> Table:
+    rows = [
+        [
+            Cell(label),
+            Cell(count(scores["texts"][kind])),
+            *(Cell(_percent(scores["flagged"][kind][reason])) for reason in ("off-title", "contradicts", "either")),
+            Cell(f"{scores['auc'][kind]:.3f}" if kind in scores["auc"] else ""),
+        ]
+        for kind, label in KINDS.items()
+    ]
+    caption = "Texts held back, by what they are. AUC: probability that the seller's own text scores above one of this kind; 0.5 is chance."
+    return Table(caption, ["", "Texts", "Off title", "Contradicts", "Either", "AUC"], rows)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else percent(share)
+
+
+def _reliability(rows: Sequence[Mapping[str, float]]) -> Chart | None:
+    if not rows:
+        return None
+    x = [100 * row["probability"] for row in rows]
+    lines = [
+        Line("measured", x, [row["own"] for row in rows], "blue"),
+        Line("exact", [0, 100], [0, 1], "grey", dashed=True),
+    ]
+    svg = line_chart(
+        "reliability",
+        "Share of own texts by probability",
+        "Probability of the matcher, per cent",
+        "Own texts",
+        lines,
+        share=True,
+    )
+    caption = (
+        "Of texts with this probability, the share that is the seller's own, among as many own as hard wrong texts."
+    )
+    return Chart("Reliability of the probability", caption, svg)
+
+
+def _coverage(rows: Sequence[Mapping[str, float]]) -> Chart | None:
+    if not rows:
+        return None
+    line = Line("wrong", [100 * row["published"] for row in rows], [row["wrong"] for row in rows], "orange")
+    svg = line_chart(
+        "coverage",
+        "Share of wrong texts by share published",
+        "Published, per cent",
+        "Wrong among the published",
+        [line],
+        share=True,
+    )
+    caption = (
+        "A batch of as many own texts as texts of the nearest other product: the higher --publish-from, the fewer are published, and "
+        "the fewer of those are wrong."
+    )
+    return Chart("Risk against coverage", caption, svg)

@@ -1,0 +1,56 @@
+"""The report shows what the checks are worth, and says when nothing was calibrated."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jobs.report.document import Charts, Table, Text
+from jobs.report.history import CatalogueSummary, History
+from jobs.report.sections import checks
+
+SCORES: dict[str, Any] = {
+    "texts": {"own": 100, "nearest": 100, "random": 100, "exchanged": 60},
+    "flagged": {
+        kind: {"off-title": share, "contradicts": 0.01, "either": share}
+        for kind, share in {"own": 0.08, "nearest": 0.5, "random": 1.0, "exchanged": 0.9}.items()
+    },
+    "auc": {"nearest": 0.83, "random": 0.99, "exchanged": 0.96},
+    "roc": [[1, 1], [0, 0]],
+    "reliability": [{"texts": 50, "probability": 0.2, "own": 0.25}, {"texts": 50, "probability": 0.8, "own": 0.75}],
+    "coverage": [
+        {"publish_from": 0, "published": 1, "wrong": 0.5},
+        {"publish_from": 0.9, "published": 0.4, "wrong": 0.1},
+    ],
+}
+
+
+def history(matcher_scores: Mapping[str, Any], batch: str = "b") -> History:
+    summary = CatalogueSummary("c", 1, {}, {})
+    figures = {"products": 1} if batch else None
+    return History("r", {}, "m", {}, summary, (), (), batch, figures, {}, matcher_scores=matcher_scores)
+
+
+def test_the_figures_of_the_matcher_are_shown() -> None:
+    section = checks.section(history(SCORES))
+    assert section is not None
+    text, table, charts = section.blocks
+    assert isinstance(text, Text)
+    assert isinstance(table, Table)
+    assert isinstance(charts, Charts)
+    assert "can hardly tell" not in text.text
+    assert [row[4].text for row in table.rows] == ["8.0 %", "50 %", "100 %", "90 %"]
+    assert len(charts.charts) == 2
+
+
+def test_a_matcher_that_tells_nothing_apart_is_named() -> None:
+    weak = {**SCORES, "auc": {**SCORES["auc"], "nearest": 0.55}}
+    section = checks.section(history(weak))
+    assert section is not None
+    assert "0.55" in str(section.blocks[0])
+    assert "--encoder" in str(section.blocks[0])
+
+
+def test_a_batch_without_a_matcher_says_that_nothing_was_calibrated() -> None:
+    section = checks.section(history({}))
+    assert section is not None
+    assert section.blocks == [Text(checks.NOT_CALIBRATED)]
+    assert checks.section(history({}, batch="")) is None
