@@ -41,7 +41,7 @@ def finish_run(services: Mapping[str, str]) -> Ready:
         base = write_tiny_model(store, NAME, catalogue_name=NAME)
         for shard in range(SHARDS):
             write_trained_shard(store, NAME, shard, write_tiny_model(store, f"{NAME}-{shard}", shard, NAME))
-        runs.freeze(store, NAME, {"catalogue": NAME, "model": NAME})
+        runs.freeze(store, NAME, {"catalogue": NAME, "model": NAME, "retrieval_share": 0.5})
         index.run(IndexSettings.model_validate({"store": store.url, "catalogue": NAME}))
         return Ready(store, catalogue, base, variables)
 

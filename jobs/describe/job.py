@@ -62,6 +62,7 @@ def run(settings: Settings) -> None:
     already exists, created with different settings, and is not to be replaced.
     """
     store = Store(settings.store)
+    settings = _as_trained(settings, store)
     sources = _find_sources(settings, store)
     if settings.query:
         _answer_query(settings, sources)
@@ -83,6 +84,13 @@ def run(settings: Settings) -> None:
         batch.remove_other_rows(committed, settings.batch)
     build = partial(batch.include_parts, parts=committed, model_name=sources.model_name)
     artifact.make_once(spec, build, replace_outdated=settings.replace)
+
+
+def _as_trained(settings: Settings, store: Store) -> Settings:
+    """Return the settings without neighbours in the prompt if the model was trained without, unless the user has set them."""
+    if "neighbours" in settings.model_fields_set or runs.read_config(store, settings.run).get("retrieval_share"):
+        return settings
+    return settings.model_copy(update={"neighbours": 0})
 
 
 def _find_sources(settings: Settings, store: Store) -> BatchSources:
@@ -224,9 +232,7 @@ def _load_describer(settings: Settings, sources: BatchSources, work: Path) -> "D
 
 def _checker(matcher_artifact: Artifact | None, publish_from: float | None) -> Checker:
     if matcher_artifact is None:
-        log.warning(
-            "no matcher: texts are checked by their words only", remedy="run `skuscribe match`, then pass --matcher"
-        )
+        log.warning("texts are checked by their words only")
         return Checker()
     with folders.temporary_folder() as folder:
         loaded = matcher.load(matcher_artifact.fetch_all(folder))

@@ -27,6 +27,14 @@ class Settings(GenerationSettings):
         ge=0,
         description="Use the model trained on this shard, counted from 0. Default: the last shard that is trained.",
     )
+    neighbours: int = Field(
+        3,
+        ge=0,
+        le=20,
+        description="Retrieved neighbours in the prompt of each title; 0 for none. Default: 3 if the run trained with neighbours, "
+        "else none.",
+        json_schema_extra=unit("products"),
+    )
     matcher: Name = Field("main", description="The matcher that decides whether a text fits its title.")
     words_only: bool = Field(
         False,

@@ -43,9 +43,6 @@ SAMPLE_DEFAULTS = {
 TINY_DEFAULTS = {"LEARNING_RATE": "0.006"}
 """The tiny model has random weights. It needs a higher rate than a pretrained model, which this rate would ruin."""
 
-TINY_DESCRIBE_DEFAULTS = {"NEIGHBOURS": "0"}
-"""A tiny model that was trained without neighbours takes its facts from those in the prompt (1 of 6 titles right, not all)."""
-
 GRACE_SECONDS = 60.0
 """How long an interrupted step may take to save its checkpoint before it is killed."""
 
@@ -84,7 +81,7 @@ def _run_all(settings: Settings, state: Path) -> None:
     seconds = {}
     for step in steps.in_order(steps.steps(settings.retrieval_share or 0.0)):
         step_started = time.monotonic()
-        _run_step(step, _variables(settings, step, name, rows, temporary))
+        _run_step(step, _variables(settings, name, rows, temporary))
         seconds[step.name] = round(time.monotonic() - step_started, 1)
     seconds["total"] = round(time.monotonic() - started, 1)
     figures = results.collect(Store(own_variables["SKUSCRIBE_STORE"]), name, settings.out) | {"seconds": seconds}
@@ -105,29 +102,27 @@ def _sample(path: Path) -> Path:
     return path
 
 
-def _variables(settings: Settings, step: Step, name: str, rows: str, temporary: Path) -> dict[str, str]:
-    """Return the environment of a step. A variable of the user takes precedence over our defaults, not over a flag."""
+def _variables(settings: Settings, name: str, rows: str, temporary: Path) -> dict[str, str]:
+    """Return the environment of the steps. A variable of the user takes precedence over our defaults, not over a flag."""
     chosen = {
         "INPUT": rows, "SOURCE": settings.source, "CATALOGUE": name, "MODEL": name, "MATCHER": name, "RUN": name, "BATCH": name,
         **({"TOKENIZER": settings.tokenizer} if settings.tokenizer else {}),
         **({} if settings.retrieval_share is None else {"RETRIEVAL_SHARE": str(settings.retrieval_share)}),
     }  # fmt: skip
     return (
-        _prefixed(defaults(settings, step))
+        _prefixed(defaults(settings))
         | dict(os.environ)
         | _prefixed(chosen)
         | {"TMPDIR": str(temporary), "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
     )
 
 
-def defaults(settings: Settings, step: Step) -> dict[str, str]:
-    """Return the settings of a step that differ from the defaults of its command."""
-    tiny = settings.source == "tiny"
+def defaults(settings: Settings) -> dict[str, str]:
+    """Return the settings of the steps that differ from the defaults of their commands."""
     chosen = {
         "LIMIT": str(settings.describe),
         **({} if settings.input else SAMPLE_DEFAULTS),
-        **(TINY_DEFAULTS if tiny else {}),
-        **(TINY_DESCRIBE_DEFAULTS if tiny and step.name == "describe" and not settings.retrieval_share else {}),
+        **(TINY_DEFAULTS if settings.source == "tiny" else {}),
     }
     if os.environ.get("SKUSCRIBE_TARGET_TOKENS_PER_BATCH"):
         chosen.pop("BATCH_ROWS", None)  # they exclude each other

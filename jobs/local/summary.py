@@ -45,7 +45,7 @@ next
   . {folder}/environment
   {program} status
   {program} artifacts --path runs/{name}
-  {program} describe --run {name} --catalogue {name} --query "Stainless steel water bottle 750 ml"
+  {program} describe --run {name} --catalogue {name} --matcher {name} --query "Stainless steel water bottle 750 ml"
   make stop"""
 
 

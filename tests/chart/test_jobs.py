@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jobs.local.job import SAMPLE_DEFAULTS, TINY_DEFAULTS, TINY_DESCRIBE_DEFAULTS
+from jobs.local.job import SAMPLE_DEFAULTS, TINY_DEFAULTS
 from jobs.steps import STEPS, Step
 
 from .documentation import CHART, SET_BY_THE_CHART, SHARED, UNUSED, key_of, own_settings, settings_of
@@ -195,7 +195,7 @@ def test_the_demo_has_the_settings_of_the_local_run() -> None:
     for step in STEPS:
         variables = environment_of(job_of(manifests, step.name)["template"])
         given |= {name.removeprefix("SKUSCRIBE_"): str(item.get("value")) for name, item in variables.items()}
-    wanted = SAMPLE_DEFAULTS | TINY_DEFAULTS | TINY_DESCRIBE_DEFAULTS
+    wanted = SAMPLE_DEFAULTS | TINY_DEFAULTS
     del wanted["PART_ROWS"]  # in the demo, one pod describes all titles
     assert {name: given.get(name) for name in wanted} == wanted
 

@@ -20,7 +20,7 @@ from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.storage import artifact, layout, runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.layout import Kind
-from tests.ready import HELD_OUT, NAME, SHARDS, Ready
+from tests.ready import HELD_OUT, NAME, SHARDS, Ready, write_trained_shard
 
 
 @pytest.fixture(autouse=True)
@@ -116,7 +116,18 @@ def test_a_second_run_describes_nothing_again(ready: Ready, capsys: pytest.Captu
 def test_a_finished_batch_is_found_without_loading_torch(ready: Ready) -> None:
     describe_all(ready, "light", limit=2)
     flags = ["--store", ready.store.url, "--catalogue", NAME, "--run", NAME, "--batch", "light", "--limit", "2"]
-    command = [sys.executable, "-X", "importtime", "-m", "jobs", "describe", *flags, "--answer-max-tokens", "16"]
+    command = [
+        sys.executable,
+        "-X",
+        "importtime",
+        "-m",
+        "jobs",
+        "describe",
+        *flags,
+        "--answer-max-tokens",
+        "16",
+        "--words-only",
+    ]
     log = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     assert "already done" in log
     assert "jobs.describe.batch" in log
@@ -325,3 +336,11 @@ def test_a_file_in_which_nothing_can_be_used_publishes_nothing(ready: Ready, tmp
     batch = describe_all(ready, "nothing", titles=str(path), title_field="name")
     assert batch.manifest.settings["title_field"] == "name"
     assert [row["title"] for row in rows_of(batch, tmp_path)] == ["Steel kettle"]
+
+
+def test_a_model_trained_without_neighbours_is_shown_none_unless_the_user_sets_a_number(ready: Ready) -> None:
+    runs.freeze(ready.store, "plain", {"catalogue": NAME, "model": NAME})
+    write_trained_shard(ready.store, "plain", SHARDS - 1, ready.base)
+    as_trained = describe_all(ready, "as-trained", run="plain", limit=1)
+    chosen = describe_all(ready, "chosen", run="plain", limit=1, neighbours=2)
+    assert (as_trained.manifest.settings["neighbours"], chosen.manifest.settings["neighbours"]) == (0, 2)

@@ -7,11 +7,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from jobs import steps
 from jobs.local import job, results, services
 from jobs.local.settings import Settings
 from jobs.process.errors import ConfigurationError, JobError
@@ -39,22 +37,10 @@ def test_an_output_folder_without_letters_and_digits_is_a_wrong_setting(tmp_path
     assert not (tmp_path / "state").exists()
 
 
-def test_a_tiny_model_sees_neighbours_in_describe_only_if_it_was_trained_with_them() -> None:
-    def neighbours(step: str, **settings: Any) -> str | None:
-        return job.defaults(Settings(**settings), named[step]).get("NEIGHBOURS")
-
-    named = {step.name: step for step in steps.STEPS}
-    assert neighbours("describe") == "0"
-    assert neighbours("evaluate") is None
-    assert neighbours("describe", retrieval_share=0.5) is None
-    assert neighbours("describe", source="google/flan-t5-base") is None
-
-
 def test_a_batch_size_of_the_user_replaces_that_of_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    [train] = [step for step in steps.STEPS if step.name == "train"]
-    assert job.defaults(Settings(), train)["BATCH_ROWS"] == "16"
+    assert job.defaults(Settings())["BATCH_ROWS"] == "16"
     monkeypatch.setenv("SKUSCRIBE_TARGET_TOKENS_PER_BATCH", "512")
-    assert "BATCH_ROWS" not in job.defaults(Settings(), train)
+    assert "BATCH_ROWS" not in job.defaults(Settings())
 
 
 def test_a_step_that_fails_ends_the_run_with_its_own_exit_code(

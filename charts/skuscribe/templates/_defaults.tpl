@@ -189,8 +189,7 @@ demo:
     prepare: {shard_rows: 680, held_out_rows: 100}
     fetchModel: {source: tiny}
     train: {epochs: 3, batch_rows: 16, rouge_rows: 10, learning_rate: 0.006}
-    evaluate: {questions: 40}
-    describe: {neighbours: 0}
+    evaluate: {questions: 25}
   resources:
     requests: {cpu: 100m, memory: 512Mi, ephemeral-storage: 1Gi}
     limits: {cpu: "1", memory: 3Gi, ephemeral-storage: 6Gi}
