@@ -19,3 +19,16 @@ BEGIN
         ALTER DEFAULT PRIVILEGES IN SCHEMA skuscribe GRANT EXECUTE ON FUNCTIONS TO skuscribe_reader;
     END IF;
 END $$;
+
+-- Searches name pgvector's types and operators. Often everybody may use its schema, and only an administrator can grant it.
+DO $$
+DECLARE
+    extension_schema oid := (SELECT extnamespace FROM pg_extension WHERE extname = 'vector');
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'skuscribe_reader')
+        AND NOT has_schema_privilege('skuscribe_reader', extension_schema, 'USAGE')
+        AND has_schema_privilege(extension_schema, 'USAGE WITH GRANT OPTION')
+    THEN
+        EXECUTE format('GRANT USAGE ON SCHEMA %s TO skuscribe_reader', extension_schema::regnamespace);
+    END IF;
+END $$;

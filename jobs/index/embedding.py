@@ -46,10 +46,11 @@ def embed_file(connection: Connection, catalogue: str, products: Catalogue, file
 def _without_vector(connection: Connection, rows: Iterable[ProductRow]) -> list[ProductRow]:
     """Return the rows whose text has no vector in any table, one row for each text."""
     by_hash = {row.content_hash: row for row in rows}
-    connection.execute("CREATE TEMPORARY TABLE IF NOT EXISTS wanted (content_hash bytea NOT NULL); TRUNCATE wanted")
-    copy = "COPY wanted (content_hash) FROM STDIN (FORMAT binary)"
-    product_table.copy(connection, copy, ["bytea"], ((content_hash,) for content_hash in by_hash))
-    return [by_hash[content_hash] for (content_hash,) in connection.execute(statement("missing_vectors"))]
+    with connection.transaction():
+        connection.execute("CREATE TEMPORARY TABLE wanted (content_hash bytea NOT NULL) ON COMMIT DROP")
+        copy = "COPY wanted (content_hash) FROM STDIN (FORMAT binary)"
+        product_table.copy(connection, copy, ["bytea"], ((content_hash,) for content_hash in by_hash))
+        return [by_hash[content_hash] for (content_hash,) in connection.execute(statement("missing_vectors"))]
 
 
 def _store(connection: Connection, catalogue: str, rows: Sequence[ProductRow], vectors: np.ndarray) -> None:
@@ -58,8 +59,7 @@ def _store(connection: Connection, catalogue: str, rows: Sequence[ProductRow], v
     halves = vectors.astype(np.float16)
     with connection.transaction():
         connection.execute(
-            "CREATE TEMPORARY TABLE IF NOT EXISTS computed (content_hash bytea NOT NULL, embedding halfvec NOT NULL); "
-            "TRUNCATE computed"
+            "CREATE TEMPORARY TABLE computed (content_hash bytea NOT NULL, embedding halfvec NOT NULL) ON COMMIT DROP"
         )
         product_table.copy(
             connection,

@@ -6,7 +6,7 @@ skuscribe.failure (sql/0001_schema.sql).
 
 import time
 
-from jobs.database.connection import Connection, session, statement
+from jobs.database.connection import Connection, exclusive, session, statement
 from jobs.database.migrations import migrate
 from jobs.index import hnsw, product_table
 from jobs.index.embedding import embed_file
@@ -17,8 +17,6 @@ from jobs.retrieval.encoder import Encoder
 from jobs.storage import catalogue
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.store import Store
-
-_LOCK = "SELECT pg_advisory_lock(hashtextextended('skuscribe.index.' || %s, 0))"
 
 
 def run(settings: Settings) -> None:
@@ -40,7 +38,8 @@ def run(settings: Settings) -> None:
             for file in files:
                 embed_file(connection, settings.catalogue, products, file, encoder)
         if settings.phase != "embed" and settings.index is None:
-            _build(connection, settings, products, encoder)
+            with exclusive(f"skuscribe.index.{settings.catalogue}") as holder:  # another builder waits here
+                _build(connection, holder, settings, products, encoder)
 
 
 def _is_built(connection: Connection, settings: Settings, products: Catalogue, encoder: Encoder) -> bool:
@@ -73,9 +72,13 @@ def _files_to_embed(settings: Settings, products: Catalogue) -> list[str]:
     return files[settings.index : settings.index + 1]
 
 
-def _build(connection: Connection, settings: Settings, products: Catalogue, encoder: Encoder) -> None:
-    """Fill a new product table, index it, measure the index, and let it replace the table in use."""
-    connection.execute(_LOCK, [settings.catalogue])  # until the session ends: another builder waits here
+def _build(
+    connection: Connection, holder: Connection, settings: Settings, products: Catalogue, encoder: Encoder
+) -> None:
+    """Fill a new product table, index it, measure the index, and let it replace the table in use.
+
+    `holder` is the connection that keeps other builders out.
+    """
     if _is_built(connection, settings, products, encoder):
         return  # by the builder that held the lock
     started = time.monotonic()
@@ -97,6 +100,7 @@ def _build(connection: Connection, settings: Settings, products: Catalogue, enco
         recall_queries=hnsw.RECALL_QUERIES,
         ef_search=hnsw.choose_ef_search(recall, settings.recall_at_least),
     )
+    holder.execute("SELECT 1")  # raises an error if the lock was lost
     figures = publish(connection, table, build, started)
     log.info(
         "indexed",

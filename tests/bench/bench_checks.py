@@ -106,7 +106,7 @@ def _products(
         others = [other for other in nearest if pairs[other] != pairs[row]][:NEIGHBOURS]
         products.append(
             LearningProduct(
-                str(row), *pairs[row], int(row),
+                str(row), pairs[row][0], pairs[row][1], int(row),
                 tuple(pairs[other][0] for other in others), tuple(pairs[other][1] for other in others),
             )
         )  # fmt: skip
@@ -119,7 +119,7 @@ def _one_source(vectors: np.ndarray) -> np.ndarray:
     for _ in range(10):
         members = np.argmax(vectors @ centres.T, axis=1)
         centres = np.stack([vectors[members == number].mean(axis=0) for number in (0, 1)])
-    return members == np.argmin(np.bincount(members, minlength=2))
+    return np.asarray(members == np.argmin(np.bincount(members, minlength=2)))
 
 
 def _read(path: Path, rows: int) -> list[tuple[str, str]]:
