@@ -116,8 +116,7 @@ def test_a_second_run_describes_nothing_again(ready: Ready, capsys: pytest.Captu
 def test_a_finished_batch_is_found_without_loading_torch(ready: Ready) -> None:
     describe_all(ready, "light", limit=2)
     flags = ["--store", ready.store.url, "--catalogue", NAME, "--run", NAME, "--batch", "light", "--limit", "2"]
-    flags += ["--answer-max-tokens", "16", "--words-only"]
-    command = [sys.executable, "-X", "importtime", "-m", "jobs", "describe", *flags]
+    command = [sys.executable, "-X", "importtime", "-m", "jobs", "describe", *flags, "--answer-max-tokens", "16"]
     log = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     assert "already done" in log
     assert "jobs.describe.batch" in log
