@@ -21,7 +21,8 @@ CALIBRATED_KINDS = (PairKind.OWN, PairKind.NEAREST, PairKind.EXCHANGED)
 
 NOT_CALIBRATED = Calibration(1.0, 0.0, 0.0, float("inf"), 0)
 
-_NEWTON_STEPS = 50
+_NEWTON_STEPS = 100
+_HALVINGS = 60
 _RIDGE = 1e-3
 
 
@@ -43,15 +44,31 @@ def calibrate(
 
 
 def _platt(logits: np.ndarray, kinds: np.ndarray) -> tuple[float, float]:
-    """Return slope and offset of the logistic regression of "own" on the logit, by Newton's method, with a small ridge."""
+    """Return slope and offset of the logistic regression of "own" on the logit, by Newton's method, with a small ridge.
+
+    A step is halved until the loss decreases: a full step diverges if the logits are large and a pair is on the wrong side.
+    """
     chosen = np.isin(kinds, [kind.value for kind in CALIBRATED_KINDS])
     targets = (kinds[chosen] == PairKind.OWN).astype(np.float64)
     design = np.stack([logits[chosen], np.ones(chosen.sum())], axis=1)
     weights = np.where(targets == 1, 0.5 / max(targets.sum(), 1), 0.5 / max((1 - targets).sum(), 1)) * len(targets)
-    solution = np.array([1.0, 0.0])
+    start = np.array([1.0, 0.0])
+
+    def loss(solution: np.ndarray) -> float:
+        scores = design @ solution
+        cross_entropy = weights @ (np.logaddexp(0, scores) - targets * scores)
+        return float(cross_entropy + _RIDGE / 2 * ((solution - start) ** 2).sum())
+
+    solution = start
     for _ in range(_NEWTON_STEPS):
-        predicted = 1 / (1 + np.exp(-design @ solution))
-        gradient = design.T @ (weights * (predicted - targets)) + _RIDGE * (solution - [1.0, 0.0])
+        predicted = np.exp(-np.logaddexp(0, -design @ solution))
+        gradient = design.T @ (weights * (predicted - targets)) + _RIDGE * (solution - start)
         hessian = (design * (weights * predicted * (1 - predicted))[:, None]).T @ design + _RIDGE * np.eye(2)
-        solution = solution - np.linalg.solve(hessian, gradient)
+        step, before = np.linalg.solve(hessian, gradient), loss(solution)
+        fraction = next(
+            (0.5**halvings for halvings in range(_HALVINGS) if loss(solution - 0.5**halvings * step) < before), 0
+        )
+        solution = solution - fraction * step
+        if not fraction:
+            break
     return float(solution[0]), float(solution[1])

@@ -27,7 +27,8 @@ def figures(matcher: Matcher, pairs: Sequence[Pair]) -> dict[str, Any]:
         [
             bool(match.contradictions) or bool(other_numbers(pair.text, pair.title))
             for match, pair in zip(matches, pairs, strict=True)
-        ]
+        ],
+        dtype=bool,
     )
     kinds = np.array([pair.kind for pair in pairs])
     off_title = probabilities < matcher.calibration.publish_from

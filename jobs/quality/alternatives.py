@@ -19,6 +19,7 @@ LONGEST = 2
 MIN_SHARED_TERMS = 2
 MIN_PAIRS_TO_EXCHANGE = 2
 _WEIGHT_OF_PAIRS = 0.2
+_WHOLE_TERMS = r"(?<!\w)(?<!\w[-./]){}(?![-./]?\w)"
 
 
 @dataclass(frozen=True)
@@ -117,12 +118,14 @@ def contradictions(title: str, text: str, table: Table) -> list[Alternative]:
 
 
 def exchanges(title: str, text: str, table: Table) -> Iterator[tuple[Alternative, str]]:
-    """Yield the text with one fact of the title exchanged for an alternative, for each fact that the text repeats."""
-    title_terms, text_terms = terms(title), terms(text)
-    in_text = phrases(text_terms, LONGEST)
-    for phrase in sorted(phrases(title_terms, LONGEST) & in_text & table.keys()):
+    """Yield the text with one fact of the title exchanged for an alternative, for each fact that the text repeats.
+
+    Neither the title nor the text has the alternative. Compounds such as `red-hot` are not changed.
+    """
+    in_title, in_text = phrases(terms(title), LONGEST), phrases(terms(text), LONGEST)
+    for phrase in sorted(in_title & in_text & table.keys()):
         for other, item in sorted(table[phrase].items()):
-            if item.pairs >= MIN_PAIRS_TO_EXCHANGE and item.strength > 0 and other not in in_text:
-                changed = re.sub(rf"(?<!\w){re.escape(phrase)}(?!\w)", other, text, flags=re.IGNORECASE)
+            if item.pairs >= MIN_PAIRS_TO_EXCHANGE and item.strength > 0 and other not in in_title | in_text:
+                changed = re.sub(_WHOLE_TERMS.format(re.escape(phrase)), other, text, flags=re.IGNORECASE)
                 if changed != text:
                     yield item, changed

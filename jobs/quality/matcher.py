@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 from jobs.quality.alternatives import Alternative, Table, to_table
 from jobs.quality.features import features
-from jobs.quality.terms import terms
+from jobs.quality.terms import term_set, terms
 from jobs.quality.word_statistics import WordStatistics
 from jobs.storage.layout import ALTERNATIVES_FILE, CALIBRATION_FILE, WEIGHTS_FILE, WORDS_FILE
 
@@ -88,14 +88,14 @@ class Matcher:
         return Match(float(probability(np.array(logit), self.calibration)), strong, self._missing(title, text))
 
     def _missing(self, title: str, text: str) -> tuple[str, ...]:
-        in_text = set(terms(text))
+        in_text = term_set(terms(text))
         absent = [word for word in dict.fromkeys(terms(title)) if word not in in_text]
         return tuple(sorted(absent, key=lambda word: self.statistics.evidence(word, False))[:MISSING_WORDS_SHOWN])
 
 
 def probability(logits: np.ndarray, calibration: Calibration) -> np.ndarray:
     """Return the calibrated probabilities of logits."""
-    return np.asarray(1 / (1 + np.exp(-(calibration.slope * logits + calibration.offset))))
+    return np.asarray(np.exp(-np.logaddexp(0, -(calibration.slope * logits + calibration.offset))))
 
 
 def save(matcher: Matcher, folder: Path) -> None:

@@ -4,8 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.quality.alternatives import contradictions, difference, exchanges, find_alternatives, with_text_counts
-from jobs.quality.terms import terms
+from jobs.quality.alternatives import (
+    LONGEST,
+    contradictions,
+    difference,
+    exchanges,
+    find_alternatives,
+    with_text_counts,
+)
+from jobs.quality.terms import phrases, terms
 
 RED, BLUE = "Alderney Cast Iron Pan, 10-inch, Red", "Alderney Cast Iron Pan, 10-inch, Navy Blue"
 STEEL = "Alderney Carbon Steel Pan, 10-inch, Red"
@@ -64,3 +71,33 @@ def test_an_exchange_changes_one_fact_everywhere_in_the_text() -> None:
 def test_a_text_that_repeats_its_title_contradicts_nothing(title: str, other: str, third: str) -> None:
     table = find_alternatives([(title, other), (title, third), (other, third)])
     assert contradictions(title, title, table) == []
+
+
+@given(st.lists(st.tuples(TITLES, TITLES), max_size=6))
+def test_each_pair_of_alternatives_is_in_the_table_both_ways(pairs: list[tuple[str, str]]) -> None:
+    table = find_alternatives(pairs)
+    for phrase, row in table.items():
+        for other, item in row.items():
+            back = table[other][phrase]
+            assert (item.phrase, item.other, item.pairs) == (back.other, back.phrase, back.pairs)
+            assert (item.example, item.example_other) == (back.example_other, back.example)
+            assert phrase in phrases(terms(item.example), LONGEST)
+
+
+@given(st.lists(st.tuples(TITLES, TITLES), max_size=6), TITLES, TITLES)
+def test_an_exchange_puts_in_one_alternative_that_neither_title_nor_text_has(
+    pairs: list[tuple[str, str]], title: str, text: str
+) -> None:
+    for item, changed in exchanges(title, text, find_alternatives(pairs * 2)):
+        assert terms(changed) != terms(text)
+        assert item.phrase in phrases(terms(title), LONGEST)
+        assert item.other in phrases(terms(changed), LONGEST)
+        assert item.other not in phrases(terms(title), LONGEST) | phrases(terms(text), LONGEST)
+        assert terms(changed.replace(item.other, item.phrase)) == terms(text)
+
+
+def test_an_exchange_leaves_compounds_and_numbers_with_the_same_letters_as_they_are() -> None:
+    table = find_alternatives([("Wool sock 10", "Wool sock 12"), ("Wool sock red", "Wool sock blue")] * 2)
+    [(_, text)] = exchanges("Wool sock 10", "Of 10, 10-inch, 1.10, 10/12 or A10 each: 10.", table)
+    assert text == "Of 12, 10-inch, 1.10, 10/12 or A10 each: 12."
+    assert list(exchanges("Wool sock red, blue", "A red sock.", table)) == []  # blue is true of it as well

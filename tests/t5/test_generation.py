@@ -1,6 +1,7 @@
 """Generation with CTranslate2 gives the same texts as `generate()` of transformers, in any batches, with any tokenizer."""
 
 import copy
+import dataclasses
 import json
 import subprocess
 import sys
@@ -244,3 +245,30 @@ def test_a_tokenizer_with_more_tokens_than_the_model_is_a_configuration_error(
     tokenizer.add_tokens([f"<new{number}>" for number in range(100)])
     with pytest.raises(ConfigurationError, match="use the tokenizer of this model"):
         conversion.convert(converted.model, tokenizer, tmp_path, "float32")
+
+
+def test_candidates_are_different_texts_and_the_first_is_that_of_the_same_beam(
+    converted: ConvertedModel, prompts: list[str]
+) -> None:
+    sources = converted.writer.encode([*prompts[:6], prompts[0]], 128)
+    candidates = converted.writer.write_candidates(sources, PLAIN, 4)
+    assert candidates[6] == candidates[0]
+    for hypotheses in candidates:
+        assert len({(answer.text, answer.tokens) for answer in hypotheses}) == 4
+        assert [answer.score for answer in hypotheses] == sorted((a.score for a in hypotheses), reverse=True)
+    one_beam_each = converted.writer.write(sources, dataclasses.replace(PLAIN, beam_size=4))
+    assert [hypotheses[0] for hypotheses in candidates] == one_beam_each
+    assert [[answer] for answer in converted.writer.write(sources, PLAIN)] == converted.writer.write_candidates(
+        sources, PLAIN, 1
+    )
+
+
+def test_int8_candidates_do_not_depend_on_batches_and_workers(converted: ConvertedModel, prompts: list[str]) -> None:
+    one_by_one = Writer(converted.folder / "int8", converted.tokenizer, Device("cpu", "int8", 1, 1))
+    sources = converted.int8.encode(prompts[:6], 128)
+    assert converted.int8.write_candidates(sources, PLAIN, 3) == one_by_one.write_candidates(sources, PLAIN, 3)
+
+
+def test_the_unknown_share_counts_the_letters_and_digits_in_unknown_tokens(converted: ConvertedModel) -> None:
+    shares = [converted.writer.unknown_share(text) for text in ("red lamp", "红灯 lamp", "红灯, 台灯!", "", "?! --")]
+    assert shares == [0, 2 / 6, 1, 0, 0]

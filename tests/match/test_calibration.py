@@ -1,0 +1,94 @@
+"""Calibration makes a logit a probability, and sets the thresholds by the sellers' own texts."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.match.calibration import CONTRADICTS_SHARE, ENOUGH, calibrate
+from jobs.match.pairs import Pair, PairKind
+from jobs.quality import matcher
+from jobs.quality.alternatives import Table, find_alternatives
+from jobs.quality.matcher import Matcher
+from jobs.quality.word_statistics import WordStatistics
+from tests.quality.matchers import share_network
+
+WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+TITLE = " ".join(WORDS)
+
+
+def pairs(kind: PairKind, shares: list[int]) -> list[Pair]:
+    """Return pairs whose texts have this many tenths of the title's words."""
+    return [Pair(kind, TITLE, " ".join(WORDS[:share])) for share in shares]
+
+
+def calibrated(
+    test_pairs: list[Pair], hold_back: float = 0.1, scale: float = 10.0, alternatives: Table | None = None
+) -> Matcher:
+    network = share_network(scale, -scale / 2)
+    return calibrate(WordStatistics().finish(), alternatives or {}, network, test_pairs, hold_back)
+
+
+def probability_of(made: Matcher, share: int) -> float:
+    return made.match(TITLE, " ".join(WORDS[:share])).probability
+
+
+def test_a_probability_is_the_share_of_own_texts_among_as_many_own_as_hard_wrong_ones() -> None:
+    """Three of four own texts have 7 tenths of the words, and one of four wrong ones; there are twice as many wrong ones."""
+    own = pairs(PairKind.OWN, [7] * 60 + [3] * 20)
+    wrong = pairs(PairKind.NEAREST, [7] * 20 + [3] * 60) + pairs(PairKind.EXCHANGED, [7] * 20 + [3] * 60)
+    for scale in (0.5, 10.0, 200.0):
+        made = calibrated(own + wrong, scale=scale)
+        assert probability_of(made, 7) == pytest.approx(0.75, abs=0.01)
+        assert probability_of(made, 3) == pytest.approx(0.25, abs=0.01)
+        assert made.calibration.products == 80
+
+
+def test_random_texts_are_too_easy_to_calibrate_on() -> None:
+    hard = pairs(PairKind.OWN, [7] * 60 + [3] * 20) + pairs(PairKind.NEAREST, [7] * 20 + [3] * 60)
+    with_random = calibrated(hard + pairs(PairKind.RANDOM, [0] * 500))
+    assert with_random.calibration == calibrated(hard).calibration
+
+
+@pytest.mark.parametrize("scale", [1.0, 24.0, 1000.0])
+def test_large_logits_with_a_pair_on_the_wrong_side_are_calibrated_like_others(scale: float) -> None:
+    own, wrong = pairs(PairKind.OWN, [9] * 99 + [1]), pairs(PairKind.NEAREST, [1] * 99 + [9])
+    made = calibrated(own + wrong, scale=scale)
+    assert probability_of(made, 9) == pytest.approx(0.99, abs=0.005)
+    assert probability_of(made, 1) == pytest.approx(0.01, abs=0.005)
+
+
+def test_the_threshold_holds_back_the_chosen_share_of_own_texts() -> None:
+    own, wrong = pairs(PairKind.OWN, [4] * 10 + [5, 6, 7] * 30), pairs(PairKind.NEAREST, [3, 4, 5, 6] * 25)
+    made = calibrated(own + wrong, hold_back=0.1)
+    below = [made.match(pair.title, pair.text).probability < made.calibration.publish_from for pair in own]
+    assert np.mean(below) == 0.1
+
+
+def test_a_text_that_is_almost_certainly_right_is_published_even_if_most_own_texts_are_more_so() -> None:
+    made = calibrated(pairs(PairKind.OWN, [9] * 100) + pairs(PairKind.NEAREST, [1] * 100))
+    assert made.calibration.publish_from == ENOUGH
+    assert probability_of(made, 9) > ENOUGH
+
+
+def test_few_sellers_texts_contradict_their_title() -> None:
+    table = find_alternatives([("red wool sock", "blue wool sock")])
+    own = [Pair(PairKind.OWN, "red wool sock", text) for text in ["a blue sock"] + ["a red sock"] * 199]
+    wrong = [Pair(PairKind.NEAREST, "red wool sock", "a blue sock")] * 200
+    [strict] = calibrated(own + wrong, alternatives=table).match("red wool sock", "a blue sock").contradictions
+    assert (strict.phrase, strict.other) == ("red", "blue")
+    often = own[:1] * 200
+    assert not calibrated(often + wrong, alternatives=table).match("red wool sock", "a blue sock").contradictions
+    assert CONTRADICTS_SHARE > 1 / 200
+
+
+@given(
+    st.lists(st.integers(0, 10), min_size=1, max_size=30), st.lists(st.integers(0, 10), max_size=30), st.floats(-99, 99)
+)
+def test_any_test_products_give_probabilities(own: list[int], nearest: list[int], scale: float) -> None:
+    made = calibrated(pairs(PairKind.OWN, own) + pairs(PairKind.NEAREST, nearest), scale=scale)
+    values = [probability_of(made, share) for share in range(11)]
+    assert np.isfinite([made.calibration.slope, made.calibration.offset]).all()
+    assert all(0 <= value <= 1 for value in values)
+    assert 0 <= made.calibration.publish_from <= ENOUGH
+    assert matcher.probability(np.zeros(1), made.calibration).shape == (1,)

@@ -1,0 +1,67 @@
+"""Pairs of a title with its own text, and with texts that are known to be wrong."""
+
+from jobs.match.pairs import Pair, PairKind, pairs
+from jobs.match.products import LearningProduct
+from jobs.quality.alternatives import LONGEST, find_alternatives
+from jobs.quality.terms import phrases, terms
+from tests.match.products import learning_products
+
+TABLE = find_alternatives([("Wool sock red", "Wool sock blue")] * 2)
+
+
+def product(number: int, cluster: int, colour: str = "red", others: tuple[str, ...] = ()) -> LearningProduct:
+    title = f"Wool sock {colour}"
+    return LearningProduct(
+        f"S{number}", title, f"A {colour} sock, number {number}.", cluster, (title,) * len(others), others
+    )
+
+
+def of_kind(kind: PairKind, found: list[Pair]) -> list[str]:
+    return [pair.text for pair in found if pair.kind == kind]
+
+
+def test_each_product_has_its_own_text_and_one_wrong_text_of_each_kind() -> None:
+    chosen = [product(1, 1, others=("Another sock.",))]
+    found = list(pairs(chosen, [product(2, 2)], TABLE, seed=13))
+    assert [pair.kind for pair in found] == list(PairKind)
+    assert {pair.title for pair in found} == {"Wool sock red"}
+    assert [pair.text for pair in found] == [
+        "A red sock, number 1.", "Another sock.", "A red sock, number 2.", "A blue sock, number 1.",
+    ]  # fmt: skip
+
+
+def test_a_duplicate_is_no_random_text() -> None:
+    assert of_kind(PairKind.RANDOM, list(pairs([product(1, 5)], [product(2, 5)], TABLE, seed=13))) == []
+    found = list(pairs([product(1, 5)], [product(2, 5), product(3, 6)], TABLE, seed=13, randoms=20))
+    assert set(of_kind(PairKind.RANDOM, found)) == {"A red sock, number 3."}
+
+
+def test_the_nearest_text_is_drawn_from_the_first_few() -> None:
+    chosen = [product(1, 1, others=("first", "second", "third"))] * 40
+    others = [product(2, 2)]
+    assert set(of_kind(PairKind.NEAREST, list(pairs(chosen, others, {}, 13)))) == {"first"}
+    assert set(of_kind(PairKind.NEAREST, list(pairs(chosen, others, {}, 13, nearest=2)))) == {"first", "second"}
+
+
+def test_the_same_seed_draws_the_same_pairs() -> None:
+    products = learning_products(60, seed=7)
+    table = find_alternatives((one.title, other) for one in products for other in one.other_titles)
+    first, again, other = (list(pairs(products, products, table, seed, 3, 2)) for seed in (13, 13, 14))
+    assert first == again != other
+
+
+def test_an_exchanged_text_differs_from_the_own_one_in_one_fact() -> None:
+    products = learning_products(200, seed=7)
+    table = find_alternatives((one.title, other) for one in products for other in one.other_titles)
+    found = list(pairs(products, products, table, seed=13))
+    own = {pair.title: pair.text for pair in found if pair.kind == PairKind.OWN}
+    exchanged = [pair for pair in found if pair.kind == PairKind.EXCHANGED]
+    assert len(exchanged) > 20
+    for pair in exchanged:
+        before, after = set(terms(own[pair.title])), set(terms(pair.text))
+        assert before != after
+        assert any(
+            before - after <= set(phrase.split()) and after - before <= set(other.split())
+            for phrase in phrases(terms(pair.title), LONGEST) & table.keys()
+            for other in table[phrase]
+        )

@@ -1,0 +1,22 @@
+"""A matcher whose probability is known: it depends only on the share of the title's words that the text has."""
+
+import numpy as np
+
+from jobs.quality.alternatives import Table
+from jobs.quality.features import NAMES
+from jobs.quality.matcher import Calibration, Matcher, Network
+from jobs.quality.word_statistics import WordStatistics
+
+
+def share_network(scale: float = 10.0, offset: float = -5.0) -> Network:
+    """Return a network whose logit is `scale` times the share of the title's words in the text, plus `offset`."""
+    hidden = np.zeros((1, len(NAMES)))
+    hidden[0, NAMES.index("share_present")] = 1
+    zeros = np.zeros(len(NAMES))
+    return Network(zeros, zeros + 1, hidden, np.zeros(1), np.array([scale]), np.array([offset]))
+
+
+def share_matcher(alternatives: Table | None = None, publish_from: float = 0.5, products: int = 100) -> Matcher:
+    """Return a matcher that publishes from half of the title's words. It is not calibrated if `products` is 0."""
+    calibration = Calibration(1.0, 0.0, publish_from, 0.0, products)
+    return Matcher(WordStatistics().finish(), alternatives or {}, share_network(), calibration)

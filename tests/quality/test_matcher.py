@@ -1,0 +1,78 @@
+"""A matcher gives a probability, the contradictions and the missing words, and the same after it was saved."""
+
+import math
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.quality import matcher
+from jobs.quality.alternatives import find_alternatives, with_text_counts
+from jobs.quality.features import NAMES
+from jobs.quality.matcher import Calibration, Matcher, Network
+from jobs.quality.word_statistics import WordStatistics
+from tests.quality.matchers import share_matcher
+
+RED, BLUE = "Alderney Wool Sock, Red", "Alderney Wool Sock, Blue"
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)  # a cleaned text has no surrogates
+
+
+def test_the_probability_follows_the_network_and_the_calibration() -> None:
+    half = share_matcher().match("red sock", "A sock.")
+    assert half.probability == pytest.approx(0.5)
+    assert share_matcher().match("red sock", "A red sock.").probability == pytest.approx(1 / (1 + math.exp(-5)))
+
+
+def test_the_missing_words_are_those_of_the_title_that_weigh_most() -> None:
+    counted = WordStatistics()
+    for _ in range(9):
+        counted.add("Alderney wool sock, 10-inch", "Alderney socks. 10-inch.", ["Greyfell socks."])
+    found = Matcher(counted.finish(), {}, share_matcher().network, share_matcher().calibration)
+    assert found.match("Alderney wool sock, 10-inch", "An inch of sock.").missing == ("alderney", "10-inch", "wool")
+    assert found.match("Inch sock", "A 10-inch thing.").missing == ("sock",)
+    assert len(found.match("one two three four five six seven", "").missing) == matcher.MISSING_WORDS_SHOWN
+
+
+def test_only_alternatives_of_enough_strength_are_contradictions() -> None:
+    table = find_alternatives([(RED, BLUE)])
+    [strength] = {item.strength for row in table.values() for item in row.values()}
+    for threshold, named in ((strength, ["blue"]), (strength + 1e-6, [])):
+        calibration = Calibration(1.0, 0.0, 0.5, threshold, 100)
+        found = Matcher(WordStatistics().finish(), table, share_matcher().network, calibration)
+        assert [item.other for item in found.match(RED, "A blue sock.").contradictions] == named
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-100, 100), st.floats(-100, 100))
+def test_a_probability_is_a_fraction_for_any_logit(logit: float, slope: float, offset: float) -> None:
+    found = matcher.probability(np.array([logit, logit + 1]), Calibration(slope, offset, 0.5, 0, 1))
+    assert np.isfinite(found).all()
+    assert ((found >= 0) & (found <= 1)).all()
+    assert (found[1] - found[0]) * slope >= 0
+
+
+@settings(deadline=None)  # it writes files
+@given(st.lists(st.tuples(TEXTS, TEXTS), max_size=5), st.integers(0, 2**32 - 1))
+def test_a_saved_matcher_is_the_same_one(pairs: list[tuple[str, str]], seed: int) -> None:
+    statistics = WordStatistics()
+    for title, text in [*pairs, (RED, "A red sock.")]:
+        statistics.add(title, text, [BLUE])
+    table = find_alternatives([*pairs, (RED, BLUE)])
+    table = with_text_counts(table, [(RED, BLUE)], pairs)
+    draw = np.random.default_rng(seed)
+    network = Network(*(draw.normal(size=shape) for shape in ((len(NAMES),), (len(NAMES),), (3, len(NAMES)), 3, 3, 1)))
+    made = Matcher(statistics.finish(), table, network, Calibration(1.5, -0.5, 0.25, 0.125, 9))
+    with tempfile.TemporaryDirectory() as folder:
+        matcher.save(made, Path(folder))
+        loaded = matcher.load(Path(folder))
+    assert (loaded.alternatives, loaded.calibration) == (made.alternatives, made.calibration)
+    assert loaded.statistics.products == statistics.products
+    for title, text in [*pairs, (RED, "A blue sock."), (BLUE, "")]:
+        assert loaded.match(title, text) == made.match(title, text)
+
+
+def test_a_matcher_without_a_test_product_is_not_calibrated() -> None:
+    assert share_matcher().is_calibrated
+    assert not share_matcher(products=0).is_calibrated
