@@ -96,7 +96,7 @@ def test_the_run_wrote_every_file_that_the_readme_names(checkout: Path) -> None:
     assert (checkout / "out" / "model" / "model.safetensors").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.readme
 def test_the_texts_of_the_sample_have_the_facts_of_their_titles(checkout: Path) -> None:
     facts = json.loads((checkout / "out" / "summary.json").read_text())["facts"]
     assert facts["texts"] >= 90

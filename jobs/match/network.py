@@ -3,9 +3,12 @@
 import numpy as np
 import torch
 
-from jobs.quality.matcher import Network
+from jobs.quality.matcher import Network, normalized
 
 HIDDEN = 32
+LEAST_DEVIATION = 0.01
+"""Features that vary less in the catalogue are left out."""
+
 EPOCHS = 60
 BATCH_PAIRS = 256
 LEARNING_RATE = 3e-3
@@ -17,11 +20,12 @@ def train(values: np.ndarray, is_own: np.ndarray, weights: np.ndarray, seed: int
 
     `is_own`: 1 for a seller's own text, else 0. `weights`: of each pair in the loss. The same input gives the same network.
     """
-    mean, scale = values.mean(axis=0), values.std(axis=0) + 1e-6
+    mean, deviation = values.mean(axis=0), values.std(axis=0)
+    scale = np.where(deviation < LEAST_DEVIATION, np.inf, deviation)
     torch.manual_seed(seed)
     hidden, output = torch.nn.Linear(values.shape[1], HIDDEN), torch.nn.Linear(HIDDEN, 1)
     network = torch.nn.Sequential(hidden, torch.nn.ReLU(), output)
-    inputs = torch.from_numpy((values - mean) / scale).float()
+    inputs = torch.from_numpy(normalized(values, mean, scale)).float()
     targets, loss_weights = torch.from_numpy(is_own).float(), torch.from_numpy(weights).float()
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     steps = EPOCHS * -(-len(inputs) // BATCH_PAIRS)

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from jobs.quality.terms import phrases, terms
+from jobs.quality.terms import is_code, phrases, terms
 
 LONGEST = 2
 """Longest span, in terms."""
@@ -51,7 +51,11 @@ Table = Mapping[str, Mapping[str, Alternative]]
 
 
 def difference(title: Sequence[str], other: Sequence[str]) -> tuple[str, str] | None:
-    """Return the spans in which two titles, as terms, differ, or None if they differ in more than one short span."""
+    """Return the spans in which two titles, as terms, differ, or None if they differ in more than one short span.
+
+    Codes such as `F205` are left out: nearly every title has another one.
+    """
+    title, other = ([term for term in terms_ if not is_code(term)] for terms_ in (title, other))
     start, shortest = 0, min(len(title), len(other))
     while start < shortest and title[start] == other[start]:
         start += 1

@@ -23,6 +23,7 @@ from jobs.storage.layout import ALTERNATIVES_FILE, CALIBRATION_FILE, WEIGHTS_FIL
 
 _COUNTS = ("titles", "own", "other_titles", "others", "texts")
 MISSING_WORDS_SHOWN = 5
+MAX_DEVIATIONS = 3.0
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,17 @@ class Network:
 
     def logits(self, values: np.ndarray) -> np.ndarray:
         """Return the logits, shape (rows,), of features of shape (rows, features)."""
-        hidden = np.maximum((values - self.mean) / self.scale @ self.hidden_weight.T + self.hidden_bias, 0)
+        hidden = np.maximum(normalized(values, self.mean, self.scale) @ self.hidden_weight.T + self.hidden_bias, 0)
         return np.asarray(hidden @ self.output_weight + self.output_bias)
+
+
+def normalized(values: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Return the features in standard deviations from their means, at most `MAX_DEVIATIONS` of them.
+
+    A title of another form than those of the catalogue, such as one without a code, then moves the score no further than the
+    most unusual titles of the catalogue do. A scale of infinity leaves a feature out.
+    """
+    return np.clip((values - mean) / scale, -MAX_DEVIATIONS, MAX_DEVIATIONS)
 
 
 @dataclass(frozen=True)

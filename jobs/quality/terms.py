@@ -34,3 +34,8 @@ def phrases(sequence: Sequence[str], longest: int) -> set[str]:
 def has_digit(term: str) -> bool:
     """Return whether a term has a digit: a number, a measure or a code."""
     return any(map(str.isdigit, term))
+
+
+def is_code(term: str) -> bool:
+    """Return whether a term is a code: it has a digit and begins with a letter, while a measure begins with a digit."""
+    return not term[0].isdigit() and has_digit(term)

@@ -1,8 +1,9 @@
 -- Products with the titles and texts of their nearest training products of other clusters, nearest first.
-SELECT p.uid, p.title, p.content, p.cluster, array_agg(n.title ORDER BY n.similarity DESC, n.uid),
-       array_agg(n.content ORDER BY n.similarity DESC, n.uid)
+SELECT p.uid, p.title, p.content, p.cluster,
+       coalesce(array_agg(n.title ORDER BY n.similarity DESC, n.uid) FILTER (WHERE n.uid IS NOT NULL), '{}'),
+       coalesce(array_agg(n.content ORDER BY n.similarity DESC, n.uid) FILTER (WHERE n.uid IS NOT NULL), '{}')
 FROM skuscribe.product p
-CROSS JOIN LATERAL skuscribe.nearest_to(%(catalogue)s, p.embedding, %(neighbours)s, ARRAY['train'], p.cluster, p.uid) n
+LEFT JOIN LATERAL skuscribe.nearest_to(%(catalogue)s, p.embedding, %(neighbours)s, ARRAY['train'], p.cluster, p.uid) n ON true
 WHERE p.catalogue = %(catalogue)s AND p.row = ANY (%(rows)s)
 GROUP BY p.row, p.uid, p.title, p.content, p.cluster
 ORDER BY array_position(%(rows)s, p.row);

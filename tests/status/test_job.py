@@ -75,9 +75,9 @@ def test_one_run_is_shown_with_its_evaluations_and_report(store: Store, capsys: 
 
 
 def test_a_matcher_is_shown_with_its_figures(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    commit(store, layout.matcher_path("main"), Kind.MATCHER, pairs=600)
+    commit(store, layout.matcher_path("main"), Kind.MATCHER, auc_nearest=0.83)
     [line] = [line for line in shown(store, capsys) if line.startswith("matchers/main  done ")]
-    assert line.endswith("pairs 600")
+    assert line.endswith("auc_nearest 0.83")
 
 
 def test_a_postgres_that_does_not_answer_is_one_line(
