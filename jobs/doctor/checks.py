@@ -7,6 +7,7 @@ import uuid
 from pathlib import Path
 
 from jobs.database import connection, migrations
+from jobs.database.address import address
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.retrieval.encoder import Encoder
 from jobs.storage import artifact, layout
@@ -36,8 +37,8 @@ def s3(url: str) -> str:
             raise ConfigurationError(f"{store.at(key)} was just written and is not listed: this server is not usable")
     finally:
         store.delete(key)
-    address = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "AWS"
-    return f"{url} at {address}: wrote, read, listed and deleted an object; conditional writes work"
+    server = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "AWS"
+    return f"{url} at {server}: wrote, read, listed and deleted an object; conditional writes work"
 
 
 def base_models(url: str) -> str:
@@ -49,12 +50,25 @@ def base_models(url: str) -> str:
 
 
 def postgres() -> str:
-    """Connect to Postgres and check the versions of the server and of pgvector."""
+    """Connect to Postgres, check its version, its encoding and pgvector, and try what `index` does, leaving nothing."""
     with connection.session() as session:
-        row = session.execute("SHOW server_version").fetchone()
         vector = migrations.require_versions(session)
-        version = row[0] if row else "of unknown version"
-        return f"{version} at {session.info.host}, pgvector {vector}, as {session.info.user}"
+        row = session.execute(connection.statement("who_am_i")).fetchone()
+        version, user, schema, may_write = row or ("of unknown version", "", "", True)
+        if not may_write:
+            raise ConfigurationError(
+                f"the user {user} may not create the schema skuscribe in {address()}, or does not own it: connect as its "
+                f'owner, or let an administrator run GRANT CREATE ON DATABASE "{session.info.dbname}" TO "{user}"'
+            )
+        with session.transaction(force_rollback=True):
+            session.execute(connection.statement("try_index"))
+        pool = ", through a connection pool" if session.is_pooled() else ""
+        text = f"{version} at {address()}{pool}, pgvector {vector} in the schema {schema}, as {user}"
+        held = (
+            session.execute(connection.statement("held_builds")).fetchall() if migrations.is_migrated(session) else []
+        )
+        builds = [f"; process {pid} of {role} has been building {name} for {age} s" for name, pid, role, age in held]
+        return text + "".join(builds)
 
 
 def encoder(name: str) -> str:
