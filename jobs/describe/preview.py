@@ -1,7 +1,8 @@
 """A description as text for a terminal: the answer to --query."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from jobs.describe.exports import Description
 from jobs.retrieval.neighbours import Neighbour
@@ -15,8 +16,13 @@ def format_description(description: Description, neighbours: Sequence[Neighbour]
         return f"{description.title}\n\n  error: {description.error}"
     text = description.description or "(no text)"
     verdict = "published" if description.published else "held back: " + ", ".join(description.flags)
-    scores = {"repetition": description.repetition, "grounding": description.grounding, "copying": description.copying}
-    figures = [f"{name} {value:.2f}" for name, value in scores.items()]
+    scores = {
+        "probability": description.probability,
+        "repetition": description.repetition,
+        "grounding": description.grounding,
+        "copying": description.copying,
+    }
+    figures = [f"{name} {value:.2f}" for name, value in scores.items() if value is not None]
     figures += [f"words {description.length_words}", f"retries {description.retries}", f"model {model_name}"]
     lines = [
         description.title,
@@ -24,9 +30,15 @@ def format_description(description: Description, neighbours: Sequence[Neighbour]
         *textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  "),
         "",
         f"  {verdict}",
+        *(f"    {reason}: {_words(evidence)}" for reason, evidence in description.evidence.items()),
         f"  {'  '.join(figures)}",
     ]
     if neighbours:
         lines += ["", "  neighbours"]
         lines += [f"    {item.similarity:.3f}  {item.uid}  {textwrap.shorten(item.title, 80)}" for item in neighbours]
     return "\n".join(lines)
+
+
+def _words(evidence: Mapping[str, Any]) -> str:
+    shown = {name: ", ".join(map(str, value)) if isinstance(value, list) else value for name, value in evidence.items()}
+    return "; ".join(f"{name} {value}" for name, value in shown.items())

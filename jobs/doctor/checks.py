@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 
 from jobs.database import connection, migrations
-from jobs.process.errors import NotReadyError
+from jobs.database.address import address
+from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.retrieval.encoder import Encoder
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact
@@ -25,12 +26,25 @@ def base_models(url: str) -> str:
 
 
 def postgres() -> str:
-    """Connect to Postgres and check the versions of the server and of pgvector."""
+    """Connect to Postgres, check its version, its encoding and pgvector, and try what `index` does, leaving nothing."""
     with connection.session() as session:
-        row = session.execute("SHOW server_version").fetchone()
         vector = migrations.require_versions(session)
-        version = row[0] if row else "of unknown version"
-        return f"{version} at {session.info.host}, pgvector {vector}, as {session.info.user}"
+        row = session.execute(connection.statement("who_am_i")).fetchone()
+        version, user, schema, may_write = row or ("of unknown version", "", "", True)
+        if not may_write:
+            raise ConfigurationError(
+                f"the user {user} may not create the schema skuscribe in {address()}, or does not own it: connect as its "
+                f'owner, or let an administrator run GRANT CREATE ON DATABASE "{session.info.dbname}" TO "{user}"'
+            )
+        with session.transaction(force_rollback=True):
+            session.execute(connection.statement("try_index"))
+        pool = ", through a connection pool" if session.is_pooled() else ""
+        text = f"{version} at {address()}{pool}, pgvector {vector} in the schema {schema}, as {user}"
+        held = (
+            session.execute(connection.statement("held_builds")).fetchall() if migrations.is_migrated(session) else []
+        )
+        builds = [f"; process {pid} of {role} has been building {name} for {age} s" for name, pid, role, age in held]
+        return text + "".join(builds)
 
 
 def encoder(name: str) -> str:

@@ -49,7 +49,7 @@ def normalized(values: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.nd
     A title of another form than those of the catalogue, such as one without a code, then moves the score no further than the
     most unusual titles of the catalogue do. A scale of infinity leaves a feature out.
     """
-    return np.clip((values - mean) / scale, -MAX_DEVIATIONS, MAX_DEVIATIONS)
+    return np.asarray(np.clip((values - mean) / scale, -MAX_DEVIATIONS, MAX_DEVIATIONS))
 
 
 @dataclass(frozen=True)

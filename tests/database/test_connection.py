@@ -1,13 +1,19 @@
 """Connections to Postgres, and what each of their errors says."""
 
 import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from jobs.database.address import address, redacted
 from jobs.database.connection import SQL_FOLDER, connect, session
 from jobs.database.migrations import migrate
-from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.process.errors import ConfigurationError, JobError, NotReadyError
 from tests.database.roles import superuser
 
 
@@ -28,18 +34,173 @@ def test_a_server_that_does_not_answer_is_not_ready(
             connect()
 
 
+SECRET = "hunter2"
+URL = f"postgresql://someone:{SECRET}@db.example:5432/shop"
+
+
 @pytest.mark.parametrize(
-    ("variable", "value"),
-    [("PGPASSWORD", "not-the-password"), ("PGDATABASE", "nowhere"), ("PGUSER", "nobody")],
+    ("variables", "words"),
+    [
+        ({"PGPASSWORD": SECRET}, "refuses the connection.*Check PGHOST"),
+        ({"PGPASSWORD": URL}, "refuses the connection.*Check PGHOST"),
+        ({"PGPASSWORD": ""}, "no password supplied. Set PGPASSWORD"),
+        ({"PGDATABASE": "nowhere"}, "refuses the connection"),
+        ({"PGUSER": "nobody"}, "refuses the connection"),
+        ({"PGSSLMODE": "require"}, "does not support SSL.*Check PGSSLMODE"),
+        ({"PGSSLMODE": "verify-full"}, "does not support SSL.*Check PGSSLMODE"),
+        ({"PGSSLMODE": "always"}, 'invalid sslmode value: "always"'),
+        ({"PGTARGETSESSIONATTRS": "fast"}, 'invalid target_session_attrs value: "fast"'),
+        ({"PGREQUIREAUTH": "md5"}, "refuses the connection.*PGREQUIREAUTH"),
+        ({"PGCHANNELBINDING": "require"}, "channel binding required"),
+        ({"PGPORT": "many"}, "PGPORT is 'many', expected a number from 1 to 65535"),
+        ({"PGPORT": "65536"}, "PGPORT is '65536'"),
+        ({"PGPORT": "0"}, "PGPORT is '0'"),
+        ({"PGPORT": "-1"}, "PGPORT is '-1'"),
+        ({"PGPORT": "5432,5433"}, "2 ports for 1 hosts"),
+        ({"PGHOST": "db.example:5433"}, "set PGHOST=db.example PGPORT=5433"),
+        ({"PGHOST": f"someone:{SECRET}@db.example"}, "PGHOST is not a host name"),
+        ({"PGHOST": URL}, "PGHOST holds a connection URL"),
+        ({"PGDATABASE": URL}, "PGDATABASE holds a connection URL"),
+        ({"PGDATABASE": f"host=db.example password={SECRET}"}, "PGDATABASE holds a connection URL or string"),
+        ({"PGUSER": URL}, "PGUSER holds a connection URL"),
+        ({"PGPORT": URL}, "PGPORT holds a connection URL"),
+        ({"PGSERVICE": URL}, "PGSERVICE holds a connection URL"),
+        ({"PGSERVICEFILE": URL, "PGSERVICE": "shop"}, "PGSERVICEFILE holds a connection URL"),
+        ({"PGSSLROOTCERT": URL}, "PGSSLROOTCERT holds a connection URL"),
+        ({"PGSERVICE": "shop", "PGSERVICEFILE": "/nowhere"}, 'service file "/nowhere" not found'),
+        ({"PGOPTIONS": "-c no_such_setting=1"}, "unrecognized configuration parameter.*Check PGOPTIONS"),
+        ({"PGOPTIONS": "-c work_mem=much"}, "invalid value.*Check PGOPTIONS"),
+        ({"PGOPTIONS": "--work_mem"}, "requires a value.*Check PGOPTIONS"),
+        ({"PGOPTIONS": f"-c work_mem={URL}"}, "PGOPTIONS holds a connection URL"),
+    ],
 )
-def test_a_refused_connection_is_a_wrong_setting_and_shows_no_password(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+def test_a_wrong_variable_is_a_wrong_setting_and_no_secret_is_shown(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], words: str
 ) -> None:
-    monkeypatch.setenv(variable, value)
-    with pytest.raises(ConfigurationError, match="refuses the connection") as caught:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=words) as caught:
         connect()
     assert environment["PGPASSWORD"] not in str(caught.value)
-    assert "not-the-password" not in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_service_is_used_and_its_password_not_shown(
+    environment: dict[str, str], database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "services"
+    parts = (
+        f"host={environment['PGHOST']}\nport={environment['PGPORT']}\ndbname={database}\nuser={environment['PGUSER']}"
+    )
+    with monkeypatch.context() as context:
+        for name in ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"):
+            context.delenv(name)
+        context.setenv("PGSERVICEFILE", str(file))
+        context.setenv("PGSERVICE", "shop")
+        file.write_text(f"[shop]\n{parts}\npassword={environment['PGPASSWORD']}\n")
+        with connect() as connection:
+            assert connection.info.dbname == database
+        assert address() == f"{environment['PGHOST']}:{environment['PGPORT']}/{database}"
+        file.write_text(f"[shop]\n{parts}\npassword={SECRET}\n")
+        with pytest.raises(ConfigurationError, match="refuses the connection") as caught:
+            connect()
+        assert SECRET not in str(caught.value)
+        file.write_text(f"[shop]\n{parts.replace(database, URL)}\n")
+        with pytest.raises(ConfigurationError, match="dbname in the service file holds a connection URL") as caught:
+            connect()
+        assert SECRET not in str(caught.value)
+
+
+def test_passwords_in_texts_of_others_are_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", SECRET)
+    assert redacted(f"{URL} user=a password='{SECRET} 1' {SECRET}") == (
+        "postgresql://***@db.example:5432/shop user=a password=*** ***"
+    )
+
+
+def test_the_encoding_of_the_client_is_utf8_whatever_the_environment_says(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    with session() as connection:
+        assert connection.execute("SELECT %s", ["Жук 電"]).fetchone() == ("Жук 電",)
+
+
+@contextmanager
+def server_that(answers: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Run a server that reads the first message of each client, answers, and closes the connection. Yields its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    client, _ = listener.accept()
+                    with client, suppress(OSError):
+                        client.recv(1024)
+                        answers(client)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+TLS_ALERT = bytes([21, 3, 3, 0, 2, 2, 40])  # handshake failure
+
+
+def error_message(code: str, text: str) -> bytes:
+    body = f"SFATAL\0C{code}\0M{text}\0\0".encode()
+    return b"E" + struct.pack("!i", len(body) + 4) + body
+
+
+@pytest.mark.parametrize(
+    ("sslmode", "answer", "kind"),
+    [
+        ("disable", b"", NotReadyError),
+        ("disable", error_message("57P03", "die Datenbank startet"), NotReadyError),
+        ("disable", error_message("53300", "trop de connexions"), NotReadyError),
+        ("disable", error_message("28P01", "Passwort-Authentifizierung fehlgeschlagen"), ConfigurationError),
+        ("disable", error_message("3D000", "la base de données n'existe pas"), ConfigurationError),
+        ("disable", error_message("08P01", "no such database: shop"), ConfigurationError),
+        ("disable", error_message("08P01", "server login has been failing"), NotReadyError),
+        ("disable", b"HTTP/1.1 400 Bad Request\r\n\r\n", ConfigurationError),
+        ("require", b"N", ConfigurationError),
+        ("require", b"S" + TLS_ALERT, ConfigurationError),
+        ("require", b"S", NotReadyError),
+    ],
+)
+def test_an_answer_to_the_login_is_told_from_a_server_that_is_not_available_in_any_language(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, sslmode: str, answer: bytes, kind: type[JobError]
+) -> None:
+    monkeypatch.setenv("PGSSLMODE", sslmode)
+
+    def send(client: socket.socket) -> None:
+        client.sendall(answer[:1])
+        if answer[:1] == b"S":
+            client.recv(4096)  # the beginning of TLS
+        client.sendall(answer[1:])
+
+    with server_that(send) as port:
+        monkeypatch.setenv("PGPORT", str(port))
+        with pytest.raises(kind):
+            connect()
+
+
+def test_timeouts_of_the_database_are_lifted(database: str) -> None:
+    names = [
+        "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout",
+        "transaction_timeout",
+    ]  # fmt: skip
+    with superuser("postgres") as owner:
+        for name in names:
+            owner.execute(f"ALTER DATABASE {database} SET {name} = '30s'")
+        owner.execute(f"ALTER DATABASE {database} SET default_transaction_isolation = 'serializable'")
+    with psycopg.connect() as other:
+        assert other.execute("SHOW statement_timeout").fetchone() == ("30s",)
+    with session() as connection:
+        assert {name: connection.execute(f"SHOW {name}").fetchone() for name in names} == dict.fromkeys(names, ("0",))
+        assert connection.execute("SHOW transaction_isolation").fetchone() == ("read committed",)
 
 
 def test_a_timeout_that_is_not_a_number_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,6 +216,11 @@ def test_a_timeout_that_is_not_a_number_is_a_wrong_setting(monkeypatch: pytest.M
         ("53200", NotReadyError, "lacks resources"),
         ("42501", ConfigurationError, "lacks a privilege"),
         ("55P03", NotReadyError, "another session"),
+        ("40001", NotReadyError, "another session"),
+        ("57014", NotReadyError, "was cancelled"),
+        ("58030", NotReadyError, "the disk of Postgres"),
+        ("54000", ConfigurationError, "a limit of Postgres"),
+        ("XX001", NotReadyError, "internal error"),
         ("42P01", NotReadyError, "Run `skuscribe index`"),
     ],
 )

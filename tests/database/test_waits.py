@@ -1,0 +1,93 @@
+"""A wait for a lock is logged with its holder, again and again, and a job without a wait logs none."""
+
+import threading
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from jobs.database import waits
+from jobs.database.connection import exclusive, session
+from jobs.database.migrations import migrate
+from jobs.process import log
+from jobs.process.log import Field
+
+BUILD, MIGRATION = "skuscribe.index.main", "skuscribe.migrate"
+
+
+class Logged:
+    """The warnings that were logged; `repeated` is set by the second one."""
+
+    def __init__(self) -> None:
+        self.fields: list[dict[str, Field]] = []
+        self.repeated = threading.Event()
+
+    def warning(self, event: str, **fields: Field) -> None:
+        if event == "waiting for a lock in Postgres":
+            self.fields.append(fields)
+        if len(self.fields) > 1:
+            self.repeated.set()
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> Logged:
+    record = Logged()
+    monkeypatch.setattr(log, "warning", record.warning)
+    monkeypatch.setattr(waits, "CHECK_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(waits, "LOG_EVERY_SECONDS", 0.1)
+    return record
+
+
+def migrate_database() -> None:
+    with session() as connection:
+        migrate(connection)
+
+
+def take_build_lock() -> None:
+    with exclusive(BUILD):
+        pass
+
+
+@pytest.mark.parametrize(("work", "key"), [(migrate_database, MIGRATION), (take_build_lock, BUILD)])
+def test_a_wait_for_a_lock_is_logged_with_its_holder(
+    database: str, logged: Logged, work: Callable[[], None], key: str
+) -> None:
+    waiting = threading.Thread(target=work)
+    with psycopg.connect(application_name="an older job", autocommit=True) as holder:
+        holder.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [key])
+        waiting.start()
+        assert logged.repeated.wait(30)
+        assert {fields["holder_pid"] for fields in logged.fields} == {holder.info.backend_pid}
+        assert logged.fields[0]["holder_application"] == "an older job"
+        assert logged.fields[0]["holder_state"] == "idle"
+    waiting.join()
+
+
+def test_a_wait_for_a_table_is_logged_too(database: str, logged: Logged) -> None:
+    migrate_database()
+
+    def drop() -> None:
+        with session() as connection:
+            connection.execute("DROP TABLE skuscribe.failure")
+
+    waiting = threading.Thread(target=drop)
+    with psycopg.connect() as reader:
+        reader.execute("SELECT * FROM skuscribe.failure")
+        waiting.start()
+        assert logged.repeated.wait(30)
+        assert logged.fields[0]["holder_state"] == "idle in transaction"
+    waiting.join()
+
+
+def test_a_long_statement_that_waits_for_no_lock_is_not_logged(database: str, logged: Logged) -> None:
+    with session() as connection:
+        connection.execute("SELECT pg_sleep(0.3)")
+    assert logged.fields == []
+
+
+def test_a_watch_that_cannot_connect_does_not_end_the_job(
+    database: str, logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with session() as connection, monkeypatch.context() as context:
+        context.setenv("PGPORT", "1")
+        assert connection.execute("SELECT pg_sleep(0.2)").fetchone() == ("",)
