@@ -7,6 +7,7 @@ chart. A flag overrides the variable, the variable overrides the default. boto3 
 
 import argparse
 import os
+import re
 import typing
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
@@ -18,6 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from jobs.process.errors import ConfigurationError
 
 PREFIX = "SKUSCRIBE_"
+_USER_AND_PASSWORD = re.compile(r"[^/\s:@]+:[^\s@]+@")
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
 """The name of an artifact or a run: it becomes a folder in S3 and a part of a Kubernetes name."""
@@ -145,9 +147,13 @@ def without_secrets(address: str) -> str:
     """Return an address for messages: without user and password, and without the query, which may be a signature."""
     scheme, separator, rest = address.partition("://")
     if not separator:
-        return address
-    host, slash, path = rest.partition("?")[0].partition("#")[0].partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+        return _USER_AND_PASSWORD.sub("***@", address)
+    authority, slash, path = rest.partition("?")[0].partition("#")[0].partition("/")
+    host = authority.rpartition("@")[2]
+    name, colon, port = host.rpartition(":")
+    if colon and not port.isdigit() and not host.endswith("]"):  # the beginning of a password that contains a slash
+        return f"{scheme}://{name}:***"
+    return f"{scheme}://{host}{slash}{path}"
 
 
 def _shown(value: object) -> str:

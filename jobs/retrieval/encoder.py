@@ -7,14 +7,17 @@ instead. Models with the architecture of the default run in `bert.py`, all other
 import hashlib
 import importlib.util
 import json
+import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
 from jobs.process.errors import ConfigurationError
+from jobs.process.settings import without_secrets
 from jobs.retrieval.settings import DEFAULT_ENCODER
 from jobs.storage.store import file_sha256
 
@@ -85,9 +88,26 @@ class Encoder:
         """The commit of a model of the hub, None for a folder. All methods use the same one if the hub changes meanwhile."""
         if self._folder is not None:
             return None
+        _check_endpoint()
         from jobs.retrieval import hub  # noqa: PLC0415 - the client is slow to import, only a model of the hub needs it
 
         return hub.revision(self.name)
+
+
+def _check_endpoint() -> None:
+    """Raise `ConfigurationError` (78) if HF_ENDPOINT is no address: importing the hub's client fails then."""
+    endpoint = os.environ.get("HF_ENDPOINT")
+    if not endpoint:
+        return
+    try:
+        parts = urlsplit(endpoint)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port
+        valid = False
+    if not valid:
+        raise ConfigurationError(
+            f"HF_ENDPOINT is {without_secrets(endpoint)!r}, expected the address of a hub: https://HOST or https://HOST:PORT"
+        )
 
 
 def _folder_of(name: str) -> Path | None:

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError
 from urllib3.exceptions import HTTPError
@@ -20,6 +21,7 @@ from jobs.storage.store import head_input, open_input
 READ_BYTES = 1 << 20
 INPUT = "--input (SKUSCRIBE_INPUT)"
 TIMEOUT_SECONDS = 60
+SCHEMES = ("http", "https", "s3")
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _HEADERS = {"User-Agent": "skuscribe"}
 
@@ -137,10 +139,34 @@ def _validators(address: str) -> list[str]:
     return [etag or "", modified or "", length or ""] if etag or (modified and length) else []
 
 
+def _check_address(address: str, where: str, setting: str) -> None:
+    """Raise `ConfigurationError` (78) if an address is not one that can be opened, or contains a password."""
+    scheme, separator, _ = address.partition("://")
+    if not separator:
+        return
+    if scheme not in SCHEMES:
+        raise ConfigurationError(
+            f"{where} has the scheme {scheme}, expected a path, or {', '.join(SCHEMES)} in lower case: correct {setting}"
+        )
+    try:
+        parts = urlsplit(address)
+        valid = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # its text may quote a password
+        valid = False
+    if not valid or (scheme != "s3" and any(letter.isspace() or not letter.isprintable() for letter in address)):
+        raise ConfigurationError(f"{where} is not a valid address: write a space as %20, and correct {setting}")
+    if "@" in parts.netloc:
+        raise ConfigurationError(
+            f"{where} is given with a user or password, which is not supported: use a signed address, or AWS_* for s3://, and "
+            f"correct {setting}"
+        )
+
+
 @contextmanager
 def _as_job_errors(address: str, setting: str = INPUT) -> Iterator[None]:
     """Raise the errors of files, web servers and S3 as job errors."""
     where = without_secrets(address)
+    _check_address(address, where, setting)
     try:
         yield
     except JobError:

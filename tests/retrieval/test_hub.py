@@ -22,8 +22,16 @@ class Hub(BaseHTTPRequestHandler):
     """A hub with one model at a revision that a test chooses."""
 
     revision = FIRST
+    answer: tuple[int, bytes] | None = None
 
     def do_GET(self) -> None:
+        if Hub.answer is not None:
+            status, text = Hub.answer
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+            return
         exists = self.path == f"/api/models/{MODEL}"
         body = json.dumps({"id": MODEL, "sha": Hub.revision} if exists else {"error": "Repository not found"}).encode()
         self.send_response(200 if exists else 404)
@@ -41,7 +49,7 @@ class Hub(BaseHTTPRequestHandler):
 @pytest.fixture
 def hub() -> Iterator[str]:
     """The address of a hub that serves `MODEL` at `Hub.revision`."""
-    Hub.revision = FIRST
+    Hub.revision, Hub.answer = FIRST, None
     with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -108,6 +116,42 @@ def test_without_hub_and_cache_the_encoder_is_not_ready(tmp_path: Path, variable
 def test_a_model_that_the_hub_does_not_have_is_a_wrong_setting(hub: str, tmp_path: Path, name: str) -> None:
     message, _ = digest(tmp_path, name, HF_ENDPOINT=hub)
     assert message.startswith(f"ConfigurationError 78 --encoder {name!r} is neither a folder nor a model of the hub")
+
+
+@pytest.mark.parametrize(
+    ("answer", "start"),
+    [
+        ((503, b"busy"), "NotReadyError 75"),
+        ((500, b""), "NotReadyError 75"),
+        ((429, b"slow down"), "NotReadyError 75"),
+        ((401, b"no"), "ConfigurationError 78"),
+        ((403, b"no"), "ConfigurationError 78"),
+        ((404, b"no"), "ConfigurationError 78"),
+        ((200, b"<html>"), "ConfigurationError 78"),
+    ],
+)
+def test_a_hub_that_refuses_is_told_from_one_that_is_busy(
+    hub: str, tmp_path: Path, answer: tuple[int, bytes], start: str
+) -> None:
+    Hub.answer = answer
+    message, _ = digest(tmp_path, HF_ENDPOINT=hub, HF_TOKEN="hf_hunter2")
+    assert message.startswith(start)
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    "address", ["hub.example", "http://127.0.0.1:port", "http://a:hunter2@127.0.0.1:99999", "ftp://h"]
+)
+def test_an_address_of_the_hub_that_is_none_is_a_wrong_setting(tmp_path: Path, address: str) -> None:
+    message, _ = digest(tmp_path, HF_ENDPOINT=address)
+    assert message.startswith("ConfigurationError 78 HF_ENDPOINT is")
+    assert "hunter2" not in message
+
+
+def test_an_encoder_named_by_an_address_shows_no_secret(hub: str, tmp_path: Path) -> None:
+    message, _ = digest(tmp_path, "https://a:hunter2@hub.example/model?token=hunter2", HF_ENDPOINT=hub)
+    assert message.startswith("ConfigurationError 78 --encoder 'https://hub.example/model'")
+    assert "hunter2" not in message
 
 
 def test_a_name_without_an_owner_is_a_model_of_sentence_transformers(

@@ -3,7 +3,7 @@
 import gzip
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -155,3 +155,30 @@ def test_the_identity_of_an_object_changes_with_it(store: Store) -> None:
 def test_a_web_server_without_head_has_no_identity(web: str) -> None:
     assert sources.identity(f"{web}/rows") is not None
     assert sources.identity(f"{web}/no-head") is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://someone:hunter2@127.0.0.1:9/rows.jsonl",
+        "http://someone:hun:hunter2@127.0.0.1:9/rows.jsonl?sig=hunter2",
+        "http://someone:hun/hunter2@127.0.0.1:9/rows.jsonl",
+        "http://127.0.0.1:9/all rows?sig=hunter2",
+        "http://127.0.0.1:hunter2/rows.jsonl",
+        "http://[::1:9/rows.jsonl?sig=hunter2",
+        "http:///rows.jsonl?sig=hunter2",
+        "HTTP://someone:hunter2@127.0.0.1/rows.jsonl",
+        "ftp://someone:hunter2@127.0.0.1/rows.jsonl",
+        "postgresql://someone:hunter2@127.0.0.1/shop",
+        "s3://key:hunter2@bucket/rows.jsonl",
+        "http:/someone:hunter2@127.0.0.1/rows.jsonl",
+        "someone:hunter2@127.0.0.1/rows.jsonl",
+    ],
+)
+@pytest.mark.parametrize("read", [lambda address: sources.opened(address).__enter__(), sources.identity])
+def test_an_address_that_cannot_be_opened_is_a_wrong_setting_and_shows_no_secret(
+    read: Callable[[str], object], address: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read(address)
+    assert "hunter2" not in str(caught.value)
