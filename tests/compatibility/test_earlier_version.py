@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from jobs import cli, steps
+from jobs.database.connection import session
 from jobs.local import postgres
-from jobs.storage import layout
+from jobs.storage import artifact, layout
 from jobs.storage.store import Store
 
 ARCHIVE = Path(__file__).with_name("version-0.1.0.tar.xz")
@@ -58,3 +59,13 @@ def test_every_step_of_an_earlier_version_is_already_done(
         found.key: found.etag for found in earlier_store.objects("") if found.key != layout.CONDITIONAL_WRITES_PROBE
     }
     assert after == before
+
+
+def test_a_matcher_is_learnt_from_a_catalogue_of_an_earlier_version(earlier_store: Store) -> None:
+    assert cli.main(["match", "--matcher", "new"]) == 0
+    made = artifact.require(earlier_store, layout.matcher_path("new"), layout.Kind.MATCHER, "match")
+    assert made.manifest.figures["calibrated"] is False
+    assert made.manifest.figures["alternatives"] > 0
+    with session(read_only=True) as connection:
+        [(stored,)] = connection.execute("SELECT count(*) FROM skuscribe.alternative").fetchall()
+    assert stored == made.manifest.figures["alternatives"]
