@@ -1,120 +1,177 @@
 """The checks on texts that are right and wrong for sure: python -m tests.bench.bench_checks [--rows N] [--input FILE]
 
 Held-out products are checked with their sellers' own texts, which should pass, and with texts of the nearest other product, of random
-products, and own texts with one fact exchanged, which should not. The baseline is the check by words only (`--words-only`). The
-matcher learns from the other products. `other source`: it learns without the products of one source, and is measured on these; a
-source is a group of products that a text of one kind describes, here the smaller half of the catalogue by k-means of the vectors.
+products, and own texts with one fact exchanged, which should not. The matcher learns from the other products, with the defaults of
+`match`. The baseline is the checks by numbers and neighbours (`invented` and `contradicts` without a matcher); the ratio compares
+the texts held back. `without SOURCE`: the matcher learns without the products of one source, and is measured on these. A source is the
+beginning of a uid, such as `icecat-`; without such uids it is the smaller half of the products by k-means of their vectors.
+
+Facts are exchanged for alternatives that the titles of the measured products show, whether the matcher knows them or not.
 """
 
 import argparse
 import gzip
 import json
+import re
 import tempfile
 import time
-from collections.abc import Sequence
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from jobs.match.figures import area_under_curve
-from jobs.match.learning import learn, test_pairs
+from jobs.match.learning import OTHER_TEXTS, learn, test_pairs
 from jobs.match.pairs import Pair, PairKind
 from jobs.match.products import NEIGHBOURS, LearningProduct
 from jobs.match.settings import Settings
+from jobs.prepare.near_duplicates import find_clusters, signatures
+from jobs.prepare.settings import Settings as PrepareSettings
+from jobs.quality.alternatives import Table, find_alternatives, with_text_counts
 from jobs.quality.checks import CONTRADICTS, OFF_TITLE, Checker
 from jobs.retrieval.encoder import Encoder, text_to_embed
+from jobs.retrieval.neighbours import Neighbour
 from jobs.sample.rows import write_sample
 from jobs.text import cleaning
 
 MIN_ROWS = 1500
 """Fewer rows are too few to calibrate a matcher."""
 
+MAX_ROWS = 6000
+"""More rows take longer than 3 minutes on one core, most of it to embed them."""
+
+MAX_MEASURED, MAX_SOURCES = 500, 2
+EMBEDDED_WORDS = 20
+"""The vectors are of the title and the beginning of the text, which takes less than half of the time."""
+
+SOURCE_SHARE = (0.05, 0.6)
+"""A source that is left out has at least and at most this share of the rows."""
+
+INVENTED = "invented"
+_SOURCE = re.compile(r"([a-z]\w{1,6})-")
+
+
+@dataclass(frozen=True)
+class Products:
+    """Products with their vectors, and the cluster of near duplicates of each."""
+
+    uids: Sequence[str]
+    titles: Sequence[str]
+    texts: Sequence[str]
+    vectors: np.ndarray
+    clusters: np.ndarray
+
 
 def main() -> None:
-    """Learn, measure, and print the table."""
+    """Learn, measure, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=2000)
-    parser.add_argument("--input", default="")
+    parser.add_argument("--rows", type=int, default=2000, help=f"products, {MIN_ROWS:,} to {MAX_ROWS:,}")
+    parser.add_argument("--input", default="", help="gzipped JSON Lines; default: the generated sample")
     arguments = parser.parse_args()
-    rows = max(arguments.rows, MIN_ROWS)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(arguments.input or Path(folder) / "rows.jsonl.gz")
-        if not arguments.input:
-            write_sample(path, rows, seed=13)
-        pairs = _read(path, rows)
-    started = time.monotonic()
-    vectors = Encoder().encode([text_to_embed(title, text) for title, text in pairs])
-    print(f"{len(pairs):,} products, embedded in {time.monotonic() - started:.0f} s")
-    order = np.random.default_rng(13).permutation(len(pairs))
-    held_out, testing, training = np.split(order, [len(order) // 10, len(order) // 5])
-    _measure("same sources", pairs, vectors, training, testing, held_out)
-    near = _one_source(vectors)
-    inside = np.isin(order, np.flatnonzero(near))
-    _measure(
-        "other source",
-        pairs,
-        vectors,
-        np.setdiff1d(training, order[inside]),
-        np.setdiff1d(testing, order[inside]),
-        order[inside],
-    )
+    products = _products(arguments.input, min(max(arguments.rows, MIN_ROWS), MAX_ROWS))
+    rows = np.random.default_rng(13).permutation(len(products.uids))
+    held_out, testing, training = np.split(rows, [len(rows) // 10, len(rows) // 5])
+    _measure("all sources", products, training, testing, held_out, training)
+    for name, inside in _sources(products).items():
+        measured = rows[inside[rows]]
+        _measure(f"without {name}", products, training[~inside[training]], testing[~inside[testing]], measured, rows)
 
 
 def _measure(
-    name: str,
-    pairs: Sequence[tuple[str, str]],
-    vectors: np.ndarray,
-    training: np.ndarray,
-    testing: np.ndarray,
-    measured: np.ndarray,
+    name: str, products: Products, training: np.ndarray, testing: np.ndarray, measured: np.ndarray, near: np.ndarray
 ) -> None:
-    sets = [_products(pairs, vectors, chosen, training) for chosen in (training, testing, measured)]
+    """Print a table. `near`: the rows that the nearest products of the measured ones are among."""
+    learning, calibrating = (_with_neighbours(products, rows, training) for rows in (training, testing))
+    unseen = _with_neighbours(products, measured[:MAX_MEASURED], near)
     settings = Settings()
     started = time.monotonic()
-    matcher = learn(sets[0], sets[1], settings.hold_back, settings.seed)
+    matcher = learn(learning, calibrating, settings.hold_back, settings.seed)
     learnt = time.monotonic() - started
-    texts = test_pairs(sets[2], sets[0], matcher.alternatives, settings.seed)
+    if not matcher.is_calibrated:
+        print(f"\n{name}: {len(training):,} and {len(testing):,} products are too few to calibrate a matcher")
+        return
+    pairs = test_pairs(unseen, unseen, _alternatives(unseen), settings.seed)
+    neighbours = {product.title: _neighbours(product) for product in unseen}
     started = time.monotonic()
-    found = [matcher.match(pair.title, pair.text).probability for pair in texts]
-    per_text = 1000 * (time.monotonic() - started) / len(texts)
-    checked = _flagged(Checker(matcher, matcher.calibration.publish_from), texts)
-    words_only = _flagged(Checker(), texts)
-    kinds, probabilities = np.array([pair.kind for pair in texts]), np.array(found)
-    print(f"\n{name}: learnt from {len(training):,} products in {learnt:.0f} s, {per_text:.1f} ms per text")
-    print(f"{'text':<12}{'texts':>7}{'held back':>11}{'words only':>12}{'AUC':>8}")
-    for kind in PairKind:
+    probabilities = np.array([matcher.match(pair.title, pair.text).probability for pair in pairs])
+    per_text = 1000 * (time.monotonic() - started) / len(pairs)
+    flags = _flags(Checker(matcher, matcher.calibration.publish_from), pairs, neighbours)
+    before = _has(_flags(Checker(), pairs, neighbours), CONTRADICTS, INVENTED)
+    reasons = [
+        _has(flags, OFF_TITLE),
+        _has(flags, CONTRADICTS),
+        _has(flags, OFF_TITLE, CONTRADICTS),
+        _has(flags, INVENTED),
+    ]
+    held_back = _has(flags, OFF_TITLE, CONTRADICTS, INVENTED)
+    print(f"\n{name}: learnt from {len(training):,} products in {learnt:.1f} s, {per_text:.2f} ms per text")
+    print(
+        f"{'text':<10}{'texts':>7}{'off-title':>11}{'contradicts':>13}{'either':>9}{'invented':>10}{'any':>8}{'before':>8}"
+        f"{'ratio':>7}{'AUC':>8}"
+    )
+    kinds = np.array([pair.kind for pair in pairs])
+    for kind in (kind for kind in PairKind if kind in kinds):
         chosen = kinds == kind
-        if chosen.any():
-            auc = area_under_curve(probabilities[kinds == PairKind.OWN], probabilities[chosen])
-            print(
-                f"{kind:<12}{chosen.sum():>7}{checked[chosen].mean():>11.1%}{words_only[chosen].mean():>12.1%}{auc:>8.3f}"
-            )
+        shares = [reason[chosen].mean() for reason in (*reasons, held_back, before)]
+        cells = "".join(f"{share:>{width}.1%}" for share, width in zip(shares, (11, 13, 9, 10, 8, 8), strict=True))
+        area = area_under_curve(probabilities[kinds == PairKind.OWN], probabilities[chosen])
+        ratio = f"{shares[-2] / shares[-1]:>7.2f}" if shares[-1] else f"{'':>7}"
+        print(f"{kind:<10}{chosen.sum():>7}{cells}{ratio}" + (f"{area:>8.3f}" if kind != PairKind.OWN else ""))
 
 
-def _flagged(checker: Checker, texts: Sequence[Pair]) -> np.ndarray:
-    scores = [checker.score(pair.text, pair.title, (), ended=True) for pair in texts]
-    return np.array([bool({OFF_TITLE, CONTRADICTS} & set(score.flags)) for score in scores])
+def _alternatives(products: Sequence[LearningProduct]) -> Table:
+    table = find_alternatives((product.title, other) for product in products for other in product.other_titles)
+    own = ((product.title, product.text) for product in products)
+    others = ((product.title, text) for product in products for text in product.other_texts[:OTHER_TEXTS])
+    return with_text_counts(table, own, others)
 
 
-def _products(
-    pairs: Sequence[tuple[str, str]], vectors: np.ndarray, chosen: np.ndarray, training: np.ndarray
-) -> list[LearningProduct]:
-    similarities = vectors[chosen] @ vectors[training].T
-    products = []
-    for row, scores in zip(chosen, similarities, strict=True):
-        nearest = [training[other] for other in np.argsort(-scores)[: 3 * NEIGHBOURS]]
-        others = [other for other in nearest if pairs[other] != pairs[row]][:NEIGHBOURS]
-        products.append(
-            LearningProduct(
-                str(row), pairs[row][0], pairs[row][1], int(row),
-                tuple(pairs[other][0] for other in others), tuple(pairs[other][1] for other in others),
-            )
-        )  # fmt: skip
-    return products
+def _flags(
+    checker: Checker, pairs: Sequence[Pair], neighbours: Mapping[str, Sequence[Neighbour]]
+) -> list[tuple[str, ...]]:
+    return [checker.score(pair.text, pair.title, neighbours[pair.title], ended=True).flags for pair in pairs]
 
 
-def _one_source(vectors: np.ndarray) -> np.ndarray:
-    """Return which products are in the smaller of two clusters, by a few steps of k-means from the two most distant of a few."""
+def _has(flags: Sequence[tuple[str, ...]], *reasons: str) -> np.ndarray:
+    return np.array([not set(reasons).isdisjoint(found) for found in flags])
+
+
+def _neighbours(product: LearningProduct) -> list[Neighbour]:
+    return [
+        Neighbour("", title, text, 0.0) for title, text in zip(product.other_titles, product.other_texts, strict=True)
+    ]
+
+
+def _with_neighbours(products: Products, rows: np.ndarray, near: np.ndarray) -> list[LearningProduct]:
+    """Return products with the nearest ones of other clusters among `near`."""
+    found = []
+    for row in rows:
+        similarities = products.vectors[near] @ products.vectors[row]
+        similarities[products.clusters[near] == products.clusters[row]] = -np.inf
+        others = near[np.argsort(-similarities, kind="stable")[:NEIGHBOURS]]
+        titles, texts = (tuple(values[other] for other in others) for values in (products.titles, products.texts))
+        cluster = int(products.clusters[row])
+        found.append(
+            LearningProduct(products.uids[row], products.titles[row], products.texts[row], cluster, titles, texts)
+        )
+    return found
+
+
+def _sources(products: Products) -> dict[str, np.ndarray]:
+    """Return which rows are of each source to leave out, largest first."""
+    found = [match[1] if (match := _SOURCE.match(uid)) else "" for uid in products.uids]
+    least, most = (share * len(found) for share in SOURCE_SHARE)
+    names = [name for name, count in Counter(found).most_common() if name and least <= count <= most][:MAX_SOURCES]
+    if names:
+        return {f"{name}-": np.array([source == name for source in found]) for name in names}
+    return {"the smaller half": _smaller_half(products.vectors)}
+
+
+def _smaller_half(vectors: np.ndarray) -> np.ndarray:
+    """Return which rows are in the smaller of two clusters, by a few steps of k-means from two distant ones."""
     centres = vectors[[0, int(np.argmin(vectors @ vectors[0]))]]
     for _ in range(10):
         members = np.argmax(vectors @ centres.T, axis=1)
@@ -122,18 +179,37 @@ def _one_source(vectors: np.ndarray) -> np.ndarray:
     return np.asarray(members == np.argmin(np.bincount(members, minlength=2)))
 
 
-def _read(path: Path, rows: int) -> list[tuple[str, str]]:
-    """Return title and content of the first rows of gzipped JSON Lines that have both, cleaned, without duplicates."""
-    found: dict[tuple[str, str], None] = {}
+def _products(source: str, count: int) -> Products:
+    """Return the first products of gzipped JSON Lines, or of the generated sample, that have a title and a text."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(source or Path(folder) / "rows.jsonl.gz")
+        if not source:
+            write_sample(path, 2 * count, seed=13)
+        uids, titles, texts = _read(path, count)
+        file = Path(folder) / "signatures"
+        file.write_bytes(signatures([f"{title} {text}" for title, text in zip(titles, texts, strict=True)]).tobytes())
+        hashes = np.array([zlib.crc32(text.lower().encode()) for text in texts], dtype=np.uint64)
+        similarity = PrepareSettings.model_fields["similarity"].default
+        clusters = find_clusters(file, hashes, np.ones(len(texts), dtype=bool), similarity)
+    started = time.monotonic()
+    beginnings = [" ".join(text.split()[:EMBEDDED_WORDS]) for text in texts]
+    vectors = Encoder().encode([text_to_embed(title, text) for title, text in zip(titles, beginnings, strict=True)])
+    print(f"{len(uids):,} products, embedded in {time.monotonic() - started:.0f} s", flush=True)
+    return Products(uids, titles, texts, vectors, clusters)
+
+
+def _read(path: Path, count: int) -> tuple[list[str], list[str], list[str]]:
+    """Return uids, titles and contents, cleaned, without duplicates."""
+    found: dict[tuple[str, str], str] = {}
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
             title, content = (cleaning.clean(row[name] or "", "catalogue") for name in ("title", "content"))
             if title and content:
-                found[title, content] = None
-            if len(found) == rows:
+                found.setdefault((title, content), row["uid"])
+            if len(found) == count:
                 break
-    return list(found)
+    return list(found.values()), [title for title, _ in found], [content for _, content in found]
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from jobs.t5 import conversion, models
 from jobs.t5.generation import Answer, Writer
 from jobs.t5.inference import Device
 from jobs.t5.settings import Decoding
+from tests.quality.matchers import share_matcher
 from tests.ready import NAME, Ready
 
 DEVICE = Device("cpu", "int8", 1, 2048)
@@ -27,10 +28,12 @@ BAD = "la la la la la la la la la la la la"
 class RecordingWriter(Writer):
     """A writer that records its prompts. With `texts` it returns known texts, which a tiny model cannot be made to write.
 
-    `texts`: for the first and for the second attempt, the text by the last letter of the prompt.
+    `texts`: for the first and for the second attempt, the text by the last letter of the prompt. `others`: candidates of the second
+    attempt after that text.
     """
 
     texts: tuple[dict[str, str], dict[str, str]] | None = None
+    others: Sequence[str] = ()
 
     def __init__(self, folder: Path, tokenizer: PreTrainedTokenizerFast, device: Device) -> None:
         super().__init__(folder, tokenizer, device)
@@ -48,7 +51,8 @@ class RecordingWriter(Writer):
             return super().write_candidates(sources, decoding, candidates, on_answers)
         texts = self.texts[0 if decoding == DECODING else 1]
         prompts = ["".join(source).removesuffix("</s>") for source in sources]
-        return [[Answer(texts[prompt[-1]], 9, True, -1.0)] for prompt in prompts]
+        others = self.others[: candidates - 1] if decoding != DECODING else ()
+        return [[Answer(text, 9, True, -1.0) for text in (texts[prompt[-1]], *others)] for prompt in prompts]
 
 
 @pytest.fixture
@@ -107,3 +111,49 @@ def test_the_prompt_keeps_the_title_and_truncates_the_neighbours(writer: Recordi
     assert len(source) == PROMPT_MAX_TOKENS
     assert "RedLamp" in "".join(source).replace("▁", "")
     assert (row.neighbours, row.neighbour_similarities) == (("P9",), (0.5,))
+
+
+def test_of_the_candidates_the_one_with_fewest_flags_and_then_the_highest_probability_is_kept(
+    writer: RecordingWriter,
+) -> None:
+    checker = Checker(share_matcher(publish_from=0.4), publish_from=0.4)
+    describer = Describer(writer, "digest", checker, DECODING, 4, 3, PROMPT_MAX_TOKENS)
+    title, third, half, whole = (
+        Title("a", "Red wool desk lamp a"),
+        "The lamp lights your whole room at night.",
+        "A red lamp that lights your whole room at night.",
+        "It is a red lamp of wool that lights your desk at night.",
+    )
+    writer.texts = ({"a": BAD}, {"a": half})
+    for others, best in (((whole, third, BAD), whole), ((third, BAD, whole), whole), ((third, BAD, BAD), half)):
+        writer.others = others
+        [row] = describer.describe([title], [[]])
+        assert (row.description, row.retries) == (best, 4)
+    writer.others = (f"{whole} {whole}", third)  # its probability is the highest, but it repeats itself
+    [row] = describer.describe([title], [[]])
+    assert (row.description, row.retries, row.published) == (half, 3, True)
+
+
+def test_a_title_of_unknown_tokens_is_a_row_with_its_error_and_nothing_is_written_for_it(
+    writer: RecordingWriter, describer: Describer
+) -> None:
+    writer.texts = (dict.fromkeys("almp", GOOD), {})
+    arabic, mixed = describer.describe([Title("a", "مصباح أحمر"), Title("b", "灯 Red Lamp")], [[]] * 2)
+    assert arabic.error == (
+        "the model's tokenizer knows too little of the title: 100% of its letters are in unknown tokens"
+    )
+    assert (arabic.published, arabic.description, arabic.flags) == (False, "", ())
+    assert mixed.error is None
+    assert len(writer.sources) >= 1
+    assert not any("مصباح" in "".join(source) for source in writer.sources)
+
+
+def test_a_text_that_more_products_share_than_may_is_not_published(
+    writer: RecordingWriter, describer: Describer
+) -> None:
+    writer.texts = ({"p": GOOD}, {"p": GOOD})
+    titles = [Title(f"u{number}", "Desk lamp", cluster=number % 2) for number in range(6)]
+    assert all(row.published for row in describer.describe(titles, [[]] * 6))
+    titles = [Title(f"u{number}", "Desk lamp") for number in range(6)]
+    for row in describer.describe(titles, [[]] * 6):
+        assert (row.flags, row.evidence["generic"], row.published) == (("generic",), {"products": 6}, False)

@@ -29,13 +29,14 @@ pytestmark = [pytest.mark.kills, pytest.mark.timeout(3600)]
 
 NAME = "kills"
 SETTINGS = {
-    "CATALOGUE": NAME, "MODEL": NAME, "RUN": NAME, "BATCH": NAME, "SOURCE": "tiny",
+    "CATALOGUE": NAME, "MODEL": NAME, "RUN": NAME, "BATCH": NAME, "MATCHER": NAME, "SOURCE": "tiny",
     "SHARD_ROWS": "90", "HELD_OUT_ROWS": "12", "QUESTIONS": "8", "PART_ROWS": "6", "LIMIT": "12",
     "EPOCHS": "2", "SAVE_EVERY_SECONDS": "1", "ROUGE_ROWS": "8",
 }  # fmt: skip
 PREFIXES = {
     "prepare": layout.catalogue_path(NAME),
     "fetch-model": layout.model_path(NAME),
+    "match": layout.matcher_path(NAME),
     "train": f"{layout.run_path(NAME)}/{layout.SHARD_PREFIX}",
     "evaluate": layout.evaluations_path(NAME),
     "describe": layout.export_path(NAME),

@@ -1,12 +1,15 @@
 """The job `match` writes a matcher once, and its alternatives into Postgres."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from jobs.database.connection import session
+from jobs.database.connection import Connection, session
 from jobs.match import job
 from jobs.match.settings import Settings
 from jobs.process.errors import ConfigurationError, NotReadyError
@@ -74,6 +77,54 @@ def test_the_same_catalogue_and_settings_give_the_same_files(ready: Ready) -> No
         for name in ("one", "two")
     ]
     assert files[0] == files[1]
+
+
+@pytest.mark.slow
+def test_killed_before_its_alternatives_are_in_postgres_it_puts_them_there_when_it_is_run_again(ready: Ready) -> None:
+    expected = match(ready, "undisturbed").digest
+    before = alternatives()
+    command = [sys.executable, "-m", "jobs", "match", "--store", ready.store.url, "--catalogue", NAME]
+    with session() as connection:
+        connection.execute("DELETE FROM skuscribe.alternative")
+        with connection.transaction():
+            connection.execute("LOCK TABLE skuscribe.alternative IN ACCESS EXCLUSIVE MODE")
+            with subprocess.Popen([*command, "--matcher", "killed"], stderr=subprocess.DEVNULL) as process:
+                wait_until_blocked(connection, process)
+                process.kill()
+    assert alternatives() == []
+    assert match(ready, "killed").digest == expected
+    assert alternatives() == before
+
+
+def wait_until_blocked(connection: Connection, process: subprocess.Popen[bytes]) -> None:
+    query = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'skuscribe.alternative'::regclass"
+    while connection.execute(query).fetchone() == (0,):
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
+        assert process.returncode is None, "the job ended without waiting for the table"
+
+
+def test_a_finished_matcher_is_found_without_loading_torch(ready: Ready) -> None:
+    match(ready, "light")
+    flags = ["--store", ready.store.url, "--catalogue", NAME, "--matcher", "light"]
+    command = [sys.executable, "-X", "importtime", "-m", "jobs", "match", *flags]
+    log = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    assert "already done" in log
+    assert "jobs.match.products" in log
+    assert " torch\n" not in log
+
+
+def test_the_alternatives_of_other_catalogues_stay(ready: Ready) -> None:
+    with session() as connection:
+        connection.execute(
+            "INSERT INTO skuscribe.alternative VALUES ('other', 'red', 'blue', 1, 'Red pan', 'Blue pan')"
+        )
+        connection.execute("INSERT INTO skuscribe.alternative VALUES (%s, 'old', 'new', 1, 'Old', 'New')", [NAME])
+        match(ready, "one-of-two")
+        rows = connection.execute("SELECT * FROM skuscribe.alternatives('other', 'Red')").fetchall()
+        connection.execute("DELETE FROM skuscribe.alternative WHERE catalogue = 'other'")
+    assert rows == [("blue", 1, "Red pan", "Blue pan")]
+    assert ("old", "new", 1) not in alternatives()
 
 
 def test_a_matcher_of_other_settings_is_a_wrong_setting(ready: Ready) -> None:

@@ -38,7 +38,9 @@ def test_the_figures_of_the_matcher_are_shown() -> None:
     assert isinstance(charts, Charts)
     assert "can hardly tell" not in text.text
     assert [row[4].text for row in table.rows] == ["8.0 %", "50 %", "100 %", "90 %"]
-    assert len(charts.charts) == 2
+    assert [chart.title for chart in charts.charts] == [
+        "Reliability of the probability", "Own against nearest other texts (ROC)", "Risk against coverage",
+    ]  # fmt: skip
 
 
 def test_a_matcher_that_tells_nothing_apart_is_named() -> None:
@@ -54,3 +56,11 @@ def test_a_batch_without_a_matcher_says_that_nothing_was_calibrated() -> None:
     assert section is not None
     assert section.blocks == [Text(checks.NOT_CALIBRATED)]
     assert checks.section(history({}, batch="")) is None
+
+
+def test_figures_without_a_text_of_another_product_have_no_curves() -> None:
+    alone = {**SCORES, "auc": {}, "roc": [], "coverage": [], "reliability": []}
+    section = checks.section(history(alone))
+    assert section is not None
+    assert not any(isinstance(block, Charts) for block in section.blocks)
+    assert isinstance(section.blocks[1], Table)

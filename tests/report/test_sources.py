@@ -5,6 +5,7 @@ import pytest
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.report import sources
 from jobs.storage import artifact, layout, runs
+from jobs.storage.layout import Kind
 from jobs.storage.store import Store
 from tests import report_factory as factory
 
@@ -70,3 +71,33 @@ def test_the_labels_of_a_batch_that_was_made_again_are_no_source(store: Store) -
     factory.make_audit(store)
     factory.make_batch(store, published=1)
     assert find(store).audit is None
+
+
+def commit_batch(store: Store, matcher: str) -> None:
+    path = layout.export_path("main")
+    artifact.remove(store, path)
+    with artifact.draft(store, path, Kind.EXPORT, {}, {"matcher": matcher} if matcher else {}) as draft:
+        draft.commit({})
+
+
+def commit_matcher(store: Store, name: str, seed: int) -> str:
+    """Commit a matcher in the place of an earlier one. Returns its digest."""
+    artifact.remove(store, layout.matcher_path(name))
+    with artifact.draft(store, layout.matcher_path(name), Kind.MATCHER, {"seed": seed}, {}) as draft:
+        draft.add_bytes(layout.SCORES_FILE, b"{}")
+        return draft.commit({}).digest
+
+
+def test_the_matcher_is_the_one_that_the_batch_was_checked_with(store: Store) -> None:
+    factory.make(store, factory.RunShape(shards=1, trained=1, questions=3))
+    commit_matcher(store, "main", seed=1)
+    digest = commit_matcher(store, "other", seed=2)
+    commit_batch(store, digest)
+    found = find(store)
+    assert found.matcher is not None
+    assert found.matcher.path == layout.matcher_path("other")
+    assert found.digests()["matcher"] == digest
+    commit_matcher(store, "other", seed=3)
+    assert find(store).matcher is None
+    commit_batch(store, "")
+    assert find(store).matcher is None

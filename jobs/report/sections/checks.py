@@ -29,9 +29,8 @@ def section(history: History) -> Section | None:
     if not scores:
         return Section("checks", "The checks", [Text(NOT_CALIBRATED)])
     blocks: list[Block] = [Text(_introduction(scores)), _table(scores)]
-    charts = [
-        chart for chart in (_reliability(scores["reliability"]), _coverage(scores["coverage"])) if chart is not None
-    ]
+    drawn = (_reliability(scores["reliability"]), _roc(scores["roc"]), _coverage(scores["coverage"]))
+    charts = [chart for chart in drawn if chart is not None]
     return Section("checks", "The checks", [*blocks, Charts(charts)] if charts else blocks)
 
 
@@ -87,6 +86,25 @@ def _reliability(rows: Sequence[Mapping[str, float]]) -> Chart | None:
         "Of texts with this probability, the share that is the seller's own, among as many own as hard wrong texts."
     )
     return Chart("Reliability of the probability", caption, svg)
+
+
+def _roc(points: Sequence[Sequence[float]]) -> Chart | None:
+    if not points:
+        return None
+    lines = [
+        Line("measured", [100 * nearest for nearest, _ in points], [own for _, own in points], "blue"),
+        Line("chance", [0, 100], [0, 1], "grey", dashed=True),
+    ]
+    svg = line_chart(
+        "roc",
+        "Share of own texts published by share of wrong texts published",
+        "Texts of the nearest other product published, per cent",
+        "Own texts published",
+        lines,
+        share=True,
+    )
+    caption = "Each threshold publishes some of the sellers' own texts and some of the wrong ones: the nearer to the top left, the better."
+    return Chart("Own against nearest other texts (ROC)", caption, svg)
 
 
 def _coverage(rows: Sequence[Mapping[str, float]]) -> Chart | None:
