@@ -8,6 +8,7 @@ ROWS   ?= 2000
 KILLS  ?= 20
 LINES  ?= 1000000
 FILES  ?= 2000
+RUNS   ?= 20
 SEED   ?= 13
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' jobs/__init__.py)
 IMAGE  ?= localhost/skuscribe:$(VERSION)
@@ -19,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help install run stop clean test test-quick test-readme test-kills test-fuzz check format bench lock chart image test-cluster
+.PHONY: help install run stop clean test test-quick test-readme test-kills test-fuzz test-faults check format bench lock chart image test-cluster
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +48,9 @@ test-kills: .venv/dev  ## kill each job KILLS times with each signal at moments 
 
 test-fuzz: .venv/dev  ## put LINES mutated lines and FILES mutated files through prepare and describe --titles
 	@$(BIN)/pytest -q tests/fuzz --lines $(LINES) --files $(FILES) --seed $(SEED) --timeout 3600
+
+test-faults: .venv/dev  ## run every job RUNS times with faults of S3 and Postgres, and compare the artifacts
+	@$(BIN)/pytest -q -m kills tests/fault_injection --fault-runs $(RUNS) --seed $(SEED) --timeout 7200
 
 check: .venv/dev  ## check format, lint, layering and types
 	@$(BIN)/ruff format --check .

@@ -20,7 +20,7 @@ from jobs.cli import COMMANDS
 from tests.readme import ROOT, Block, blocks
 
 RUN_BY_CI = re.compile(
-    r"^(make (test|test-quick|test-readme|test-kills|test-fuzz|test-cluster|bench|check|clean)\b|\.ci/run)"
+    r"^(make (test|test-quick|test-readme|test-kills|test-fuzz|test-faults|test-cluster|bench|check|clean)\b|\.ci/run)"
 )
 RUNNABLE = [block for block in blocks() if block.language in ("sh", "sh release", "sql")]
 EXPORTS = (
