@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from jobs.local import postgres, services
 from jobs.storage.store import Store
 
 if TYPE_CHECKING:
     from tests.ready import Ready
+
+settings.register_profile("no-deadline", deadline=None)  # a busy machine must not fail a test
+settings.load_profile("no-deadline")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.quality import matcher
@@ -53,7 +53,6 @@ def test_a_probability_is_a_fraction_for_any_logit(logit: float, slope: float, o
     assert (found[1] - found[0]) * slope >= 0
 
 
-@settings(deadline=None)  # it writes files
 @given(st.lists(st.tuples(TEXTS, TEXTS), max_size=5), st.integers(0, 2**32 - 1))
 def test_a_saved_matcher_is_the_same_one(pairs: list[tuple[str, str]], seed: int) -> None:
     statistics = WordStatistics()
