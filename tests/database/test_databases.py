@@ -30,6 +30,8 @@ CALLS = {
     "nearest": "skuscribe.nearest('main', 'P000001', 2)",
     "nearest_to": "skuscribe.product p, skuscribe.nearest_to('main', p.embedding, 2) n",
     "outliers": "skuscribe.outliers('main', 2)",
+    "text_digest": "skuscribe.text_digest('title', 'text')",
+    "wilson": "skuscribe.wilson(0.5, 100)",
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from jobs.database.connection import session, statement
 from jobs.index import job as index
@@ -37,7 +38,7 @@ def description(number: int, flags: list[str]) -> dict[str, Any]:
         "batch": "main", "uid": f"P{number:06d}", "catalogue": "main", "title": "A title", "description": f"Text {number}.",
         "flags": flags, "published": not flags, "neighbours": ["P000002", "P000001", "GONE"],
         "neighbour_similarities": [0.9, 0.8, 0.7], "repetition": 0.0, "grounding": 1.0, "copying": 0.1, "length_words": 2,
-        "ended": True, "model_digest": "abc", "retries": 0, "error": None,
+        "ended": True, "model_digest": "abc", "retries": 0, "error": None, "probability": None, "evidence": Jsonb({}),
     }  # fmt: skip
 
 
