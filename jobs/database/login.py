@@ -25,7 +25,7 @@ _WRONG_SETTING = ("28", "3D", "42", "22", "55P02", "0A")
 _PROTOCOL_VIOLATION = "08P01"
 # Connection poolers give the code above to all their errors, with untranslated messages. These are of a wrong setting.
 _POOLER_REFUSALS = ("startup parameter", "does not exist", "no such", "authentication", "not allowed")
-# The words of libpq and OpenSSL, which are not translated either, for a connection that breaks off.
+# Messages of libpq and OpenSSL about a connection that was closed: neither translates them.
 _BROKEN_OFF = (
     "server closed the connection", "SYSCALL error", "unexpected eof", "could not receive data", "could not send data",
 )  # fmt: skip

@@ -119,9 +119,9 @@ class Describer:
             prompt(title.title, prompt_texts(retrieved[: self._prompt_neighbours]))
             for title, retrieved in zip(titles, neighbours, strict=True)
         ]
-        answers = self._write(prompts, self._decoding, on_answers)
+        answers = self._writer.write(self._encode(prompts), self._decoding, on_answers)
         attempts = [
-            Attempt(answer, self._checker.score(answer.text, title.title, retrieved, answer.ended))
+            self._attempt(answer, title, retrieved)
             for answer, title, retrieved in zip(answers, titles, neighbours, strict=True)
         ]
         flagged = [row for row, attempt in enumerate(attempts) if attempt.scores.flags]
@@ -129,23 +129,20 @@ class Describer:
             prompt(titles[row].title) if checks.CONTRADICTS in attempts[row].scores.flags else prompts[row]
             for row in flagged
         ]
-        for row, candidates in zip(flagged, self._write_candidates(retry_prompts), strict=True):
-            others = [
-                Attempt(answer, self._checker.score(answer.text, titles[row].title, neighbours[row], answer.ended))
-                for answer in candidates
-            ]
+        written = self._writer.write_candidates(
+            self._encode(retry_prompts), self._decoding.stricter(), self._candidates
+        )
+        for row, candidates in zip(flagged, written, strict=True):
+            others = [self._attempt(answer, titles[row], neighbours[row]) for answer in candidates]
             best = min([attempts[row], *others], key=_rank)
             attempts[row] = replace(best, retries=len(others))
         return attempts
 
-    def _write_candidates(self, prompts: Sequence[str]) -> list[list[Answer]]:
-        sources = self._writer.encode(prompts, self._prompt_max_tokens)
-        return self._writer.write_candidates(sources, self._decoding.stricter(), self._candidates)
+    def _encode(self, prompts: Sequence[str]) -> list[list[str]]:
+        return self._writer.encode(prompts, self._prompt_max_tokens)
 
-    def _write(
-        self, prompts: Sequence[str], decoding: Decoding, on_answers: Callable[[int], None] = lambda _count: None
-    ) -> list[Answer]:
-        return self._writer.write(self._writer.encode(prompts, self._prompt_max_tokens), decoding, on_answers)
+    def _attempt(self, answer: Answer, title: Title, neighbours: Sequence[Neighbour]) -> Attempt:
+        return Attempt(answer, self._checker.score(answer.text, title.title, neighbours, answer.ended))
 
     def _description(self, title: Title, neighbours: Sequence[Neighbour], attempt: Attempt) -> Description:
         return Description(

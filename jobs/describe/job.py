@@ -209,8 +209,8 @@ def _audited_threshold(settings: Settings) -> float:
     threshold = publish_threshold(labelled, settings.from_audit or 0.0)
     if threshold is None:
         raise ConfigurationError(
-            f"--from-audit {settings.from_audit}: at no threshold are so many of the {len(labelled):,} labelled texts of catalogue "
-            f"{settings.catalogue!r} right (at least {MIN_LABELS} are needed): label more with `skuscribe audit`, or lower it"
+            f"--from-audit {settings.from_audit}: expected a threshold with this share of right texts, found none in the {len(labelled):,} labelled "
+            f"texts of catalogue {settings.catalogue!r} (at least {MIN_LABELS} are needed): label more with `skuscribe audit`, or lower it"
         )
     log.info("threshold from the audit", **vars(threshold))
     return round(threshold.probability, PROBABILITY_DIGITS)

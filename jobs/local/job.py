@@ -38,7 +38,7 @@ SAMPLE_DEFAULTS = {
     "BATCH_ROWS": "16",  # batches of 4,096 tokens would give 20 steps per shard, too few to learn the facts
     "ROUGE_ROWS": "10",
 }
-"""Settings for the generated sample: a run of one or two minutes that goes through everything."""
+"""Settings for the generated sample: a run of a few minutes that goes through everything."""
 
 TINY_DEFAULTS = {"LEARNING_RATE": "0.006"}
 """The tiny model has random weights. It needs a higher rate than a pretrained model, which this rate would ruin."""
@@ -78,10 +78,11 @@ def _run_all(settings: Settings, state: Path) -> None:
     rows = settings.input or str(_sample(state / services.SAMPLE_FILE))
     temporary = state / services.TEMPORARY
     temporary.mkdir(exist_ok=True)
+    variables = _variables(settings, name, rows, temporary)
     seconds = {}
     for step in steps.in_order(steps.steps(settings.retrieval_share or 0.0)):
         step_started = time.monotonic()
-        _run_step(step, _variables(settings, name, rows, temporary))
+        _run_step(step, variables)
         seconds[step.name] = round(time.monotonic() - step_started, 1)
     seconds["total"] = round(time.monotonic() - started, 1)
     figures = results.collect(Store(own_variables["SKUSCRIBE_STORE"]), name, settings.out) | {"seconds": seconds}

@@ -1,6 +1,7 @@
 """Calibration of a network on test products: Platt scaling, and the thresholds of the verdict."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -39,8 +40,7 @@ def calibrate(
     contradicts_from = float(np.quantile(strongest, 1 - CONTRADICTS_SHARE, method="higher")) + 1e-6
     unset = Calibration(slope, offset, 0.0, contradicts_from, int(own.sum()))
     publish_from = min(float(np.quantile(probability(logits[own], unset), hold_back)), ENOUGH)
-    calibration = Calibration(slope, offset, publish_from, contradicts_from, int(own.sum()))
-    return Matcher(statistics, alternatives, network, calibration)
+    return Matcher(statistics, alternatives, network, replace(unset, publish_from=publish_from))
 
 
 def _platt(logits: np.ndarray, kinds: np.ndarray) -> tuple[float, float]:

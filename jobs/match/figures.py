@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jobs.match.pairs import Pair, PairKind
-from jobs.quality.contradiction import other_numbers
+from jobs.quality.checks import contradictions
 from jobs.quality.matcher import Matcher
 
 RELIABILITY_BINS = 10
@@ -24,10 +24,7 @@ def figures(matcher: Matcher, pairs: Sequence[Pair]) -> dict[str, Any]:
     matches = [matcher.match(pair.title, pair.text) for pair in pairs]
     probabilities = np.array([match.probability for match in matches])
     contradicts = np.array(
-        [
-            bool(match.contradictions) or bool(other_numbers(pair.text, pair.title))
-            for match, pair in zip(matches, pairs, strict=True)
-        ],
+        [bool(contradictions(pair.text, pair.title, (), match)) for match, pair in zip(matches, pairs, strict=True)],
         dtype=bool,
     )
     kinds = np.array([pair.kind for pair in pairs])

@@ -11,6 +11,7 @@ from typing import Any
 from jobs.database.connection import session
 from jobs.database.migrations import migrate
 from jobs.match import products
+from jobs.match.figures import figures
 from jobs.match.settings import Settings
 from jobs.process import folders, log
 from jobs.process.errors import InputError
@@ -52,8 +53,7 @@ def run(settings: Settings) -> None:
 
 
 def _learn(settings: Settings) -> tuple[Matcher, dict[str, Any]]:
-    from jobs.match.figures import figures  # noqa: PLC0415 - these load torch, which "already done" does not need
-    from jobs.match.learning import learn, test_pairs  # noqa: PLC0415
+    from jobs.match.learning import learn, test_pairs  # noqa: PLC0415 - loads torch, which "already done" does not need
 
     training = products.sample(settings.catalogue, TRAIN, settings.pairs or None, settings.seed)
     testing = products.sample(settings.catalogue, TEST, TEST_PRODUCTS, settings.seed)

@@ -80,7 +80,7 @@ class StallWatch:
 
 
 def _position(thread: int) -> str:
-    """Return where a thread is, for the message."""
+    """Return the file, line and function that a thread executes."""
     frame = sys._current_frames().get(thread)
     last = traceback.extract_stack(frame)[-1] if frame else None
     return f"at {Path(last.filename).name}:{last.lineno}, {last.name}" if last else "its thread has ended"

@@ -24,10 +24,10 @@ from typing import Any
 
 from jobs.quality.contradiction import facts_of_another, other_numbers
 from jobs.quality.copying import copying
-from jobs.quality.grounding import grounding, ungrounded
+from jobs.quality.grounding import grounded_share, ungrounded
 from jobs.quality.matcher import Match, Matcher
 from jobs.quality.metrics import repetition, sentences, words
-from jobs.quality.terms import term_set, terms
+from jobs.quality.terms import absent_terms, terms
 from jobs.retrieval.neighbours import Neighbour
 
 MAX_REPETITION = 0.10
@@ -44,8 +44,6 @@ OFF_TITLE, CONTRADICTS, GENERIC = "off-title", "contradicts", "generic"
 REASONS = (
     "empty", OFF_TITLE, CONTRADICTS, "invented", GENERIC, "repetition", "copied", "short", "long", "unfinished",
 )  # fmt: skip
-FACT_REASONS = (OFF_TITLE, CONTRADICTS, "invented", GENERIC)
-"""The reasons that say that a text is not about its product, or not true of it."""
 
 _SENTENCE_CLOSED = re.compile(r"[.!?][\"')\]]*$")
 
@@ -80,20 +78,18 @@ class Checker:
 
         `ended`: whether the model ended the text before the maximum length.
         """
-        length, neighbour_texts = (
-            len(words(text)),
-            [f"{neighbour.title}. {neighbour.content}" for neighbour in neighbours],
-        )
+        length = len(words(text))
+        neighbour_texts = [f"{neighbour.title}. {neighbour.content}" for neighbour in neighbours]
         match = self.matcher.match(title, text) if self.matcher and self.matcher.is_calibrated else None
         probability = None if match is None else round(match.probability, PROBABILITY_DIGITS)
         repeated, copied = repetition(text), copying(text, title, neighbour_texts)
-        invented = list(dict.fromkeys(ungrounded(text, [title, *neighbour_texts])))
+        invented = ungrounded(text, [title, *neighbour_texts])
         twice = _sentence_that_occurs_twice(text)
         found: dict[str, Any] = {
             "empty": {"words": 0} if length == 0 else None,
             OFF_TITLE: self._off_title(text, title, match) if length else None,
-            CONTRADICTS: _contradictions(text, title, [neighbour.title for neighbour in neighbours], match),
-            "invented": {"numbers": invented} if invented else None,
+            CONTRADICTS: _first(contradictions(text, title, [neighbour.title for neighbour in neighbours], match)),
+            "invented": {"numbers": list(dict.fromkeys(invented))} if invented else None,
             "repetition": _repetition(repeated, twice),
             "copied": {"share": copied} if copied == 1 else None,
             "short": {"words": length} if 0 < length < MIN_WORDS else None,
@@ -101,9 +97,8 @@ class Checker:
             "unfinished": {"end": text[-20:]} if _is_unfinished(text, length, ended) else None,
         }
         evidence = {reason: found[reason] for reason in REASONS if found.get(reason) is not None}
-        grounded = grounding(text, [title, *neighbour_texts])
         return Scores(
-            round(repeated, 6), round(grounded, 6), round(copied, 6), length, tuple(evidence),
+            round(repeated, 6), round(grounded_share(text, invented), 6), round(copied, 6), length, tuple(evidence),
             probability, evidence,
         )  # fmt: skip
 
@@ -111,9 +106,8 @@ class Checker:
         if match is not None:
             evidence = {"probability": round(match.probability, 4), "missing": list(match.missing)}
             return evidence if round(match.probability, PROBABILITY_DIGITS) < self.publish_from else None
-        in_title, in_text = set(terms(title)), term_set(terms(text))
-        share = len(in_title & in_text) / max(1, len(in_title))
-        missing = [word for word in dict.fromkeys(terms(title)) if word not in in_text]
+        in_title, missing = set(terms(title)), absent_terms(title, text)
+        share = (len(in_title) - len(missing)) / max(1, len(in_title))
         return {"share_of_title": round(share, 4), "missing": missing} if share < MIN_TITLE_SHARE else None
 
 
@@ -136,15 +130,17 @@ def _with_evidence(scores: Scores, reason: str, evidence: Mapping[str, Any]) -> 
     return replace(scores, flags=flags, evidence={name: all_evidence[name] for name in flags})
 
 
-def _contradictions(
+def contradictions(
     text: str, title: str, neighbour_titles: Sequence[str], match: Match | None
-) -> dict[str, Any] | None:
-    """Return what the title and the text have in each other's place. Without a matcher, the neighbours' titles show it."""
+) -> list[tuple[str, str]]:
+    """Return what the title has, and what the text has in its place. Without a match, the neighbours' titles show it."""
     found = other_numbers(text, title)
     if match is None:
-        found += facts_of_another(text, title, neighbour_titles)
-    else:
-        found += [(item.phrase, item.other) for item in match.contradictions]
+        return found + facts_of_another(text, title, neighbour_titles)
+    return found + [(item.phrase, item.other) for item in match.contradictions]
+
+
+def _first(found: Sequence[tuple[str, str]]) -> dict[str, Any] | None:
     return {"title": found[0][0], "text": found[0][1]} if found else None
 
 

@@ -16,8 +16,13 @@ def grounding(text: str, sources: Sequence[str]) -> float:
     A code is a word with a digit. Case and hyphens are ignored: `A7-B` equals `a7b`. A code that begins with a digit (`10cm`,
     `5-10`, `4x6`) is also grounded if each of its numbers is. `1,000` equals `1000`.
     """
+    return grounded_share(text, ungrounded(text, sources))
+
+
+def grounded_share(text: str, missing: Sequence[str]) -> float:
+    """Return the fraction of the numbers and codes in `text` that are not among `missing`, as `ungrounded()` returns them."""
     codes = _codes(text)
-    return 1 - len(ungrounded(text, sources)) / len(codes) if codes else 1.0
+    return 1 - len(missing) / len(codes) if codes else 1.0
 
 
 def ungrounded(text: str, sources: Sequence[str]) -> list[str]:

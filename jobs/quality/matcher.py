@@ -6,9 +6,9 @@ features of `jobs.quality.features`; Platt scaling (Platt 1999) on test products
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 from jobs.quality.alternatives import Alternative, Table, to_table
 from jobs.quality.features import features
-from jobs.quality.terms import term_set, terms
+from jobs.quality.terms import absent_terms
 from jobs.quality.word_statistics import WordStatistics
 from jobs.storage.layout import ALTERNATIVES_FILE, CALIBRATION_FILE, WEIGHTS_FILE, WORDS_FILE
 
@@ -98,9 +98,11 @@ class Matcher:
         return Match(float(probability(np.array(logit), self.calibration)), strong, self._missing(title, text))
 
     def _missing(self, title: str, text: str) -> tuple[str, ...]:
-        in_text = term_set(terms(text))
-        absent = [word for word in dict.fromkeys(terms(title)) if word not in in_text]
-        return tuple(sorted(absent, key=lambda word: self.statistics.evidence(word, False))[:MISSING_WORDS_SHOWN])
+        return tuple(
+            sorted(absent_terms(title, text), key=lambda word: self.statistics.evidence(word, False))[
+                :MISSING_WORDS_SHOWN
+            ]
+        )
 
 
 def probability(logits: np.ndarray, calibration: Calibration) -> np.ndarray:
@@ -116,7 +118,8 @@ def save(matcher: Matcher, folder: Path) -> None:
     table = pa.table(columns).replace_schema_metadata({"products": str(statistics.products)})
     pq.write_table(table, folder / WORDS_FILE, compression="zstd")
     rows = [asdict(item) for row in matcher.alternatives.values() for item in row.values()]
-    schema = pa.schema([(name, pa.string() if kind is str else pa.int64()) for name, kind in _alternative_fields()])
+    columns_of = {str: pa.string(), int: pa.int64()}
+    schema = pa.schema([(name, columns_of[kind]) for name, kind in get_type_hints(Alternative).items()])
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / ALTERNATIVES_FILE, compression="zstd")
     save_file(
         {name: np.ascontiguousarray(value) for name, value in vars(matcher.network).items()}, folder / WEIGHTS_FILE
@@ -139,9 +142,3 @@ def load(folder: Path) -> Matcher:
 def read_alternatives(path: Path) -> Table:
     """Return the alternatives of the file that `save()` wrote."""
     return to_table(Alternative(**row) for row in pq.read_table(path).to_pylist())
-
-
-def _alternative_fields() -> Sequence[tuple[str, type]]:
-    return [
-        (name, str if "texts" not in name and name != "pairs" else int) for name in Alternative.__dataclass_fields__
-    ]

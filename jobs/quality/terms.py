@@ -22,6 +22,12 @@ def term_set(sequence: Sequence[str]) -> set[str]:
     }
 
 
+def absent_terms(title: str, text: str) -> list[str]:
+    """Return the terms of a title that a text does not mention, each once, in the order of the title."""
+    mentioned = term_set(terms(text))
+    return [term for term in dict.fromkeys(terms(title)) if term not in mentioned]
+
+
 def phrases(sequence: Sequence[str], longest: int) -> set[str]:
     """Return the runs of 1 to `longest` terms, joined with a space."""
     return {
