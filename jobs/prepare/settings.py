@@ -8,12 +8,12 @@ The same rows and settings give the same bytes with any number of processes.
     skuscribe prepare --input trn.json.gz --catalogue main
 """
 
-import os
 import re
 from typing import Literal
 
 from pydantic import Field, field_validator
 
+from jobs.process import threads
 from jobs.process.settings import Name, StoreSettings, unit
 
 
@@ -67,7 +67,7 @@ class Settings(StoreSettings):
     tokenizer: str = Field("", description="Folder with tokenizer.json, for statistics of lengths in tokens.")
     seed: int = Field(13, ge=0, description="Seed of the order of the rows and of the choice of held-out rows.")
     processes: int = Field(
-        default_factory=lambda: min(2, os.cpu_count() or 1),
+        default_factory=lambda: min(2, threads.cpus()),
         ge=1,
         le=64,
         description="Cleaning processes, about 90 MB each. Default: 2, or 1 on one core.",

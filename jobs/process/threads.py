@@ -32,11 +32,13 @@ def cpus(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> int:
     return max(1, min([allowed, *(math.ceil(quota) for quota in _quotas(cgroups, membership))]))
 
 
-def threads_for(parameters: int) -> int | None:
-    """Return the number of threads for a model of this size; None if the user has chosen with OMP_NUM_THREADS."""
-    if os.environ.get("OMP_NUM_THREADS"):
-        return None
-    return 1 if parameters < ONE_THREAD_BELOW_PARAMETERS else cpus()
+def threads_for(parameters: int) -> int:
+    """Return the number of threads for a model of this size, at most OMP_NUM_THREADS if that is set."""
+    chosen = 1 if parameters < ONE_THREAD_BELOW_PARAMETERS else cpus()
+    limit = (
+        os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    )  # with commas: a number for each level of nesting
+    return min(chosen, int(limit)) if limit.isdecimal() and int(limit) else chosen
 
 
 def _quotas(cgroups: Path, membership: Path) -> Iterator[float]:

@@ -8,13 +8,17 @@ from itertools import pairwise
 _CODE = re.compile(r"\w+(?:[-./]\w+)*")
 _THOUSANDS_SEPARATOR = re.compile(r"(?<=\d),(?=\d{3}\b)")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_END_OF_DIGITS = re.compile(r"(?<=\d)(?=[^\W\d])")
+MIN_BEGINNING = 4
+"""Shorter beginnings of a code name another product: `S10` is not `S10e`."""
 
 
 def grounding(text: str, sources: Sequence[str]) -> float:
     """Return the fraction of the numbers and codes in `text` that one of the sources has; 1 if the text has none.
 
     A code is a word with a digit. Case and hyphens are ignored: `A7-B` equals `a7b`. A code that begins with a digit (`10cm`,
-    `5-10`, `4x6`) is also grounded if each of its numbers is. `1,000` equals `1000`.
+    `5-10`, `4x6`) is also grounded if each of its numbers is, and `HP15/HP17` if both parts are. `1,000` equals `1000`, and
+    `2.60` equals `2.6`. A source with the code `DCT418S1` also has its beginning `DCT418`, but not `DCT41`.
     """
     return grounded_share(text, ungrounded(text, sources))
 
@@ -38,14 +42,30 @@ def _codes(text: str) -> list[str]:
 def _is_known(code: str, known: set[str]) -> bool:
     if _without_hyphens(code) in known:
         return True
-    return code[0].isdigit() and all(number in known for number in _NUMBER.findall(code))
+    if code[0].isdigit():
+        return all(_plain_number(number) in known for number in _NUMBER.findall(code))
+    parts = [part for part in code.split("/") if any(map(str.isdigit, part))]
+    return "/" in code and all(_is_known(part, known) for part in parts)
 
 
 def _known_forms(source: str) -> set[str]:
-    """Return the words and codes of a source, its numbers, and each pair of adjacent words as one (`iPhone 15`)."""
+    """Return the words, codes and numbers of a source, and each pair of adjacent words as one (`iPhone 15`)."""
     text = without_thousands_separators(source)
-    codes = [_without_hyphens(code) for code in _CODE.findall(text)]
-    return {*codes, *_NUMBER.findall(text), *(left + right for left, right in pairwise(codes))}
+    words = [_without_hyphens(code) for code in _CODE.findall(text)]
+    parts = [part for word in words if "/" in word for part in word.split("/")]
+    beginnings = [word[: end.start()] for word in words + parts for end in _END_OF_DIGITS.finditer(word)]
+    return {
+        *words,
+        *parts,
+        *(start for start in beginnings if len(start) >= MIN_BEGINNING and not start[0].isdigit()),
+        *map(_plain_number, _NUMBER.findall(text)),
+        *(left + right for left, right in pairwise(words)),
+    }
+
+
+def _plain_number(number: str) -> str:
+    """Return a number without zeros after its last decimal."""
+    return number.rstrip("0").rstrip(".") if "." in number else number
 
 
 def without_thousands_separators(text: str) -> str:

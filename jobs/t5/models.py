@@ -100,10 +100,8 @@ def save(model: T5ForConditionalGeneration, folder: Path, tokenizer_folder: Path
 
 
 def set_threads(model: T5ForConditionalGeneration) -> None:
-    """Set the number of torch's threads by the size of the model, unless OMP_NUM_THREADS is set."""
-    count = threads.threads_for(count_parameters(model))
-    if count is not None:
-        torch.set_num_threads(count)
+    """Set the number of torch's threads by the size of the model, at most OMP_NUM_THREADS."""
+    torch.set_num_threads(threads.threads_for(count_parameters(model)))
 
 
 def has_own_head(config: T5Config) -> bool:

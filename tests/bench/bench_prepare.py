@@ -30,6 +30,7 @@ from jobs.prepare import job as prepare
 from jobs.prepare.chunk_cleaning import CleaningRules, clean_rows, product_batch
 from jobs.prepare.rows import RawRow
 from jobs.prepare.settings import Settings
+from jobs.process import threads
 from jobs.process.parallel import ordered
 from jobs.sample.rows import sample_rows
 from jobs.storage import catalogue, sources
@@ -72,9 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=20_000, help="number of raw rows; a smaller input is repeated")
     parser.add_argument("--input", help="gzipped JSON Lines; default: the generated sample")
-    parser.add_argument(
-        "--processes", type=int, default=min(2, os.cpu_count() or 1), help="number of cleaning processes"
-    )
+    parser.add_argument("--processes", type=int, default=min(2, threads.cpus()), help="number of cleaning processes")
     parser.add_argument("--only", choices=[BASELINE, CLEANING, JOB], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.only:

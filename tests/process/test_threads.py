@@ -52,9 +52,16 @@ def test_a_tiny_model_gets_one_thread_and_a_larger_one_every_cpu(monkeypatch: py
     assert threads.threads_for(247_577_856) == threads.cpus()
 
 
-def test_the_number_of_threads_that_the_user_sets_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert threads.threads_for(370_000) is None
+@pytest.mark.parametrize(
+    ("value", "expected"), [("1", 1), ("1,4", 1), ("4096", ALL), ("0", ALL), ("many", ALL), ("", ALL)]
+)
+def test_the_number_of_threads_that_the_user_sets_is_a_limit(
+    value: str, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "cpus", lambda: ALL)
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert threads.threads_for(247_577_856) == expected
+    assert threads.threads_for(370_000) == 1
 
 
 @pytest.mark.parametrize("name", ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT"])

@@ -78,6 +78,15 @@ def test_a_truncated_text_is_unfinished_unless_its_last_sentence_is_complete() -
         ("A7", "7", 0),
         ("2 TB", "20 TB", 0),
         ("in 2019.", "2019", 1),
+        ("2.60 GHz", "2.6 GHz", 1),
+        ("2.06 GHz", "2.6 GHz", 0),
+        ("10", "100", 0),
+        ("for HP15/HP17", "HP15 and HP17", 1),
+        ("for HP15/HP17", "HP15 and HP16", 0),
+        ("the HR1560", "HR1560/55", 1),
+        ("the DCT418", "DCT418S1 kit", 1),
+        ("the DCT41", "DCT418S1 kit", 0),
+        ("S10", "S10e", 0),
     ],
 )
 def test_grounding_is_the_fraction_of_numbers_and_codes_in_the_sources(text: str, source: str, fraction: float) -> None:
