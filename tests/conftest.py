@@ -3,15 +3,18 @@
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import psycopg
 import pytest
 from hypothesis import settings
 
 from jobs.local import postgres, services
+from jobs.retrieval.encoder import Encoder
+from jobs.retrieval.settings import DEFAULT_ENCODER
 from jobs.storage.store import Store
 
 if TYPE_CHECKING:
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 
 settings.register_profile("no-deadline", deadline=None)  # a busy machine must not fail a test
 settings.load_profile("no-deadline")
+
+_VECTORS: dict[str, np.ndarray] = {}
+_DIGESTS: dict[str, str] = {}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -111,6 +117,27 @@ def database(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> It
     yield name
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def kept_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encode each text once per session with the default encoder, which takes 20 ms a text, and hash its files once."""
+    encode, digest = Encoder.encode, Encoder.__dict__["digest"].func
+
+    def encode_new(self: Encoder, texts: Sequence[str]) -> np.ndarray:
+        if self.name != DEFAULT_ENCODER or not texts:
+            return encode(self, texts)
+        new = [text for text in dict.fromkeys(texts) if text not in _VECTORS]
+        _VECTORS.update(zip(new, encode(self, new), strict=True))
+        return np.stack([_VECTORS[text] for text in texts])
+
+    def digest_once(self: Encoder) -> str:
+        if self.name not in _DIGESTS or self.name != DEFAULT_ENCODER:
+            _DIGESTS[self.name] = digest(self)
+        return _DIGESTS[self.name]
+
+    monkeypatch.setattr(Encoder, "encode", encode_new)
+    monkeypatch.setattr(Encoder, "digest", property(digest_once))
 
 
 @pytest.fixture(scope="session")

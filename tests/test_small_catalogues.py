@@ -11,6 +11,8 @@ from jobs.storage import artifact, layout
 from jobs.storage.layout import Kind
 from jobs.storage.store import Store
 
+pytestmark = pytest.mark.usefixtures("kept_vectors")
+
 WORDS = ("kettle", "lamp", "desk", "chair", "clock", "vase", "drill", "router", "jacket", "notebook")
 SETTINGS = {
     "CATALOGUE": "small", "MODEL": "small", "RUN": "small", "BATCH": "small", "SOURCE": "tiny", "EPOCHS": "1", "QUESTIONS": "2",

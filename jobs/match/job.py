@@ -53,7 +53,7 @@ def run(settings: Settings) -> None:
 
 
 def _learn(settings: Settings) -> tuple[Matcher, dict[str, Any]]:
-    from jobs.match.learning import learn, test_pairs  # noqa: PLC0415 - loads torch, which "already done" does not need
+    from jobs.match.learning import alternatives_of, learn, test_pairs  # noqa: PLC0415 - loads torch, which "already done" does not need
 
     training = products.sample(settings.catalogue, TRAIN, settings.pairs or None, settings.seed)
     testing = products.sample(settings.catalogue, TEST, TEST_PRODUCTS, settings.seed)
@@ -67,7 +67,8 @@ def _learn(settings: Settings) -> tuple[Matcher, dict[str, Any]]:
         )  # fmt: skip
         return made, {}
     held_out = products.sample(settings.catalogue, HELD_OUT, TEST_PRODUCTS, settings.seed)
-    return made, figures(made, test_pairs(held_out, training, made.alternatives, settings.seed))
+    exchanged_for = alternatives_of(held_out)  # not those of the matcher, which would find each of its own
+    return made, figures(made, test_pairs(held_out, training, exchanged_for, settings.seed))
 
 
 def _figures(made: Matcher, scores: Mapping[str, Any]) -> dict[str, Any]:

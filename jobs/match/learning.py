@@ -39,7 +39,7 @@ def learn(
     sellers' own texts that its thresholds hold back. With too few products the matcher has alternatives, and is not calibrated.
     """
     split = int(len(products) * STATISTICS_SHARE)
-    statistics, alternatives = _statistics(products[:split]), _alternatives(products[:split])
+    statistics, alternatives = _statistics(products[:split]), alternatives_of(products[:split])
     if len(products) < MIN_PRODUCTS or len(test_products) < MIN_TEST_PRODUCTS:
         return Matcher(statistics, alternatives, network.empty(len(NAMES)), NOT_CALIBRATED)
     learning = list(pairs(products[split:], products[split:], alternatives, seed, NEAREST_TEXTS, RANDOM_TEXTS))
@@ -59,7 +59,8 @@ def _statistics(products: Sequence[LearningProduct]) -> WordStatistics:
     return statistics.finish()
 
 
-def _alternatives(products: Sequence[LearningProduct]) -> Table:
+def alternatives_of(products: Sequence[LearningProduct]) -> Table:
+    """Return the alternatives that the titles of the products and of their nearest others show, with counts of their texts."""
     table = find_alternatives((product.title, other) for product in products for other in product.other_titles)
     own = ((product.title, product.text) for product in products)
     others = chain.from_iterable(
@@ -71,5 +72,8 @@ def _alternatives(products: Sequence[LearningProduct]) -> Table:
 def test_pairs(
     products: Sequence[LearningProduct], others: Sequence[LearningProduct], alternatives: Table, seed: int
 ) -> list[Pair]:
-    """Return the pairs that a matcher is measured on. `others`: products whose texts are the random ones."""
+    """Return the pairs that a matcher is measured on.
+
+    `others`: products whose texts are the random ones. `alternatives`: what facts are exchanged for.
+    """
     return list(pairs(products, others, alternatives, seed + 1))

@@ -24,13 +24,12 @@ from pathlib import Path
 import numpy as np
 
 from jobs.match.figures import area_under_curve
-from jobs.match.learning import OTHER_TEXTS, learn, test_pairs
+from jobs.match.learning import alternatives_of, learn, test_pairs
 from jobs.match.pairs import Pair, PairKind
 from jobs.match.products import NEIGHBOURS, LearningProduct
 from jobs.match.settings import Settings
 from jobs.prepare.near_duplicates import find_clusters, signatures
 from jobs.prepare.settings import Settings as PrepareSettings
-from jobs.quality.alternatives import Table, find_alternatives, with_text_counts
 from jobs.quality.checks import CONTRADICTS, OFF_TITLE, Checker
 from jobs.retrieval.encoder import Encoder, text_to_embed
 from jobs.retrieval.neighbours import Neighbour
@@ -93,7 +92,7 @@ def _measure(
     if not matcher.is_calibrated:
         print(f"\n{name}: {len(training):,} and {len(testing):,} products are too few to calibrate a matcher")
         return
-    pairs = test_pairs(unseen, unseen, _alternatives(unseen), settings.seed)
+    pairs = test_pairs(unseen, unseen, alternatives_of(unseen), settings.seed)
     neighbours = {product.title: _neighbours(product) for product in unseen}
     started = time.monotonic()
     probabilities = np.array([matcher.match(pair.title, pair.text).probability for pair in pairs])
@@ -120,13 +119,6 @@ def _measure(
         area = area_under_curve(probabilities[kinds == PairKind.OWN], probabilities[chosen])
         ratio = f"{shares[-2] / shares[-1]:>7.2f}" if shares[-1] else f"{'':>7}"
         print(f"{kind:<10}{chosen.sum():>7}{cells}{ratio}" + (f"{area:>8.3f}" if kind != PairKind.OWN else ""))
-
-
-def _alternatives(products: Sequence[LearningProduct]) -> Table:
-    table = find_alternatives((product.title, other) for product in products for other in product.other_titles)
-    own = ((product.title, product.text) for product in products)
-    others = ((product.title, text) for product in products for text in product.other_texts[:OTHER_TEXTS])
-    return with_text_counts(table, own, others)
 
 
 def _flags(

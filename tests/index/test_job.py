@@ -26,6 +26,8 @@ from jobs.storage.store import Store
 from tests.factories import product
 from tests.index.catalogues import HELD_OUT, PRODUCTS, commit
 
+pytestmark = pytest.mark.usefixtures("kept_vectors")
+
 
 def build(store: Store, **settings: Any) -> None:
     index.run(index_settings.Settings(store=store.url, **settings))

@@ -19,6 +19,8 @@ from jobs.storage.artifact import Artifact
 from jobs.storage.store import Store
 from tests.ready import NAME, Ready
 
+pytestmark = pytest.mark.usefixtures("kept_vectors")
+
 
 @pytest.fixture(autouse=True)
 def _remove_matchers(ready: Ready) -> Iterator[None]:

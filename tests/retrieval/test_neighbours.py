@@ -16,6 +16,8 @@ from jobs.storage.catalogue import Title
 from jobs.storage.store import Store
 from tests.factories import product, write_catalogue
 
+pytestmark = pytest.mark.usefixtures("kept_vectors")
+
 TEST_ROWS, SHARD_ROWS, HELD_OUT_ROWS = 8, 80, 20  # products 0-7 are test rows, 8-79 training rows, 80-99 held out
 
 
