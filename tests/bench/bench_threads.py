@@ -28,7 +28,7 @@ SHAPES = {
     },  # FLAN-T5's
 }
 STEP_ROWS, SOURCE_TOKENS, TARGET_TOKENS = 8, 24, 48
-SECONDS_PER_TRAINING = {"tiny": 10.0, "small": 30.0}
+SECONDS_PER_TRAINING, MIN_SECONDS, FULL_ROWS = {"tiny": 10.0, "small": 30.0}, 2.0, 2000
 GOAL = 0.9
 CHOSEN, DEFAULT = "chosen", "torch's defaults"
 USER_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
@@ -50,20 +50,24 @@ class Rates:
 def main() -> None:
     """Measure each shape, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", help="ignored: the other benchmarks have it")
+    parser.add_argument(
+        "--rows", type=int, default=FULL_ROWS, help=f"fewer than {FULL_ROWS:,} shorten each training in proportion"
+    )
     parser.add_argument("--input", help="ignored: the other benchmarks have it")
     parser.add_argument("--shape", nargs="*", choices=tuple(SHAPES), default=tuple(SHAPES), help="default: all")
-    parser.add_argument("--train", nargs=2, metavar=("SHAPE", "THREADS"), help=argparse.SUPPRESS)
+    parser.add_argument("--train", nargs=3, metavar=("SHAPE", "THREADS", "SECONDS"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.train:
-        _train(*arguments.train)
+        shape, choice, seconds = arguments.train
+        _train(shape, choice, float(seconds))
         return
     print(f"{threads.cpus()} CPUs, load average {os.getloadavg()[0]:.1f}")
     print(
         f"{'shape':<8}{'threads':<18}{'alone steps/s':>14}{'to baseline':>12}{'at the same time':>18}{'ratio':>7}{'goal':>7}"
     )
     for shape in arguments.shape:
-        baseline, chosen = _rates(shape, DEFAULT), _rates(shape, CHOSEN)
+        seconds = max(MIN_SECONDS, SECONDS_PER_TRAINING[shape] * min(1.0, arguments.rows / FULL_ROWS))
+        baseline, chosen = _rates(shape, DEFAULT, seconds), _rates(shape, CHOSEN, seconds)
         for name, rates in ((DEFAULT, baseline), (CHOSEN, chosen)):
             goal = f"{GOAL:.1f}" if name == CHOSEN else "-"
             print(
@@ -73,18 +77,18 @@ def main() -> None:
             )
 
 
-def _rates(shape: str, choice: str) -> Rates:
-    alone = _run(shape, choice, count=1)
-    concurrent = _run(shape, choice, count=2)
+def _rates(shape: str, choice: str, seconds: float) -> Rates:
+    alone = _run(shape, choice, seconds, count=1)
+    concurrent = _run(shape, choice, seconds, count=2)
     return Rates(alone, concurrent)
 
 
-def _run(shape: str, choice: str, count: int) -> float:
+def _run(shape: str, choice: str, seconds: float, count: int) -> float:
     """Run `count` trainings at the same time. Returns the sum of their steps per second."""
     environment = {name: value for name, value in os.environ.items() if name not in USER_VARIABLES}
     if choice == CHOSEN:
         threads.set_waiting_policy(environment)
-    command = [sys.executable, "-m", "tests.bench.bench_threads", "--train", shape, choice]
+    command = [sys.executable, "-m", "tests.bench.bench_threads", "--train", shape, choice, str(seconds)]
     processes = [
         subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(count)
@@ -99,8 +103,8 @@ def _run(shape: str, choice: str, count: int) -> float:
     return sum(float(process.communicate()[0]) for process in processes)
 
 
-def _train(shape: str, choice: str) -> None:
-    """Train for a while and print the steps per second. Waits for a line on stdin after the first steps."""
+def _train(shape: str, choice: str, seconds: float) -> None:
+    """Train for some seconds and print the steps per second. Waits for a line on stdin after the first steps."""
     import torch
     from transformers import T5Config, T5ForConditionalGeneration
 
@@ -130,7 +134,7 @@ def _train(shape: str, choice: str) -> None:
     print("ready", flush=True)
     sys.stdin.readline()
     started, steps = time.monotonic(), 0
-    while time.monotonic() - started < SECONDS_PER_TRAINING[shape]:
+    while time.monotonic() - started < seconds:
         step()
         steps += 1
     print(steps / (time.monotonic() - started))

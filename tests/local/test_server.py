@@ -11,8 +11,16 @@ from jobs.local.server import Server, free_ports
 from jobs.process.errors import NotReadyError
 
 
+WEB_SERVER = """
+import functools, http.server, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as Postgres does: it is ignored in a background process of sh
+handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=sys.argv[3])
+http.server.HTTPServer((sys.argv[1], int(sys.argv[2])), handler).serve_forever()
+"""
+
+
 def web_server(port: int, folder: Path) -> list[str]:
-    return [sys.executable, "-m", "http.server", str(port), "--bind", server.HOST, "--directory", str(folder)]
+    return [sys.executable, "-c", WEB_SERVER, server.HOST, str(port), str(folder)]
 
 
 def test_a_server_is_found_again_until_it_is_stopped(tmp_path: Path) -> None:
@@ -37,6 +45,7 @@ def test_a_server_that_ends_at_once_is_an_error_that_names_its_log(tmp_path: Pat
 
 def test_a_server_that_does_not_answer_in_time_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "START_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(server, "STOP_TIMEOUT_SECONDS", 0.3)  # it ignores the first signal
     silent = Server("silent", tmp_path)
     command = [sys.executable, "-c", "import time; time.sleep(60)", str(tmp_path)]
     with pytest.raises(NotReadyError, match=r"silent did not answer within .*silent\.log"):
