@@ -22,6 +22,15 @@ from .conftest import own_namespace
 from .installed import PROGRAMS, Installed, commands_of, image_values, run
 
 MINUTES = 60.0
+SMALL = (
+    "demo.enabled=true",
+    "demo.sampleRows=720",
+    "prepare.settings.shard_rows=230",
+    "train.settings.epochs=1",
+    "train.settings.rouge_rows=0",
+    "evaluate.settings.questions=4",
+    "describe.settings.limit=8",
+)
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
 
 
@@ -198,7 +207,7 @@ def assert_the_report_is_of_the_newest_artifacts(release: Installed) -> None:
 
 def test_after_an_upgrade_with_more_shards_the_report_has_them() -> None:
     with own_namespace() as namespace:
-        release = Installed(namespace, "grown", ("demo.enabled=true", "train.shards=1", "train.settings.epochs=1"))
+        release = Installed(namespace, "grown", (*SMALL, "train.shards=1"))
         release.install()
         release.wait_for_pipeline(15 * MINUTES)
         assert len(release.digests("main")) == 1
@@ -217,7 +226,7 @@ def test_after_an_upgrade_with_more_shards_the_report_has_them() -> None:
 
 def test_an_upgrade_with_another_catalogue_trains_after_it_is_prepared() -> None:
     with own_namespace() as namespace:
-        release = Installed(namespace, "again", ("demo.enabled=true", "train.settings.epochs=1"))
+        release = Installed(namespace, "again", SMALL)
         release.install()
         release.wait_for_pipeline(15 * MINUTES)
         release.upgrade(

@@ -270,6 +270,7 @@ KILL_AT = {  # a part of the statement, and which of its executions is killed, f
 
 
 @pytest.mark.kills
+@pytest.mark.kills
 def test_a_job_killed_at_any_step_and_run_again_builds_the_same_index(store: Store, database: str) -> None:
     commit(store, PRODUCTS, HELD_OUT)
     for step, (words, run) in KILL_AT.items():
