@@ -73,7 +73,8 @@ class History:
 
     `batch` is empty if no batch is reported on, `batch_figures` None if the batch does not exist yet. `batch_scores` has the
     number of descriptions read (`rows`) and the means of their scores, 0 to 1. `audit_figures` is None if no person has
-    labelled texts of the batch. `matcher_scores` is scores.json of the matcher, empty if nothing was calibrated.
+    labelled texts of the batch. `matcher_scores` is scores.json of the matcher, empty if nothing was calibrated, or if
+    `matcher_replaced`: the matcher that the batch was checked with has been made again since.
     """
 
     run: str
@@ -88,6 +89,7 @@ class History:
     batch_scores: Mapping[str, float]
     audit_figures: Mapping[str, Any] | None = None
     matcher_scores: Mapping[str, Any] = field(default_factory=dict)
+    matcher_replaced: bool = False
 
     @property
     def training_seconds(self) -> float | None:
@@ -116,6 +118,7 @@ def read(sources: Sources, folder: Path) -> History:
         batch_scores=_read_batch_scores(sources.batch, folder / "batch") if sources.batch else {},
         audit_figures=sources.audit.manifest.figures if sources.audit else None,
         matcher_scores=_read_json(sources.matcher, SCORES_FILE, folder / "matcher") if sources.matcher else {},
+        matcher_replaced=bool(sources.batch and "matcher" in sources.batch.manifest.inputs and not sources.matcher),
     )
 
 

@@ -10,7 +10,6 @@ from jobs.local import server
 from jobs.local.server import Server, free_ports
 from jobs.process.errors import NotReadyError
 
-
 WEB_SERVER = """
 import functools, http.server, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # as Postgres does: it is ignored in a background process of sh

@@ -1,6 +1,7 @@
 """The report shows what the checks are worth, and says when nothing was calibrated."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from jobs.report.document import Charts, Table, Text
@@ -56,6 +57,12 @@ def test_a_batch_without_a_matcher_says_that_nothing_was_calibrated() -> None:
     assert section is not None
     assert section.blocks == [Text(checks.NOT_CALIBRATED)]
     assert checks.section(history({}, batch="")) is None
+
+
+def test_a_matcher_that_was_made_again_is_said_to_be() -> None:
+    section = checks.section(replace(history({}), matcher_replaced=True))
+    assert section is not None
+    assert section.blocks == [Text(checks.REPLACED)]
 
 
 def test_figures_without_a_text_of_another_product_have_no_curves() -> None:

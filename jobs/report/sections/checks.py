@@ -18,6 +18,10 @@ NOT_CALIBRATED = (
     "Nothing was calibrated: the batch was checked without a matcher, or the catalogue has too few products to learn one. The texts "
     "were compared with their titles word by word, which misses wrong facts."
 )
+REPLACED = (
+    "The matcher that the batch was checked with has been made again since, and its figures with it. `skuscribe describe --replace` "
+    "checks the batch with the new one."
+)
 WEAK_AUC = 0.7
 
 
@@ -27,7 +31,7 @@ def section(history: History) -> Section | None:
         return None
     scores = history.matcher_scores
     if not scores:
-        return Section("checks", "The checks", [Text(NOT_CALIBRATED)])
+        return Section("checks", "The checks", [Text(REPLACED if history.matcher_replaced else NOT_CALIBRATED)])
     blocks: list[Block] = [Text(_introduction(scores)), _table(scores)]
     drawn = (_reliability(scores["reliability"]), _roc(scores["roc"]), _coverage(scores["coverage"]))
     charts = [chart for chart in drawn if chart is not None]
