@@ -40,7 +40,7 @@ def render(*values: str, release: str = "prod", file: Path | None = None) -> lis
     options = [word for value in values for word in ("--set", value)]
     if file is not None:
         options += ["--values", str(file)]
-    return [item for item in yaml.safe_load_all(_template(release, tuple(options))) if item]
+    return [item for item in yaml.load_all(_template(release, tuple(options)), Loader=yaml.CSafeLoader) if item]
 
 
 def error_of(*values: str) -> str:
