@@ -50,7 +50,7 @@ def wait_for_reason(release: Installed, reason: str) -> None:
 
 
 def quota(release: Installed) -> None:
-    hard = {"hard": {"requests.memory": "1Gi"}}
+    hard = {"hard": {"requests.memory": "100Mi"}}
     kube.core().create_namespaced_resource_quota(release.namespace, {"metadata": {"name": "small"}, "spec": hard})
 
 
