@@ -88,7 +88,7 @@ class Describer:
         valid = [row for row, error in enumerate(errors) if error is None]
         on_answers(len(titles) - len(valid))
         attempts = self._attempts([titles[row] for row in valid], [neighbours[row] for row in valid], on_answers)
-        by_row = dict(zip(valid, _with_generic([titles[row] for row in valid], attempts), strict=True))
+        by_row = dict(zip(valid, _compared([titles[row] for row in valid], attempts), strict=True))
         return [
             self._description(title, neighbours[row], by_row[row])
             if error is None
@@ -171,10 +171,11 @@ def _rank(attempt: Attempt) -> tuple[int, float]:
     return len(attempt.scores.flags), -(attempt.scores.probability or 0.0)
 
 
-def _with_generic(titles: Sequence[Title], attempts: Sequence[Attempt]) -> list[Attempt]:
+def _compared(titles: Sequence[Title], attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Return the attempts with the reasons that only show beside the other texts."""
     texts = [attempt.answer.text for attempt in attempts]
     clusters = [title.uid if title.cluster is None else title.cluster for title in titles]
-    scores = checks.with_generic([attempt.scores for attempt in attempts], texts, clusters)
+    scores = checks.with_unreliable(checks.with_generic([attempt.scores for attempt in attempts], texts, clusters))
     return [replace(attempt, scores=score) for attempt, score in zip(attempts, scores, strict=True)]
 
 

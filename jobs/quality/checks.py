@@ -7,6 +7,7 @@
 | contradicts | it has another number for a quantity in the title, or a word in place of one of the title that excludes it |
 | invented    | a number or code is neither in the title nor in the texts of the nearest products |
 | generic     | more than 3 products of the part, of different clusters, have a text with the same words |
+| unreliable  | it passes all other checks, as fewer than 20 % of the part's texts do |
 | repetition  | more than 10 % of its word 3-grams repeat an earlier one, or a sentence of 3 or more words occurs twice |
 | copied      | all of its words are in runs of 8 or more words from one neighbour, or it has no word that the title lacks |
 | short       | it has fewer than 5 words |
@@ -35,14 +36,17 @@ MIN_SENTENCE_WORDS = 3
 """Shorter sentences, such as "Buy now!", may occur twice."""
 MIN_WORDS, MAX_WORDS = 5, 400
 MAX_SAME_TEXTS = 3
+MIN_PASSING_SHARE, MIN_PART_TEXTS = 0.2, 20
+"""Where fewer texts pass, most are wrong, and a good part of those that pass are wrong texts that the checks miss. A part with fewer
+texts is too small to tell."""
 PROBABILITY_DIGITS = 6
 """Probabilities are rounded to these decimals, so that a threshold read from Postgres compares equal."""
 MIN_TITLE_SHARE = 0.5
 """Without a calibrated matcher, the share of the title's words that a text must have."""
 
-OFF_TITLE, CONTRADICTS, GENERIC = "off-title", "contradicts", "generic"
+OFF_TITLE, CONTRADICTS, GENERIC, UNRELIABLE = "off-title", "contradicts", "generic", "unreliable"
 REASONS = (
-    "empty", OFF_TITLE, CONTRADICTS, "invented", GENERIC, "repetition", "copied", "short", "long", "unfinished",
+    "empty", OFF_TITLE, CONTRADICTS, "invented", GENERIC, "repetition", "copied", "short", "long", "unfinished", UNRELIABLE,
 )  # fmt: skip
 
 _SENTENCE_CLOSED = re.compile(r"[.!?][\"')\]]*$")
@@ -122,6 +126,15 @@ def with_generic(scores: Sequence[Scores], texts: Sequence[str], clusters: Seque
         _with_evidence(score, GENERIC, {"products": members[key]}) if key and members[key] > MAX_SAME_TEXTS else score
         for key, score in zip(keys, scores, strict=True)
     ]
+
+
+def with_unreliable(scores: Sequence[Scores]) -> list[Scores]:
+    """Return the scores with the reason `unreliable` for the texts that pass, if too few of all do."""
+    passing = sum(not score.flags for score in scores)
+    if len(scores) < MIN_PART_TEXTS or passing >= MIN_PASSING_SHARE * len(scores):
+        return list(scores)
+    evidence = {"passing": passing, "texts": len(scores)}
+    return [score if score.flags else _with_evidence(score, UNRELIABLE, evidence) for score in scores]
 
 
 def _with_evidence(scores: Scores, reason: str, evidence: Mapping[str, Any]) -> Scores:

@@ -28,6 +28,7 @@ _REASONS = {
     "short": "too short",
     "long": "too long",
     "unfinished": "truncated",
+    "unreliable": "too few texts of its part pass the checks",
 }
 
 

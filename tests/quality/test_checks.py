@@ -167,3 +167,17 @@ def test_a_text_that_many_products_share_is_generic_unless_they_are_duplicates()
     assert ["generic" in score.flags for score in shared] == [True] * 4 + [False]
     assert shared[0].evidence["generic"] == {"products": 4}
     assert checks.with_generic(scores, [text] * 4 + [other], [1, 1, 2, 3, 5]) == scores
+
+
+@pytest.mark.parametrize(
+    ("passing", "texts", "held_back"), [(3, 20, True), (4, 20, False), (3, 19, False), (0, 20, False), (19, 100, True)]
+)
+def test_where_few_texts_pass_those_are_held_back_too(passing: int, texts: int, held_back: bool) -> None:
+    right = "A magenta ink cartridge for Brother printers, the LC51M fits a slot of 10 cm."
+    good, bad = (checks.Checker().score(text, TITLE, (), True) for text in (right, "Too short."))
+    assert (good.flags, bool(bad.flags)) == ((), True)
+    scores = [good] * passing + [bad] * (texts - passing)
+    found = checks.with_unreliable(scores)
+    assert found[passing:] == scores[passing:]
+    expected = {"unreliable": {"passing": passing, "texts": texts}} if held_back else {}
+    assert [score.evidence for score in found[:passing]] == [expected] * passing
