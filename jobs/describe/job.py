@@ -18,7 +18,7 @@ from jobs.describe.titles import TitleFile
 from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError, InputError
 from jobs.quality import matcher
-from jobs.quality.checks import OFF_TITLE, PROBABILITY_DIGITS, UNRELIABLE, Checker
+from jobs.quality.checks import OFF_TITLE, PROBABILITY_DIGITS, Checker
 from jobs.quality.publish_threshold import MIN_LABELS, labelled_texts, publish_threshold
 from jobs.retrieval.neighbours import Neighbour, NeighbourSearch, SearchIndex, find_index
 from jobs.steps import trained_shards
@@ -190,12 +190,8 @@ def _make_part(
         descriptions = describer.describe(rows, search(rows), on_answers)
         batch.write_rows(descriptions, settings.batch, settings.catalogue)
         figures = batch.add_part(draft, part, descriptions, time.monotonic() - started)
-        if UNRELIABLE in figures["reasons"]:
-            passing = figures["reasons"][UNRELIABLE]
-            log.warning(
-                "nothing is published: too few texts pass the checks, so the model has not learnt to describe these products",
-                part=part, passing=passing, texts=len(descriptions),
-            )  # fmt: skip
+        if not figures["published"]:
+            log.warning("nothing is published: too few texts pass the checks", part=part, reasons=figures["reasons"])
         return figures
 
     artifact.make_once(spec, build, replace_outdated=settings.replace)
