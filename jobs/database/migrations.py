@@ -82,7 +82,7 @@ def _bring_up_to_date(connection: Connection, folder: Path) -> tuple[list[Path],
         before = _state(connection)
         script = _script(before, folder)
         if script:
-            connection.execute(script.encode())
+            connection.execute(script)
         return _pending(folder, before.applied), _state(connection)
 
 
