@@ -154,14 +154,14 @@ def test_a_server_that_loses_every_connection_is_given_up(faults: FaultsAt, wait
 def test_a_server_that_goes_away_is_given_up_in_bounded_time(
     faults: FaultsAt, waited: Waits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.socket() as listener:  # bound, not listening: the port is taken and refuses connections
-        listener.bind(("127.0.0.1", 0))
-        attempts: list[int] = []
+    attempts: list[int] = []
+    with socket.socket() as listener, monkeypatch.context() as context:
+        listener.bind(("127.0.0.1", 0))  # not listening: the port is taken and refuses connections
 
         def work(connection: Connection) -> None:
             attempts.append(1)
-            monkeypatch.setenv("PGPORT", str(listener.getsockname()[1]))
-            monkeypatch.setattr(repeat, "_reached", {address()})
+            context.setenv("PGPORT", str(listener.getsockname()[1]))
+            context.setattr(repeat, "_reached", {address()})
             faults.always = Fault.RESET_BEFORE
             connection.execute("SELECT 1")
 
@@ -185,8 +185,8 @@ def test_a_server_that_was_never_reached_is_told_at_once(
 def test_a_wrong_password_is_never_repeated(
     environment: dict[str, str], database: str, waited: Waits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PGPASSWORD", "wrong")
-    with pytest.raises(ConfigurationError, match="refuses the connection"):
+    with monkeypatch.context() as context, pytest.raises(ConfigurationError, match="refuses the connection"):
+        context.setenv("PGPASSWORD", "wrong")
         repeated(rows)
     assert waited.seconds == []
 
