@@ -8,8 +8,9 @@ from pathlib import Path
 
 from jobs.audit import drawing, labels, page, results, rows, worksheet
 from jobs.audit.settings import Settings
-from jobs.database.connection import Connection, session
+from jobs.database.connection import Connection
 from jobs.database.migrations import migrate
+from jobs.database.repeat import repeated
 from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError
 from jobs.storage import sources
@@ -28,14 +29,14 @@ def run(settings: Settings) -> None:
         chosen = settings.batch if "batch" in settings.model_fields_set else None
         _read_labels(Store(settings.store), settings.labels, chosen)
         return
-    with session() as connection:
-        migrate(connection)
-        _draw(connection, settings.batch, settings.rows, settings.seed, settings.out)
+    repeated(migrate)
+    _draw(settings.batch, settings.rows, settings.seed, settings.out)
 
 
-def _draw(connection: Connection, batch: str, count: int, seed: int, out: Path) -> None:
-    candidates = rows.candidates(connection, batch)
-    drawn = rows.audit_rows(connection, batch, drawing.draw(candidates, count, seed))
+def _draw(batch: str, count: int, seed: int, out: Path) -> None:
+    candidates = repeated(lambda connection: rows.candidates(connection, batch))
+    sample = drawing.draw(candidates, count, seed)
+    drawn = repeated(lambda connection: rows.audit_rows(connection, batch, sample))
     data = worksheet.write(drawn)
     _write(out, data, page.render(drawn, data))
     published = sum(row.published for row in drawn)
@@ -70,8 +71,9 @@ def _read_labels(store: Store, address: str, chosen: str | None) -> None:
     batch = labels.batch_of(filled, name)
     if chosen not in (None, batch):
         raise ConfigurationError(f"{name} has labels of the batch {batch!r}, not of {chosen!r}: correct --batch")
-    with session() as connection:
-        migrate(connection)
+
+    def store_labels(connection: Connection) -> tuple[int, str]:
+        """Write the labels and the artifact of the results. Returns the number of labels, and the results as text."""
         with connection.transaction():
             rows.lock(connection)
             known = rows.known_texts(connection, batch, labels.uids_of(filled))
@@ -79,5 +81,9 @@ def _read_labels(store: Store, address: str, chosen: str | None) -> None:
             rows.write_labels(connection, checked)
             verdicts, reasons = rows.results(connection, batch), rows.by_reason(connection, batch)
             results.commit(store, batch, rows.audited(connection, batch), verdicts, reasons)
-    log.info("labels stored", batch=batch, labels=len(checked), unlabelled=len(filled) - len(checked))
-    print(results.table(verdicts, reasons))
+            return len(checked), results.table(verdicts, reasons)
+
+    repeated(migrate)
+    stored, shown = repeated(store_labels)
+    log.info("labels stored", batch=batch, labels=stored, unlabelled=len(filled) - stored)
+    print(shown)

@@ -4,18 +4,21 @@ libpq reads the address and the user from its own variables (PGHOST, PGPORT, PGD
 A statement of more than two lines is a file in `sql/queries/`; a shorter one is written where it is executed.
 
 A connection pool may give every transaction to another session of the server, and refuses options at the start of a
-connection. So nothing here depends on a session: each statement runs in a transaction, which begins with its settings.
+connection. So nothing here depends on a session: each statement runs in a transaction, which begins with its settings. The
+statements of a transaction are sent together where none needs the result of another: libpq's pipeline mode.
 """
 
 import os
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from pgvector.psycopg import register_vector
-from psycopg import IsolationLevel, sql
+from pgvector.psycopg.halfvec import register_halfvec_info
+from psycopg import IsolationLevel, errors, sql
 from psycopg.pq import TransactionStatus
 from psycopg.types import TypeInfo
 
@@ -38,55 +41,127 @@ _SETTINGS = {
 }
 _HAS_TRANSACTION_TIMEOUT = 170_000  # server version
 _KEEPALIVES_IDLE_SECONDS = 30
+# A session of a pool belongs to others too, so its timeout stays. The process of the server tells it from a session of our own.
+_LIFT_IDLE_TIMEOUT = """
+    SELECT pg_backend_pid(), set_config(
+        'idle_session_timeout',
+        CASE WHEN pg_backend_pid() = %(pid)s THEN '0' ELSE current_setting('idle_session_timeout') END,
+        pg_backend_pid() <> %(pid)s
+    )"""
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
     """A connection in autocommit mode whose statements run with `settings`, directly or through a connection pool.
 
-    A statement outside `transaction()` is a transaction of its own. A wait for a lock is logged.
+    Statements outside `transaction()` are a transaction of their own. A wait for a lock is logged.
     """
 
     settings: Mapping[str, str] = _SETTINGS
+    _is_pooled = False
+    _running = waits.Running(0, 0.0)
+    _watch: waits.Watch | None = None
 
     @contextmanager
     def transaction(
         self, savepoint_name: str | None = None, force_rollback: bool = False
     ) -> Iterator[psycopg.Transaction]:
         """Begin a transaction, or a savepoint within one, as `psycopg.Connection.transaction()` does."""
-        nested = self.info.transaction_status != TransactionStatus.IDLE
-        with super().transaction(savepoint_name, force_rollback) as transaction:
-            if nested:
-                yield transaction
-                return
-            pid = self._apply_settings()
-            with waits.logged(pid, self._is_busy, _connect_plainly, statement("lock_holders")):
-                yield transaction
+        if self._has_begun():
+            with super().transaction(savepoint_name, force_rollback) as savepoint:
+                yield savepoint
+            return
+        transaction = psycopg.Transaction(self, savepoint_name, force_rollback)
+        with ExitStack() as stack:
+            with self.pipeline():
+                stack.enter_context(transaction)
+                applied = self._apply_settings()
+            self._running = replace(self._running, pid=_server_pid(applied))
+            yield transaction
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> psycopg.Cursor[tuple[Any, ...]]:
         """Execute a statement, in a transaction of its own if none has begun. Returns its results."""
-        if self.info.transaction_status != TransactionStatus.IDLE:
+        if self._has_begun():
             return super().execute(query, params, **options)
-        with self.transaction():
+        if self._is_pooled:
+            with self.transaction():
+                return super().execute(query, params, **options)
+        with self._own_transaction():
             return super().execute(query, params, **options)
 
-    def backend_pid(self) -> int:
-        """Return the process of the server that runs the next statement of this transaction."""
-        row = self.execute("SELECT pg_backend_pid()").fetchone()
-        return int(row[0]) if row else 0
+    def execute_all(self, *statements: tuple[Any, Any]) -> list[psycopg.Cursor[tuple[Any, ...]]]:
+        """Execute statements, each with its parameters, in one round trip. Returns their results.
+
+        They are a transaction of their own if none has begun. None may be a COPY or contain several statements.
+        """
+        if self._is_pooled and not self._has_begun():
+            with self.transaction():
+                return self.execute_all(*statements)
+        with self.pipeline() if self._has_begun() else self._own_transaction():
+            return [super(Connection, self).execute(query, params) for query, params in statements]
 
     def is_pooled(self) -> bool:
         """Return whether a connection pool is between this process and the server: it makes up the process id."""
-        return self.backend_pid() != self.info.backend_pid
+        return self._is_pooled
 
-    def _apply_settings(self) -> int:
+    def adapt_to_server(self) -> None:
+        """Find out what is between this process and the server, and lift the timeouts that do not concern a transaction."""
+        if self.info.server_version >= _HAS_TRANSACTION_TIMEOUT:
+            self.settings = {**self.settings, "transaction_timeout": "0"}
+        found, extension = self.execute_all(
+            (_LIFT_IDLE_TIMEOUT, {"pid": self.info.backend_pid}), (statement("extension_schema"), None)
+        )
+        self._is_pooled = _server_pid(found) != self.info.backend_pid
+        self.use_extension(extension.fetchone())
+        self._watch = waits.Watch(self._waiting, _connect_plainly, statement("lock_holders"))
+
+    def use_extension(self, row: tuple[Any, ...] | None) -> None:
+        """Put the schema of pgvector on the search path and register its type, given the row of `extension_schema`, if any.
+
+        Errors: `ConfigurationError` (78) if this user may not use the schema.
+        """
+        if row is None:
+            return
+        schema, usable, oid, array_oid = row
+        if not usable:
+            raise ConfigurationError(
+                f"the user {user()} may not use the schema {schema} of {address()}, which contains the extension vector: let an "
+                f'administrator run GRANT USAGE ON SCHEMA {schema} TO "{user()}"'
+            )
+        self.settings = {**self.settings, "search_path": schema}
+        if oid is not None:
+            register_halfvec_info(self, TypeInfo("halfvec", oid, array_oid))
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._watch is not None:
+            self._watch.end()
+        super().close()
+
+    @contextmanager
+    def _own_transaction(self) -> Iterator[None]:
+        """Run the statements of the block as one transaction, in one round trip. Their results are there after it."""
+        try:
+            with self.pipeline(), psycopg.Transaction(self):
+                self._apply_settings()
+                yield
+        except errors.PipelineAborted as error:
+            raise _cause(error) from None
+        finally:
+            if self.info.transaction_status == TransactionStatus.INERROR:
+                self.rollback()
+
+    def _apply_settings(self) -> psycopg.Cursor[tuple[Any, ...]]:
         """Apply the settings until the end of the transaction. Returns the process of the server."""
+        self._running = waits.Running(self.info.backend_pid, time.monotonic())
         calls = sql.SQL(", ").join([sql.SQL("set_config(%s, %s, true)")] * len(self.settings))
         values = [word for setting in self.settings.items() for word in setting]
-        row = super().execute(sql.SQL("SELECT pg_backend_pid(), {}").format(calls), values).fetchone()
-        return int(row[0]) if row else 0
+        return super().execute(sql.SQL("SELECT pg_backend_pid(), {}").format(calls), values)
 
-    def _is_busy(self) -> bool:
-        return self.info.transaction_status == TransactionStatus.ACTIVE
+    def _has_begun(self) -> bool:
+        return self.info.transaction_status != TransactionStatus.IDLE
+
+    def _waiting(self) -> waits.Running | None:
+        return self._running if self.info.transaction_status == TransactionStatus.ACTIVE else None
 
 
 @contextmanager
@@ -113,33 +188,11 @@ def connect(read_only: bool = False) -> Connection:
     connection.isolation_level = IsolationLevel.READ_COMMITTED  # whoever waited for a lock sees what its holder did
     try:
         with translated_errors():
-            _adapt_to_server(connection)
-            find_extension(connection)
+            connection.adapt_to_server()
     except BaseException:
         connection.close()
         raise
     return connection
-
-
-def find_extension(connection: Connection) -> str | None:
-    """Return the schema of pgvector, quoted, after putting it on the search path and registering its types; None without it.
-
-    Errors: `ConfigurationError` (78) if this user may not use the schema.
-    """
-    row = connection.execute(statement("extension_schema")).fetchone()
-    if row is None:
-        return None
-    schema, usable = row
-    if not usable:
-        raise ConfigurationError(
-            f"the user {user()} may not use the schema {schema} of {address()}, which contains the extension vector: let an "
-            f'administrator run GRANT USAGE ON SCHEMA {schema} TO "{user()}"'
-        )
-    connection.settings = {**connection.settings, "search_path": schema}
-    with connection.transaction():
-        if TypeInfo.fetch(connection, "halfvec") is not None:
-            register_vector(connection)
-    return str(schema)
 
 
 @contextmanager
@@ -164,12 +217,16 @@ def formatted(name: str, **parts: sql.Composable) -> sql.Composed:
     return sql.SQL(statement(name)).format(**parts)
 
 
-def _adapt_to_server(connection: Connection) -> None:
-    """Lift the timeouts that some servers have and that do not concern a single transaction."""
-    if connection.info.server_version >= _HAS_TRANSACTION_TIMEOUT:
-        connection.settings = {**connection.settings, "transaction_timeout": "0"}
-    if not connection.is_pooled():  # a session of a pool belongs to others too
-        connection.execute("SELECT set_config('idle_session_timeout', '0', false)")
+def _server_pid(result: psycopg.Cursor[tuple[Any, ...]]) -> int:
+    row = result.fetchone()
+    return int(row[0]) if row else 0
+
+
+def _cause(aborted: BaseException) -> BaseException:
+    """Return the error for which the statements after it were skipped."""
+    while isinstance(aborted, errors.PipelineAborted) and aborted.__context__ is not None:
+        aborted = aborted.__context__
+    return aborted
 
 
 def _parameters() -> dict[str, Any]:

@@ -8,6 +8,15 @@ import psycopg
 from jobs.database.address import address, redacted, user
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
 
+
+class ConnectionLostError(NotReadyError):
+    """The connection to Postgres was lost. `repeated()` does the same work again with a new one."""
+
+
+class UnreachableError(ConnectionLostError):
+    """Postgres cannot be connected to, and no setting is wrong."""
+
+
 # The beginning of a SQLSTATE: the error, and what is said around the message of Postgres. The first that fits is taken.
 _ERRORS: tuple[tuple[tuple[str, ...], type[JobError], str], ...] = (
     (("53100", "58030"), NotReadyError, "the disk of Postgres at {where} is full or fails: {line}. Free or add space and run again"),
@@ -19,7 +28,8 @@ _ERRORS: tuple[tuple[tuple[str, ...], type[JobError], str], ...] = (
     (("55P03", "40"), NotReadyError, "another session of Postgres at {where} holds a lock: {line}. Run again"),
     (("57014",), NotReadyError, "a statement was cancelled by a person or a timeout of Postgres at {where}: {line}. Run again"),
     (("22P05", "22021"), ConfigurationError, "{where} cannot store a character: {line}. Use a database with the encoding UTF8"),
-    (("08", "57", "58", "25P"), NotReadyError, "the connection to Postgres at {where} was lost: {line}. Run again when it is back"),
+    (("08", "57P01", "57P02", "57P03"), ConnectionLostError, "the connection to Postgres at {where} was lost: {line}. Run again when it is back"),
+    (("57", "58", "25P"), NotReadyError, "the connection to Postgres at {where} was lost: {line}. Run again when it is back"),
     (("XX",), NotReadyError, "Postgres at {where} reports an internal error: {line}. See its log, and run again"),
 )  # fmt: skip
 
@@ -44,7 +54,7 @@ def statement_error(error: psycopg.Error) -> JobError | None:
         lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError)
         if not lost and type(error) is not psycopg.DatabaseError:
             return None
-        return NotReadyError(f"the connection to Postgres at {where} was lost: {line}. Run again when it is back")
+        return ConnectionLostError(f"the connection to Postgres at {where} was lost: {line}. Run again when it is back")
     for codes, kind, message in _ERRORS:
         if error.sqlstate.startswith(codes):
             return kind(message.format(where=where, line=line, user=user()))

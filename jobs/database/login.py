@@ -16,7 +16,8 @@ from psycopg import errors, pq
 from psycopg.conninfo import make_conninfo
 
 from jobs.database.address import address, redacted
-from jobs.process.errors import ConfigurationError, JobError, NotReadyError
+from jobs.database.errors import UnreachableError
+from jobs.process.errors import ConfigurationError, JobError
 
 _ERROR_CODE = re.compile(r'^B\t\d+\tErrorResponse\t.*? C "(\w{5})"', re.MULTILINE)
 _ANSWER = re.compile(r"^B\t", re.MULTILINE)
@@ -62,7 +63,7 @@ def error_of(failure: psycopg.Error, timeout_seconds: float) -> JobError:
         attempt = try_again(timeout_seconds)
         if _is_wrong_setting(attempt, line):
             return ConfigurationError(f"Postgres at {address()} refuses the connection: {line}. {_remedy(attempt)}")
-    return NotReadyError(
+    return UnreachableError(
         f"Postgres cannot be reached at {address()}: {line}. Check that it is running, and PGHOST and PGPORT"
     )
 

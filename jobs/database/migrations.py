@@ -4,12 +4,14 @@ The database records the SHA-256 of each applied file, so that an edited migrati
 """
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from psycopg import errors
+from psycopg import errors, sql
 
 from jobs.database.address import address
-from jobs.database.connection import SQL_FOLDER, Connection, find_extension, statement
+from jobs.database.connection import SQL_FOLDER, Connection, statement
 from jobs.database.errors import one_line, translated_errors
 from jobs.process import log
 from jobs.process.errors import ConfigurationError
@@ -23,7 +25,24 @@ FORMER_DIGESTS = {
 }
 """The SHA-256 of earlier texts of these files, as older databases record them. Only comments have changed since."""
 
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('skuscribe.migrate', 0))"
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('skuscribe.migrate', 0));"
+_VERSIONS = """
+    SELECT pg_encoding_to_char(encoding), (SELECT extversion FROM pg_extension WHERE extname = 'vector')
+    FROM pg_database WHERE datname = current_database()"""
+_APPLIED = "SELECT name, sha256 FROM skuscribe.migration"
+
+
+@dataclass(frozen=True)
+class _State:
+    """The migrations that a database has, with the SHA-256 of each, and whether the grants and search paths are in place.
+
+    `withheld_schema` is the schema of pgvector, if the reading role may not use it.
+    """
+
+    applied: Mapping[str, str]
+    functions_find_extension: bool
+    reader_can_read: bool
+    withheld_schema: str | None
 
 
 def migrate(connection: Connection, folder: Path = SQL_FOLDER) -> list[str]:
@@ -34,25 +53,60 @@ def migrate(connection: Connection, folder: Path = SQL_FOLDER) -> list[str]:
     """
     with translated_errors():
         require_versions(connection, create=True)
-        with connection.transaction():
-            connection.execute(_LOCK)
-            connection.execute(statement("create_migration_table"))
-            applied: dict[str, str] = dict(
-                connection.execute("SELECT name, sha256 FROM skuscribe.migration").fetchall()
-            )
-            pending = _pending(folder, applied)
-            for path in pending:
-                connection.execute(path.read_text(encoding="utf-8"))
-                record = "INSERT INTO skuscribe.migration (name, sha256) VALUES (%s, %s)"
-                connection.execute(record, [path.name, _sha256(path)])
-        if pending or not _is_true(connection, statement("functions_find_extension")):
-            _run_again(connection, folder / "functions.sql")
-        if pending or not _is_true(connection, statement("reader_can_read")):
-            _run_again(connection, folder / "reader.sql")
-        _warn_of_reader(connection)
+        state = _state_if_any(connection)
+        pending: list[Path] = []
+        if state is None or _script(state, folder):
+            pending, state = _bring_up_to_date(connection, folder)
+    if state.withheld_schema is not None:
+        log.warning(
+            f"the role skuscribe_reader may not use the schema of the extension vector: its searches fail until an "
+            f"administrator runs GRANT USAGE ON SCHEMA {state.withheld_schema} TO skuscribe_reader",
+        )
     for path in pending:
         log.info("migration applied", name=path.name)
     return [path.name for path in pending]
+
+
+def _state_if_any(connection: Connection) -> _State | None:
+    """Return the state of the database, None if it has no table of migrations."""
+    try:
+        return _state(connection)
+    except (errors.UndefinedTable, errors.InvalidSchemaName):
+        return None
+
+
+def _bring_up_to_date(connection: Connection, folder: Path) -> tuple[list[Path], _State]:
+    """Apply what is missing. Returns the migrations that were applied, and the state after them."""
+    with connection.transaction():
+        connection.execute(_LOCK + statement("create_migration_table"))
+        before = _state(connection)
+        script = _script(before, folder)
+        if script:
+            connection.execute(script)
+        return _pending(folder, before.applied), _state(connection)
+
+
+def _state(connection: Connection) -> _State:
+    names = ("functions_find_extension", "reader_can_read", "reader_lacks_extension")
+    applied, *checks = connection.execute_all((_APPLIED, None), *[(statement(name), None) for name in names])
+    functions, reader, withheld = [next(iter(check.fetchone() or ()), None) for check in checks]
+    return _State(dict(applied.fetchall()), bool(functions), bool(reader), withheld)
+
+
+def _script(state: _State, folder: Path) -> str:
+    """Return the statements that apply and record what is missing, an empty text if nothing is."""
+    pending = _pending(folder, state.applied)
+    texts = [_text(path) + _record(path) for path in pending]
+    if pending or not state.functions_find_extension:
+        texts.append(_text(folder / "functions.sql"))
+    if pending or not state.reader_can_read:
+        texts.append(_text(folder / "reader.sql"))
+    return "\n".join(texts)
+
+
+def _record(path: Path) -> str:
+    values = sql.SQL("({}, {})").format(path.name, _sha256(path)).as_string()
+    return f"\nINSERT INTO skuscribe.migration (name, sha256) VALUES {values};"
 
 
 def is_migrated(connection: Connection) -> bool:
@@ -71,8 +125,8 @@ def require_versions(connection: Connection, *, create: bool = False) -> str:
         raise ConfigurationError(
             f"Postgres {MIN_POSTGRES} or newer is needed, found {postgres} at {address()}: update the server"
         )
-    _require_encoding(connection)
-    version = pgvector_version(connection)
+    encoding, version = connection.execute(_VERSIONS).fetchone() or (None, None)
+    _require_encoding(encoding)
     if version is None and create:
         _create_extension(connection)
         version = pgvector_version(connection)
@@ -87,7 +141,7 @@ def require_versions(connection: Connection, *, create: bool = False) -> str:
             f"pgvector {needed} or newer is needed (a parallel index build can be corrupt in older ones), found {version} in "
             f"{address()}: update the package on the server, then run ALTER EXTENSION vector UPDATE"
         )
-    return version
+    return str(version)
 
 
 def pgvector_version(connection: Connection) -> str | None:
@@ -96,9 +150,7 @@ def pgvector_version(connection: Connection) -> str | None:
     return None if version is None else str(version)
 
 
-def _require_encoding(connection: Connection) -> None:
-    query = "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()"
-    encoding = _value(connection, query)
+def _require_encoding(encoding: object) -> None:
     if encoding != ENCODING:
         raise ConfigurationError(
             f"the database {address()} has the encoding {encoding}, which cannot store every text, expected "
@@ -121,10 +173,10 @@ def _create_extension(connection: Connection) -> None:
             f"the extension vector (pgvector) does not exist in {address()} and could not be created: {one_line(error)}. "
             "Install pgvector on the server, then let an administrator run CREATE EXTENSION vector in this database"
         ) from error
-    find_extension(connection)
+    connection.use_extension(connection.execute(statement("extension_schema")).fetchone())
 
 
-def _pending(folder: Path, applied: dict[str, str]) -> list[Path]:
+def _pending(folder: Path, applied: Mapping[str, str]) -> list[Path]:
     """Return the files that are not applied yet. Errors: `ConfigurationError` (78) if an applied one has changed."""
     migrations = sorted(folder.glob("[0-9]*.sql"))
     for path in migrations:
@@ -142,25 +194,12 @@ def _pending(folder: Path, applied: dict[str, str]) -> list[Path]:
     return [path for path in migrations if path.name not in applied]
 
 
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _run_again(connection: Connection, path: Path) -> None:
-    """Execute a file that may be executed any number of times."""
-    with connection.transaction():
-        connection.execute(_LOCK)
-        connection.execute(path.read_text(encoding="utf-8"))
-
-
-def _warn_of_reader(connection: Connection) -> None:
-    """Log what an administrator has to run before the reading role can use pgvector."""
-    row = connection.execute(statement("reader_lacks_extension")).fetchone()
-    if row is not None:
-        log.warning(
-            f"the role skuscribe_reader may not use the schema of the extension vector: its searches fail until an "
-            f"administrator runs GRANT USAGE ON SCHEMA {row[0]} TO skuscribe_reader",
-        )
 
 
 def _is_true(connection: Connection, query: str) -> bool:

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -13,44 +14,50 @@ from jobs.process import log
 CHECK_EVERY_SECONDS, LOG_EVERY_SECONDS = 5.0, 60.0
 
 
-@contextmanager
-def logged(
-    pid: int, is_busy: Callable[[], bool], connect: Callable[[], "psycopg.Connection[Any]"], holders: str
-) -> Iterator[None]:
-    """Log the waits of the server process `pid` during the block.
+@dataclass(frozen=True)
+class Running:
+    """A transaction whose statement runs: the process of the server, and when it began, in seconds of the monotonic clock."""
 
-    `is_busy` returns whether a statement runs; only then are the holders looked for, in a connection of their own that
-    `connect` makes, with the query `holders`.
+    pid: int
+    began: float
+
+
+class Watch:
+    """A thread that logs the waits of one connection until `end()`.
+
+    `running` returns the transaction whose statement runs now, or None; only if it began some seconds ago are the holders
+    looked for, in a connection of their own that `connect` makes, with the query `holders`.
     """
-    ended = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(ended, pid, is_busy, connect, holders), daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        watcher.join()
 
+    def __init__(
+        self, running: Callable[[], Running | None], connect: Callable[[], "psycopg.Connection[Any]"], holders: str
+    ) -> None:
+        self._running, self._connect, self._holders = running, connect, holders
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
 
-def _watch(
-    ended: threading.Event,
-    pid: int,
-    is_busy: Callable[[], bool],
-    connect: Callable[[], "psycopg.Connection[Any]"],
-    holders: str,
-) -> None:
-    last_logged: float | None = None
-    while not ended.wait(CHECK_EVERY_SECONDS):
-        found = []
-        with suppress(psycopg.Error):  # the wait goes unexplained, and the job does not end for it
-            if is_busy():
-                with closing(connect()) as connection:
-                    found = connection.execute(holders, {"pid": pid}).fetchall()
-        if not found:
-            last_logged = None
-        elif last_logged is None or time.monotonic() - last_logged >= LOG_EVERY_SECONDS:
-            last_logged = time.monotonic()
-            _log(pid, found)
+    def end(self) -> None:
+        """End the thread."""
+        self._ended.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _watch(self) -> None:
+        last_logged: float | None = None
+        while not self._ended.wait(CHECK_EVERY_SECONDS):
+            pid, found = 0, list[tuple[Any, ...]]()
+            with suppress(psycopg.Error):  # the wait goes unexplained, and the job does not end for it
+                running = self._running()
+                if running is not None and time.monotonic() - running.began >= CHECK_EVERY_SECONDS:
+                    pid = running.pid
+                    with closing(self._connect()) as connection:
+                        found = connection.execute(self._holders, {"pid": pid}).fetchall()
+            if not found:
+                last_logged = None
+            elif last_logged is None or time.monotonic() - last_logged >= LOG_EVERY_SECONDS:
+                last_logged = time.monotonic()
+                _log(pid, found)
 
 
 def _log(pid: int, holders: list[tuple[Any, ...]]) -> None:

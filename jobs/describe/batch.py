@@ -10,7 +10,8 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from jobs.database.connection import session, statement
+from jobs.database.connection import Connection, statement
+from jobs.database.repeat import repeated
 from jobs.describe import exports
 from jobs.describe.exports import Description
 from jobs.process import folders, log
@@ -42,10 +43,14 @@ def write_rows(rows: Sequence[Description], batch: str, catalogue: str) -> None:
         | {"batch": batch, "catalogue": catalogue, "evidence": Jsonb(row.evidence)}
         for row in rows
     ]
-    with session() as connection, connection.transaction(), connection.cursor() as cursor:
-        cursor.executemany(statement("write_description"), values)
-        cursor.execute(statement("clear_failures"), {**scope, "uids": [row.uid for row in rows]})
-        cursor.executemany(statement("write_failure"), failures)
+
+    def write(connection: Connection) -> None:
+        with connection.transaction(), connection.cursor() as cursor:
+            cursor.executemany(statement("write_description"), values)
+            cursor.execute(statement("clear_failures"), {**scope, "uids": [row.uid for row in rows]})
+            cursor.executemany(statement("write_failure"), failures)
+
+    repeated(write)
 
 
 def add_part(draft: Draft, part: int, rows: Sequence[Description], seconds: float) -> dict[str, Any]:
@@ -90,16 +95,16 @@ def remove_other_rows(parts: Sequence[Artifact], batch: str) -> None:
     with folders.temporary_folder() as work:
         files = [(part, name) for part in parts for name in part.names() if name.endswith(exports.PARQUET_SUFFIX)]
         uids = [row.uid for part, name in files for row in exports.read(part.fetch(name, work / part.path))]
-    with session() as connection:
-        removed = connection.execute(statement("remove_descriptions"), {"batch": batch, "kept": uids}).rowcount
+    values = {"batch": batch, "kept": uids}
+    removed = repeated(lambda connection: connection.execute(statement("remove_descriptions"), values).rowcount)
     if removed:
         log.info("rows of the replaced batch removed", batch=batch, rows=removed)
 
 
 def restore_rows(batch_artifact: Artifact, batch: str, catalogue: str) -> None:
     """Write the rows of a finished batch to Postgres again if the table has fewer, as in a new database."""
-    with session(read_only=True) as connection:
-        row = connection.execute(statement("count_descriptions"), {"batch": batch}).fetchone()
+    query, values = statement("count_descriptions"), {"batch": batch}
+    row = repeated(lambda connection: connection.execute(query, values).fetchone(), read_only=True)
     if row is not None and row[0] >= batch_artifact.manifest.figures["products"]:
         return
     with folders.temporary_folder() as work:

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.database.connection import session
 from jobs.database.migrations import migrate
+from jobs.database.repeat import repeated
 from jobs.describe import batch, preview, titles
 from jobs.describe.settings import Settings
 from jobs.describe.titles import TitleFile
@@ -69,8 +69,7 @@ def run(settings: Settings) -> None:
         return
     spec = batch.batch_spec(store, settings.batch, sources.config, sources.inputs)
     existing = artifact.find_matching(spec, replace_outdated=settings.replace)
-    with session() as connection:
-        migrate(connection)
+    repeated(migrate)
     if existing is not None:
         batch.restore_rows(existing, settings.batch, settings.catalogue)
         log.info("already done", artifact=existing.url, products=existing.manifest.figures["products"])
@@ -207,8 +206,7 @@ def _search(settings: Settings, index: SearchIndex | None) -> Search:
 
 def _audited_threshold(settings: Settings) -> float:
     """Return the probability from which enough of the labelled texts are right. Errors: `ConfigurationError` (78) if none is."""
-    with session(read_only=True) as connection:
-        labelled = labelled_texts(connection, settings.catalogue, [OFF_TITLE])
+    labelled = repeated(lambda connection: labelled_texts(connection, settings.catalogue, [OFF_TITLE]), read_only=True)
     threshold = publish_threshold(labelled, settings.from_audit or 0.0)
     if threshold is None:
         raise ConfigurationError(

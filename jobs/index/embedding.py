@@ -4,13 +4,15 @@ Vectors are stored chunk by chunk, so that a killed job resumes after the last s
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from itertools import compress
 
 import numpy as np
 from pgvector import HalfVector
 
 from jobs.database.connection import Connection, statement
+from jobs.database.repeat import repeated
 from jobs.index import product_table
 from jobs.index.product_table import ProductRow
 from jobs.process import log
@@ -20,18 +22,17 @@ from jobs.storage.catalogue import Catalogue
 EMBED_ROWS = 4096
 
 
-def embed_file(connection: Connection, catalogue: str, products: Catalogue, file: str, encoder: Encoder) -> None:
+def embed_file(catalogue: str, products: Catalogue, file: str, encoder: Encoder) -> None:
     """Embed the texts of one catalogue file that have no vector yet."""
     started = time.monotonic()
     rows, _ = product_table.read_rows(products, file, encoder.digest)
-    product_table.clear_failures(connection, catalogue, [row.uid for row in rows])
-    missing = _without_vector(connection, rows)
+    missing = repeated(lambda connection: _without_vector(connection, catalogue, rows))
     missing.sort(key=lambda row: len(row.title) + len(row.content))  # the encoder batches texts of one length
     with log.progress(f"embed {file}", len(missing), "texts") as progress:
         for start in range(0, len(missing), EMBED_ROWS):
             chunk = missing[start : start + EMBED_ROWS]
             vectors = encoder.encode([text_to_embed(row.title, row.content) for row in chunk])
-            _store(connection, catalogue, chunk, vectors)
+            repeated(partial(_store, catalogue=catalogue, rows=chunk, vectors=vectors))
             progress.advance(len(chunk))
     log.info(
         "embedded",
@@ -43,14 +44,14 @@ def embed_file(connection: Connection, catalogue: str, products: Catalogue, file
     )
 
 
-def _without_vector(connection: Connection, rows: Iterable[ProductRow]) -> list[ProductRow]:
-    """Return the rows whose text has no vector in any table, one row for each text."""
+def _without_vector(connection: Connection, catalogue: str, rows: Sequence[ProductRow]) -> list[ProductRow]:
+    """Forget the failures of the rows. Returns those whose text has no vector in any table, one row for each text."""
     by_hash = {row.content_hash: row for row in rows}
-    with connection.transaction():
-        connection.execute("CREATE TEMPORARY TABLE wanted (content_hash bytea NOT NULL) ON COMMIT DROP")
-        copy = "COPY wanted (content_hash) FROM STDIN (FORMAT binary)"
-        product_table.copy(connection, copy, ["bytea"], ((content_hash,) for content_hash in by_hash))
-        return [by_hash[content_hash] for (content_hash,) in connection.execute(statement("missing_vectors"))]
+    failures = {"job": product_table.JOB, "scope": catalogue, "uids": [row.uid for row in rows]}
+    _, missing = connection.execute_all(
+        (statement("clear_failures"), failures), (statement("missing_vectors"), {"hashes": list(by_hash)})
+    )
+    return [by_hash[content_hash] for (content_hash,) in missing]
 
 
 def _store(connection: Connection, catalogue: str, rows: Sequence[ProductRow], vectors: np.ndarray) -> None:

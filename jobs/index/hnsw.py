@@ -1,12 +1,12 @@
 """The HNSW index (Malkov and Yashunin, arXiv 1603.09320) of a product table: its build and its recall."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from psycopg import errors, sql
 
 from jobs.database.connection import Connection, formatted
+from jobs.database.repeat import repeated
 from jobs.process import log
 
 RECALL_QUERIES = 200
@@ -28,13 +28,12 @@ class Parameters:
     ef_construction: int
 
 
-def create(connection: Connection, table: str, parameters: Parameters) -> float:
-    """Build the index `TABLE_hnsw`. Returns the seconds that it took.
+def create(connection: Connection, table: str, parameters: Parameters) -> None:
+    """Build the index `TABLE_hnsw`, unless it exists: it is complete then, and only its answer was lost.
 
     A parallel build takes its memory from the server's /dev/shm, which is 64 MiB in a container by default. If that is too
     small, the index is built without workers.
     """
-    started = time.monotonic()
     row = connection.execute(sql.SQL("SELECT count(*) FROM skuscribe.{}").format(sql.Identifier(table))).fetchone()
     needed_mb = build_bytes(row[0] if row else 0, parameters) // _MIB + 1
     memory_mb = min(MAX_BUILD_MEMORY_MB, max(MIN_BUILD_MEMORY_MB, needed_mb))
@@ -48,7 +47,6 @@ def create(connection: Connection, table: str, parameters: Parameters) -> float:
             needed_mb=memory_mb,
         )
         _create(connection, table, parameters, memory_mb, 0)
-    return time.monotonic() - started
 
 
 def build_bytes(rows: int, parameters: Parameters) -> int:
@@ -60,21 +58,22 @@ def build_bytes(rows: int, parameters: Parameters) -> int:
     return rows * (2 * parameters.dimensions + 2 * parameters.m * 16 + 256) * 4 // 3
 
 
-def measure_recall(connection: Connection, table: str, dimensions: int, seed: int) -> dict[str, float]:
+def measure_recall(table: str, dimensions: int, seed: int) -> dict[str, float]:
     """Return recall@10 by ef_search: the fraction of the 10 exact nearest neighbours that a search of the index finds.
 
     The queries are the vectors of `RECALL_QUERIES` random products; a product is not its own neighbour. The larger values
     of ef_search are left out once one has full recall.
     """
     sample = formatted("recall_queries", table=sql.Identifier(table))
-    rows = [row for (row,) in connection.execute(sample, {"seed": str(seed), "queries": RECALL_QUERIES})]
+    values = {"seed": str(seed), "queries": RECALL_QUERIES}
+    rows = [row for (row,) in repeated(lambda connection: connection.execute(sample, values).fetchall())]
     if not rows:
         return {str(EF_SEARCH[0]): 1.0}
-    exact = _nearest_distances(connection, table, dimensions, rows, {"enable_indexscan": "off"})
+    exact = _nearest_distances(table, dimensions, rows, {"enable_indexscan": "off"})
     recall = {}
     for ef_search in EF_SEARCH:
         options = {"enable_seqscan": "off", "enable_sort": "off", "hnsw.ef_search": str(ef_search)}
-        found = _nearest_distances(connection, table, dimensions, rows, options)
+        found = _nearest_distances(table, dimensions, rows, options)
         recall[str(ef_search)] = round(recall_of(exact, found), 5)
         if recall[str(ef_search)] >= FULL_RECALL:
             break
@@ -119,18 +118,25 @@ def _create(connection: Connection, table: str, parameters: Parameters, memory_m
         m=sql.Literal(parameters.m),
         ef_construction=sql.Literal(parameters.ef_construction),
     )
-    with connection.transaction():
-        connection.execute(_SET, ["maintenance_work_mem", f"{memory_mb}MB"])
-        connection.execute(_SET, ["max_parallel_maintenance_workers", str(workers)])
-        connection.execute(create)
+    # The server may still build the index of a lost connection: it holds this lock until it has noticed.
+    lock = sql.SQL("LOCK TABLE skuscribe.{} IN SHARE UPDATE EXCLUSIVE MODE").format(sql.Identifier(table))
+    connection.execute_all(
+        (_SET, ["maintenance_work_mem", f"{memory_mb}MB"]),
+        (_SET, ["max_parallel_maintenance_workers", str(workers)]),
+        (lock, None),
+        (create, None),
+    )
 
 
 def _nearest_distances(
-    connection: Connection, table: str, dimensions: int, rows: list[int], options: Mapping[str, str]
+    table: str, dimensions: int, rows: list[int], options: Mapping[str, str]
 ) -> dict[int, list[float]]:
     """Return the ascending distances of the 10 nearest products of each row, searched with these server settings."""
     query = formatted("nearest_distances", table=sql.Identifier(table), dimensions=sql.Literal(dimensions))
-    with connection.transaction():
-        for name, value in options.items():
-            connection.execute(_SET, [name, value])
-        return dict(connection.execute(query, {"rows": rows}).fetchall())
+    settings = [(_SET, [name, value]) for name, value in options.items()]
+
+    def search(connection: Connection) -> dict[int, list[float]]:
+        *_, found = connection.execute_all(*settings, (query, {"rows": rows}))
+        return dict(found.fetchall())
+
+    return repeated(search, read_only=True)

@@ -5,11 +5,15 @@ skuscribe.failure (sql/0001_schema.sql).
 """
 
 import time
+from dataclasses import dataclass
+from functools import partial
 
-from jobs.database.connection import Connection, exclusive, session, statement
+from jobs.database.connection import Connection, statement
 from jobs.database.migrations import migrate
+from jobs.database.repeat import repeated, repeated_exclusively
 from jobs.index import hnsw, product_table
 from jobs.index.embedding import embed_file
+from jobs.index.product_table import Table
 from jobs.index.publish import Build, publish
 from jobs.index.settings import Settings
 from jobs.process import log
@@ -30,16 +34,33 @@ def run(settings: Settings) -> None:
         log.info("nothing to do: no file with this index", index=settings.index, files=len(products.files()))
         return
     encoder = Encoder(settings.encoder)
-    with session() as connection:
-        migrate(connection)
-        if _is_built(connection, settings, products, encoder):
-            return
-        if settings.phase != "build":
-            for file in files:
-                embed_file(connection, settings.catalogue, products, file, encoder)
-        if settings.phase != "embed" and settings.index is None:
-            with exclusive(f"skuscribe.index.{settings.catalogue}") as holder:  # another builder waits here
-                _build(connection, holder, settings, products, encoder)
+    if repeated(lambda connection: _is_built_in_new_tables(connection, settings, products, encoder)):
+        return
+    if settings.phase != "build":
+        for file in files:
+            embed_file(settings.catalogue, products, file, encoder)
+    if settings.phase != "embed" and settings.index is None:
+        unfinished = Unfinished()
+        repeated_exclusively(  # another builder waits here
+            f"skuscribe.index.{settings.catalogue}",
+            lambda holder: _build(holder, unfinished, settings, products, encoder),
+        )
+
+
+@dataclass
+class Unfinished:
+    """What this process has built so far. It is used again if the lock is lost and no other process has built meanwhile."""
+
+    started: float | None = None
+    table: Table | None = None
+    index_seconds: float | None = None
+    recall: dict[str, float] | None = None
+
+
+def _is_built_in_new_tables(connection: Connection, settings: Settings, products: Catalogue, encoder: Encoder) -> bool:
+    """Bring the tables up to date and return whether the index is built."""
+    migrate(connection)
+    return _is_built(connection, settings, products, encoder)
 
 
 def _is_built(connection: Connection, settings: Settings, products: Catalogue, encoder: Encoder) -> bool:
@@ -73,21 +94,24 @@ def _files_to_embed(settings: Settings, products: Catalogue) -> list[str]:
 
 
 def _build(
-    connection: Connection, holder: Connection, settings: Settings, products: Catalogue, encoder: Encoder
+    holder: Connection, unfinished: Unfinished, settings: Settings, products: Catalogue, encoder: Encoder
 ) -> None:
     """Fill a new product table, index it, measure the index, and let it replace the table in use.
 
-    `holder` is the connection that keeps other builders out.
+    `holder` is the connection that keeps other builders out. Each step has a connection of its own, and is repeated if that
+    is lost.
     """
-    if _is_built(connection, settings, products, encoder):
+    if repeated(lambda connection: _is_built_or_registered(connection, settings, products, encoder)):
         return  # by the builder that held the lock
-    started = time.monotonic()
-    table = product_table.next_table(connection, settings.catalogue)
-    product_table.drop_abandoned(connection, table.catalogue_id)
-    product_table.fill(connection, table, products, encoder.digest)
+    started = unfinished.started = unfinished.started or time.monotonic()
+    table = _filled_table(unfinished, settings, products, encoder)
     parameters = hnsw.Parameters(encoder.dimensions, settings.m, settings.ef_construction)
-    index_seconds = hnsw.create(connection, table.name, parameters)
-    recall = hnsw.measure_recall(connection, table.name, encoder.dimensions, settings.seed)
+    if unfinished.index_seconds is None:
+        index_started = time.monotonic()
+        repeated(lambda connection: hnsw.create(connection, table.name, parameters))
+        unfinished.index_seconds = time.monotonic() - index_started
+    if unfinished.recall is None:
+        unfinished.recall = hnsw.measure_recall(table.name, encoder.dimensions, settings.seed)
     build = Build(
         catalogue_digest=products.digest,
         encoder=encoder.name,
@@ -95,18 +119,37 @@ def _build(
         dimensions=encoder.dimensions,
         m=settings.m,
         ef_construction=settings.ef_construction,
-        index_seconds=index_seconds,
-        recall_at_10=recall,
+        index_seconds=unfinished.index_seconds,
+        recall_at_10=unfinished.recall,
         recall_queries=hnsw.RECALL_QUERIES,
-        ef_search=hnsw.choose_ef_search(recall, settings.recall_at_least),
+        ef_search=hnsw.choose_ef_search(unfinished.recall, settings.recall_at_least),
     )
     holder.execute("SELECT 1")  # raises an error if the lock was lost
-    figures = publish(connection, table, build, started)
+    figures = repeated(lambda connection: publish(connection, table, build, started))
     log.info(
         "indexed",
         catalogue=table.catalogue,
         generation=table.generation,
         ef_search=build.ef_search,
-        recall_at_10=recall[str(build.ef_search)],
+        recall_at_10=build.recall_at_10[str(build.ef_search)],
         **figures,
     )
+
+
+def _is_built_or_registered(connection: Connection, settings: Settings, products: Catalogue, encoder: Encoder) -> bool:
+    """Return whether the index is built. If not, the catalogue is registered."""
+    if _is_built(connection, settings, products, encoder):
+        return True
+    product_table.register(connection, settings.catalogue)
+    return False
+
+
+def _filled_table(unfinished: Unfinished, settings: Settings, products: Catalogue, encoder: Encoder) -> Table:
+    """Return the table that this process has filled, or fill one."""
+    table = unfinished.table
+    if table is None or not repeated(partial(product_table.exists, table=table)):
+        unfinished.index_seconds = unfinished.recall = None
+        table = unfinished.table = repeated(
+            lambda connection: product_table.fill(connection, settings.catalogue, products, encoder.digest)
+        )
+    return table

@@ -4,8 +4,8 @@ It is named product_<catalogue_id>_<generation> and becomes a partition of skusc
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg import sql
@@ -38,11 +38,15 @@ class ProductRow:
 
 @dataclass(frozen=True)
 class Table:
-    """The product table of one build of a catalogue's index. `generation` counts the builds, from 1."""
+    """The product table of one build of a catalogue's index. `generation` counts the builds, from 1.
+
+    `oid` tells it from a table of the same name that another process has made, 0 before it is created.
+    """
 
     catalogue: str
     catalogue_id: int
     generation: int
+    oid: int = 0
 
     @property
     def name(self) -> str:
@@ -74,41 +78,58 @@ def read_rows(products: Catalogue, file: str, encoder_digest: str) -> tuple[list
     return rows, rejected
 
 
-def next_table(connection: Connection, catalogue: str) -> Table:
-    """Return the table of the next build. The first build registers the catalogue."""
-    row = connection.execute(statement("register_catalogue"), {"catalogue": catalogue}).fetchone() or (0, 0)
-    return Table(catalogue, catalogue_id=row[0], generation=row[1] + 1)
+def register(connection: Connection, catalogue: str) -> None:
+    """Insert the catalogue if it is new, so that others see what is being built."""
+    connection.execute(statement("register_catalogue"), {"catalogue": catalogue})
 
 
-def drop_abandoned(connection: Connection, catalogue_id: int) -> None:
-    """Drop the tables that killed builds of this catalogue left behind."""
-    for (name,) in connection.execute(statement("abandoned_tables"), {"catalogue_id": catalogue_id}).fetchall():
-        connection.execute(sql.SQL("DROP TABLE skuscribe.{}").format(sql.Identifier(name)))
+def fill(connection: Connection, catalogue: str, products: Catalogue, encoder_digest: str) -> Table:
+    """Create the table of the next build, with every product of the catalogue and its vector, and no index yet.
 
-
-def fill(connection: Connection, table: Table, products: Catalogue, encoder_digest: str) -> None:
-    """Create the table, with every product of the catalogue and its vector, and no index yet.
-
-    Errors: `NotReadyError` (75) naming the files that are not embedded yet.
+    The tables that earlier builds left behind are dropped: killed ones, and one whose answer was lost. The row of the
+    catalogue is locked meanwhile, so that no other build is published. Errors: `NotReadyError` (75) naming the files that are
+    not embedded yet.
     """
     with connection.transaction():
-        connection.execute(statement("create_loaded"))
-        rejected = []
-        for file in products.files():
-            rows, rejected_in_file = read_rows(products, file, encoder_digest)
-            copy(connection, _COPY_LOADED, _LOADED_TYPES, (tuple(vars(row).values()) for row in rows))
-            rejected += rejected_in_file
-        connection.execute(statement("forget_failures"), {"job": JOB, "scope": table.catalogue})
-        for uid in rejected:
-            record_failure(
-                connection, table.catalogue, uid, "its text has a NUL character, which Postgres cannot store"
-            )
-        connection.execute("ANALYZE loaded")
-        _require_vectors(connection, table.catalogue)
-        parts = {"table": table.identifier, "catalogue": sql.Literal(table.catalogue)}
-        connection.execute(formatted("create_product_table", **parts))
-        connection.execute(formatted("fill_product_table", **parts), {"catalogue": table.catalogue})
-    connection.execute(sql.SQL("ANALYZE skuscribe.{}").format(table.identifier))
+        registered, _ = connection.execute_all(
+            (statement("register_catalogue"), {"catalogue": catalogue}), (statement("create_loaded"), None)
+        )
+        catalogue_id, generation = registered.fetchone() or (0, 0)
+        _drop_abandoned(connection, catalogue_id)
+        rejected: list[str] = []
+        copy(connection, _COPY_LOADED, _LOADED_TYPES, _rows_of_all_files(products, encoder_digest, rejected))
+        _record_rejected(connection, catalogue, rejected)
+        _require_vectors(connection, catalogue)
+        return _create(connection, Table(catalogue, catalogue_id, generation + 1))
+
+
+def exists(connection: Connection, table: Table) -> bool:
+    """Return whether the table is still there: another build would have dropped or replaced it."""
+    row = connection.execute("SELECT to_regclass(%s)::oid = %s", [f"skuscribe.{table.name}", table.oid]).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _drop_abandoned(connection: Connection, catalogue_id: int) -> None:
+    names = connection.execute(statement("abandoned_tables"), {"catalogue_id": catalogue_id}).fetchall()
+    if names:
+        tables = sql.SQL(", ").join(sql.SQL("skuscribe.{}").format(sql.Identifier(name)) for (name,) in names)
+        connection.execute(sql.SQL("DROP TABLE {}").format(tables))
+
+
+def _rows_of_all_files(products: Catalogue, encoder_digest: str, rejected: list[str]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of the files. The uids of the products that cannot be stored are added to `rejected`."""
+    for file in products.files():
+        rows, rejected_in_file = read_rows(products, file, encoder_digest)
+        rejected += rejected_in_file
+        yield from (tuple(vars(row).values()) for row in rows)
+
+
+def _record_rejected(connection: Connection, catalogue: str, uids: Iterable[str]) -> None:
+    """Record the products that cannot be stored, and remove the failures of those that have left the catalogue."""
+    error = "its text has a NUL character, which Postgres cannot store"
+    failures = [(statement("write_failure"), _failure(catalogue, uid, error)) for uid in uids]
+    forget = (statement("forget_failures"), {"job": JOB, "scope": catalogue})
+    connection.execute_all(forget, *failures, ("ANALYZE loaded", None))
 
 
 def _require_vectors(connection: Connection, catalogue: str) -> None:
@@ -122,6 +143,19 @@ def _require_vectors(connection: Connection, catalogue: str) -> None:
         )
 
 
+def _create(connection: Connection, table: Table) -> Table:
+    """Create and fill the table from the loaded rows. Returns it with its oid."""
+    parts = {"table": table.identifier, "catalogue": sql.Literal(table.catalogue)}
+    *_, found = connection.execute_all(
+        (formatted("create_product_table", **parts), None),
+        (formatted("fill_product_table", **parts), {"catalogue": table.catalogue}),
+        (sql.SQL("ANALYZE skuscribe.{}").format(table.identifier), None),
+        ("SELECT to_regclass(%s)::oid", [f"skuscribe.{table.name}"]),
+    )
+    row = found.fetchone() or (0,)
+    return replace(table, oid=int(row[0]))
+
+
 def copy(connection: Connection, query: str, types: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
     """Send rows through a binary COPY. `types`: the Postgres types of the columns."""
     with connection.cursor() as cursor, cursor.copy(query) as sent:
@@ -132,10 +166,8 @@ def copy(connection: Connection, query: str, types: Sequence[str], rows: Iterabl
 
 def record_failure(connection: Connection, catalogue: str, uid: str, error: str) -> None:
     """Record that a product could not be indexed."""
-    values = {"job": JOB, "scope": catalogue, "uid": uid, "error": error}
-    connection.execute(statement("write_failure"), values)
+    connection.execute(statement("write_failure"), _failure(catalogue, uid, error))
 
 
-def clear_failures(connection: Connection, catalogue: str, uids: Sequence[str]) -> None:
-    """Remove the recorded failures of these products."""
-    connection.execute(statement("clear_failures"), {"job": JOB, "scope": catalogue, "uids": list(uids)})
+def _failure(catalogue: str, uid: str, error: str) -> dict[str, str]:
+    return {"job": JOB, "scope": catalogue, "uid": uid, "error": error}

@@ -2,18 +2,19 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import LiteralString
 
 from psycopg import errors, sql
 
 from jobs.database.connection import Connection, formatted, statement
 from jobs.index.product_table import Table
 from jobs.process import log
+from jobs.process.errors import NotReadyError
 
 PUBLISH_ATTEMPTS = 10
 LOCK_TIMEOUT = "3s"
+FIGURES = ("rows", "vectors_new", "rows_removed", "index_bytes", "table_bytes", "seconds")
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,11 @@ class Build:
 def publish(connection: Connection, table: Table, build: Build, started: float) -> dict[str, int | float]:
     """Replace the table in use by a filled and indexed one, and record the build. Returns its figures.
 
+    A build that is published already returns the figures of its record: the answer to its commit was lost.
+
     This needs a lock that conflicts with every reader. An attempt gives up after `LOCK_TIMEOUT`, so that new readers do not
-    queue behind it. Errors: after `PUBLISH_ATTEMPTS` that of the lock, which a session translates to `NotReadyError` (75).
+    queue behind it. Errors: after `PUBLISH_ATTEMPTS` that of the lock, which a session translates to `NotReadyError` (75);
+    `NotReadyError` (75) if another process has replaced the table.
     """
     for attempt in range(1, PUBLISH_ATTEMPTS):
         try:
@@ -50,56 +54,60 @@ def publish(connection: Connection, table: Table, build: Build, started: float) 
 
 
 def _publish(connection: Connection, table: Table, build: Build, started: float) -> dict[str, int | float]:
-    connection.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
-    vectors_new = _count(
-        connection,
-        "SELECT count(*) FROM skuscribe.embedded e "
-        "WHERE EXISTS (SELECT FROM skuscribe.{new} p WHERE p.content_hash = e.content_hash)",
-        new=table.identifier,
+    names = {"name": f"skuscribe.{table.name}", "index": f"skuscribe.{table.name}_hnsw", "oid": table.oid}
+    _, _, found, parts = connection.execute_all(
+        ("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT]),
+        ("SELECT FROM skuscribe.catalogue WHERE catalogue_id = %s FOR UPDATE", [table.catalogue_id]),
+        (formatted("built_table", table=table.identifier), names),
+        (statement("partition_of"), {"catalogue_id": table.catalogue_id}),
     )
-    connection.execute(formatted("forget_embedded", table=table.identifier))
-    table_bytes, index_bytes = _sizes(connection, table)
-    rows = _count(connection, "SELECT count(*) FROM skuscribe.{table}", table=table.identifier)
-    rows_removed = _swap(connection, table)
+    is_ours, is_published, rows, vectors_new, table_bytes, index_bytes = found.fetchone() or (False,) * 6
+    if not is_ours:
+        raise NotReadyError(
+            f"another process has built the index of {table.catalogue!r} since this one lost its lock: run `skuscribe index` again"
+        )
+    if is_published:
+        return _recorded_figures(connection, table)
+    old_tables = [sql.Identifier(name) for (name,) in parts.fetchall()]
     figures: dict[str, int | float] = {
         "rows": rows,
         "vectors_new": vectors_new,
-        "rows_removed": rows_removed,
+        "rows_removed": _count_removed(connection, table, old_tables),
         "index_bytes": index_bytes,
         "table_bytes": table_bytes,
         "seconds": round(time.monotonic() - started, 3),
     }
     values = asdict(table) | asdict(build) | figures | {"recall_at_10": json.dumps(build.recall_at_10)}
-    connection.execute(statement("publish_catalogue"), values)
-    connection.execute(statement("record_build"), values)
+    connection.execute_all(
+        (formatted("forget_embedded", table=table.identifier), None),
+        *((swap, None) for swap in _swap(table, old_tables)),
+        (statement("publish_catalogue"), values),
+        (statement("record_build"), values),
+    )
     return figures
 
 
-def _swap(connection: Connection, table: Table) -> int:
-    """Attach the table in the place of the one in use. Returns the number of products that the catalogue no longer has."""
-    partitions = connection.execute(statement("partition_of"), {"catalogue_id": table.catalogue_id}).fetchall()
-    old_tables = [sql.Identifier(name) for (name,) in partitions]
-    removed: LiteralString = (
+def _recorded_figures(connection: Connection, table: Table) -> dict[str, int | float]:
+    query = sql.SQL("SELECT {} FROM skuscribe.index_build WHERE catalogue = %s AND generation = %s")
+    columns = sql.SQL(", ").join(map(sql.Identifier, FIGURES))
+    row = connection.execute(query.format(columns), [table.catalogue, table.generation]).fetchone() or ()
+    return dict(zip(FIGURES, row, strict=True))
+
+
+def _count_removed(connection: Connection, table: Table, old_tables: Sequence[sql.Identifier]) -> int:
+    """Return the number of products that the catalogue no longer has."""
+    removed = sql.SQL(
         "SELECT count(*) FROM skuscribe.{old} o WHERE NOT EXISTS (SELECT FROM skuscribe.{new} n WHERE n.uid = o.uid)"
     )
-    rows_removed = sum(_count(connection, removed, old=old, new=table.identifier) for old in old_tables)
-    for old in old_tables:
-        connection.execute(sql.SQL("ALTER TABLE skuscribe.product DETACH PARTITION skuscribe.{}").format(old))
+    counts = [connection.execute(removed.format(old=old, new=table.identifier)).fetchone() for old in old_tables]
+    return sum(int(row[0]) for row in counts if row)
+
+
+def _swap(table: Table, old_tables: Sequence[sql.Identifier]) -> list[sql.Composed]:
+    """Return the statements that attach the table in the place of the one in use."""
     attach = sql.SQL("ALTER TABLE skuscribe.product ATTACH PARTITION skuscribe.{} FOR VALUES IN ({})")
-    connection.execute(attach.format(table.identifier, table.catalogue))
-    for old in old_tables:
-        connection.execute(sql.SQL("DROP TABLE skuscribe.{}").format(old))
-    return rows_removed
-
-
-def _count(connection: Connection, query: LiteralString, **tables: sql.Identifier) -> int:
-    row = connection.execute(sql.SQL(query).format(**tables)).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _sizes(connection: Connection, table: Table) -> tuple[int, int]:
-    """Return the size of the table without indexes, and of its HNSW index, in bytes."""
-    names = [f"skuscribe.{table.name}", f"skuscribe.{table.name}_hnsw"]
-    query = "SELECT pg_table_size(%s::regclass), pg_relation_size(%s::regclass)"
-    row = connection.execute(query, names).fetchone()
-    return (int(row[0]), int(row[1])) if row else (0, 0)
+    return [
+        *(sql.SQL("ALTER TABLE skuscribe.product DETACH PARTITION skuscribe.{}").format(old) for old in old_tables),
+        attach.format(table.identifier, table.catalogue),
+        *(sql.SQL("DROP TABLE skuscribe.{}").format(old) for old in old_tables),
+    ]

@@ -5,11 +5,12 @@ Reads the index of the catalogue in Postgres. Writes matchers/NAME and the table
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobs.database.connection import session
+from jobs.database.connection import Connection
 from jobs.database.migrations import migrate
+from jobs.database.repeat import repeated
 from jobs.match import products
 from jobs.match.figures import figures
 from jobs.match.settings import Settings
@@ -93,12 +94,15 @@ def publish_alternatives(made: Artifact, name: str) -> None:
         for row in table.values()
         for item in row.values()
     ]
-    with session() as connection:
-        migrate(connection)
-        with connection.transaction(), connection.cursor() as cursor:
-            cursor.execute("DELETE FROM skuscribe.alternative WHERE catalogue = %s", [name])
-            with cursor.copy(
-                "COPY skuscribe.alternative (catalogue, word, other, pairs, example, example_other) FROM STDIN"
-            ) as copy:
-                for row in rows:
-                    copy.write_row(row)
+    repeated(migrate)
+    repeated(lambda connection: _replace_alternatives(connection, name, rows))
+
+
+def _replace_alternatives(connection: Connection, catalogue: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM skuscribe.alternative WHERE catalogue = %s", [catalogue])
+        with cursor.copy(
+            "COPY skuscribe.alternative (catalogue, word, other, pairs, example, example_other) FROM STDIN"
+        ) as copy:
+            for row in rows:
+                copy.write_row(row)

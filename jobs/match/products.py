@@ -1,9 +1,11 @@
 """The products to learn from: a seeded sample of a split, each with its nearest training products of other clusters."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from jobs.database.connection import Connection, session, statement
+from jobs.database.connection import Connection, statement
+from jobs.database.repeat import repeated
 from jobs.process import lifecycle, log
 
 NEIGHBOURS = 8
@@ -24,23 +26,32 @@ class LearningProduct:
 
 def sample(catalogue: str, split: str, count: int | None, seed: int) -> list[LearningProduct]:
     """Return at most `count` products of a split, or all, in a seeded random order. Errors: `Interrupted` between queries."""
-    with session(read_only=True) as connection:
-        query = {"catalogue": catalogue, "split": split, "seed": str(seed), "products": count}
-        rows = [row for (row,) in connection.execute(statement("match_products"), query)]
-        with (
-            log.progress(f"{split} products with neighbours", len(rows), "products") as progress,
-            lifecycle.deferred() as stop,
-        ):
-            products: list[LearningProduct] = []
-            for start in range(0, len(rows), _ROWS_PER_QUERY):
-                stop.check()
-                products += _with_neighbours(connection, catalogue, rows[start : start + _ROWS_PER_QUERY])
-                progress.advance(min(_ROWS_PER_QUERY, len(rows) - start))
+    query = {"catalogue": catalogue, "split": split, "seed": str(seed), "products": count}
+    rows = [row for (row,) in _select("match_products", query)]
+    with (
+        log.progress(f"{split} products with neighbours", len(rows), "products") as progress,
+        lifecycle.deferred() as stop,
+    ):
+        products: list[LearningProduct] = []
+        for start in range(0, len(rows), _ROWS_PER_QUERY):
+            stop.check()
+            products += _with_neighbours(catalogue, rows[start : start + _ROWS_PER_QUERY])
+            progress.advance(min(_ROWS_PER_QUERY, len(rows) - start))
     return products
 
 
-def _with_neighbours(connection: Connection, catalogue: str, rows: list[int]) -> Iterator[LearningProduct]:
+def _with_neighbours(catalogue: str, rows: list[int]) -> list[LearningProduct]:
     values = {"catalogue": catalogue, "neighbours": NEIGHBOURS, "rows": rows}
-    with connection.transaction():
-        for uid, title, text, cluster, titles, texts in connection.execute(statement("match_neighbours"), values):
-            yield LearningProduct(uid, title, text, cluster, tuple(titles), tuple(texts))
+    return [
+        LearningProduct(uid, title, text, cluster, tuple(titles), tuple(texts))
+        for uid, title, text, cluster, titles, texts in _select("match_neighbours", values)
+    ]
+
+
+def _select(name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Return the rows of the query `sql/queries/NAME.sql`."""
+
+    def select(connection: Connection) -> list[tuple[Any, ...]]:
+        return connection.execute(statement(name), values).fetchall()
+
+    return repeated(select, read_only=True)

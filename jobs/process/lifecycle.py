@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from jobs.process import commands, log
 from jobs.process.errors import Interrupted, JobError
 
 TERMINATION_LOG = Path(os.environ.get("SKUSCRIBE_TERMINATION_LOG", "/dev/termination-log"))
+SLEEP_CHECK_SECONDS = 0.1
 MAX_TERMINATION_MESSAGE = 4000  # characters; Kubernetes keeps 4,096 bytes
 
 
@@ -70,6 +72,15 @@ def deferred() -> Iterator[Stop]:
     finally:
         _stop.deferred = outer
     if not outer:
+        _stop.check()
+
+
+def sleep(seconds: float) -> None:
+    """Sleep, but no longer than until a signal or an error asks for an end, also within `deferred()`. Errors: `Interrupted`."""
+    deadline = time.monotonic() + seconds
+    _stop.check()
+    while (left := deadline - time.monotonic()) > 0:
+        time.sleep(min(left, SLEEP_CHECK_SECONDS))
         _stop.check()
 
 

@@ -6,12 +6,14 @@ duplicates (the products of its cluster) are never among them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pgvector import HalfVector
 
-from jobs.database.connection import Connection, session, statement
+from jobs.database.connection import Connection, statement
 from jobs.database.migrations import is_migrated
+from jobs.database.repeat import repeated
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.retrieval.encoder import Encoder
 from jobs.storage.catalogue import TRAIN, Title
@@ -46,10 +48,7 @@ class SearchIndex:
 
 def find_index(catalogue: str) -> SearchIndex:
     """Return the index of a catalogue. Errors: `NotReadyError` (75) if the catalogue is not indexed yet."""
-    with session(read_only=True) as connection:
-        row = None
-        if is_migrated(connection):
-            row = connection.execute(statement("current_index"), {"catalogue": catalogue}).fetchone()
+    row = repeated(lambda connection: _current_index(connection, catalogue), read_only=True)
     if row is None:
         raise NotReadyError(
             f"the catalogue {catalogue!r} is not indexed yet: run `skuscribe index --catalogue {catalogue}`"
@@ -57,6 +56,12 @@ def find_index(catalogue: str) -> SearchIndex:
     _generation, _rows, ef_search, _recall, *config = row
     _catalogue_digest, encoder_digest, _m, _ef_construction = config
     return SearchIndex(catalogue, str(encoder_digest), digest_of([*config, ef_search]))
+
+
+def _current_index(connection: Connection, catalogue: str) -> tuple[Any, ...] | None:
+    if not is_migrated(connection):
+        return None
+    return connection.execute(statement("current_index"), {"catalogue": catalogue}).fetchone()
 
 
 class NeighbourSearch:
@@ -86,22 +91,24 @@ class NeighbourSearch:
 
     def _search(self, titles: Sequence[Title]) -> list[list[Neighbour]]:
         vectors = self._encoder.encode([title.title for title in titles])
-        with session(read_only=True) as connection, connection.transaction():
+        return repeated(lambda connection: self._nearest(connection, titles, vectors), read_only=True)
+
+    def _nearest(self, connection: Connection, titles: Sequence[Title], vectors: np.ndarray) -> list[list[Neighbour]]:
+        """Return the neighbours of all titles, in one transaction, so that the index is not replaced meanwhile."""
+        with connection.transaction():
             self._require_same_encoder(connection)
             clusters = self._clusters(connection, titles)
-            return [
-                self._nearest(connection, title, cluster, vector)
+            searches = [
+                (_NEAREST, self._values(title, cluster, vector))
                 for title, cluster, vector in zip(titles, clusters, vectors, strict=True)
             ]
+            return [[Neighbour(*row) for row in found] for found in connection.execute_all(*searches)]
 
-    def _nearest(
-        self, connection: Connection, title: Title, cluster: int | None, vector: np.ndarray
-    ) -> list[Neighbour]:
-        values = {
+    def _values(self, title: Title, cluster: int | None, vector: np.ndarray) -> dict[str, Any]:
+        return {
             "catalogue": self._index.catalogue, "vector": HalfVector(vector), "k": self._count, "splits": [TRAIN],
             "cluster": cluster, "uid": title.known_uid,
         }  # fmt: skip
-        return [Neighbour(*row) for row in connection.execute(_NEAREST, values)]
 
     def _clusters(self, connection: Connection, titles: Sequence[Title]) -> list[int | None]:
         """Return each title's cluster, looked up in the catalogue where only the product's uid is known."""

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 
-from jobs.database import connection
+from jobs.database.connection import statement
+from jobs.database.repeat import repeated
 from jobs.process.errors import JobError
 
 
 def lines() -> Iterator[str]:
     """Yield one line per indexed catalogue, or one that says why Postgres cannot be queried."""
     try:
-        with connection.session(read_only=True) as session:
-            rows = session.execute(connection.statement("index_status")).fetchall()
+        query = statement("index_status")
+        rows = repeated(lambda connection: connection.execute(query).fetchall(), read_only=True)
     except JobError as error:
         yield f"Postgres: {error}"
         return
