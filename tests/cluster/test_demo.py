@@ -232,6 +232,7 @@ def test_an_upgrade_with_another_catalogue_trains_after_it_is_prepared() -> None
         release.upgrade(
             "prepare.settings.shard_rows=180",
             "settings.catalogue=smaller",
+            "settings.matcher=smaller",
             "settings.model=smaller",
             "settings.run=smaller",
             "settings.batch=smaller",
