@@ -26,9 +26,6 @@ FORMER_DIGESTS = {
 """The SHA-256 of earlier texts of these files, as older databases record them. Only comments have changed since."""
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('skuscribe.migrate', 0));"
-_VERSIONS = """
-    SELECT pg_encoding_to_char(encoding), (SELECT extversion FROM pg_extension WHERE extname = 'vector')
-    FROM pg_database WHERE datname = current_database()"""
 _APPLIED = "SELECT name, sha256 FROM skuscribe.migration"
 
 
@@ -125,8 +122,8 @@ def require_versions(connection: Connection, *, create: bool = False) -> str:
         raise ConfigurationError(
             f"Postgres {MIN_POSTGRES} or newer is needed, found {postgres} at {address()}: update the server"
         )
-    encoding, version = connection.execute(_VERSIONS).fetchone() or (None, None)
-    _require_encoding(encoding)
+    _require_encoding(connection)
+    version = pgvector_version(connection)
     if version is None and create:
         _create_extension(connection)
         version = pgvector_version(connection)
@@ -141,7 +138,7 @@ def require_versions(connection: Connection, *, create: bool = False) -> str:
             f"pgvector {needed} or newer is needed (a parallel index build can be corrupt in older ones), found {version} in "
             f"{address()}: update the package on the server, then run ALTER EXTENSION vector UPDATE"
         )
-    return str(version)
+    return version
 
 
 def pgvector_version(connection: Connection) -> str | None:
@@ -150,7 +147,10 @@ def pgvector_version(connection: Connection) -> str | None:
     return None if version is None else str(version)
 
 
-def _require_encoding(encoding: object) -> None:
+def _require_encoding(connection: Connection) -> None:
+    encoding: object = connection.info.parameter_status("server_encoding")  # a connection pool may not report it
+    if encoding is None:
+        encoding = _value(connection, "SELECT current_setting('server_encoding')")
     if encoding != ENCODING:
         raise ConfigurationError(
             f"the database {address()} has the encoding {encoding}, which cannot store every text, expected "
