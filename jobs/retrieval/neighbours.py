@@ -24,6 +24,9 @@ _NEAREST = (
     "SELECT uid, title, content, similarity "
     "FROM skuscribe.nearest_to(%(catalogue)s, %(vector)s, %(k)s, %(splits)s, %(cluster)s, %(uid)s)"
 )
+MAX_TIES = 8
+"""Products as near as the last neighbour, as duplicates are, that are looked at. The index returns them in any order."""
+
 PROMPT_TEXT_WORDS = 40
 
 
@@ -102,12 +105,13 @@ class NeighbourSearch:
                 (_NEAREST, self._values(title, cluster, vector))
                 for title, cluster, vector in zip(titles, clusters, vectors, strict=True)
             ]
-            return [[Neighbour(*row) for row in found] for found in connection.execute_all(*searches)]
+            found = [[Neighbour(*row) for row in rows] for rows in connection.execute_all(*searches)]
+        return [sorted(items, key=lambda item: (-item.similarity, item.uid))[: self._count] for items in found]
 
     def _values(self, title: Title, cluster: int | None, vector: np.ndarray) -> dict[str, Any]:
         return {
-            "catalogue": self._index.catalogue, "vector": HalfVector(vector), "k": self._count, "splits": [TRAIN],
-            "cluster": cluster, "uid": title.known_uid,
+            "catalogue": self._index.catalogue, "vector": HalfVector(vector), "k": self._count + MAX_TIES,
+            "splits": [TRAIN], "cluster": cluster, "uid": title.known_uid,
         }  # fmt: skip
 
     def _clusters(self, connection: Connection, titles: Sequence[Title]) -> list[int | None]:

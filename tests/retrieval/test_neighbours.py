@@ -122,3 +122,15 @@ def test_the_text_of_a_neighbour_ends_at_a_whole_word() -> None:
     short, long = prompt_texts([Neighbour("a", "Desk", "oak,  100 cm", 0.5), Neighbour("b", "Desk", numbers, 0.5)])
     assert short == "Desk. oak, 100 cm"
     assert long == "Desk. " + " ".join(str(number) for number in range(neighbours.PROMPT_TEXT_WORDS))
+
+
+def test_products_at_the_same_distance_are_in_the_order_of_their_uids(indexed: Store) -> None:
+    same = [f"P{number:06d}" for number in (70, 30, 50, 20, 60)]
+    with session() as connection:
+        connection.execute(
+            "UPDATE skuscribe.product SET embedding = (SELECT embedding FROM skuscribe.product WHERE uid = 'P000040') "
+            "WHERE uid = ANY (%s)",
+            [same],
+        )
+    [nearest] = search(3).of([title_of(40)])
+    assert [item.uid for item in nearest] == sorted(same)[:3]
