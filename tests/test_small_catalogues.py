@@ -32,7 +32,7 @@ def rows_of(products: int, copies: int) -> list[dict[str, Any]]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("products", "copies", "shard_rows"),
-    [(1, 1, 200), (2, 1, 200), (3, 1, 200), (10, 1, 200), (10, 2, 200), (3, 8, 10)],
+    [(1, 1, 200), (2, 1, 200), (3, 1, 200), (10, 1, 200), (3, 8, 10)],
 )
 def test_a_small_catalogue_goes_to_the_report_or_ends_at_once(
     store: Store,

@@ -105,7 +105,10 @@ def test_a_matcher_that_is_not_calibrated_leaves_the_checks_of_words_and_says_so
     commit_matcher(ready, share_matcher(products=0))
     rows = describe(ready, "uncalibrated", limit=3)
     warnings = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines() if '"warning"' in line]
-    assert warnings == ["the matcher is not calibrated: texts are checked by their words only"]
+    assert warnings == [
+        "the matcher is not calibrated: texts are checked by their words only",
+        "nothing is published: too few texts pass the checks",
+    ]
     assert {row["probability"] for row in rows} == {None}
     by_words = describe(ready, "by-words", limit=3, words_only=True, neighbours=8)
     assert [row["title"] for row in by_words] == [row["title"] for row in rows]

@@ -105,7 +105,7 @@ def test_a_training_without_progress_saves_a_checkpoint_and_is_retried(
     location = CheckpointLocation(store, "runs/main/shard-00000", {}, {})
     training = ShardTraining(
         0, examples, lengths, batch_schedule(lengths, recipe, seed=3), recipe, Device("cpu", None, bf16=False), 3,
-        location, save_every_seconds=1000, stall_seconds=1,
+        location, save_every_seconds=1000, stall_seconds=5,
     )  # fmt: skip
 
     def hang(epoch: int, progress: Progress, safe_point: Any) -> dict[str, Any]:
