@@ -37,7 +37,7 @@ clean:  ## stop the services and remove their data and the results in OUT
 test: .venv/dev  ## run the tests, except those of test-readme, test-kills and test-cluster
 	@$(BIN)/pytest -q -n 4 --dist loadfile -m "not cluster and not kills and not readme"
 
-test-quick: .venv/dev  ## run the tests of the inner loop, under 90 seconds
+test-quick: .venv/dev  ## run the tests of the inner loop: no whole jobs
 	@$(BIN)/pytest -q -n 4 --dist loadfile -m "not cluster and not kills and not readme and not slow"
 
 test-readme: .venv/dev  ## run every command of the README, in order, in a copy of the repository

@@ -10,6 +10,8 @@ from jobs.steps import STEPS, Step
 from .documentation import CHART, SET_BY_THE_CHART, SHARED, UNUSED, key_of, own_settings, settings_of
 from .rendering import DEMO, PROD, Manifest, environment_of, of_kind, pods, render
 
+pytestmark = pytest.mark.slow
+
 EACH_STEP = [pytest.param(step, id=step.name) for step in STEPS]
 
 

@@ -14,6 +14,8 @@ from . import rendering
 from .documentation import CHART
 from .rendering import DEMO, HELM, PROD, Manifest, environment_of, of_kind, pods, render
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = sorted((CHART / "examples").glob("*.yaml"))
 SOURCES = {"prod": lambda: render(*PROD), "demo": lambda: render(*DEMO)} | {
     path.stem: (lambda path=path: render(file=path)) for path in EXAMPLES

@@ -18,6 +18,8 @@ from . import documentation
 from .documentation import CHART
 from .rendering import DEMO, HELM, PROD, environment_of, error_of, helm, pods, render
 
+pytestmark = pytest.mark.slow
+
 VALUES = (CHART / "values.yaml").read_text()
 EXAMPLES = sorted((CHART / "examples").glob("*.yaml"))
 

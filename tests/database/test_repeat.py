@@ -20,6 +20,8 @@ from tests.fault_injection import postgres_proxy
 from tests.fault_injection.faults import Fault, Faults
 from tests.fault_injection.postgres_proxy import PostgresProxy
 
+pytestmark = pytest.mark.slow
+
 LOST = [fault for fault in Fault if fault is not Fault.DELAY]
 
 

@@ -16,6 +16,8 @@ from tests.database.roles import reader as connect_as_reader
 from tests.factories import product
 from tests.index.catalogues import HELD_OUT, PRODUCTS, commit
 
+pytestmark = pytest.mark.slow
+
 DUPLICATE = replace(PRODUCTS[7], uid="DUPLICATE", row=900)
 OUTLIER = replace(
     product(901, "train"), uid="OUTLIER", title="σφάλμα 0x80070057", content="zzz qqq 00 11 ## ~~", row=902

@@ -22,7 +22,7 @@ from jobs.storage.artifact import Artifact
 from jobs.storage.layout import Kind
 from tests.ready import HELD_OUT, NAME, SHARDS, Ready, write_trained_shard
 
-pytestmark = pytest.mark.usefixtures("kept_vectors")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_vectors")]
 
 
 @pytest.fixture(autouse=True)

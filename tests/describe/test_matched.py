@@ -21,6 +21,8 @@ from jobs.storage.layout import Kind
 from tests.quality.matchers import share_matcher
 from tests.ready import HELD_OUT, NAME, Ready
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _remove_what_a_test_made(ready: Ready) -> Iterator[None]:

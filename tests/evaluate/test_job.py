@@ -19,7 +19,7 @@ from jobs.storage.artifact import Artifact
 from jobs.storage.layout import Kind, QuestionGroup
 from tests.ready import HELD_OUT, NAME, SHARDS, Ready
 
-pytestmark = pytest.mark.usefixtures("kept_vectors")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_vectors")]
 
 SETTINGS = {"catalogue": NAME, "run": NAME, "model": NAME, "questions": 6, "answer_max_tokens": 16}
 STAGES = ["base", "base-retrieval", "shard-00000", "shard-00001", "shard-00001-retrieval"]

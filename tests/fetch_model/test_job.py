@@ -19,6 +19,8 @@ from jobs.t5.files import TOKENIZER_FILES, copy_tokenizer
 from tests.factories import write_catalogue
 from tests.fetch_model.hub_server import hub_server
 
+pytestmark = pytest.mark.slow
+
 
 def fetch(store: Store, **settings: Any) -> None:
     job.run(Settings.model_validate({"store": store.url, **settings}))

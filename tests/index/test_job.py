@@ -26,7 +26,7 @@ from jobs.storage.store import Store
 from tests.factories import product
 from tests.index.catalogues import HELD_OUT, PRODUCTS, commit
 
-pytestmark = pytest.mark.usefixtures("kept_vectors")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_vectors")]
 
 
 def build(store: Store, **settings: Any) -> None:

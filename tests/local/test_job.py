@@ -14,6 +14,8 @@ from jobs.local import job, results, services
 from jobs.local.settings import Settings
 from jobs.process.errors import ConfigurationError, JobError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:

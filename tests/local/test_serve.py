@@ -21,6 +21,8 @@ from jobs.local.serve import SAMPLE_KEY
 from jobs.local.server import free_ports
 from jobs.storage.store import Store
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = secrets.token_hex(12)
 
 

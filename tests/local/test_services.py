@@ -11,6 +11,8 @@ from jobs.local import services
 from jobs.local.services import POSTGRES, S3
 from jobs.storage.store import Store
 
+pytestmark = pytest.mark.slow
+
 
 def pid_files(folder: Path) -> list[Path]:
     return [folder / name / f"{name}.pid" for name in (POSTGRES, S3)]

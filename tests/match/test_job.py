@@ -19,7 +19,7 @@ from jobs.storage.artifact import Artifact
 from jobs.storage.store import Store
 from tests.ready import NAME, Ready
 
-pytestmark = pytest.mark.usefixtures("kept_vectors")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_vectors")]
 
 
 @pytest.fixture(autouse=True)

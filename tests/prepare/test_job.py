@@ -29,6 +29,8 @@ from jobs.storage import catalogue, chunks, layout, sources
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.store import Store
 
+pytestmark = pytest.mark.slow
+
 OTHER = {"uid": "other", "title": "Another product", "content": "It shares no text with the products of any test."}
 
 

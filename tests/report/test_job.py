@@ -24,6 +24,8 @@ from jobs.storage.layout import Kind
 from jobs.storage.store import Store
 from tests import report_factory as factory
 
+pytestmark = pytest.mark.slow
+
 SMALL = factory.RunShape(questions=12)
 PRICE = 100.0
 

@@ -9,6 +9,8 @@ from jobs.storage.layout import Kind
 from jobs.storage.store import Store
 from tests import report_factory as factory
 
+pytestmark = pytest.mark.slow
+
 
 def find(store: Store) -> sources.Sources:
     return sources.find(store, "main", "main", "main")

@@ -12,6 +12,8 @@ from jobs.process.errors import ConfigurationError
 from jobs.retrieval import encoder as encoder_module
 from jobs.retrieval.encoder import Encoder
 
+pytestmark = pytest.mark.slow
+
 TEXTS = [
     "kettle",
     "Red Kettle, 1.7 l. Boils in three minutes; auto-off, 2200 W, 10-inch base.",

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 MODEL = "maker/model"
 FIRST, SECOND = "1" * 40, "2" * 40
 

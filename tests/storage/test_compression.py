@@ -15,6 +15,8 @@ from jobs.process.errors import InputError
 from jobs.storage import sources
 from jobs.storage.compression import uncompressed
 
+pytestmark = pytest.mark.slow
+
 DATA = b"".join(b'{"uid": "%d", "title": "Lamp %d"}\n' % (number, number * 7919) for number in range(50_000))
 
 

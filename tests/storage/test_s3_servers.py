@@ -19,6 +19,8 @@ from jobs.storage.layout import CONDITIONAL_WRITES_PROBE
 from jobs.storage.store import Store, head_input, open_input
 from tests.fake_s3 import DATE, Answer, FakeS3, Request, Rule, error, fake_s3
 
+pytestmark = pytest.mark.slow
+
 KEY_ID, SECRET = "AKIAEXAMPLEEXAMPLE12", "example-secret-of-the-tests"
 URL = "s3://acme/prefix"
 Served = Callable[[Rule], AbstractContextManager[tuple[FakeS3, Store]]]

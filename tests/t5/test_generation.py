@@ -25,6 +25,8 @@ from jobs.t5.prompt import prompt
 from jobs.t5.settings import Decoding, Precision
 from tests.factories import product
 
+pytestmark = pytest.mark.slow
+
 PLAIN = Decoding(no_repeat_ngram=0, repetition_penalty=1, min_target_tokens=1, max_target_tokens=24)
 CPU = Device("cpu", "float32", 2, 1024)
 

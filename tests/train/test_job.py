@@ -23,7 +23,7 @@ from jobs.train import job as train
 from jobs.train import settings as train_settings
 from tests.factories import write_catalogue, write_tiny_model, write_tiny_model_with_dropout
 
-pytestmark = pytest.mark.usefixtures("kept_vectors")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_vectors")]
 
 QUICK = {"epochs": 2, "target_tokens_per_batch": 256, "rouge_rows": 2}
 WEIGHTS = "model/model.safetensors"

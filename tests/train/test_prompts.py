@@ -17,7 +17,7 @@ from jobs.train.prompts import prompts, retrieved_neighbours
 from tests.factories import write_catalogue
 from tests.ready import NAME, ROWS_PER_SHARD, Ready
 
-pytestmark = pytest.mark.usefixtures("kept_vectors")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_vectors")]
 
 HALF = RetrievalConfig(0.5, 2, DEFAULT_ENCODER, 13)
 ALL = RetrievalConfig(1.0, 5, DEFAULT_ENCODER, 13)

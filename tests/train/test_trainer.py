@@ -24,6 +24,8 @@ from jobs.train.recipes import FAST, REFERENCE, Recipe
 from jobs.train.shard_training import ShardTraining
 from jobs.train.trainer import train
 
+pytestmark = pytest.mark.slow
+
 TINY: dict[str, Any] = {
     "vocab_size": 64, "d_model": 32, "d_kv": 16, "num_heads": 2, "d_ff": 64, "num_layers": 1, "decoder_start_token_id": 0,
     "dropout_rate": 0.0,
