@@ -205,44 +205,39 @@ def assert_the_report_is_of_the_newest_artifacts(release: Installed) -> None:
     assert recorded == newest
 
 
-def test_after_an_upgrade_with_more_shards_the_report_has_them() -> None:
+@pytest.fixture(scope="module")
+def grown() -> Iterator[Installed]:
+    """A small demo that trains one shard of three, complete."""
     with own_namespace() as namespace:
         release = Installed(namespace, "grown", (*SMALL, "train.shards=1"))
         release.install()
         release.wait_for_pipeline(15 * MINUTES)
-        assert len(release.digests("main")) == 1
-        release.upgrade("train.shards=2")
-        release.wait_for_pipeline(15 * MINUTES)
-        assert len(release.digests("main")) == 2
-        assert_the_report_is_of_the_newest_artifacts(release)
-        [train, *_] = sorted(release.objects("jobs", "train"), key=lambda job: job["metadata"]["creationTimestamp"])[
-            ::-1
-        ]
-        assert train["spec"]["completions"] == 2
-        run("helm", "rollback", "grown", "-n", namespace)
-        release.wait_for_pipeline(15 * MINUTES)
-        assert_the_report_is_of_the_newest_artifacts(release)
+        yield release
 
 
-def test_an_upgrade_with_another_catalogue_trains_after_it_is_prepared() -> None:
-    with own_namespace() as namespace:
-        release = Installed(namespace, "again", SMALL)
-        release.install()
-        release.wait_for_pipeline(15 * MINUTES)
-        release.upgrade(
-            "prepare.settings.shard_rows=180",
-            "settings.catalogue=smaller",
-            "settings.matcher=smaller",
-            "settings.model=smaller",
-            "settings.run=smaller",
-            "settings.batch=smaller",
-        )
-        release.wait_for_pipeline(15 * MINUTES)
-        prepare, train = release.job("prepare"), release.job("train")
-        assert prepare is not None
-        assert train is not None
-        assert prepare["status"]["completionTime"] <= train["metadata"]["creationTimestamp"]
-        assert train["spec"]["completions"] == len(release.digests("smaller")) == 4
+def test_after_an_upgrade_with_more_shards_the_report_has_them(grown: Installed) -> None:
+    assert len(grown.digests("main")) == 1
+    grown.upgrade("train.shards=2")
+    grown.wait_for_pipeline(15 * MINUTES)
+    assert len(grown.digests("main")) == 2
+    assert_the_report_is_of_the_newest_artifacts(grown)
+    train = grown.job("train")
+    assert train is not None
+    assert train["spec"]["completions"] == 2
+    run("helm", "rollback", "grown", "-n", grown.namespace)
+    grown.wait_for_pipeline(15 * MINUTES)
+    assert_the_report_is_of_the_newest_artifacts(grown)
+
+
+def test_an_upgrade_with_another_catalogue_trains_after_it_is_prepared(grown: Installed) -> None:
+    names = [f"settings.{name}=smaller" for name in ("catalogue", "matcher", "model", "run", "batch")]
+    grown.upgrade("prepare.settings.shard_rows=180", "train.shards=9", *names)
+    grown.wait_for_pipeline(15 * MINUTES)
+    prepare, train = grown.job("prepare"), grown.job("train")
+    assert prepare is not None
+    assert train is not None
+    assert prepare["status"]["completionTime"] <= train["metadata"]["creationTimestamp"]
+    assert train["spec"]["completions"] == len(grown.digests("smaller")) == 4
 
 
 def test_no_pod_of_the_demo_fails_and_no_event_reports_an_unexpected_job(demo: Installed) -> None:
