@@ -17,6 +17,8 @@ class UnreachableError(ConnectionLostError):
     """Postgres cannot be connected to, and no setting is wrong."""
 
 
+_LOST = "the connection to Postgres at {where} was lost: {line}. Run again when it is back"
+
 # The beginning of a SQLSTATE: the error, and what is said around the message of Postgres. The first that fits is taken.
 _ERRORS: tuple[tuple[tuple[str, ...], type[JobError], str], ...] = (
     (("53100", "58030"), NotReadyError, "the disk of Postgres at {where} is full or fails: {line}. Free or add space and run again"),
@@ -28,8 +30,8 @@ _ERRORS: tuple[tuple[tuple[str, ...], type[JobError], str], ...] = (
     (("55P03", "40"), NotReadyError, "another session of Postgres at {where} holds a lock: {line}. Run again"),
     (("57014",), NotReadyError, "a statement was cancelled by a person or a timeout of Postgres at {where}: {line}. Run again"),
     (("22P05", "22021"), ConfigurationError, "{where} cannot store a character: {line}. Use a database with the encoding UTF8"),
-    (("08", "57P01", "57P02", "57P03"), ConnectionLostError, "the connection to Postgres at {where} was lost: {line}. Run again when it is back"),
-    (("57", "58", "25P"), NotReadyError, "the connection to Postgres at {where} was lost: {line}. Run again when it is back"),
+    (("08", "57P01", "57P02", "57P03"), ConnectionLostError, _LOST),
+    (("57", "58", "25P"), NotReadyError, _LOST),
     (("XX",), NotReadyError, "Postgres at {where} reports an internal error: {line}. See its log, and run again"),
 )  # fmt: skip
 
@@ -54,7 +56,7 @@ def statement_error(error: psycopg.Error) -> JobError | None:
         lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError)
         if not lost and type(error) is not psycopg.DatabaseError:
             return None
-        return ConnectionLostError(f"the connection to Postgres at {where} was lost: {line}. Run again when it is back")
+        return ConnectionLostError(_LOST.format(where=where, line=line))
     for codes, kind, message in _ERRORS:
         if error.sqlstate.startswith(codes):
             return kind(message.format(where=where, line=line, user=user()))

@@ -3,7 +3,6 @@
 A unit may have been done when its answer is lost, so it must be right to do it twice.
 """
 
-import random
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -13,6 +12,7 @@ from jobs.database.address import address
 from jobs.database.connection import Connection, exclusive, session
 from jobs.database.errors import ConnectionLostError, UnreachableError
 from jobs.process import lifecycle, log
+from jobs.process.delays import delays
 from jobs.process.errors import NotReadyError
 
 Result = TypeVar("Result")
@@ -44,6 +44,7 @@ def _repeated(
     connect: Callable[[], AbstractContextManager[Connection]], work: Callable[[Connection], Result]
 ) -> Result:
     away_since: float | None = None
+    pauses = delays(FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS)
     for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
             with connect() as connection:
@@ -54,7 +55,7 @@ def _repeated(
             away_since = away_since or time.monotonic()
             if attempt == MAX_ATTEMPTS or _is_given_up(error, away_since):
                 raise NotReadyError(str(error)) from error  # an outer unit must not repeat it again
-            delay = _delay_seconds(attempt)
+            delay = next(pauses)
             log.warning(
                 "connection to Postgres lost: trying again",
                 attempt=attempt,
@@ -69,9 +70,3 @@ def _is_given_up(error: ConnectionLostError, away_since: float) -> bool:
     if isinstance(error, UnreachableError) and address() not in _reached:
         return True
     return time.monotonic() - away_since >= MAX_AWAY_SECONDS
-
-
-def _delay_seconds(attempt: int) -> float:
-    """Return the pause after an attempt, from 1: it doubles up to a maximum, and differs between processes."""
-    jitter = random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
-    return min(FIRST_DELAY_SECONDS * 2.0 ** (attempt - 1), MAX_DELAY_SECONDS) * jitter

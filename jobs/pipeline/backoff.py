@@ -1,9 +1,9 @@
 """Waits for an unavailable service: delays that double, with jitter, up to a time limit."""
 
-import random
 import time
 
 from jobs.process import log
+from jobs.process.delays import delays
 from jobs.process.errors import JobError
 
 FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS = 0.2, 5.0
@@ -15,7 +15,7 @@ class Backoff:
     def __init__(self, limit_seconds: float) -> None:
         self._limit_seconds = limit_seconds
         self._started: float | None = None
-        self._delay_seconds = FIRST_DELAY_SECONDS
+        self._delays = delays(FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS)
 
     def wait(self, error: JobError, limit_seconds: float | None = None) -> None:
         """Sleep before the next attempt, or raise `error` once the time limit has passed. `limit_seconds` can only lower it."""
@@ -26,11 +26,10 @@ class Backoff:
         limit = self._limit_seconds if limit_seconds is None else min(limit_seconds, self._limit_seconds)
         if now - self._started >= limit:
             raise error
-        time.sleep(self._delay_seconds * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
-        self._delay_seconds = min(2 * self._delay_seconds, MAX_DELAY_SECONDS)
+        time.sleep(next(self._delays))
 
     def reset(self) -> None:
         """Record that an attempt has succeeded: the next error starts with the first delay and the full time limit."""
         if self._started is not None:
             log.info("available again", waited_seconds=round(time.monotonic() - self._started, 1))
-        self._started, self._delay_seconds = None, FIRST_DELAY_SECONDS
+        self._started, self._delays = None, delays(FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS)

@@ -35,9 +35,8 @@ def cpus(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> int:
 def threads_for(parameters: int) -> int:
     """Return the number of threads for a model of this size, at most OMP_NUM_THREADS if that is set."""
     chosen = 1 if parameters < ONE_THREAD_BELOW_PARAMETERS else cpus()
-    limit = (
-        os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    )  # with commas: a number for each level of nesting
+    # OMP_NUM_THREADS may have a number for each level of nesting, separated by commas.
+    limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return min(chosen, int(limit)) if limit.isdecimal() and int(limit) else chosen
 
 

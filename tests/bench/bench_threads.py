@@ -54,7 +54,7 @@ def main() -> None:
         "--rows",
         type=int,
         default=FULL_ROWS,
-        help=f"fewer than {FULL_ROWS:,} measure the tiny shape only, for a time in proportion",
+        help=f"with fewer than {FULL_ROWS:,} rows, only the tiny shape is measured, and each training is proportionally shorter",
     )
     parser.add_argument("--input", help="ignored: the other benchmarks have it")
     parser.add_argument("--shape", nargs="*", choices=tuple(SHAPES), help="default: all")

@@ -22,7 +22,6 @@ from jobs.process.errors import ConfigurationError
 from tests.readme import ROOT
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs Postgres as itself"),
     pytest.mark.slow,
 ]
