@@ -24,6 +24,22 @@ def select_device() -> Device:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, results of cuBLAS differ between runs
     if not torch.cuda.is_available():
         return Device("cpu", None, bf16=False)
+    _use_deterministic_algorithms()
+    return Device("cuda", torch.cuda.get_device_name(0), torch.cuda.is_bf16_supported())
+
+
+def _use_deterministic_algorithms() -> None:
+    """Make every operation of a training give the same bits each time.
+
+    Attention is computed by matrix products: the backward passes of the fused kernels add up their parts in any order, also
+    with torch's deterministic algorithms if these only warn.
+    """
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.use_deterministic_algorithms(True, warn_only=True)
-    return Device("cuda", torch.cuda.get_device_name(0), torch.cuda.is_bf16_supported())
+    for enable in (
+        torch.backends.cuda.enable_flash_sdp,
+        torch.backends.cuda.enable_mem_efficient_sdp,
+        torch.backends.cuda.enable_cudnn_sdp,
+    ):
+        enable(False)
+    torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True)  # else it would multiply in float32

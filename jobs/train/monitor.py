@@ -84,8 +84,14 @@ class TrainingMonitor(TrainerCallback):
         self._loss_sum.zero_()
 
     def _log_first_step(self) -> None:
-        """Log the time of the first step, and the time that the others will take if they are as fast. Tokens weigh the steps."""
+        """Log the time of the first step and, on a CPU, the time of the others if they are as fast. Tokens weigh the steps.
+
+        On a GPU the first step also loads the kernels, so it says nothing about the others.
+        """
         seconds = time.monotonic() - self._started
+        if self._training.device.gpu is not None:
+            log.info("first step finished", shard=self._training.shard, seconds=round(seconds, 2))
+            return
         tokens = [
             sum(int(self._training.lengths.target[rows].sum()) for rows in step)
             for step in self._training.schedule.steps

@@ -29,6 +29,10 @@ TENSOR_CORE_MULTIPLE = 8
 EXPECTED_UTILISATION = 0.3
 """Model FLOPs utilisation that the estimated time assumes."""
 
+LAUNCH_SECONDS_PER_LAYER = 0.005
+"""Time to launch the operations of a layer, forward and backward, and its share of the optimizer step. A small batch on a fast
+GPU takes no less: 0.12 to 0.15 s per step of FLAN-T5-base's 24 layers, measured on an H100."""
+
 
 def train(
     training: ShardTraining, model: T5ForConditionalGeneration, evaluate: EpochEvaluator, stop: Stop, work: Path
@@ -81,13 +85,18 @@ def train(
 
 
 def estimated_seconds(training: ShardTraining, model: T5ForConditionalGeneration, done: int) -> int | None:
-    """Return the time that the remaining steps take on a GPU of known speed, else None: `monitor` then measures a step."""
+    """Return the time that the remaining steps take on a GPU of known speed, else None.
+
+    On a CPU, `monitor` measures the first step; on any device, the progress has the time that is left.
+    """
     peak = throughput.peak_operations(training.device.gpu)
     if peak is None:
         return None
     operations = training.recipe.epochs * throughput.training_operations(model.config, training.lengths)
+    layers = model.config.num_layers + (model.config.num_decoder_layers or model.config.num_layers)
+    launching = sum(map(len, training.schedule.steps)) * layers * LAUNCH_SECONDS_PER_LAYER
     left = 1 - done / max(len(training.schedule.steps), 1)
-    return round(left * operations / (peak * EXPECTED_UTILISATION))
+    return round(left * max(operations / (peak * EXPECTED_UTILISATION), launching))
 
 
 def _run_remaining_steps(

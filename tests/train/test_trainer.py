@@ -142,6 +142,18 @@ def test_the_time_is_estimated_on_a_gpu_of_known_speed(examples: datasets.Datase
     assert on_l4 == pytest.approx(2 * (estimated("NVIDIA L4", len(schedule.steps) // 2) or 0), rel=0.2)
 
 
+def test_no_step_is_estimated_faster_than_its_operations_are_launched(examples: datasets.Dataset, store: Store) -> None:
+    lengths, recipe = lengths_of(examples), replace(RECIPES[0], epochs=1)
+    schedule, location = batch_schedule(lengths, recipe, seed=3), CheckpointLocation(store, "x", {}, {})
+    model = T5ForConditionalGeneration(T5Config(**TINY))
+    device = Device("cuda", "NVIDIA H100 80GB HBM3", bf16=True)
+    long = replace(schedule, steps=schedule.steps * 1000)
+    training = ShardTraining(0, examples, lengths, long, recipe, device, 3, location, 1000)
+    layers = len(model.encoder.block) + len(model.decoder.block)
+    batches = sum(map(len, long.steps))
+    assert trainer.estimated_seconds(training, model, 0) == round(batches * layers * trainer.LAUNCH_SECONDS_PER_LAYER)
+
+
 def test_the_learning_rate_rises_to_its_peak_and_falls_to_0() -> None:
     recipe = replace(FAST, learning_rate=1.0, warmup=0.2)
     model = torch.nn.Linear(2, 2)
