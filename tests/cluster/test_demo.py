@@ -26,7 +26,7 @@ BY_HAND = "one-more"
 """A Job that a test creates from a CronJob. The controller of CronJobs reports it as unexpected."""
 SMALL = (
     "demo.enabled=true",
-    "demo.sampleRows=720",
+    "demo.sampleRows=480",
     "prepare.settings.shard_rows=230",
     "train.settings.epochs=1",
     "train.settings.rouge_rows=0",
@@ -209,7 +209,7 @@ def assert_the_report_is_of_the_newest_artifacts(release: Installed) -> None:
 
 @pytest.fixture(scope="module")
 def grown() -> Iterator[Installed]:
-    """A small demo that trains one shard of three, complete."""
+    """A small demo that trains one shard of two, complete."""
     with own_namespace() as namespace:
         release = Installed(namespace, "grown", (*SMALL, "train.shards=1"))
         release.install()
@@ -233,13 +233,14 @@ def test_after_an_upgrade_with_more_shards_the_report_has_them(grown: Installed)
 
 def test_an_upgrade_with_another_catalogue_trains_after_it_is_prepared(grown: Installed) -> None:
     names = [f"settings.{name}=smaller" for name in ("catalogue", "matcher", "model", "run", "batch")]
-    grown.upgrade("prepare.settings.shard_rows=180", "train.shards=9", *names)
+    training = "pipeline.steps={prepare,fetch-model,train}"
+    grown.upgrade("prepare.settings.shard_rows=150", "train.shards=9", training, *names)
     grown.wait_for_pipeline(15 * MINUTES)
     prepare, train = grown.job("prepare"), grown.job("train")
     assert prepare is not None
     assert train is not None
     assert prepare["status"]["completionTime"] <= train["metadata"]["creationTimestamp"]
-    assert train["spec"]["completions"] == len(grown.digests("smaller")) == 4
+    assert train["spec"]["completions"] == len(grown.digests("smaller")) == 3
 
 
 def test_no_pod_of_the_demo_fails_and_no_event_reports_an_unexpected_job(demo: Installed) -> None:

@@ -23,7 +23,7 @@ RESUMED = "resuming from checkpoint"
 SMALL = (
     "prepare.settings.input=s3://skuscribe/raw/sample.jsonl.gz", "prepare.settings.shard_rows=350", "prepare.settings.held_out_rows=40",
     "fetchModel.settings.source=tiny", "train.settings.rouge_rows=0", "train.settings.epochs=8",
-    "train.settings.save_every_seconds=0.5", "evaluate.settings.questions=4",
+    "train.settings.save_every_seconds=1", "evaluate.settings.questions=4",
     "describe.settings.limit=8", "train.gpus=0", "evaluate.gpus=0", "describe.gpus=0", "shm=64Mi",
     *(f"{step}.resources.requests.cpu=100m,{step}.resources.requests.memory=300Mi,{step}.resources.requests.ephemeral-storage=1Gi,{step}.resources.limits.cpu=1"
       for step in ("prepare", "fetchModel", "embed", "build", "match", "train", "evaluate", "describe", "report")),
