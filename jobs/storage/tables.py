@@ -2,8 +2,8 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
 import orjson
@@ -16,24 +16,37 @@ from jobs.storage.encoding import UTF_8_MARK
 from jobs.storage.fields import Fields
 
 DELIMITERS = ",\t;|"
+ESCAPE = "\\"
 PARQUET_MAGIC = b"PAR1"
 _BATCH_ROWS = 1000
 
 
 @dataclass(frozen=True)
 class CsvHeader:
-    """The first record of a CSV file: its delimiter, and the names of its columns."""
+    """The first record of a CSV file: its delimiter, and the names of its columns.
+
+    `escape`: the character before a quote within a field, or None if such a quote is doubled.
+    """
 
     delimiter: str
     names: tuple[str, ...]
+    escape: str | None = None
 
 
 def csv_header(head: bytes) -> CsvHeader:
-    """Return the header of the CSV file that begins with these bytes. The delimiter is the one that makes most columns."""
-    text = head.removeprefix(UTF_8_MARK).decode(errors="surrogateescape").lstrip()
-    line = text[:CHUNK_BYTES].partition("\n")[0].rstrip("\r")
+    """Return the header of the CSV file that begins with these bytes.
+
+    The delimiter is the one that makes most columns. Quotes are escaped by a backslash, as databases export them, if more
+    records fit the header so.
+    """
+    text = head.removeprefix(UTF_8_MARK).decode(errors="surrogateescape").lstrip()[:CHUNK_BYTES]
+    line = text.partition("\n")[0].rstrip("\r")
     headers = [CsvHeader(delimiter, _names(line, delimiter)) for delimiter in DELIMITERS]
-    return max(headers, key=lambda header: len(header.names))
+    header = max(headers, key=lambda header: len(header.names))
+    if ESCAPE + '"' not in text:
+        return header
+    escaped = replace(header, escape=ESCAPE)
+    return escaped if _fitting_records(text, escaped) > _fitting_records(text, header) else header
 
 
 def csv_chunks(reader: Reader, header: CsvHeader, fields: Fields, max_row_bytes: int) -> Iterator[Chunk]:
@@ -45,7 +58,7 @@ def csv_chunks(reader: Reader, header: CsvHeader, fields: Fields, max_row_bytes:
     csv.field_size_limit(max_row_bytes)
     columns = {name: header.names.index(name) for name in vars(fields).values() if name in header.names}
     lines, builder = _Lines(reader, max_row_bytes), _ChunkBuilder()
-    records = csv.reader(lines, delimiter=header.delimiter, strict=True)
+    records = _records(lines, header)
     at_header = True
     while True:
         lines.taken, number = [], lines.number + 1
@@ -181,6 +194,23 @@ class _ChunkBuilder:
             self._problems[len(self._lines)] = problem
         self._lines.append(line)
         self._bytes += len(line)
+
+
+def _records(lines: Iterable[str], header: CsvHeader) -> Iterator[list[str]]:
+    """Yield the fields of each record. Errors: `csv.Error` at a misplaced quote; the next record can be read after it."""
+    return csv.reader(lines, delimiter=header.delimiter, escapechar=header.escape, strict=True)
+
+
+def _fitting_records(text: str, header: CsvHeader) -> int:
+    """Return how many records at the beginning of a file fit its header."""
+    records, fitting = _records((f"{line}\n" for line in text.split("\n")), header), 0
+    while True:
+        try:
+            fitting += not _is_broken(next(records), len(header.names))
+        except csv.Error:
+            continue
+        except StopIteration:
+            return fitting
 
 
 def _is_broken(record: list[str], columns: int) -> bool:

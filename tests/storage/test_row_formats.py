@@ -183,6 +183,25 @@ def test_any_text_survives_csv(records: list[tuple[str, str, str]], delimiter: s
     assert read(as_csv(rows, delimiter).encode()).values == rows
 
 
+@given(st.lists(st.tuples(TEXT, TEXT, TEXT), min_size=3, max_size=20), st.sampled_from(",;\t|"))
+def test_quotes_escaped_by_a_backslash_are_read(records: list[tuple[str, str, str]], delimiter: str) -> None:
+    records = [('12" \\ steel', 'Of brass, 5" wide', 'said "so"'), *records]
+    rows = [dict(zip(("uid", "title", "content"), record, strict=True)) for record in records]
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=delimiter, escapechar="\\", doublequote=False, quoting=csv.QUOTE_ALL)
+    writer.writerow(("uid", "title", "content"))
+    writer.writerows(row.values() for row in rows)
+    assert read(text.getvalue().encode()).values == rows
+
+
+def test_a_backslash_before_the_end_of_a_field_is_a_backslash() -> None:
+    text = 'uid,title,content\n1,"Folder C:\\","Of ""steel"", 5\\"" wide"\n2,Lamp,Brass\n'
+    assert read(text.encode()).values == [
+        {"uid": "1", "title": "Folder C:\\", "content": 'Of "steel", 5\\" wide'},
+        {"uid": "2", "title": "Lamp", "content": "Brass"},
+    ]
+
+
 class Repeated:
     """A stream of many equal rows that does not hold them."""
 
