@@ -4,6 +4,7 @@ import io
 import json
 import random
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 from jobs.process import folders
 from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact, Draft, Spec
-from jobs.storage.catalogue import Catalogue, Product
+from jobs.storage.catalogue import Catalogue
 from jobs.storage.layout import Kind
 from jobs.storage.store import Store
 
@@ -21,6 +22,18 @@ COLOURS = ("red", "blue", "green", "black", "white", "steel", "walnut", "amber")
 THINGS = ("kettle", "lamp", "desk", "chair", "jacket", "router", "notebook", "drill", "vase", "clock")
 USES = ("for the office", "for the garden", "for travel", "for small kitchens", "for students", "for the workshop")
 TEST_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Product:
+    """One row of a catalogue. `row` is its number in the input, from 1."""
+
+    uid: str
+    title: str
+    content: str
+    cluster: int
+    row: int
+    split: str
 
 
 def product(number: int, split: str) -> Product:

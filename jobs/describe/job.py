@@ -190,7 +190,9 @@ def _make_part(
         batch.write_rows(descriptions, settings.batch, settings.catalogue)
         figures = batch.add_part(draft, part, descriptions, time.monotonic() - started)
         if not figures["published"]:
-            log.warning("nothing is published: too few texts pass the checks", part=part, reasons=figures["reasons"])
+            log.warning(
+                "nothing is published", part=part, failed=figures["failed"], flagged=figures["flagged"], reasons=figures["reasons"]
+            )  # fmt: skip
         return figures
 
     artifact.make_once(spec, build, replace_outdated=settings.replace)

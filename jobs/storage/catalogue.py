@@ -41,18 +41,6 @@ REJECT_SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Product:
-    """One row of the catalogue. `row` is its number in the input, from 1."""
-
-    uid: str
-    title: str
-    content: str
-    cluster: int
-    row: int
-    split: str
-
-
-@dataclass(frozen=True)
 class Title:
     """A title to describe, or the error that prevents it. `known_uid` and `cluster` are those of its product, if known."""
 

@@ -20,9 +20,8 @@ from pathlib import Path
 from jobs.local import services
 from jobs.retrieval.encoder import text_to_embed
 from jobs.storage import artifact, catalogue, layout
-from jobs.storage.catalogue import Product
 from jobs.storage.store import Store
-from tests.factories import product, write_products
+from tests.factories import Product, product, write_products
 
 TARGET_RATIO, TARGET_RECALL = 5.0, 0.99
 MEASURED, BASELINE = "skuscribe index", "encode(), executemany, index first"

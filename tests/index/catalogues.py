@@ -7,9 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.storage import artifact, catalogue, layout
-from jobs.storage.catalogue import Product
 from jobs.storage.store import Store
-from tests.factories import product
+from tests.factories import Product, product
 
 PRODUCTS = [product(number, "train" if number % 10 else "test") for number in range(60)]
 HELD_OUT = [product(number, "held-out") for number in range(60, 70)]

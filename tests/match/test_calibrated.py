@@ -19,8 +19,9 @@ from jobs.quality.terms import terms
 from jobs.retrieval.encoder import Encoder
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact
-from jobs.storage.catalogue import HELD_OUT, TEST, TRAIN, Product
+from jobs.storage.catalogue import HELD_OUT, TEST, TRAIN
 from jobs.storage.store import Store
+from tests.factories import Product
 from tests.index import catalogues
 from tests.match.products import learning_products
 
