@@ -16,7 +16,8 @@ from psycopg import sql
 
 from jobs import cli
 from jobs.database.connection import session
-from jobs.index import hnsw, publish
+from jobs.database.errors import ConnectionLostError
+from jobs.index import hnsw, product_table, publish
 from jobs.index import job as index
 from jobs.index import settings as index_settings
 from jobs.process.errors import ConfigurationError, NotReadyError
@@ -270,7 +271,6 @@ KILL_AT = {  # a part of the statement, and which of its executions is killed, f
 
 
 @pytest.mark.kills
-@pytest.mark.kills
 def test_a_job_killed_at_any_step_and_run_again_builds_the_same_index(store: Store, database: str) -> None:
     commit(store, PRODUCTS, HELD_OUT)
     for step, (words, run) in KILL_AT.items():
@@ -291,6 +291,57 @@ def test_a_job_killed_at_any_step_and_run_again_builds_the_same_index(store: Sto
     )
     expected = Encoder().encode([text_to_embed(item.title, item.content) for item in PRODUCTS + HELD_OUT])
     assert (vectors * expected).sum(axis=1).min() > 0.999
+
+
+def test_a_build_that_loses_its_lock_goes_on_with_the_table_and_the_index_that_it_has(
+    store: Store, database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(store, PRODUCTS, HELD_OUT)
+    done: list[str] = []
+    measure_recall = hnsw.measure_recall
+
+    def recorded(module: Any, name: str) -> None:
+        function = getattr(module, name)
+
+        def record(*arguments: Any) -> Any:
+            done.append(name)
+            return function(*arguments)
+
+        monkeypatch.setattr(module, name, record)
+
+    def lose_the_lock(table: str, dimensions: int, seed: int) -> dict[str, float]:
+        select("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        return measure_recall(table, dimensions, seed)
+
+    monkeypatch.setattr(hnsw, "measure_recall", lose_the_lock)
+    recorded(product_table, "fill")
+    recorded(hnsw, "create")
+    recorded(hnsw, "measure_recall")
+    build(store)
+    assert done == ["fill", "create", "measure_recall"]
+    assert [line["generation"] for line in logged(capsys, "indexed")] == [1]
+    assert select("SELECT count(embedding) FROM skuscribe.product") == [(70,)]
+
+
+def test_a_publication_whose_answer_is_lost_is_not_done_twice(
+    store: Store, database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(store, PRODUCTS, HELD_OUT)
+    answers: list[dict[str, int | float]] = []
+
+    def publish_and_lose_the_answer(*arguments: Any) -> dict[str, int | float]:
+        answers.append(publish.publish(*arguments))
+        if len(answers) == 1:
+            raise ConnectionLostError("the connection to Postgres was lost")
+        return answers[-1]
+
+    monkeypatch.setattr(index, "publish", publish_and_lose_the_answer)
+    build(store)
+    first, second = answers
+    assert first == second
+    assert [line["rows"] for line in logged(capsys, "indexed")] == [70]
+    assert select("SELECT generation FROM skuscribe.index_build") == [(1,)]
+    assert select("SELECT count(*) FROM skuscribe.product") == [(70,)]
 
 
 def test_concurrent_builders_build_once(store: Store, database: str) -> None:
