@@ -15,6 +15,7 @@ import botocore.session
 from botocore.config import Config
 
 from jobs.process import log
+from jobs.process.delays import delays
 from jobs.process.errors import ConfigurationError
 from jobs.storage import s3_errors
 from jobs.storage.google_storage import GoogleStorage, is_google
@@ -27,7 +28,7 @@ Answer = TypeVar("Answer")
 Checksums = Literal["when_supported", "when_required"]
 
 BROKEN_ANSWER_ATTEMPTS = 4
-FIRST_PAUSE_SECONDS = 0.1
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.2, 3.0
 _CHECKSUMS_REFUSED = {
     "400", "411", "501", "BadRequest", "InvalidArgument", "InvalidRequest", "MalformedTrailerError", "MissingContentLength",
     "NotImplemented", "SignatureDoesNotMatch",
@@ -117,13 +118,14 @@ def _client(session: boto3.session.Session, google: GoogleStorage, checksums: Ch
 
 
 def _repeated(request: Callable[["S3Client"], Answer], client: "S3Client") -> Answer:
-    for attempt in range(1, BROKEN_ANSWER_ATTEMPTS):
+    pauses = delays(FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS)
+    for _ in range(1, BROKEN_ANSWER_ATTEMPTS):
         try:
             return request(client)
         except Exception as error:
             if not s3_errors.is_broken_answer(error):
                 raise
-            time.sleep(FIRST_PAUSE_SECONDS * 2**attempt)
+            time.sleep(next(pauses))
     return request(client)
 
 
