@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch.nn import functional
 
-BATCH_TOKENS = 4096
+BATCH_TOKENS = {"cpu": 4_096, "cuda": 65_536}
+"""Tokens per batch: what fits into the cache of a CPU, and what keeps a GPU busy for longer than its launch takes."""
 
 
 class Bert:
@@ -40,7 +41,7 @@ class Bert:
         tokens = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
         vectors = torch.empty(len(texts), self._config["hidden_size"])
         with torch.inference_mode():
-            for rows in _batches_of_one_length(tokens):
+            for rows in _batches_of_one_length(tokens, BATCH_TOKENS[self._device.type]):
                 states = self._forward(torch.tensor([tokens[row] for row in rows], device=self._device))
                 means = states.float().mean(dim=1)
                 vectors[rows] = functional.normalize(means).cpu()
@@ -82,13 +83,13 @@ class Bert:
                 self._weights[f"{name}query_key_value.{kind}"] = torch.cat(parts)
 
 
-def _batches_of_one_length(tokens: Sequence[Sequence[int]]) -> Iterator[list[int]]:
-    """Yield batches of row numbers, each of texts with the same number of tokens."""
+def _batches_of_one_length(tokens: Sequence[Sequence[int]], batch_tokens: int) -> Iterator[list[int]]:
+    """Yield batches of row numbers, each of texts with the same number of tokens, at most `batch_tokens` together."""
     by_length: dict[int, list[int]] = defaultdict(list)
     for row, ids in enumerate(tokens):
         by_length[len(ids)].append(row)
     for length, rows in sorted(by_length.items()):
-        size = max(1, BATCH_TOKENS // length)
+        size = max(1, batch_tokens // length)
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
 

@@ -1,10 +1,11 @@
 """Throughput of generation against generate(): python -m tests.bench.bench_describe [--rows N] [--input FILE] [--shape SHAPE]
 
 Measured from prompts to texts. skuscribe generates with CTranslate2, in the precision that `describe` uses on this machine and in
-batches by tokens. The baselines are generate() of transformers in float32, with one prompt at a time and with batches of 16
+batches by tokens; "with checks" also checks every text, with a matcher learnt from generated products, and writes four candidates
+for each title whose text has a flag; `checked` is its ratio to a baseline. The baselines are generate() of transformers in float32, with one prompt at a time and with batches of 16
 in the order of the input. All decode greedily with the same limits on repetition and length. The tiny shape is trained for a
-moment, so that its texts end before the limit and ROUGE-L is meaningful; the others have random weights and generate up to the
-limit. A baseline stops after 20 seconds; each line states the number of rows.
+moment, so that its texts end before the limit and ROUGE-L is meaningful; the others have random weights, generate up to the
+limit, and need candidates for every title. A baseline stops after 20 seconds; each line states the number of rows.
 """
 
 import argparse
@@ -22,19 +23,26 @@ from typing import Any
 import torch
 from transformers import T5Config, T5ForConditionalGeneration
 
+from jobs.describe.describer import Describer
+from jobs.describe.settings import Settings as Describe
+from jobs.match.learning import learn
+from jobs.match.settings import Settings as Match
+from jobs.quality.checks import Checker
 from jobs.quality.rouge import mean_rouge, rouge_scores
-from jobs.storage.catalogue import TRAIN
+from jobs.storage.catalogue import TRAIN, Title
 from jobs.t5 import conversion, inference, models, tiny
 from jobs.t5.generation import Writer
 from jobs.t5.loss import IGNORED
 from jobs.t5.prompt import prompt
 from jobs.t5.settings import Decoding
 from tests.factories import product
+from tests.match.products import learning_products
 
 SHAPES = {"tiny": (64, 2), "small": (512, 8), "base": (768, 12)}  # width, layers
 HEADS = {"small": (6, 64, 1024), "base": (12, 64, 2048)}  # heads, their width, the feed-forward width: FLAN-T5's
 SINGLE_GOAL, BATCH_GOAL, ROUGE_GOAL = 10.0, 3.0, 0.01
 TRAINING_STEPS, TRAINING_ROWS, PROMPT_TOKENS, BASELINE_SECONDS = 120, 240, 128, 20.0
+MATCHER_PRODUCTS, TEST_PRODUCTS = 700, 100
 
 
 @dataclass(frozen=True)
@@ -59,17 +67,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         results, precision = _compare(arguments, titles, contents, decoding, Path(name))
     print(f"shape {arguments.shape}, at most {arguments.tokens} tokens per text, skuscribe in {precision}")
-    print(f"{'':34}{'rows':>7}{'seconds':>9}{'products/s':>12}{'speedup':>9}{'goal':>6}{'ROUGE-L':>9}{'skuscribe':>12}")
+    print(
+        f"{'':34}{'rows':>7}{'seconds':>9}{'products/s':>12}{'speedup':>9}{'checked':>9}{'goal':>6}{'ROUGE-L':>9}{'skuscribe':>12}"
+    )
     ours = results[0]
-    for result, goal in zip(results, (None, SINGLE_GOAL, BATCH_GOAL), strict=True):
+    for result, goal in zip(results, (None, None, SINGLE_GOAL, BATCH_GOAL), strict=True):
         count = len(result.answers)
-        ratio = "" if goal is None else f"{ours.per_second / result.per_second:.1f}x"
+        ratios = [our.per_second / result.per_second for our in results[:2]]
+        ratio, with_checks = ("", "") if goal is None else (f"{value:.1f}x" for value in ratios)
         goal_text = "" if goal is None else f"{goal:.0f}x"
         rouge, ours_rouge = _rouge(result.answers, contents), _rouge(ours.answers[:count], contents)
         print(
-            f"{result.name:34}{count:>7}{result.seconds:>9.1f}{result.per_second:>12.1f}{ratio:>9}{goal_text:>6}{rouge:>9.4f}{ours_rouge:>12.4f}"
+            f"{result.name:34}{count:>7}{result.seconds:>9.1f}{result.per_second:>12.1f}{ratio:>9}{with_checks:>9}{goal_text:>6}{rouge:>9.4f}{ours_rouge:>12.4f}"
         )
-    batched = results[2]
+    batched = results[-1]
     ours_rouge, baseline_rouge = (
         _rouge(ours.answers[: len(batched.answers)], contents),
         _rouge(batched.answers, contents),
@@ -118,12 +129,26 @@ def _compare(
         )  # fmt: skip
         return [text.strip() for text in tokenizer.batch_decode(outputs, skip_special_tokens=True)]
 
+    describer = Describer(writer, "", _checker(), decoding, Describe().candidates, 0, PROMPT_TOKENS)
+
+    def with_checks(texts: Sequence[str]) -> list[str]:
+        rows = [Title(str(number), title) for number, title in enumerate(texts)]
+        return [row.description for row in describer.describe(rows, [()] * len(rows))]
+
     model.to(device.name)  # type: ignore[arg-type]  # its type hint lacks device names
     return [
         _timed("skuscribe", with_ctranslate2, prompts, len(prompts)),
+        _timed("skuscribe, with checks", with_checks, titles, len(titles)),
         _timed("generate(), one at a time", with_generate, prompts, 1),
         _timed("generate(), batches of 16", with_generate, prompts, 16),
     ], f"{device.precision} on {device.name}, {device.workers} batches at a time"
+
+
+def _checker() -> Checker:
+    """Return the checks with a matcher that has learnt from generated products."""
+    products = learning_products(MATCHER_PRODUCTS, seed=13)
+    matcher = learn(products[TEST_PRODUCTS:], products[:TEST_PRODUCTS], Match().hold_back, seed=13)
+    return Checker(matcher, matcher.calibration.publish_from)
 
 
 def _timed(name: str, write: Callable[[Sequence[str]], list[str]], prompts: Sequence[str], batch: int) -> Result:
