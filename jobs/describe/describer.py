@@ -110,7 +110,8 @@ class Describer:
     def _attempts(
         self, titles: Sequence[Title], neighbours: Sequence[Sequence[Neighbour]], on_answers: Callable[[int], None]
     ) -> list[Attempt]:
-        """Return the best text of each title. Titles without a flag at the first text have only one.
+        """Return the best text of each title. Titles without a flag at the first text have only one, and so have all if the first
+        texts show that nothing will be published.
 
         The prompt of the candidates omits the neighbours if the first text contradicted its title, because they may be the
         cause.
@@ -125,6 +126,9 @@ class Describer:
             for answer, title, retrieved in zip(answers, titles, neighbours, strict=True)
         ]
         flagged = [row for row, attempt in enumerate(attempts) if attempt.scores.flags]
+        if not checks.candidates_may_help([attempt.scores for attempt in attempts], self._candidates):
+            log.warning("no candidates: too few first texts pass the checks", flagged=len(flagged), texts=len(attempts))
+            return attempts
         retry_prompts = [
             prompt(titles[row].title) if checks.CONTRADICTS in attempts[row].scores.flags else prompts[row]
             for row in flagged

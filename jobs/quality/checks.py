@@ -137,6 +137,15 @@ def with_unreliable(scores: Sequence[Scores]) -> list[Scores]:
     return [score if score.flags else _with_evidence(score, UNRELIABLE, evidence) for score in scores]
 
 
+def candidates_may_help(scores: Sequence[Scores], candidates: int) -> bool:
+    """Return whether enough texts of a part may pass for any to be published, if each title gets `candidates` other texts.
+
+    `scores`: those of the first texts. Other texts of the same model are about as likely to pass.
+    """
+    passing = sum(not score.flags for score in scores)
+    return len(scores) < MIN_PART_TEXTS or passing * (1 + candidates) >= MIN_PASSING_SHARE * len(scores)
+
+
 def _with_evidence(scores: Scores, reason: str, evidence: Mapping[str, Any]) -> Scores:
     all_evidence = {**scores.evidence, reason: dict(evidence)}
     flags = tuple(name for name in REASONS if name in all_evidence)

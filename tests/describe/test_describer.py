@@ -78,6 +78,17 @@ def test_the_attempt_with_fewer_flags_is_kept(writer: RecordingWriter, describer
     assert rows[2].flags == rows[3].flags == ("off-title", "repetition")
 
 
+@pytest.mark.parametrize(("good", "retries"), [(0, 0), (1, 0), (2, 1)])
+def test_there_are_candidates_only_if_enough_texts_may_pass_with_them(
+    writer: RecordingWriter, describer: Describer, good: int, retries: int
+) -> None:
+    """With one candidate each, at most twice as many texts pass as at first, and 4 of 20 must pass."""
+    writer.texts = ({"a": BAD, "b": GOOD}, {"a": GOOD})
+    titles = [Title(str(number), "Lamp b" if number < good else "Lamp a") for number in range(20)]
+    rows = describer.describe(titles, [[]] * 20)
+    assert [row.retries for row in rows] == [0] * good + [retries] * (20 - good)
+
+
 def test_a_text_that_contradicts_its_title_is_generated_again_without_the_neighbours(
     writer: RecordingWriter, describer: Describer
 ) -> None:
