@@ -131,7 +131,7 @@ def with_generic(scores: Sequence[Scores], texts: Sequence[str], clusters: Seque
 def with_unreliable(scores: Sequence[Scores]) -> list[Scores]:
     """Return the scores with the reason `unreliable` for the texts that pass, if too few of all do."""
     passing = sum(not score.flags for score in scores)
-    if len(scores) < MIN_PART_TEXTS or passing >= MIN_PASSING_SHARE * len(scores):
+    if not _too_few_pass(passing, len(scores)):
         return list(scores)
     evidence = {"passing": passing, "texts": len(scores)}
     return [score if score.flags else _with_evidence(score, UNRELIABLE, evidence) for score in scores]
@@ -143,7 +143,12 @@ def candidates_may_help(scores: Sequence[Scores], candidates: int) -> bool:
     `scores`: those of the first texts. Other texts of the same model are about as likely to pass.
     """
     passing = sum(not score.flags for score in scores)
-    return len(scores) < MIN_PART_TEXTS or passing * (1 + candidates) >= MIN_PASSING_SHARE * len(scores)
+    return not _too_few_pass(passing * (1 + candidates), len(scores))
+
+
+def _too_few_pass(passing: int, texts: int) -> bool:
+    """Return whether so few texts of a part pass that none is to be published."""
+    return texts >= MIN_PART_TEXTS and passing < MIN_PASSING_SHARE * texts
 
 
 def _with_evidence(scores: Scores, reason: str, evidence: Mapping[str, Any]) -> Scores:

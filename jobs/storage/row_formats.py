@@ -21,6 +21,7 @@ from jobs.storage.tables import (
     csv_header,
     parquet_chunks,
     parquet_file,
+    with_escape,
 )
 
 _SAMPLED_ROWS = 100
@@ -73,7 +74,8 @@ def _text_rows(
     if is_csv and missing:
         raise _without_columns("CSV", address, header.names, missing)
     if is_csv or (not missing and not _is_json(head)):
-        return RawRows("CSV", fields, list(header.names), head, csv_chunks(reader, header, fields, max_row_bytes))
+        chunks = csv_chunks(reader, with_escape(header, head), fields, max_row_bytes)
+        return RawRows("CSV", fields, list(header.names), head, chunks)
     start = array_start(head)
     if start is None:
         return _json_rows("JSON Lines", line_chunks(reader, max_row_bytes), chosen, head)

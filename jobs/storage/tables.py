@@ -34,15 +34,15 @@ class CsvHeader:
 
 
 def csv_header(head: bytes) -> CsvHeader:
-    """Return the header of the CSV file that begins with these bytes.
-
-    The delimiter is the one that makes most columns. Quotes are escaped by a backslash, as databases export them, if more
-    records fit the header so.
-    """
-    text = head.removeprefix(UTF_8_MARK).decode(errors="surrogateescape").lstrip()[:CHUNK_BYTES]
-    line = text.partition("\n")[0].rstrip("\r")
+    """Return the header of the CSV file that begins with these bytes. The delimiter is the one that makes most columns."""
+    line = _beginning(head).partition("\n")[0].rstrip("\r")
     headers = [CsvHeader(delimiter, _names(line, delimiter)) for delimiter in DELIMITERS]
-    header = max(headers, key=lambda header: len(header.names))
+    return max(headers, key=lambda header: len(header.names))
+
+
+def with_escape(header: CsvHeader, head: bytes) -> CsvHeader:
+    """Return the header with a backslash as the escape, as databases export quotes, if more of the first records fit it so."""
+    text = _beginning(head)
     if ESCAPE + '"' not in text:
         return header
     escaped = replace(header, escape=ESCAPE)
@@ -194,6 +194,10 @@ class _ChunkBuilder:
             self._problems[len(self._lines)] = problem
         self._lines.append(line)
         self._bytes += len(line)
+
+
+def _beginning(head: bytes) -> str:
+    return head.removeprefix(UTF_8_MARK).decode(errors="surrogateescape").lstrip()[:CHUNK_BYTES]
 
 
 def _records(lines: Iterable[str], header: CsvHeader) -> Iterator[list[str]]:

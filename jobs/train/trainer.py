@@ -93,7 +93,7 @@ def estimated_seconds(training: ShardTraining, model: T5ForConditionalGeneration
     if peak is None:
         return None
     operations = training.recipe.epochs * throughput.training_operations(model.config, training.lengths)
-    layers = model.config.num_layers + (model.config.num_decoder_layers or model.config.num_layers)
+    layers = len(model.encoder.block) + len(model.decoder.block)
     launching = sum(map(len, training.schedule.steps)) * layers * LAUNCH_SECONDS_PER_LAYER
     left = 1 - done / max(len(training.schedule.steps), 1)
     return round(left * max(operations / (peak * EXPECTED_UTILISATION), launching))

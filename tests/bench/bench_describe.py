@@ -1,11 +1,11 @@
 """Throughput of generation against generate(): python -m tests.bench.bench_describe [--rows N] [--input FILE] [--shape SHAPE]
 
 Measured from prompts to texts. skuscribe generates with CTranslate2, in the precision that `describe` uses on this machine and in
-batches by tokens; "with checks" also checks every text, with a matcher learnt from generated products, and writes four candidates
-for each title whose text has a flag; `checked` is its ratio to a baseline. The baselines are generate() of transformers in
-float32, with one prompt at a time and with batches of 16 in the order of the input. All decode greedily with the same limits on
-repetition and length. The tiny shape is trained for a moment, so that its texts end before the limit and ROUGE-L is meaningful;
-the others have random weights, generate up to the limit, and need candidates for every title. A baseline stops after 20 seconds;
+batches by tokens; "with checks" does all that `describe` does with a title: it checks every text, with a matcher learnt from
+generated products, and generates candidates where they may help; `checked` is its ratio to a baseline. The baselines are
+generate() of transformers in float32, with one prompt at a time and with batches of 16 in the order of the input. All decode
+greedily with the same limits on repetition and length. The tiny shape is trained for a moment, so that its texts end before the
+limit and ROUGE-L is meaningful; the others have random weights and generate up to the limit. A baseline stops after 20 seconds;
 each line states the number of rows.
 """
 
