@@ -14,6 +14,7 @@ from typing import Any
 
 from jobs.audit.labels import RIGHT, WRONG
 from jobs.audit.worksheet import BYTE_ORDER_MARK, COLUMNS, AuditRow
+from jobs.quality.checks import evidence_text
 from jobs.text.spreadsheet import FORMULA_STARTS
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -49,17 +50,8 @@ def _row(row: AuditRow) -> dict[str, Any]:
         "neighbours": [vars(neighbour) for neighbour in row.neighbours],
         "published": row.published,
         "probability": row.probability,
-        "reasons": [{"name": flag, "evidence": _words(row.evidence.get(flag))} for flag in row.flags],
+        "reasons": [{"name": flag, "evidence": evidence_text(row.evidence.get(flag))} for flag in row.flags],
     }
-
-
-def _words(evidence: Any) -> str:
-    """Return the evidence of a flag as a person reads it: a text or a list of texts, otherwise JSON."""
-    if evidence is None or isinstance(evidence, str):
-        return evidence or ""
-    if isinstance(evidence, list) and all(isinstance(item, str) for item in evidence):
-        return ", ".join(evidence)
-    return json.dumps(evidence, ensure_ascii=False)
 
 
 def _json(value: object) -> str:

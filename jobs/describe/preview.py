@@ -1,10 +1,10 @@
 """A description as text for a terminal: the answer to --query."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from jobs.describe.exports import Description
+from jobs.quality.checks import evidence_text
 from jobs.retrieval.neighbours import Neighbour
 
 WIDTH = 100
@@ -30,15 +30,10 @@ def format_description(description: Description, neighbours: Sequence[Neighbour]
         *textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  "),
         "",
         f"  {verdict}",
-        *(f"    {reason}: {_words(evidence)}" for reason, evidence in description.evidence.items()),
+        *(f"    {reason}: {evidence_text(evidence)}" for reason, evidence in description.evidence.items()),
         f"  {'  '.join(figures)}",
     ]
     if neighbours:
         lines += ["", "  neighbours"]
         lines += [f"    {item.similarity:.3f}  {item.uid}  {textwrap.shorten(item.title, 80)}" for item in neighbours]
     return "\n".join(lines)
-
-
-def _words(evidence: Mapping[str, Any]) -> str:
-    shown = {name: ", ".join(map(str, value)) if isinstance(value, list) else value for name, value in evidence.items()}
-    return "; ".join(f"{name} {value}" for name, value in shown.items())

@@ -7,7 +7,7 @@ import numpy as np
 
 from jobs.match.pairs import Pair, PairKind
 from jobs.quality.alternatives import Table
-from jobs.quality.features import NAMES, features
+from jobs.quality.features import NAMES, measure
 from jobs.quality.matcher import Calibration, Matcher, Network, probability
 from jobs.quality.word_statistics import WordStatistics
 
@@ -17,7 +17,7 @@ CONTRADICTS_SHARE = 0.01
 ENOUGH = 0.9
 """A text with this probability is published, even if nearly all own texts have a higher one."""
 
-CALIBRATED_KINDS = (PairKind.OWN, PairKind.NEAREST, PairKind.EXCHANGED)
+CALIBRATED_KINDS = (PairKind.OWN, PairKind.NEAREST, PairKind.NEAR, PairKind.EXCHANGED)
 """The probability is that of a true pair among these, which are the hard ones: own and wrong ones have equal weight."""
 
 NOT_CALIBRATED = Calibration(1.0, 0.0, 0.0, float("inf"), 0)
@@ -31,8 +31,7 @@ def calibrate(
     statistics: WordStatistics, alternatives: Table, network: Network, test_pairs: Sequence[Pair], hold_back: float
 ) -> Matcher:
     """Return the matcher, calibrated on pairs of test products. `hold_back`: fraction of own texts below the threshold."""
-    measured = [features(pair.title, pair.text, statistics, alternatives)[0] for pair in test_pairs]
-    values = np.array(measured).reshape(-1, len(NAMES))
+    values = measured_values(test_pairs, statistics, alternatives)
     logits, kinds = network.logits(values), np.array([pair.kind for pair in test_pairs])
     slope, offset = _platt(logits, kinds)
     own = kinds == PairKind.OWN
@@ -41,6 +40,14 @@ def calibrate(
     unset = Calibration(slope, offset, 0.0, contradicts_from, int(own.sum()))
     publish_from = min(float(np.quantile(probability(logits[own], unset), hold_back)), ENOUGH)
     return Matcher(statistics, alternatives, network, replace(unset, publish_from=publish_from))
+
+
+def measured_values(pairs: Sequence[Pair], statistics: WordStatistics, alternatives: Table) -> np.ndarray:
+    """Return the features of pairs, float64 of shape (pairs, features)."""
+    measured = [
+        measure(pair.title, pair.text, pair.neighbour_titles, statistics, alternatives).values for pair in pairs
+    ]
+    return np.array(measured).reshape(-1, len(NAMES))
 
 
 def _platt(logits: np.ndarray, kinds: np.ndarray) -> tuple[float, float]:

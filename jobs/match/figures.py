@@ -1,10 +1,11 @@
-"""What a matcher is worth: the verdict on own, nearest, random and exchanged texts of products that it has not seen."""
+"""What a matcher is worth: the verdict on own and wrong texts of products that it has not seen."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from jobs.match.calibration import CALIBRATED_KINDS
 from jobs.match.pairs import Pair, PairKind
 from jobs.quality.checks import contradictions
 from jobs.quality.matcher import Matcher
@@ -21,7 +22,7 @@ def figures(matcher: Matcher, pairs: Sequence[Pair]) -> dict[str, Any]:
     texts by bin, own and hard wrong texts weighted equally. `coverage`: by threshold, the share that is published of a batch of
     as many own as nearest texts, and the share of wrong ones among them.
     """
-    matches = [matcher.match(pair.title, pair.text) for pair in pairs]
+    matches = [matcher.match(pair.title, pair.text, pair.neighbour_titles) for pair in pairs]
     probabilities = np.array([match.probability for match in matches])
     contradicts = np.array(
         [bool(contradictions(pair.text, pair.title, (), match)) for match, pair in zip(matches, pairs, strict=True)],
@@ -68,7 +69,7 @@ def _roc(own: np.ndarray, nearest: np.ndarray) -> list[list[float]]:
 
 def _reliability(probabilities: np.ndarray, kinds: np.ndarray) -> list[dict[str, float | int]]:
     own = kinds == PairKind.OWN
-    hard = (kinds == PairKind.NEAREST) | (kinds == PairKind.EXCHANGED)
+    hard = np.isin(kinds, [kind.value for kind in CALIBRATED_KINDS]) & ~own
     weight = np.where(own, 1.0, np.where(hard, own.sum() / max(1, hard.sum()), 0.0))
     bins = np.minimum((probabilities * RELIABILITY_BINS).astype(int), RELIABILITY_BINS - 1)
     rows = []

@@ -6,11 +6,11 @@ from itertools import chain
 import numpy as np
 
 from jobs.match import network
-from jobs.match.calibration import NOT_CALIBRATED, calibrate
+from jobs.match.calibration import NOT_CALIBRATED, calibrate, measured_values
 from jobs.match.pairs import Pair, PairKind, pairs
 from jobs.match.products import LearningProduct
 from jobs.quality.alternatives import Table, find_alternatives, with_text_counts
-from jobs.quality.features import NAMES, features
+from jobs.quality.features import NAMES
 from jobs.quality.matcher import Matcher
 from jobs.quality.word_statistics import WordStatistics
 
@@ -26,7 +26,9 @@ OTHER_TEXTS = 2
 NEAREST_TEXTS, RANDOM_TEXTS = 3, 2
 """Number of nearest products from which the network's nearest text is drawn, and number of its random texts."""
 
-KIND_WEIGHTS = {PairKind.OWN: 3.0, PairKind.NEAREST: 1.0, PairKind.RANDOM: 2.0, PairKind.EXCHANGED: 0.75}
+KIND_WEIGHTS = {
+    PairKind.OWN: 3.0, PairKind.NEAREST: 0.5, PairKind.NEAR: 0.5, PairKind.RANDOM: 2.0, PairKind.EXCHANGED: 0.75,
+}  # fmt: skip
 """Weights of the kinds of pairs in the loss."""
 
 
@@ -43,7 +45,7 @@ def learn(
     if len(products) < MIN_PRODUCTS or len(test_products) < MIN_TEST_PRODUCTS:
         return Matcher(statistics, alternatives, network.empty(len(NAMES)), NOT_CALIBRATED)
     learning = list(pairs(products[split:], products[split:], alternatives, seed, NEAREST_TEXTS, RANDOM_TEXTS))
-    values = np.array([features(pair.title, pair.text, statistics, alternatives)[0] for pair in learning])
+    values = measured_values(learning, statistics, alternatives)
     is_own = np.array([pair.kind == PairKind.OWN for pair in learning], dtype=np.float64)
     weights = np.array([KIND_WEIGHTS[pair.kind] for pair in learning])
     trained = network.train(values, is_own, weights, seed)

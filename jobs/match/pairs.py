@@ -1,4 +1,4 @@
-"""Pairs of a title and a text: the seller's own text, and three kinds of wrong ones."""
+"""Pairs of a title and a text: the seller's own text, and four kinds of wrong ones."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,17 +15,19 @@ class PairKind(StrEnum):
 
     OWN = "own"  # the seller's text
     NEAREST = "nearest"  # the text of the nearest product of another cluster
+    NEAR = "near"  # the same, where that product is not among the neighbours that the text is compared with
     RANDOM = "random"  # the text of a random product
     EXCHANGED = "exchanged"  # the seller's text with one fact of the title exchanged for an alternative
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A title with a text."""
+    """A title with a text, and the titles of the neighbours that it is compared with."""
 
     kind: PairKind
     title: str
     text: str
+    neighbour_titles: tuple[str, ...]
 
 
 def pairs(
@@ -38,18 +40,22 @@ def pairs(
 ) -> Iterator[Pair]:
     """Yield the pairs of each product: its own text, and the wrong ones.
 
-    `others`: products whose texts are the random ones. `nearest`: number of nearest products from which one text is drawn.
+    `others`: products whose texts are the random ones. `nearest`: number of nearest products from which a text of each kind is drawn.
     `randoms`: number of random texts.
     """
     generator = np.random.default_rng(seed)
     for product in products:
-        yield Pair(PairKind.OWN, product.title, product.text)
+        titles = product.other_titles
+        yield Pair(PairKind.OWN, product.title, product.text, titles)
         near = product.other_texts[:nearest]
         if near:
-            yield Pair(PairKind.NEAREST, product.title, near[generator.integers(len(near))])
+            for kind in (PairKind.NEAREST, PairKind.NEAR):
+                drawn = generator.integers(len(near))
+                compared = titles if kind == PairKind.NEAREST else titles[:drawn] + titles[drawn + 1 :]
+                yield Pair(kind, product.title, near[drawn], compared)
         for drawn in generator.integers(len(others), size=randoms):
             if others[drawn].cluster != product.cluster:
-                yield Pair(PairKind.RANDOM, product.title, others[drawn].text)
+                yield Pair(PairKind.RANDOM, product.title, others[drawn].text, titles)
         changed = list(exchanges(product.title, product.text, alternatives))
         if changed:
-            yield Pair(PairKind.EXCHANGED, product.title, changed[generator.integers(len(changed))][1])
+            yield Pair(PairKind.EXCHANGED, product.title, changed[generator.integers(len(changed))][1], titles)

@@ -84,7 +84,10 @@ class Checker:
         """
         length = len(words(text))
         neighbour_texts = [f"{neighbour.title}. {neighbour.content}" for neighbour in neighbours]
-        match = self.matcher.match(title, text) if self.matcher and self.matcher.is_calibrated else None
+        neighbour_titles = [neighbour.title for neighbour in neighbours]
+        match = (
+            self.matcher.match(title, text, neighbour_titles) if self.matcher and self.matcher.is_calibrated else None
+        )
         probability = None if match is None else round(match.probability, PROBABILITY_DIGITS)
         repeated, copied = repetition(text), copying(text, title, neighbour_texts)
         invented = ungrounded(text, [title, *neighbour_texts])
@@ -92,7 +95,7 @@ class Checker:
         found: dict[str, Any] = {
             "empty": {"words": 0} if length == 0 else None,
             OFF_TITLE: self._off_title(text, title, match) if length else None,
-            CONTRADICTS: _first(contradictions(text, title, [neighbour.title for neighbour in neighbours], match)),
+            CONTRADICTS: _first(contradictions(text, title, neighbour_titles, match)),
             "invented": {"numbers": list(dict.fromkeys(invented))} if invented else None,
             "repetition": _repetition(repeated, twice),
             "copied": {"share": copied} if copied == 1 else None,
@@ -108,8 +111,7 @@ class Checker:
 
     def _off_title(self, text: str, title: str, match: Match | None) -> dict[str, Any] | None:
         if match is not None:
-            evidence = {"probability": round(match.probability, 4), "missing": list(match.missing)}
-            return evidence if round(match.probability, PROBABILITY_DIGITS) < self.publish_from else None
+            return _against(match) if round(match.probability, PROBABILITY_DIGITS) < self.publish_from else None
         in_title, missing = set(terms(title)), absent_terms(title, text)
         share = (len(in_title) - len(missing)) / max(1, len(in_title))
         return {"share_of_title": round(share, 4), "missing": missing} if share < MIN_TITLE_SHARE else None
@@ -165,6 +167,25 @@ def contradictions(
     if match is None:
         return found + facts_of_another(text, title, neighbour_titles)
     return found + [(item.phrase, item.other) for item in match.contradictions]
+
+
+def evidence_text(evidence: Any) -> str:
+    """Return the evidence of a reason as a person reads it: `missing red, wool; fits better Blue Sock`."""
+    if isinstance(evidence, Mapping):
+        return "; ".join(f"{name.replace('_', ' ')} {evidence_text(value)}" for name, value in evidence.items())
+    if isinstance(evidence, list):
+        return ", ".join(map(evidence_text, evidence))
+    return "" if evidence is None else str(evidence)
+
+
+def _against(match: Match) -> dict[str, Any]:
+    """Return the evidence that a text is off its title."""
+    evidence: dict[str, Any] = {"probability": round(match.probability, 4), "missing": list(match.missing)}
+    if match.unexpected:
+        evidence["unexpected"] = list(match.unexpected)
+    if match.other_title is not None:
+        evidence["fits_better"] = match.other_title
+    return evidence
 
 
 def _first(found: Sequence[tuple[str, str]]) -> dict[str, Any] | None:

@@ -7,12 +7,13 @@ import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from jobs.quality.grounding import without_thousands_separators
+from jobs.quality.grounding import plain_number, without_thousands_separators
 from jobs.quality.metrics import words
 
 MIN_TITLE_SIMILARITY = 0.6
 """The ratio of `difflib.SequenceMatcher` from which two titles, compared word by word, are similar."""
 
+THOUSANDS_DIGITS = 3
 _QUANTITY = re.compile(r"(?<![\w./])(\d+(?:\.\d+)?)[ -]?([^\W\d_]+)")
 _NOT_UNITS = frozenset(
     {"a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "of", "on", "or", "the", "to", "with", "x"}
@@ -43,8 +44,14 @@ def _quantities(text: str) -> dict[str, set[str]]:
     numbers: dict[str, set[str]] = {}
     for number, unit in _QUANTITY.findall(without_thousands_separators(text)):
         if unit not in _NOT_UNITS:
-            numbers.setdefault(unit.removesuffix("s").removesuffix("e") or unit, set()).add(number)
+            numbers.setdefault(unit.removesuffix("s").removesuffix("e") or unit, set()).update(_spellings(number))
     return numbers
+
+
+def _spellings(number: str) -> set[str]:
+    """Return a number without zeros at its end, and the one that it is if its point separates thousands: `12.000` may be 12000."""
+    whole, _, decimals = number.partition(".")
+    return {plain_number(number), *([whole + decimals] if len(decimals) == THOUSANDS_DIGITS else [])}
 
 
 def _facts_of(text: str, title: str, other_title: str) -> list[tuple[str, str]]:

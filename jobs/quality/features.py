@@ -1,30 +1,56 @@
 """What can be measured of a title and a text without a model: the inputs of the matcher."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from math import fsum
 
 import numpy as np
 
 from jobs.quality.alternatives import Alternative, Table, contradictions
 from jobs.quality.terms import has_digit, term_set, terms
-from jobs.quality.word_statistics import WordStatistics
+from jobs.quality.word_statistics import WordStatistics, extra_terms
 
 PREFIX_LETTERS = 5
 """Terms with the same first letters count as forms of one word where a feature says so."""
 
 BEGINNING_TERMS = 12
+NEVER_SEEN = ""
+"""No term: it has the evidence of a word that the catalogue does not have. A word that many texts add has less."""
+
 NAMES = (
     "evidence", "evidence_mean", "evidence_least", "evidence_most", "evidence_numbers", "evidence_first", "evidence_last",
     "share_present", "rarity_present", "rarity_present_forms", "first_present", "last_present", "numbers_present",
     "numbers_absent", "rarest_absent", "rarest_present", "word_pairs_present", "title_terms", "text_terms", "new_numbers",
     "new_numbers_share", "contradiction_strongest", "contradiction_sum", "contradictions", "rarity_present_at_beginning",
+    "extra", "extra_mean", "extra_at_beginning", "other_title_share", "other_title_evidence",
 )  # fmt: skip
+"""New features are added at the end: a matcher of an earlier version uses the first ones."""
 
 
-def features(
-    title: str, text: str, statistics: WordStatistics, alternatives: Table
-) -> tuple[np.ndarray, list[Alternative]]:
-    """Return the features of a pair, float64 of shape (len(NAMES),), and the contradictions found."""
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of a title and a text.
+
+    `values`: the features, float64 of shape (len(NAMES),). `missing`: the words of the title that the text lacks. `unexpected`:
+    words of the text that the title lacks and that speak against it. Both have the strongest evidence first. `other_title`: the
+    neighbour's title that the text fits better than its own, None if there is none.
+    """
+
+    values: np.ndarray
+    contradictions: list[Alternative]
+    missing: list[str]
+    unexpected: list[str]
+    other_title: str | None
+
+
+def measure(
+    title: str, text: str, neighbour_titles: Sequence[str], statistics: WordStatistics, alternatives: Table
+) -> Measured:
+    """Return the features of a pair, and what speaks against it.
+
+    `neighbour_titles`: of the nearest other products. A text about another product tends to fit one of them better.
+    """
     title_terms, text_terms = terms(title), terms(text)
     words = list(dict.fromkeys(title_terms)) or [""]
     mentioned = term_set(text_terms)
@@ -35,6 +61,9 @@ def features(
     numbers = np.array([has_digit(word) for word in words])
     new_numbers = sum(has_digit(term) for term in mentioned.difference(words))
     strengths = [item.strength for item in found]
+    extra = extra_terms(title_terms, text_terms)
+    of_extra = np.array([statistics.evidence_of_extra(word) for word in extra])
+    others = [_compare(set(words), evidence.sum(), other, mentioned, statistics) for other in neighbour_titles]
     values = [
         evidence.sum(), evidence.mean(), evidence.min(), evidence.max(), (evidence * numbers).sum(), evidence[0], evidence[-1],
         present.mean(), _share(rarity, present), _share(rarity, _forms(words, present, text_terms)), present[0], present[-1],
@@ -42,8 +71,46 @@ def features(
         _pairs_present(title_terms, text_terms), len(words), len(text_terms), new_numbers, new_numbers / max(1, len(mentioned)),
         max(strengths, default=0.0), sum(max(strength, 0.0) for strength in strengths), len(strengths),
         _share(rarity, np.isin(words, text_terms[:BEGINNING_TERMS])),
+        of_extra.sum(), of_extra.sum() / max(1, len(extra)), (of_extra * np.isin(extra, text_terms[:BEGINNING_TERMS])).sum(),
+        max((share for share, _ in others), default=0.0), max((gain for _, gain in others), default=0.0),
     ]  # fmt: skip
-    return np.array(values, dtype=np.float64), found
+    return Measured(
+        np.array(values, dtype=np.float64),
+        found,
+        [words[row] for row in np.argsort(evidence, kind="stable") if words[row] and not present[row]],
+        _unexpected(extra, of_extra, statistics.evidence_of_extra(NEVER_SEEN)),
+        _better(neighbour_titles, others),
+    )
+
+
+def _unexpected(extra: Sequence[str], evidence: np.ndarray, at_most: float) -> list[str]:
+    """Return the words that speak against a text, the strongest first. Evidence above `at_most` is too weak."""
+    order = np.argsort(evidence, kind="stable")
+    return [extra[row] for row in order if evidence[row] < 0 and evidence[row] <= at_most]
+
+
+def _compare(
+    words: set[str], evidence: float, other_title: str, mentioned: set[str], statistics: WordStatistics
+) -> tuple[float, float]:
+    """Return how much better a text fits another title: by share of the words that distinguish the two, and in evidence."""
+    other_words = set(terms(other_title))
+    share = _mentioned_share(other_words - words, mentioned, statistics) - _mentioned_share(
+        words - other_words, mentioned, statistics
+    )
+    of_other = fsum(statistics.evidence(word, word in mentioned) for word in other_words)
+    return share, of_other - evidence
+
+
+def _mentioned_share(words: set[str], mentioned: set[str], statistics: WordStatistics) -> float:
+    """Return the fraction of words that are mentioned, weighted by rarity."""
+    weights = {word: statistics.rarity(word) for word in words}
+    return fsum(weights[word] for word in words & mentioned) / max(fsum(weights.values()), 1e-9)
+
+
+def _better(titles: Sequence[str], others: Sequence[tuple[float, float]]) -> str | None:
+    """Return the first of the titles that the text fits best, if it fits it better than its own by both measures."""
+    better = [(share, -rank) for rank, (share, gain) in enumerate(others) if share > 0 and gain > 0]
+    return titles[-max(better)[1]] if better else None
 
 
 def _share(weights: np.ndarray, chosen: np.ndarray) -> float:

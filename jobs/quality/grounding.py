@@ -43,7 +43,7 @@ def _is_known(code: str, known: set[str]) -> bool:
     if _without_hyphens(code) in known:
         return True
     if code[0].isdigit():
-        return all(_plain_number(number) in known for number in _NUMBER.findall(code))
+        return all(plain_number(number) in known for number in _NUMBER.findall(code))
     parts = [part for part in code.split("/") if any(map(str.isdigit, part))]
     return "/" in code and all(_is_known(part, known) for part in parts)
 
@@ -58,12 +58,12 @@ def _known_forms(source: str) -> set[str]:
         *words,
         *parts,
         *(start for start in beginnings if len(start) >= MIN_BEGINNING and not start[0].isdigit()),
-        *map(_plain_number, _NUMBER.findall(text)),
+        *map(plain_number, _NUMBER.findall(text)),
         *(left + right for left, right in pairwise(words)),
     }
 
 
-def _plain_number(number: str) -> str:
+def plain_number(number: str) -> str:
     """Return a number without zeros after its last decimal."""
     return number.rstrip("0").rstrip(".") if "." in number else number
 

@@ -6,6 +6,7 @@ features of `jobs.quality.features`; Platt scaling (Platt 1999) on test products
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_type_hints
@@ -16,13 +17,14 @@ import pyarrow.parquet as pq
 from safetensors.numpy import load_file, save_file
 
 from jobs.quality.alternatives import Alternative, Table, to_table
-from jobs.quality.features import features
-from jobs.quality.terms import absent_terms
+from jobs.quality.features import measure
 from jobs.quality.word_statistics import WordStatistics
 from jobs.storage.layout import ALTERNATIVES_FILE, CALIBRATION_FILE, WEIGHTS_FILE, WORDS_FILE
 
-_COUNTS = ("titles", "own", "other_titles", "others", "texts")
-MISSING_WORDS_SHOWN = 5
+_COUNTS = (
+    "titles", "own", "other_titles", "others", "own_texts", "own_extra", "other_texts", "other_extra", "texts",
+)  # fmt: skip
+WORDS_SHOWN = 5
 MAX_DEVIATIONS = 3.0
 
 
@@ -38,8 +40,9 @@ class Network:
     output_bias: np.ndarray
 
     def logits(self, values: np.ndarray) -> np.ndarray:
-        """Return the logits, shape (rows,), of features of shape (rows, features)."""
-        hidden = np.maximum(normalized(values, self.mean, self.scale) @ self.hidden_weight.T + self.hidden_bias, 0)
+        """Return the logits, shape (rows,), of features of shape (rows, features). A network uses the first ones, those it was made with."""
+        known = values[:, : len(self.mean)]
+        hidden = np.maximum(normalized(known, self.mean, self.scale) @ self.hidden_weight.T + self.hidden_bias, 0)
         return np.asarray(hidden @ self.output_weight + self.output_bias)
 
 
@@ -69,11 +72,17 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Match:
-    """How a text fits a title. `missing`: the words of the title that the text lacks and that weigh most against it."""
+    """How a text fits a title.
+
+    `missing`: the words of the title that the text lacks and that weigh most against it. `unexpected`: words of the text that the
+    title lacks and that do. `other_title`: the title of a neighbour that the text fits better, None if there is none.
+    """
 
     probability: float
     contradictions: tuple[Alternative, ...]
     missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    other_title: str | None
 
 
 @dataclass(frozen=True)
@@ -90,18 +99,17 @@ class Matcher:
         """Whether the catalogue had enough products to learn from and to calibrate on."""
         return self.calibration.products > 0
 
-    def match(self, title: str, text: str) -> Match:
-        """Return how a text fits a title."""
-        values, found = features(title, text, self.statistics, self.alternatives)
-        logit = float(self.network.logits(values[None])[0])
-        strong = tuple(item for item in found if item.strength >= self.calibration.contradicts_from)
-        return Match(float(probability(np.array(logit), self.calibration)), strong, self._missing(title, text))
-
-    def _missing(self, title: str, text: str) -> tuple[str, ...]:
-        return tuple(
-            sorted(absent_terms(title, text), key=lambda word: self.statistics.evidence(word, False))[
-                :MISSING_WORDS_SHOWN
-            ]
+    def match(self, title: str, text: str, neighbour_titles: Sequence[str]) -> Match:
+        """Return how a text fits a title, compared with the titles of the nearest other products."""
+        measured = measure(title, text, neighbour_titles, self.statistics, self.alternatives)
+        logit = float(self.network.logits(measured.values[None])[0])
+        strong = tuple(item for item in measured.contradictions if item.strength >= self.calibration.contradicts_from)
+        return Match(
+            float(probability(np.array(logit), self.calibration)),
+            strong,
+            tuple(measured.missing[:WORDS_SHOWN]),
+            tuple(measured.unexpected[:WORDS_SHOWN]),
+            measured.other_title,
         )
 
 
@@ -113,7 +121,7 @@ def probability(logits: np.ndarray, calibration: Calibration) -> np.ndarray:
 def save(matcher: Matcher, folder: Path) -> None:
     """Write the matcher's files: words and alternatives as Parquet, weights as safetensors, the calibration as JSON."""
     statistics = matcher.statistics
-    words = sorted(statistics.texts)
+    words = sorted({*statistics.texts, *statistics.other_texts})
     columns = {"word": words, **{name: [getattr(statistics, name)[word] for word in words] for name in _COUNTS}}
     table = pa.table(columns).replace_schema_metadata({"products": str(statistics.products)})
     pq.write_table(table, folder / WORDS_FILE, compression="zstd")
@@ -132,7 +140,7 @@ def load(folder: Path) -> Matcher:
     table = pq.read_table(folder / WORDS_FILE)
     statistics = WordStatistics(int((table.schema.metadata or {})[b"products"]))
     words = table["word"].to_pylist()
-    for name in _COUNTS:
+    for name in table.column_names[1:]:  # a matcher of an earlier version has fewer counts
         getattr(statistics, name).update(dict(zip(words, table[name].to_pylist(), strict=True)))
     network = Network(**load_file(folder / WEIGHTS_FILE))
     calibration = Calibration(**json.loads((folder / CALIBRATION_FILE).read_text(encoding="utf-8")))

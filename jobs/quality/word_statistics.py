@@ -1,7 +1,8 @@
-"""How often a word of a title is in the seller's own text, and how often in the text of the nearest other product.
+"""How often a seller's own text and the text of the nearest other product repeat a word of the title, and add one of their own.
 
 A word that the own text nearly always repeats and another text rarely has, such as a maker, says much if it is missing; a word
-of every text says nothing. The log-odds ratio of the two rates is the weight of evidence of a word, present or absent.
+of every text says nothing. A maker that the text has and the title lacks says as much. The log-odds ratio of the two rates is the
+weight of evidence of a word.
 """
 
 import math
@@ -17,9 +18,11 @@ SMOOTHING = 4.0
 
 @dataclass
 class WordStatistics:
-    """Counts by word. `titles`, `other_titles`: pairs whose title has the word; `own`, `others`: those whose text has it too.
+    """Counts by word.
 
-    `texts`: documents that have the word, for its inverse document frequency.
+    `titles`, `other_titles`: pairs whose title has the word; `own`, `others`: those whose text has it too. `own_texts`,
+    `other_texts`: pairs whose text has the word; `own_extra`, `other_extra`: those whose title lacks it. `texts`: documents that have
+    the word, for its inverse document frequency.
     """
 
     products: int = 0
@@ -27,23 +30,35 @@ class WordStatistics:
     own: Counter[str] = field(default_factory=Counter)
     other_titles: Counter[str] = field(default_factory=Counter)
     others: Counter[str] = field(default_factory=Counter)
+    own_texts: Counter[str] = field(default_factory=Counter)
+    own_extra: Counter[str] = field(default_factory=Counter)
+    other_texts: Counter[str] = field(default_factory=Counter)
+    other_extra: Counter[str] = field(default_factory=Counter)
     texts: Counter[str] = field(default_factory=Counter)
 
     def add(self, title: str, own_text: str, other_texts: Iterable[str]) -> None:
         """Count a product with its own text and the texts of its nearest other products."""
-        words, own = set(terms(title)), term_set(terms(own_text))
+        words, own = terms(title), terms(own_text)
+        in_title, in_own = set(words), term_set(own)
         self.products += 1
-        self.texts.update(words | own)
-        self.titles.update(words)
-        self.own.update(words & own)
+        self.texts.update(in_title | in_own)
+        self.titles.update(in_title)
+        self.own.update(in_title & in_own)
+        self.own_texts.update(set(own))
+        self.own_extra.update(extra_terms(words, own))
         for text in other_texts:
-            self.other_titles.update(words)
-            self.others.update(words & term_set(terms(text)))
+            other = terms(text)
+            self.other_titles.update(in_title)
+            self.others.update(in_title & term_set(other))
+            self.other_texts.update(set(other))
+            self.other_extra.update(extra_terms(words, other))
 
     def finish(self) -> "WordStatistics":
         """Compute the mean rates, once every product is counted."""
-        self.own_rate = (sum(self.own.values()) + 1) / (sum(self.titles.values()) + 2)
-        self.other_rate = (sum(self.others.values()) + 1) / (sum(self.other_titles.values()) + 2)
+        self.own_rate = _rate(self.own, self.titles)
+        self.other_rate = _rate(self.others, self.other_titles)
+        self.own_extra_rate = _rate(self.own_extra, self.own_texts)
+        self.other_extra_rate = _rate(self.other_extra, self.other_texts)
         return self
 
     def rarity(self, word: str) -> float:
@@ -55,3 +70,19 @@ class WordStatistics:
         own = (self.own[word] + SMOOTHING * self.own_rate) / (self.titles[word] + SMOOTHING)
         other = (self.others[word] + SMOOTHING * self.other_rate) / (self.other_titles[word] + SMOOTHING)
         return math.log(own / other) if is_present else math.log((1 - own) / (1 - other))
+
+    def evidence_of_extra(self, word: str) -> float:
+        """Return the log-odds, in nats, that a text with this word, which its title lacks, is the own one."""
+        own = (self.own_extra[word] + SMOOTHING * self.own_extra_rate) / (self.own_texts[word] + SMOOTHING)
+        other = (self.other_extra[word] + SMOOTHING * self.other_extra_rate) / (self.other_texts[word] + SMOOTHING)
+        return math.log(own / other)
+
+
+def extra_terms(title_terms: list[str], text_terms: list[str]) -> list[str]:
+    """Return the terms of a text that its title does not mention, each once, in order."""
+    in_title = term_set(title_terms)
+    return [term for term in dict.fromkeys(text_terms) if term not in in_title]
+
+
+def _rate(chosen: Counter[str], of: Counter[str]) -> float:
+    return (sum(chosen.values()) + 1) / (sum(of.values()) + 2)

@@ -95,7 +95,9 @@ def _measure(
     pairs = test_pairs(unseen, unseen, alternatives_of(unseen), settings.seed)
     neighbours = {product.title: _neighbours(product) for product in unseen}
     started = time.monotonic()
-    probabilities = np.array([matcher.match(pair.title, pair.text).probability for pair in pairs])
+    probabilities = np.array(
+        [matcher.match(pair.title, pair.text, pair.neighbour_titles).probability for pair in pairs]
+    )
     per_text = 1000 * (time.monotonic() - started) / len(pairs)
     flags = _flags(Checker(matcher, matcher.calibration.publish_from), pairs, neighbours)
     before = _has(_flags(Checker(), pairs, neighbours), CONTRADICTS, INVENTED)
@@ -124,7 +126,11 @@ def _measure(
 def _flags(
     checker: Checker, pairs: Sequence[Pair], neighbours: Mapping[str, Sequence[Neighbour]]
 ) -> list[tuple[str, ...]]:
-    return [checker.score(pair.text, pair.title, neighbours[pair.title], ended=True).flags for pair in pairs]
+    compared = ([item for item in neighbours[pair.title] if item.title in pair.neighbour_titles] for pair in pairs)
+    return [
+        checker.score(pair.text, pair.title, items, ended=True).flags
+        for pair, items in zip(pairs, compared, strict=True)
+    ]
 
 
 def _has(flags: Sequence[tuple[str, ...]], *reasons: str) -> np.ndarray:

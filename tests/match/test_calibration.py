@@ -19,7 +19,7 @@ TITLE = " ".join(WORDS)
 
 def pairs(kind: PairKind, shares: list[int]) -> list[Pair]:
     """Return pairs whose texts have this many tenths of the title's words."""
-    return [Pair(kind, TITLE, " ".join(WORDS[:share])) for share in shares]
+    return [Pair(kind, TITLE, " ".join(WORDS[:share]), ()) for share in shares]
 
 
 def calibrated(
@@ -30,7 +30,7 @@ def calibrated(
 
 
 def probability_of(made: Matcher, share: int) -> float:
-    return made.match(TITLE, " ".join(WORDS[:share])).probability
+    return made.match(TITLE, " ".join(WORDS[:share]), ()).probability
 
 
 def test_a_probability_is_the_share_of_own_texts_among_as_many_own_as_hard_wrong_ones() -> None:
@@ -61,7 +61,7 @@ def test_large_logits_with_a_pair_on_the_wrong_side_are_calibrated_like_others(s
 def test_the_threshold_holds_back_the_chosen_share_of_own_texts() -> None:
     own, wrong = pairs(PairKind.OWN, [4] * 10 + [5, 6, 7] * 30), pairs(PairKind.NEAREST, [3, 4, 5, 6] * 25)
     made = calibrated(own + wrong, hold_back=0.1)
-    below = [made.match(pair.title, pair.text).probability < made.calibration.publish_from for pair in own]
+    below = [made.match(pair.title, pair.text, ()).probability < made.calibration.publish_from for pair in own]
     assert np.mean(below) == 0.1
 
 
@@ -73,12 +73,12 @@ def test_a_text_that_is_almost_certainly_right_is_published_even_if_most_own_tex
 
 def test_few_sellers_texts_contradict_their_title() -> None:
     table = find_alternatives([("red wool sock", "blue wool sock")])
-    own = [Pair(PairKind.OWN, "red wool sock", text) for text in ["a blue sock"] + ["a red sock"] * 199]
-    wrong = [Pair(PairKind.NEAREST, "red wool sock", "a blue sock")] * 200
-    [strict] = calibrated(own + wrong, alternatives=table).match("red wool sock", "a blue sock").contradictions
+    own = [Pair(PairKind.OWN, "red wool sock", text, ()) for text in ["a blue sock"] + ["a red sock"] * 199]
+    wrong = [Pair(PairKind.NEAREST, "red wool sock", "a blue sock", ())] * 200
+    [strict] = calibrated(own + wrong, alternatives=table).match("red wool sock", "a blue sock", ()).contradictions
     assert (strict.phrase, strict.other) == ("red", "blue")
     often = own[:1] * 200
-    assert not calibrated(often + wrong, alternatives=table).match("red wool sock", "a blue sock").contradictions
+    assert not calibrated(often + wrong, alternatives=table).match("red wool sock", "a blue sock", ()).contradictions
     assert CONTRADICTS_SHARE > 1 / 200
 
 

@@ -18,7 +18,7 @@ SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 
 
 def pairs(kind: PairKind, *texts: str) -> list[Pair]:
-    return [Pair(kind, TITLE, text) for text in texts]
+    return [Pair(kind, TITLE, text, ()) for text in texts]
 
 
 def test_each_reason_is_counted_by_kind_of_text() -> None:
@@ -27,17 +27,19 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         made,
         pairs(PairKind.OWN, RIGHT, RIGHT, RIGHT, WRONG)
         + pairs(PairKind.NEAREST, WRONG, RIGHT)
+        + pairs(PairKind.NEAR, HALF)
         + pairs(PairKind.RANDOM, WRONG, WRONG)
         + pairs(PairKind.EXCHANGED, "A blue sock of wool, 10 cm.", "A red sock of wool, 12 cm."),
     )
-    assert found["texts"] == {"own": 4, "nearest": 2, "random": 2, "exchanged": 2}
+    assert found["texts"] == {"own": 4, "nearest": 2, "near": 1, "random": 2, "exchanged": 2}
     assert found["flagged"] == {
         "own": {"off-title": 0.25, "contradicts": 0.0, "either": 0.25},
         "nearest": {"off-title": 0.5, "contradicts": 0.0, "either": 0.5},
+        "near": {"off-title": 1.0, "contradicts": 0.0, "either": 1.0},
         "random": {"off-title": 1.0, "contradicts": 0.0, "either": 1.0},
         "exchanged": {"off-title": 0.0, "contradicts": 1.0, "either": 1.0},
     }
-    assert found["auc"] == {"nearest": 0.625, "random": 0.875, "exchanged": 0.75}
+    assert found["auc"] == {"nearest": 0.625, "near": 0.75, "random": 0.875, "exchanged": 0.75}
     json.dumps(found, allow_nan=False)
 
 

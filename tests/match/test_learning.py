@@ -48,7 +48,7 @@ def test_an_exchanged_fact_is_named(learnt: Matcher, products: Sequence[Learning
         pair for pair in pairs(products[-60:], products, learnt.alternatives, 3) if pair.kind == PairKind.EXCHANGED
     ]
     assert len(exchanged) > 20
-    matches = [learnt.match(pair.title, pair.text) for pair in exchanged]
+    matches = [learnt.match(pair.title, pair.text, pair.neighbour_titles) for pair in exchanged]
     caught = [bool(match.contradictions) or match.probability < learnt.calibration.publish_from for match in matches]
     assert np.mean(caught) > 0.6
     named = next(match.contradictions[0] for match in matches if match.contradictions)
@@ -65,7 +65,8 @@ def test_a_saved_matcher_gives_the_same_probabilities(
     assert loaded.calibration == learnt.calibration
     assert loaded.alternatives == learnt.alternatives
     for product in products[-20:]:
-        assert loaded.match(product.title, product.text) == learnt.match(product.title, product.text)
+        pair = (product.title, product.text, product.other_titles)
+        assert loaded.match(*pair) == learnt.match(*pair)
 
 
 def test_the_same_products_and_seed_give_the_same_files(
@@ -84,7 +85,8 @@ def test_at_most_the_chosen_share_of_the_sellers_test_texts_is_below_the_thresho
 ) -> None:
     testing = products[MIN_PRODUCTS:-60]
     below = [
-        learnt.match(product.title, product.text).probability < learnt.calibration.publish_from for product in testing
+        learnt.match(product.title, product.text, product.other_titles).probability < learnt.calibration.publish_from
+        for product in testing
     ]
     assert np.mean(below) <= HOLD_BACK
     assert learnt.calibration.publish_from <= ENOUGH

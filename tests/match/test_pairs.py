@@ -1,5 +1,7 @@
 """Pairs of a title with its own text, and with texts that are known to be wrong."""
 
+from dataclasses import replace
+
 from jobs.match.pairs import Pair, PairKind, pairs
 from jobs.match.products import LearningProduct
 from jobs.quality.alternatives import LONGEST, find_alternatives
@@ -26,8 +28,16 @@ def test_each_product_has_its_own_text_and_one_wrong_text_of_each_kind() -> None
     assert [pair.kind for pair in found] == list(PairKind)
     assert {pair.title for pair in found} == {"Wool sock red"}
     assert [pair.text for pair in found] == [
-        "A red sock, number 1.", "Another sock.", "A red sock, number 2.", "A blue sock, number 1.",
+        "A red sock, number 1.", "Another sock.", "Another sock.", "A red sock, number 2.", "A blue sock, number 1.",
     ]  # fmt: skip
+
+
+def test_a_text_is_compared_with_all_neighbours_and_a_near_one_with_the_others() -> None:
+    one = replace(product(1, 1, others=("first", "second", "third")), other_titles=("First", "Second", "Third"))
+    found = list(pairs([one] * 20, [product(2, 2)], TABLE, 13, nearest=2))
+    near = {(pair.text, pair.neighbour_titles) for pair in found if pair.kind == PairKind.NEAR}
+    assert near == {("first", ("Second", "Third")), ("second", ("First", "Third"))}
+    assert {pair.neighbour_titles for pair in found if pair.kind != PairKind.NEAR} == {one.other_titles}
 
 
 def test_a_duplicate_is_no_random_text() -> None:

@@ -8,11 +8,11 @@ from jobs.quality.matcher import Calibration, Matcher, Network
 from jobs.quality.word_statistics import WordStatistics
 
 
-def share_network(scale: float = 10.0, offset: float = -5.0) -> Network:
+def share_network(scale: float = 10.0, offset: float = -5.0, features: int = len(NAMES)) -> Network:
     """Return a network whose logit is `scale` times the share of the title's words in the text, plus `offset`."""
-    hidden = np.zeros((1, len(NAMES)))
+    hidden = np.zeros((1, features))
     hidden[0, NAMES.index("share_present")] = 1
-    zeros = np.zeros(len(NAMES))
+    zeros = np.zeros(features)
     return Network(zeros, zeros + 1, hidden, np.zeros(1), np.array([scale]), np.array([offset]))
 
 

@@ -1,5 +1,7 @@
 """Each check flags the texts that it is meant for, and no others."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +10,9 @@ from jobs.quality import checks
 from jobs.quality.contradiction import facts_of_another, other_numbers
 from jobs.quality.copying import copying
 from jobs.quality.grounding import grounding
+from jobs.quality.word_statistics import WordStatistics
 from jobs.retrieval.neighbours import Neighbour
+from tests.quality.matchers import share_matcher
 
 TITLE = "Brother LC51M Magenta Ink, 10 cm"
 CONTENT = "A genuine cartridge that prints up to 400 pages with vivid colour and no smears at all."
@@ -122,6 +126,10 @@ def test_words_that_distinguish_a_similar_title_contradict_the_title(other: str,
         ("Puzzle, 1,000 Piece", "1000 pieces of wood.", False),
         ("Puzzle, 200 Piece", "1,000 pieces of wood.", True),
         ("Lamp, 9W", "A lamp of 7 W.", True),
+        ("Chip, 1.8 GHz", "A chip of 1.80 GHz.", False),
+        ("Chip, 1.8 GHz", "A chip of 1.81 GHz.", True),
+        ("Toner, 12000 pages", "Prints 12.000 pages.", False),
+        ("Toner, 12000 pages", "Prints 12.50 pages.", True),
         ("Print, 4x6 inch", "For frames of 8 inch.", False),
         ("Hose, 1/2 inch", "Fits taps of 3/4 inch.", False),
         ("Volume 2 of Rome", "1 of the best.", False),
@@ -129,6 +137,26 @@ def test_words_that_distinguish_a_similar_title_contradict_the_title(other: str,
 )
 def test_another_number_for_the_same_quantity_contradicts_the_title(title: str, text: str, contradicts: bool) -> None:
     assert bool(other_numbers(text, title)) is contradicts
+
+
+def test_evidence_is_readable() -> None:
+    evidence = {"probability": 0.1, "missing": ["red", "wool"], "fits_better": "Blue Sock"}
+    assert checks.evidence_text(evidence) == "probability 0.1; missing red, wool; fits better Blue Sock"
+    assert [checks.evidence_text(value) for value in (None, "red", ["a", 2])] == ["", "red", "a, 2"]
+
+
+def test_a_text_that_is_off_its_title_names_what_speaks_against_it() -> None:
+    counted = WordStatistics()
+    for _ in range(9):
+        counted.add("Alderney wool sock", "A wool sock by Alderney.", ["A wool sock by Greyfell."])
+    checker = checks.Checker(replace(share_matcher(), statistics=counted.finish()), publish_from=0.99)
+    neighbour = Neighbour("S1", "Greyfell wool sock", "A wool sock by Greyfell.", 0.9)
+    scores = checker.score(
+        "A wool sock by Greyfell, soft and warm for the winter.", "Alderney wool sock", [neighbour], True
+    )
+    evidence = scores.evidence[checks.OFF_TITLE]
+    assert (evidence["missing"], evidence["unexpected"][0]) == (["alderney"], "greyfell")
+    assert evidence["fits_better"] == "Greyfell wool sock"
 
 
 def test_copying_counts_title_words_and_long_runs_but_not_short_phrases() -> None:

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,16 +15,17 @@ from jobs.quality.alternatives import find_alternatives, with_text_counts
 from jobs.quality.features import NAMES
 from jobs.quality.matcher import Calibration, Matcher, Network
 from jobs.quality.word_statistics import WordStatistics
-from tests.quality.matchers import share_matcher
+from jobs.storage.layout import WORDS_FILE
+from tests.quality.matchers import share_matcher, share_network
 
 RED, BLUE = "Alderney Wool Sock, Red", "Alderney Wool Sock, Blue"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)  # a cleaned text has no surrogates
 
 
 def test_the_probability_follows_the_network_and_the_calibration() -> None:
-    half = share_matcher().match("red sock", "A sock.")
+    half = share_matcher().match("red sock", "A sock.", ())
     assert half.probability == pytest.approx(0.5)
-    assert share_matcher().match("red sock", "A red sock.").probability == pytest.approx(1 / (1 + math.exp(-5)))
+    assert share_matcher().match("red sock", "A red sock.", ()).probability == pytest.approx(1 / (1 + math.exp(-5)))
 
 
 def test_the_missing_words_are_those_of_the_title_that_weigh_most() -> None:
@@ -31,9 +33,9 @@ def test_the_missing_words_are_those_of_the_title_that_weigh_most() -> None:
     for _ in range(9):
         counted.add("Alderney wool sock, 10-inch", "Alderney socks. 10-inch.", ["Greyfell socks."])
     found = Matcher(counted.finish(), {}, share_matcher().network, share_matcher().calibration)
-    assert found.match("Alderney wool sock, 10-inch", "An inch of sock.").missing == ("alderney", "10-inch", "wool")
-    assert found.match("Inch sock", "A 10-inch thing.").missing == ("sock",)
-    assert len(found.match("one two three four five six seven", "").missing) == matcher.MISSING_WORDS_SHOWN
+    assert found.match("Alderney wool sock, 10-inch", "An inch of sock.", ()).missing == ("alderney", "10-inch", "wool")
+    assert found.match("Inch sock", "A 10-inch thing.", ()).missing == ("sock",)
+    assert len(found.match("one two three four five six seven", "", ()).missing) == matcher.WORDS_SHOWN
 
 
 def test_only_alternatives_of_enough_strength_are_contradictions() -> None:
@@ -42,7 +44,7 @@ def test_only_alternatives_of_enough_strength_are_contradictions() -> None:
     for threshold, named in ((strength, ["blue"]), (strength + 1e-6, [])):
         calibration = Calibration(1.0, 0.0, 0.5, threshold, 100)
         found = Matcher(WordStatistics().finish(), table, share_matcher().network, calibration)
-        assert [item.other for item in found.match(RED, "A blue sock.").contradictions] == named
+        assert [item.other for item in found.match(RED, "A blue sock.", ()).contradictions] == named
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-100, 100), st.floats(-100, 100))
@@ -69,7 +71,24 @@ def test_a_saved_matcher_is_the_same_one(pairs: list[tuple[str, str]], seed: int
     assert (loaded.alternatives, loaded.calibration) == (made.alternatives, made.calibration)
     assert loaded.statistics.products == statistics.products
     for title, text in [*pairs, (RED, "A blue sock."), (BLUE, "")]:
-        assert loaded.match(title, text) == made.match(title, text)
+        assert loaded.match(title, text, [RED, title]) == made.match(title, text, [RED, title])
+
+
+def test_a_matcher_of_an_earlier_version_is_read_and_uses_its_own_features(tmp_path: Path) -> None:
+    """The first version had 25 features and five counts by word."""
+    statistics = WordStatistics()
+    statistics.add(RED, "A red sock by Alderney, of wool.", ["A blue sock by Greyfell."])
+    network = share_network(features=25)
+    made = Matcher(statistics.finish(), {}, network, share_matcher().calibration)
+    matcher.save(made, tmp_path)
+    words = pq.read_table(tmp_path / WORDS_FILE)
+    earlier = words.select(["word", "titles", "own", "other_titles", "others", "texts"])
+    pq.write_table(earlier.replace_schema_metadata(words.schema.metadata), tmp_path / WORDS_FILE)
+    loaded = matcher.load(tmp_path)
+    for text in ("A red sock by Alderney, of wool.", "A blue sock by Greyfell."):
+        found, expected = (one.match(RED, text, [BLUE]) for one in (loaded, made))
+        assert (found.probability, found.missing) == (expected.probability, expected.missing)
+        assert found.unexpected == ()
 
 
 def test_a_matcher_without_a_test_product_is_not_calibrated() -> None:

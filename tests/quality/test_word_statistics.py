@@ -26,6 +26,13 @@ def test_a_word_counts_once_per_title_and_compounds_count_in_any_spelling() -> N
     assert counted([("Wifi lamp", "A wi-fi lamp.", [])]).own["wifi"] == 1
 
 
+def test_a_word_is_extra_if_its_title_has_it_in_no_spelling() -> None:
+    statistics = counted([("Wi-Fi lamp", "A wifi lamp, red, red.", ["A wi-fi desk."])])
+    assert dict(statistics.own_extra) == {"a": 1, "red": 1}
+    assert dict(statistics.own_texts) == {"a": 1, "wifi": 1, "lamp": 1, "red": 1}
+    assert dict(statistics.other_extra) == {"a": 1, "desk": 1}
+
+
 def test_a_word_never_seen_is_the_rarest_and_weighs_as_much_as_the_mean_word() -> None:
     statistics = counted([("Red pan", "A red pan.", ["A blue pan."])] * 9)
     assert statistics.rarity("unseen") == math.log(10) > statistics.rarity("pan")
@@ -37,7 +44,12 @@ def test_a_word_never_seen_is_the_rarest_and_weighs_as_much_as_the_mean_word() -
 @given(PRODUCTS, PHRASES.filter(bool))
 def test_evidence_and_rarity_are_finite_for_any_counts(products: list[tuple[str, str, list[str]]], word: str) -> None:
     statistics = counted(products)
-    values = [statistics.evidence(word, True), statistics.evidence(word, False), statistics.rarity(word)]
+    values = [
+        statistics.evidence(word, True),
+        statistics.evidence(word, False),
+        statistics.rarity(word),
+        statistics.evidence_of_extra(word),
+    ]
     assert all(math.isfinite(value) for value in values)
     assert statistics.rarity(word) >= 0
     assert values[0] * values[1] <= 0  # a word that speaks for the text if present speaks against it if absent

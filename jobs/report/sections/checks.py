@@ -11,6 +11,7 @@ from jobs.report.wording import count, percent
 KINDS = {
     "own": "The seller's own text",
     "nearest": "The text of the nearest other product",
+    "near": "The same, if that product is not among the neighbours",
     "random": "The text of a random product",
     "exchanged": "The seller's own text, one fact exchanged",
 }
@@ -61,6 +62,7 @@ def _table(scores: Mapping[str, Any]) -> Table:
             Cell(f"{scores['auc'][kind]:.3f}" if kind in scores["auc"] else ""),
         ]
         for kind, label in KINDS.items()
+        if kind in scores["texts"]  # a matcher of an earlier version has no near texts
     ]
     caption = "Texts held back, by what they are. AUC: probability that the seller's own text scores above one of this kind; 0.5 is chance."
     return Table(caption, ["", "Texts", "Off title", "Contradicts", "Either", "AUC"], rows)
