@@ -88,7 +88,7 @@ image:  ## build IMAGE for CPUs and load it onto the nodes with BUILD_IMAGE
 test-cluster: .venv/dev  ## build the image and run the tests that need the cluster of KUBECONFIG
 	@test -n "$$KUBECONFIG" || { echo "KUBECONFIG is not set: point it at a kubeconfig"; exit 78; }
 	@$(MAKE) -s image
-	@SKUSCRIBE_IMAGE=$(IMAGE) $(BIN)/pytest -q -m cluster tests/cluster
+	@SKUSCRIBE_IMAGE=$(IMAGE) $(BIN)/pytest -q -m cluster --durations=15 tests/cluster
 
 chart: .venv/dev  ## regenerate the tables of the chart's README and the settings in its schema
 	@$(BIN)/python -m tests.chart.documentation

@@ -63,7 +63,7 @@ def measure(
     strengths = [item.strength for item in found]
     extra = extra_terms(title_terms, text_terms)
     of_extra = np.array([statistics.evidence_of_extra(word) for word in extra])
-    others = [_compare(set(words), evidence.sum(), other, mentioned, statistics) for other in neighbour_titles]
+    others = [_compare(set(words), other, mentioned, statistics) for other in neighbour_titles]
     values = [
         evidence.sum(), evidence.mean(), evidence.min(), evidence.max(), (evidence * numbers).sum(), evidence[0], evidence[-1],
         present.mean(), _share(rarity, present), _share(rarity, _forms(words, present, text_terms)), present[0], present[-1],
@@ -89,16 +89,15 @@ def _unexpected(extra: Sequence[str], evidence: np.ndarray, at_most: float) -> l
     return [extra[row] for row in order if evidence[row] < 0 and evidence[row] <= at_most]
 
 
-def _compare(
-    words: set[str], evidence: float, other_title: str, mentioned: set[str], statistics: WordStatistics
-) -> tuple[float, float]:
+def _compare(words: set[str], other_title: str, mentioned: set[str], statistics: WordStatistics) -> tuple[float, float]:
     """Return how much better a text fits another title: by share of the words that distinguish the two, and in evidence."""
     other_words = set(terms(other_title))
-    share = _mentioned_share(other_words - words, mentioned, statistics) - _mentioned_share(
-        words - other_words, mentioned, statistics
+    gained, lost = other_words - words, words - other_words
+    share = _mentioned_share(gained, mentioned, statistics) - _mentioned_share(lost, mentioned, statistics)
+    for_other, for_own = (
+        fsum(statistics.evidence(word, word in mentioned) for word in side) for side in (gained, lost)
     )
-    of_other = fsum(statistics.evidence(word, word in mentioned) for word in other_words)
-    return share, of_other - evidence
+    return share, for_other - for_own
 
 
 def _mentioned_share(words: set[str], mentioned: set[str], statistics: WordStatistics) -> float:

@@ -92,27 +92,21 @@ def assert_resumed(release: Installed) -> None:
     assert RESUMED in events, f"{events}\n{release.diagnosis()}"
 
 
-def test_training_resumes_after_its_pod_was_deleted(store: Installed, undisturbed: dict[str, str]) -> None:
-    release = user(store, "deleted", TRAINING)
+def test_training_is_not_disturbed_by_an_upgrade_and_resumes_after_its_pod_was_deleted(
+    store: Installed, undisturbed: dict[str, str]
+) -> None:
+    release = user(store, "changed", TRAINING)
     release.install()
-    pod = pod_training(release, 1)
-    release.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=false")
-    release.wait_for_pipeline(10 * MINUTES)
-    assert_resumed(release)
-    assert dict(store.digests("deleted")) == undisturbed
-    release.uninstall()
-
-
-def test_an_upgrade_does_not_disturb_a_running_training(store: Installed, undisturbed: dict[str, str]) -> None:
-    release = user(store, "upgraded", TRAINING)
-    release.install()
-    pod = pod_training(release, 1)
-    release.upgrade("report.settings.examples=3", "pipeline.steps={prepare,fetch-model,train}")
+    first = pod_training(release, 0)
+    release.upgrade("report.settings.examples=3", TRAINING)
     release.upgrade("evaluate.settings.questions=5", "gracePeriodSeconds=60")
+    second = pod_training(release, 1)
+    release.kubectl("delete", "pod", second["metadata"]["name"], "--wait=false")
     release.wait_for_pipeline(10 * MINUTES)
-    [same] = [item for item in release.objects("pods", "train") if item["metadata"]["uid"] == pod["metadata"]["uid"]]
-    assert same["status"]["phase"] == "Succeeded"
-    assert dict(store.digests("upgraded")) == undisturbed
+    pods = {pod["metadata"]["uid"]: pod["status"]["phase"] for pod in release.objects("pods", "train")}
+    assert pods[first["metadata"]["uid"]] == "Succeeded"
+    assert_resumed(release)
+    assert dict(store.digests("changed")) == undisturbed
     release.uninstall()
 
 
@@ -139,32 +133,27 @@ def test_a_wrong_password_fails_the_pipeline_with_78(store: Installed) -> None:
     release.uninstall()
 
 
-def test_an_outage_of_s3_is_retried_until_it_ends(store: Installed, undisturbed: dict[str, str]) -> None:
-    release = user(store, "patient", TRAINING)
+def test_two_releases_in_one_namespace_wait_for_s3_and_do_not_disturb_each_other(
+    store: Installed, undisturbed: dict[str, str]
+) -> None:
+    long = "a-second-release-whose-name-is-as-long-as-helm-takes"
+    first, second = user(store, "left", TRAINING), user(store, long, TRAINING, "settings.run=right")
     no_pod = json.dumps({"spec": {"selector": {"app.kubernetes.io/component": "nobody"}}})
     services_pod = json.dumps({"spec": {"selector": {"app.kubernetes.io/component": "services"}}})
     store.kubectl("patch", "service", "store-services", "-p", no_pod)
 
-    def two_failures() -> list[str] | None:
-        messages = release.termination_messages("prepare")
-        return messages if len(messages) >= 2 else None
+    def failures() -> list[str] | None:
+        """Two of each release: it has tried again."""
+        left, right = (release.termination_messages("prepare") for release in (first, second))
+        return [*left, *right] if min(len(left), len(right)) >= 2 else None
 
     try:
-        release.install()
-        messages = release.wait_until(two_failures, "two pods fail because S3 is unavailable", 10 * MINUTES)
+        first.install()
+        second.install()
+        messages = first.wait_until(failures, "pods of both releases fail because S3 is unavailable", 10 * MINUTES)
     finally:
         store.kubectl("patch", "service", "store-services", "-p", services_pod)
     assert all(message.startswith("75: ") for message in messages)
-    release.wait_for_pipeline(10 * MINUTES)
-    assert dict(store.digests("patient")) == undisturbed
-    release.uninstall()
-
-
-def test_two_releases_in_one_namespace_do_not_disturb_each_other(store: Installed, undisturbed: dict[str, str]) -> None:
-    long = "a-second-release-whose-name-is-as-long-as-helm-takes"
-    first, second = user(store, "left", TRAINING), user(store, long, TRAINING, "settings.run=right")
-    first.install()
-    second.install()
     for release in (first, second):
         release.wait_for_pipeline(15 * MINUTES)
     assert dict(store.digests("left")) == dict(store.digests("right")) == undisturbed

@@ -40,7 +40,7 @@ def wait_for_status(release: Installed, pattern: str) -> None:
 
 
 def wait_for_reason(release: Installed, reason: str) -> None:
-    """Wait until the pipeline has logged why `prepare` has no running pod."""
+    """Wait until the pipeline has logged why a step has no running pod."""
 
     def logged() -> bool:
         records = [record for record in release.logs("pipeline") if record["event"] == "no running pod"]
@@ -74,23 +74,21 @@ def test_a_refused_pod_is_shown_with_the_event(
     wait_for_status(release, rf"services: no pod: FailedCreate: .*{words}")
 
 
-def test_a_step_that_fits_no_node_is_logged_and_shown(release: Installed) -> None:
-    release.install("prepare.pod.nodeSelector.no-such-label=x")
-    wait_for_status(release, r"prepare: pod demo-prepare-\S+ is pending: Unschedulable")
-    wait_for_reason(release, "Unschedulable")
+def test_a_step_whose_pod_does_not_start_is_logged_and_shown(release: Installed) -> None:
+    """One step fits no node, the other needs a key that a Secret lacks. The pipeline logs a reason after a minute."""
+    variable = "fetchModel.pod.extraEnv[0]"
+    key = f"{variable}.name=X,{variable}.valueFrom.secretKeyRef.name=demo-services,{variable}.valueFrom.secretKeyRef.key=gone"
+    no_node = "embed.pod.nodeSelector.no-such-label=x"
+    release.install("demo.sampleRows=480", "pipeline.steps={prepare,fetch-model,embed}", key, no_node)
+    wait_for_status(release, r"embed: pod demo-embed-\S+ is pending: Unschedulable")
+    wait_for_status(release, r"fetch-model: pod demo-fetch-model-\S+ is pending: CreateContainerConfigError: .*gone")
+    for reason in ("Unschedulable", "CreateContainerConfigError"):
+        wait_for_reason(release, reason)
 
 
 def test_a_missing_service_account_is_logged_and_shown(release: Installed) -> None:
     release.install("serviceAccount.create=false", "serviceAccount.name=nobody", "demo.existingClaim=")
     wait_for_status(release, r'serviceaccount "nobody" not found')
-
-
-def test_a_missing_key_of_a_secret_is_logged_and_shown(release: Installed) -> None:
-    variable = "prepare.pod.extraEnv[0]"
-    missing = f"{variable}.name=X,{variable}.valueFrom.secretKeyRef.name=demo-services,{variable}.valueFrom.secretKeyRef.key=gone"
-    release.install(missing)
-    wait_for_status(release, r"prepare: pod demo-prepare-\S+ is pending: CreateContainerConfigError: .*gone")
-    wait_for_reason(release, "CreateContainerConfigError")
 
 
 def test_an_existing_secret_without_its_key_is_an_error_of_helm(release: Installed) -> None:
