@@ -1,4 +1,4 @@
-"""Pairs of a title and a text: the seller's own text, and four kinds of wrong ones."""
+"""Pairs of a title and a text: the seller's own text, and five kinds of wrong ones."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,9 @@ import numpy as np
 from jobs.match.products import LearningProduct
 from jobs.quality.alternatives import Table, exchanges
 
+BEGINNING_WORDS = (2, 15)
+"""The least and the most words of a beginning."""
+
 
 class PairKind(StrEnum):
     """What the text of a pair is, as scores.json records it."""
@@ -17,6 +20,7 @@ class PairKind(StrEnum):
     NEAREST = "nearest"  # the text of the nearest product of another cluster
     NEAR = "near"  # the same, where that product is not among the neighbours that the text is compared with
     RANDOM = "random"  # the text of a random product
+    BEGINNING = "beginning"  # its first words: short and vague, as a model writes that has learnt little
     EXCHANGED = "exchanged"  # the seller's text with one fact of the title exchanged for an alternative
 
 
@@ -53,9 +57,15 @@ def pairs(
                 drawn = generator.integers(len(near))
                 compared = titles if kind == PairKind.NEAREST else titles[:drawn] + titles[drawn + 1 :]
                 yield Pair(kind, product.title, near[drawn], compared)
-        for drawn in generator.integers(len(others), size=randoms):
-            if others[drawn].cluster != product.cluster:
-                yield Pair(PairKind.RANDOM, product.title, others[drawn].text, titles)
+        for kind in (*[PairKind.RANDOM] * randoms, PairKind.BEGINNING):
+            other = others[int(generator.integers(len(others)))]
+            if other.cluster != product.cluster:
+                text = other.text if kind == PairKind.RANDOM else _beginning(other.text, generator)
+                yield Pair(kind, product.title, text, titles)
         changed = list(exchanges(product.title, product.text, alternatives))
         if changed:
             yield Pair(PairKind.EXCHANGED, product.title, changed[generator.integers(len(changed))][1], titles)
+
+
+def _beginning(text: str, generator: np.random.Generator) -> str:
+    return " ".join(text.split()[: generator.integers(*BEGINNING_WORDS, endpoint=True)])

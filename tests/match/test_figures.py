@@ -29,17 +29,19 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         + pairs(PairKind.NEAREST, WRONG, RIGHT)
         + pairs(PairKind.NEAR, HALF)
         + pairs(PairKind.RANDOM, WRONG, WRONG)
+        + pairs(PairKind.BEGINNING, "A red")
         + pairs(PairKind.EXCHANGED, "A blue sock of wool, 10 cm.", "A red sock of wool, 12 cm."),
     )
-    assert found["texts"] == {"own": 4, "nearest": 2, "near": 1, "random": 2, "exchanged": 2}
+    assert found["texts"] == {"own": 4, "nearest": 2, "near": 1, "random": 2, "beginning": 1, "exchanged": 2}
     assert found["flagged"] == {
         "own": {"off-title": 0.25, "contradicts": 0.0, "either": 0.25},
         "nearest": {"off-title": 0.5, "contradicts": 0.0, "either": 0.5},
         "near": {"off-title": 1.0, "contradicts": 0.0, "either": 1.0},
         "random": {"off-title": 1.0, "contradicts": 0.0, "either": 1.0},
+        "beginning": {"off-title": 1.0, "contradicts": 0.0, "either": 1.0},
         "exchanged": {"off-title": 0.0, "contradicts": 1.0, "either": 1.0},
     }
-    assert found["auc"] == {"nearest": 0.625, "near": 0.75, "random": 0.875, "exchanged": 0.75}
+    assert found["auc"] == {"nearest": 0.625, "near": 0.75, "random": 0.875, "beginning": 0.75, "exchanged": 0.75}
     json.dumps(found, allow_nan=False)
 
 

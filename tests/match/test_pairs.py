@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from jobs.match.pairs import Pair, PairKind, pairs
+from jobs.match.pairs import BEGINNING_WORDS, Pair, PairKind, pairs
 from jobs.match.products import LearningProduct
 from jobs.quality.alternatives import LONGEST, find_alternatives
 from jobs.quality.terms import phrases, terms
@@ -27,9 +27,13 @@ def test_each_product_has_its_own_text_and_one_wrong_text_of_each_kind() -> None
     found = list(pairs(chosen, [product(2, 2)], TABLE, seed=13))
     assert [pair.kind for pair in found] == list(PairKind)
     assert {pair.title for pair in found} == {"Wool sock red"}
-    assert [pair.text for pair in found] == [
-        "A red sock, number 1.", "Another sock.", "Another sock.", "A red sock, number 2.", "A blue sock, number 1.",
-    ]  # fmt: skip
+    own, nearest, near, random, beginning, exchanged = [pair.text for pair in found]
+    assert own == "A red sock, number 1."
+    assert nearest == near == "Another sock."
+    assert random == "A red sock, number 2."
+    assert random.startswith(beginning)
+    assert len(beginning.split()) >= BEGINNING_WORDS[0]
+    assert exchanged == "A blue sock, number 1."
 
 
 def test_a_text_is_compared_with_all_neighbours_and_a_near_one_with_the_others() -> None:
@@ -44,6 +48,14 @@ def test_a_duplicate_is_no_random_text() -> None:
     assert of_kind(PairKind.RANDOM, list(pairs([product(1, 5)], [product(2, 5)], TABLE, seed=13))) == []
     found = list(pairs([product(1, 5)], [product(2, 5), product(3, 6)], TABLE, seed=13, randoms=20))
     assert set(of_kind(PairKind.RANDOM, found)) == {"A red sock, number 3."}
+
+
+def test_a_beginning_has_a_few_of_the_first_words() -> None:
+    other = replace(product(2, 2), text=" ".join(map(str, range(40))))
+    found = of_kind(PairKind.BEGINNING, list(pairs([product(1, 1)] * 200, [other], TABLE, seed=13)))
+    lengths = {len(text.split()) for text in found}
+    assert (min(lengths), max(lengths)) == BEGINNING_WORDS
+    assert all(other.text.startswith(text) for text in found)
 
 
 def test_the_nearest_text_is_drawn_from_the_first_few() -> None:

@@ -13,6 +13,7 @@ KINDS = {
     "nearest": "The text of the nearest other product",
     "near": "The same, if that product is not among the neighbours",
     "random": "The text of a random product",
+    "beginning": "Its first words, which are vague",
     "exchanged": "The seller's own text, one fact exchanged",
 }
 NOT_CALIBRATED = (
@@ -62,7 +63,7 @@ def _table(scores: Mapping[str, Any]) -> Table:
             Cell(f"{scores['auc'][kind]:.3f}" if kind in scores["auc"] else ""),
         ]
         for kind, label in KINDS.items()
-        if kind in scores["texts"]  # a matcher of an earlier version has no near texts
+        if kind in scores["texts"]  # a matcher of an earlier version has fewer
     ]
     caption = "Texts held back, by what they are. AUC: probability that the seller's own text scores above one of this kind; 0.5 is chance."
     return Table(caption, ["", "Texts", "Off title", "Contradicts", "Either", "AUC"], rows)
