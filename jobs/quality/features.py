@@ -1,4 +1,4 @@
-"""What can be measured of a title and a text without a model: the inputs of the matcher."""
+"""What can be measured of a title, a text and the titles of similar products without a model: the inputs of the matcher."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

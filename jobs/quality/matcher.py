@@ -1,8 +1,8 @@
 """The matcher: the calibrated probability that a text is about the product of a title, and true of it.
 
 It is learnt from a catalogue by the job `match`, without labels: sellers' own texts are the right ones, texts of the nearest other
-products, of random ones, and own texts with one fact exchanged are the wrong ones. A network with one hidden layer weighs the
-features of `jobs.quality.features`; Platt scaling (Platt 1999) on test products makes its output a probability.
+products, of random ones, and own texts with one fact exchanged are the wrong ones (`jobs.match.pairs`). A network with one hidden
+layer weighs the features of `jobs.quality.features`; Platt scaling (Platt 1999) on test products makes its output a probability.
 """
 
 import json

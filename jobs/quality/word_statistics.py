@@ -35,7 +35,6 @@ class WordStatistics:
     other_texts: Counter[str] = field(default_factory=Counter)
     other_extra: Counter[str] = field(default_factory=Counter)
     texts: Counter[str] = field(default_factory=Counter)
-    _known: dict[tuple[str, bool | None], float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def add(self, title: str, own_text: str, other_texts: Iterable[str]) -> None:
         """Count a product with its own text and the texts of its nearest other products."""
@@ -60,7 +59,6 @@ class WordStatistics:
         self.other_rate = _rate(self.others, self.other_titles)
         self.own_extra_rate = _rate(self.own_extra, self.own_texts)
         self.other_extra_rate = _rate(self.other_extra, self.other_texts)
-        self._known.clear()
         return self
 
     def rarity(self, word: str) -> float:
@@ -69,25 +67,19 @@ class WordStatistics:
 
     def evidence(self, word: str, is_present: bool) -> float:
         """Return the log-odds, in nats, that a text in which this word of the title is present, or absent, is the own one."""
-        known = self._known.get((word, is_present))
-        if known is None:
-            own = _smoothed(self.own[word], self.titles[word], self.own_rate)
-            other = _smoothed(self.others[word], self.other_titles[word], self.other_rate)
-            known = math.log(own / other) if is_present else math.log((1 - own) / (1 - other))
-            self._known[word, is_present] = known
-        return known
+        own = _smoothed(self.own[word], self.titles[word], self.own_rate)
+        other = _smoothed(self.others[word], self.other_titles[word], self.other_rate)
+        return math.log(own / other) if is_present else math.log((1 - own) / (1 - other))
 
     def evidence_of_extra(self, word: str) -> float:
         """Return the log-odds, in nats, that a text with this word, which its title lacks, is the own one."""
-        known = self._known.get((word, None))
-        if known is None:
-            own = _smoothed(self.own_extra[word], self.own_texts[word], self.own_extra_rate)
-            other = _smoothed(self.other_extra[word], self.other_texts[word], self.other_extra_rate)
-            known = self._known[word, None] = math.log(own / other)
-        return known
+        own = _smoothed(self.own_extra[word], self.own_texts[word], self.own_extra_rate)
+        other = _smoothed(self.other_extra[word], self.other_texts[word], self.other_extra_rate)
+        return math.log(own / other)
 
 
 def _smoothed(chosen: int, of: int, rate: float) -> float:
+    """Return the rate of a word, drawn towards the mean rate."""
     return (chosen + SMOOTHING * rate) / (of + SMOOTHING)
 
 

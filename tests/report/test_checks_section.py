@@ -44,6 +44,16 @@ def test_the_figures_of_the_matcher_are_shown() -> None:
     ]  # fmt: skip
 
 
+def test_a_matcher_of_an_earlier_version_has_fewer_kinds_of_texts() -> None:
+    texts = {**SCORES["texts"], "near": 100}
+    flagged = {**SCORES["flagged"], "near": SCORES["flagged"]["nearest"]}
+    for scores, rows in ((SCORES, 4), ({**SCORES, "texts": texts, "flagged": flagged}, 5)):
+        section = checks.section(history(scores))
+        assert section is not None
+        assert isinstance(section.blocks[1], Table)
+        assert len(section.blocks[1].rows) == rows
+
+
 def test_a_matcher_that_tells_nothing_apart_is_named() -> None:
     weak = {**SCORES, "auc": {**SCORES["auc"], "nearest": 0.55}}
     section = checks.section(history(weak))
