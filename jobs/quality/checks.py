@@ -112,8 +112,9 @@ class Checker:
     def _off_title(self, text: str, title: str, match: Match | None) -> dict[str, Any] | None:
         if match is not None:
             return _against(match) if round(match.probability, PROBABILITY_DIGITS) < self.publish_from else None
-        in_title, missing = set(terms(title)), absent_terms(title, text)
-        share = (len(in_title) - len(missing)) / max(1, len(in_title))
+        in_title = terms(title)
+        missing, distinct = absent_terms(in_title, terms(text)), len(set(in_title))
+        share = (distinct - len(missing)) / max(1, distinct)
         return {"share_of_title": round(share, 4), "missing": missing} if share < MIN_TITLE_SHARE else None
 
 

@@ -8,8 +8,8 @@ from math import fsum
 import numpy as np
 
 from jobs.quality.alternatives import Alternative, Table, contradictions
-from jobs.quality.terms import has_digit, term_set, terms
-from jobs.quality.word_statistics import WordStatistics, extra_terms
+from jobs.quality.terms import absent_terms, has_digit, term_set, terms
+from jobs.quality.word_statistics import WordStatistics
 
 PREFIX_LETTERS = 5
 """Terms with the same first letters count as forms of one word where a feature says so."""
@@ -61,9 +61,10 @@ def measure(
     numbers = np.array([has_digit(word) for word in words])
     new_numbers = sum(has_digit(term) for term in mentioned.difference(words))
     strengths = [item.strength for item in found]
-    extra = extra_terms(title_terms, text_terms)
+    extra = absent_terms(text_terms, title_terms)
     of_extra = np.array([statistics.evidence_of_extra(word) for word in extra])
-    others = [_compare(set(words), other, mentioned, statistics) for other in neighbour_titles]
+    distinct = set(words)
+    others = [_compare(distinct, other, mentioned, statistics) for other in neighbour_titles]
     values = [
         evidence.sum(), evidence.mean(), evidence.min(), evidence.max(), (evidence * numbers).sum(), evidence[0], evidence[-1],
         present.mean(), _share(rarity, present), _share(rarity, _forms(words, present, text_terms)), present[0], present[-1],

@@ -22,10 +22,10 @@ def term_set(sequence: Sequence[str]) -> set[str]:
     }
 
 
-def absent_terms(title: str, text: str) -> list[str]:
-    """Return the terms of a title that a text does not mention, each once, in the order of the title."""
-    mentioned = term_set(terms(text))
-    return [term for term in dict.fromkeys(terms(title)) if term not in mentioned]
+def absent_terms(sequence: Sequence[str], other: Sequence[str]) -> list[str]:
+    """Return the terms of one text that another does not mention, each once, in order."""
+    mentioned = term_set(other)
+    return [term for term in dict.fromkeys(sequence) if term not in mentioned]
 
 
 def phrases(sequence: Sequence[str], longest: int) -> set[str]:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from jobs.quality.terms import term_set, terms
+from jobs.quality.terms import absent_terms, term_set, terms
 
 SMOOTHING = 4.0
 """Observations at the mean rate that are added to those of each word."""
@@ -45,13 +45,13 @@ class WordStatistics:
         self.titles.update(in_title)
         self.own.update(in_title & in_own)
         self.own_texts.update(set(own))
-        self.own_extra.update(extra_terms(words, own))
+        self.own_extra.update(absent_terms(own, words))
         for text in other_texts:
             other = terms(text)
             self.other_titles.update(in_title)
             self.others.update(in_title & term_set(other))
             self.other_texts.update(set(other))
-            self.other_extra.update(extra_terms(words, other))
+            self.other_extra.update(absent_terms(other, words))
 
     def finish(self) -> "WordStatistics":
         """Compute the mean rates, once every product is counted."""
@@ -81,12 +81,6 @@ class WordStatistics:
 def _smoothed(chosen: int, of: int, rate: float) -> float:
     """Return the rate of a word, drawn towards the mean rate."""
     return (chosen + SMOOTHING * rate) / (of + SMOOTHING)
-
-
-def extra_terms(title_terms: list[str], text_terms: list[str]) -> list[str]:
-    """Return the terms of a text that its title does not mention, each once, in order."""
-    in_title = term_set(title_terms)
-    return [term for term in dict.fromkeys(text_terms) if term not in in_title]
 
 
 def _rate(chosen: Counter[str], of: Counter[str]) -> float:
