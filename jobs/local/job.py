@@ -4,27 +4,21 @@ Starts the servers, runs each step in a process, as the cluster runs it in a pod
 writes the results into OUT.
 """
 
-import contextlib
-import ctypes
 import json
 import os
 import re
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from jobs import steps
-from jobs.local import facts, results, services, summary
+from jobs.local import facts, processes, results, services, summary
 from jobs.local.settings import Settings
-from jobs.process import folders, lifecycle, log
-from jobs.process.errors import ConfigurationError, Interrupted, JobError
+from jobs.process import folders, log
+from jobs.process.errors import ConfigurationError
 from jobs.process.settings import PREFIX
 from jobs.sample.rows import write_sample
-from jobs.steps import Step
 from jobs.storage.store import Store
 
 SAMPLE_ROWS, SAMPLE_SEED = 2100, 13
@@ -42,9 +36,6 @@ SAMPLE_DEFAULTS = {
 
 TINY_DEFAULTS = {"LEARNING_RATE": "0.006"}
 """The tiny model has random weights. It needs a higher rate than a pretrained model, which this rate would ruin."""
-
-GRACE_SECONDS = 60.0
-"""How long an interrupted step may take to save its checkpoint before it is killed."""
 
 
 def run(settings: Settings) -> None:
@@ -79,11 +70,8 @@ def _run_all(settings: Settings, state: Path) -> None:
     temporary = state / services.TEMPORARY
     temporary.mkdir(exist_ok=True)
     variables = _variables(settings, name, rows, temporary)
-    seconds = {}
-    for step in steps.in_order(steps.steps(settings.retrieval_share or 0.0)):
-        step_started = time.monotonic()
-        _run_step(step, variables)
-        seconds[step.name] = round(time.monotonic() - step_started, 1)
+    at_once = settings.steps_at_once or (2 if settings.source == "tiny" else 1)
+    seconds = processes.run(steps.steps(settings.retrieval_share or 0.0), variables, at_once)
     seconds["total"] = round(time.monotonic() - started, 1)
     figures = results.collect(Store(own_variables["SKUSCRIBE_STORE"]), name, settings.out) | {"seconds": seconds}
     if not settings.input:
@@ -132,41 +120,3 @@ def defaults(settings: Settings) -> dict[str, str]:
 
 def _prefixed(variables: Mapping[str, str]) -> dict[str, str]:
     return {f"{PREFIX}{name}": value for name, value in variables.items()}
-
-
-def _run_step(step: Step, variables: Mapping[str, str]) -> None:
-    """Run one step to its end. Errors: a `JobError` with the step's exit code."""
-    log.info(f"step {step.name}")
-    command = [sys.executable, "-m", "jobs", step.command, *step.arguments]
-    with lifecycle.deferred() as stop:
-        # In another session the step does not receive Ctrl-C: it gets one SIGTERM from us instead.
-        process = subprocess.Popen(command, env=variables, start_new_session=True, preexec_fn=_end_with_parent)
-        try:
-            while process.poll() is None:
-                if stop.requested:
-                    process.terminate()
-                    process.wait(GRACE_SECONDS)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(0.2)
-        except (Interrupted, subprocess.TimeoutExpired):
-            process.kill()
-            process.wait()
-    if process.returncode:
-        raise StepFailed(step.name, process.returncode)
-
-
-def _end_with_parent() -> None:
-    """Let Linux send this child a SIGTERM when its parent dies, so that no step keeps running after a SIGKILL of ours."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1 is PR_SET_PDEATHSIG
-
-
-class StepFailed(JobError):
-    """A step ended with an exit code other than 0, which becomes ours."""
-
-    def __init__(self, step: str, returncode: int) -> None:
-        self.exit_code = returncode if returncode > 0 else 128 - returncode  # type: ignore[misc]  # not the class's
-        super().__init__(
-            f"step {step} ended with exit code {self.exit_code}: its last log lines say why. Run the same command again "
-            "to resume"
-        )

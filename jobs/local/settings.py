@@ -31,6 +31,12 @@ class Settings(CommonSettings):
     describe: int = Field(
         2000, ge=1, description="Maximum number of held-out titles to describe.", json_schema_extra=unit("titles")
     )
+    steps_at_once: int | None = Field(
+        None,
+        ge=1,
+        description="Maximum number of steps that run at the same time, each when the steps that it needs are done. "
+        "Default: 2 with the tiny model, which trains with one thread, else 1, because a larger model uses every CPU.",
+    )
     only_stop: bool = Field(False, description="Stop the local services, and do nothing else.")
     only_clean: bool = Field(
         False,

@@ -32,6 +32,19 @@ def error(message: str, /, **fields: Field) -> None:
     _write("error", message, fields)
 
 
+def relay(line: str, /, **fields: Field) -> None:
+    """Log a line that a child process wrote to its stderr, with more fields if it is an event."""
+    record = _event_in(line)
+    if not sys.stderr.isatty():
+        _write_line(line if record is None else json.dumps(record | fields, ensure_ascii=False))
+    elif record is None:
+        print(line, file=sys.stderr, flush=True)
+    else:
+        level, event = record.pop("level"), record.pop("event")
+        record.pop("time")
+        _write(level, event, fields | record)
+
+
 @contextmanager
 def timed(event: str, /, **fields: Field) -> Iterator[dict[str, Field]]:
     """Log an event with the seconds of the block when it ends without an error. The block may add to the fields."""
@@ -95,8 +108,21 @@ def _write(level: str, event: str, fields: dict[str, Field]) -> None:
 
 def _write_json(level: str, event: str, fields: dict[str, Field]) -> None:
     record = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "event": event, **fields}
+    _write_line(json.dumps(record, ensure_ascii=False))
+
+
+def _write_line(line: str) -> None:
     with suppress(BrokenPipeError):  # a log that nobody reads any more is no reason to end the job
-        print(json.dumps(record, ensure_ascii=False), file=sys.stderr, flush=True)
+        print(line, file=sys.stderr, flush=True)
+
+
+def _event_in(line: str) -> dict[str, Any] | None:
+    """Return the record of an event that a line holds, or None if it holds none."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and record.keys() >= {"time", "level", "event"} else None
 
 
 def _readable(value: Field) -> str:

@@ -1,0 +1,128 @@
+"""Run steps in processes, each as soon as the steps that it needs are done."""
+
+import contextlib
+import ctypes
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from jobs import steps
+from jobs.process import lifecycle, log
+from jobs.process.errors import Interrupted, JobError
+from jobs.steps import Step
+
+GRACE_SECONDS = 60.0
+"""How long an interrupted step may take to save its checkpoint before it is killed."""
+
+POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class _Running:
+    step: Step
+    process: "subprocess.Popen[str]"
+    started: float
+    log_reader: threading.Thread | None
+
+
+def run(all_steps: Sequence[Step], environment: Mapping[str, str], at_once: int) -> dict[str, float]:
+    """Run the steps, at most `at_once` at the same time. Returns the seconds of each.
+
+    The log lines of steps that run at the same time have the name of their step. Errors: a `JobError` with the exit code of
+    the first step that fails, `Interrupted` after a signal; the other steps have then ended too, after a SIGTERM.
+    """
+    seconds: dict[str, float] = {}
+    waiting, running = list(steps.in_order(tuple(all_steps))), list[_Running]()
+    with lifecycle.deferred() as stop:
+        try:
+            while waiting or running:
+                for step in [step for step in waiting if seconds.keys() >= set(step.needs)][: at_once - len(running)]:
+                    waiting.remove(step)
+                    running.append(_start(step, environment, has_terminal=at_once == 1))
+                _wait_for_any(running, stop)
+                for ended in [one for one in running if one.process.poll() is not None]:
+                    running.remove(ended)
+                    seconds[ended.step.name] = _seconds_of(ended)
+        finally:
+            _end(running)
+    return seconds
+
+
+def _start(step: Step, environment: Mapping[str, str], *, has_terminal: bool) -> _Running:
+    """Start a step. It writes to our stderr if it `has_terminal`, else its log lines go through this process."""
+    log.info(f"step {step.name}")
+    # In another session the step does not receive Ctrl-C: it gets one SIGTERM from us instead.
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jobs", step.command, *step.arguments],
+        env=environment,
+        stderr=None if has_terminal else subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+        preexec_fn=_end_with_parent,
+    )
+    reader = None
+    if process.stderr is not None:
+        reader = threading.Thread(target=_relay, args=(process.stderr, step.name), daemon=True)
+        reader.start()
+    return _Running(step, process, time.monotonic(), reader)
+
+
+def _relay(lines: IO[str], step: str) -> None:
+    with lines:
+        for line in lines:
+            log.relay(line.rstrip("\n"), step=step)
+
+
+def _end_with_parent() -> None:
+    """Let Linux send this child a SIGTERM when its parent dies, so that no step keeps running after a SIGKILL of ours."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1 is PR_SET_PDEATHSIG
+
+
+def _wait_for_any(running: Sequence[_Running], stop: lifecycle.Stop) -> None:
+    """Return when a step has ended. Errors: `Interrupted` after a signal."""
+    while all(one.process.poll() is None for one in running):
+        stop.check()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running[0].process.wait(POLL_SECONDS)
+
+
+def _seconds_of(ended: _Running) -> float:
+    """Return how long a step took. Errors: `StepFailed`."""
+    if ended.log_reader is not None:
+        ended.log_reader.join()
+    if ended.process.returncode:
+        raise StepFailed(ended.step.name, ended.process.returncode)
+    return round(time.monotonic() - ended.started, 1)
+
+
+def _end(running: Sequence[_Running]) -> None:
+    """End the steps that still run: with SIGTERM, after `GRACE_SECONDS` or a second signal with SIGKILL."""
+    for one in running:
+        one.process.terminate()
+    deadline = time.monotonic() + GRACE_SECONDS
+    for one in running:
+        try:
+            one.process.wait(max(0.0, deadline - time.monotonic()))
+        except (Interrupted, subprocess.TimeoutExpired):
+            one.process.kill()
+            one.process.wait()
+        if one.log_reader is not None:
+            one.log_reader.join()
+
+
+class StepFailed(JobError):
+    """A step ended with an exit code other than 0, which becomes ours."""
+
+    def __init__(self, step: str, returncode: int) -> None:
+        self.exit_code = returncode if returncode > 0 else 128 - returncode  # type: ignore[misc]  # not the class's
+        super().__init__(
+            f"step {step} ended with exit code {self.exit_code}: its last log lines say why. Run the same command again "
+            "to resume"
+        )

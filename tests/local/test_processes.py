@@ -1,0 +1,94 @@
+"""Steps in processes: side by side where they can be, ended together, and each log line with the name of its step."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.local import processes
+from jobs.local.serve_settings import Settings as ServeSettings
+from jobs.local.server import free_ports
+from jobs.process.errors import JobError
+from jobs.steps import Step
+
+HELP = ("--help",)
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> tuple[Step, dict[str, str]]:
+    """A step that does not end by itself, and its environment."""
+    postgres_port, s3_port = free_ports(2)
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PG", "SKUSCRIBE_"))}
+    variables |= {
+        "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret-of-this-test", "PGPASSWORD": "secret-of-this-test",
+        "SKUSCRIBE_FOLDER": str(tmp_path / "data"), "SKUSCRIBE_READY_FILE": str(tmp_path / "ready"),
+        "SKUSCRIBE_POSTGRES_PORT": str(postgres_port), "SKUSCRIBE_S3_PORT": str(s3_port), "SKUSCRIBE_SAMPLE_ROWS": "0",
+    }  # fmt: skip
+    assert ServeSettings.model_fields.keys() >= {"folder", "ready_file", "postgres_port", "s3_port", "sample_rows"}
+    return Step("services", needs=()), variables
+
+
+def events(captured: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in captured.splitlines() if line.startswith("{")]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5])
+def test_a_step_starts_after_those_that_it_needs(at_once: int, capfd: pytest.CaptureFixture[str]) -> None:
+    steps = (
+        Step("report", ("train", "prepare"), arguments=HELP),
+        Step("train", ("prepare",), arguments=HELP),
+        Step("prepare", (), arguments=HELP),
+    )
+    seconds = processes.run(steps, os.environ, at_once)
+    assert list(seconds) == ["prepare", "train", "report"]
+    assert [event["event"] for event in events(capfd.readouterr().err)] == ["step prepare", "step train", "step report"]
+
+
+@pytest.mark.slow
+def test_the_first_failure_ends_the_other_steps_and_has_its_exit_code(
+    serving: tuple[Step, dict[str, str]], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    step, variables = serving
+    fails = Step("prepare", (), arguments=("--store", f"file://{tmp_path}", "--input", "absent.jsonl"))
+    never = Step("report", ("prepare",))
+    with pytest.raises(JobError, match="step prepare ended with exit code 78") as caught:
+        processes.run((step, fails, never), variables, 2)
+    assert caught.value.exit_code == 78
+    lines = events(capfd.readouterr().err)
+    assert [line["step"] for line in lines if line["level"] == "error"] == ["prepare", "services"]
+    assert lines[-1]["exit_code"] == 143  # the services ended before the error was raised
+    assert "step report" not in [line["event"] for line in lines]
+
+
+@pytest.mark.slow
+def test_a_signal_ends_every_step(serving: tuple[Step, dict[str, str]], tmp_path: Path) -> None:
+    _, variables = serving
+    program = (
+        "import os, sys\nfrom jobs.local import processes\nfrom jobs.process import lifecycle\nfrom jobs.steps import Step\n"
+        "steps = (Step('services', ()), Step('doctor', (), arguments=('--help',)))\n"
+        "sys.exit(lifecycle.run_to_exit_code(lambda: processes.run(steps, os.environ, 2)))\n"
+    )
+    ready = tmp_path / "ready"
+    with subprocess.Popen([sys.executable, "-c", program], env=variables, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        ended = threading.Event()
+
+        def interrupt_when_ready() -> None:
+            while not ready.exists() and not ended.wait(0.1):
+                pass
+            process.send_signal(signal.SIGTERM)
+
+        waiting = threading.Thread(target=interrupt_when_ready)
+        waiting.start()
+        errors = process.stderr.read()
+        ended.set()
+        waiting.join()
+        assert process.wait(60) == 143, errors
+    assert not ready.exists()
+    assert [line["step"] for line in events(errors) if line["level"] == "error" and "step" in line] == ["services"]
