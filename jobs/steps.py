@@ -43,7 +43,7 @@ STEPS = (
     Step("build", needs=("embed",), arguments=("--phase", "build")),
     Step("match", needs=("build",)),
     Step("train", needs=("prepare", "fetch-model"), parts="shards", in_order=True),
-    Step("evaluate", needs=("train", "build"), parts="stages"),
+    Step("evaluate", needs=("train", "match"), parts="stages"),
     Step("describe", needs=("train", "match"), parts="batches"),
     Step("report", needs=("evaluate", "describe")),
 )

@@ -17,8 +17,8 @@ from jobs.describe.settings import Settings
 from jobs.describe.titles import TitleFile
 from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError, InputError
-from jobs.quality import matcher
-from jobs.quality.checks import OFF_TITLE, PROBABILITY_DIGITS, Checker
+from jobs.quality.checker import find_matcher, load_checker
+from jobs.quality.checks import EVIDENCE_NEIGHBOURS, OFF_TITLE, PROBABILITY_DIGITS
 from jobs.quality.publish_threshold import MIN_LABELS, labelled_texts, publish_threshold
 from jobs.retrieval.neighbours import Neighbour, NeighbourSearch, SearchIndex, find_index
 from jobs.steps import trained_shards
@@ -26,16 +26,12 @@ from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import Catalogue, Title
 from jobs.storage.fields import Fields
-from jobs.storage.layout import Kind
 from jobs.storage.store import Store
 from jobs.t5 import inference
 from jobs.text.cleaning import Profile
 
 if TYPE_CHECKING:
     from jobs.describe.describer import Describer
-
-EVIDENCE_NEIGHBOURS = 8
-"""Nearest products whose texts a number or code must be in, unless the title has it. The prompt may have fewer of them."""
 
 Search = Callable[[Sequence[Title]], list[list[Neighbour]]]
 
@@ -101,7 +97,7 @@ def _find_sources(settings: Settings, store: Store) -> BatchSources:
         )
     model = runs.trained_shard(store, settings.run, shard)
     index = find_index(settings.catalogue) if settings.neighbours or not settings.words_only else None
-    matcher_artifact = _matcher(settings, store)
+    matcher_artifact = find_matcher(store, settings.matcher, words_only=settings.words_only)
     publish_from = _audited_threshold(settings) if settings.from_audit else settings.publish_from
     file = titles.fetch(settings.titles) if settings.titles else None
     config = {
@@ -118,13 +114,6 @@ def _find_sources(settings: Settings, store: Store) -> BatchSources:
     return BatchSources(
         products, model, layout.trained_shard_name(shard), index, matcher_artifact, file, publish_from, config, inputs
     )
-
-
-def _matcher(settings: Settings, store: Store) -> Artifact | None:
-    if settings.words_only:
-        return None
-    path, command = layout.matcher_path(settings.matcher), f"match --matcher {settings.matcher}"
-    return artifact.require(store, path, Kind.MATCHER, command)
 
 
 def _fields_config(settings: Settings) -> dict[str, str]:
@@ -228,22 +217,9 @@ def _load_describer(settings: Settings, sources: BatchSources, work: Path) -> "D
     device = inference.choose_device(settings.precision, settings.batch_tokens)
     candidates = settings.candidates if sources.matcher else 1
     return load_describer(
-        sources.model, _checker(sources.matcher, sources.publish_from), device, settings.decoding, candidates,
+        sources.model, load_checker(sources.matcher, sources.publish_from), device, settings.decoding, candidates,
         settings.neighbours, settings.prompt_max_tokens, work,
     )  # fmt: skip
-
-
-def _checker(matcher_artifact: Artifact | None, publish_from: float | None) -> Checker:
-    if matcher_artifact is None:
-        log.warning("texts are checked by their words only")
-        return Checker()
-    with folders.temporary_folder() as folder:
-        loaded = matcher.load(matcher_artifact.fetch_all(folder))
-    if not loaded.is_calibrated:
-        log.warning(
-            "the matcher is not calibrated: texts are checked by their words only", matcher=matcher_artifact.path
-        )
-    return Checker(loaded, publish_from or loaded.calibration.publish_from)
 
 
 def _answer_query(settings: Settings, sources: BatchSources) -> None:

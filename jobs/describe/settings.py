@@ -12,6 +12,7 @@ from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from jobs.process.settings import MaxShards, Name, unit
+from jobs.quality.settings import MatcherName, PublishFrom, WordsOnly
 from jobs.t5.settings import GenerationSettings
 
 
@@ -35,18 +36,9 @@ class Settings(GenerationSettings):
         "else none.",
         json_schema_extra=unit("products"),
     )
-    matcher: Name = Field("main", description="The matcher that decides whether a text fits its title.")
-    words_only: bool = Field(
-        False,
-        description="Check texts by their words only, without a matcher: a weak check, for catalogues without one.",
-    )
-    publish_from: float | None = Field(
-        None,
-        gt=0,
-        lt=1,
-        description="Publish a text whose probability to be right is at least this. Default: as the matcher recommends.",
-        json_schema_extra=unit("probability"),
-    )
+    matcher: MatcherName = "main"
+    words_only: WordsOnly = False
+    publish_from: PublishFrom = None
     from_audit: float | None = Field(
         None,
         gt=0,

@@ -13,6 +13,7 @@ from jobs.evaluate import scorecard
 from jobs.evaluate.losses import losses
 from jobs.evaluate.questions import Question
 from jobs.process import log
+from jobs.quality.checks import Checker
 from jobs.retrieval.neighbours import Neighbour, prompt_texts
 from jobs.storage.artifact import Artifact
 from jobs.t5 import models
@@ -54,6 +55,8 @@ def evaluate(
     loaded: LoadedModel,
     questions: Sequence[Question],
     neighbours: Sequence[Sequence[Neighbour]],
+    prompt_neighbours: int,
+    checker: Checker,
     device: Device,
     decoding: Decoding,
     prompt_max_tokens: int,
@@ -63,21 +66,24 @@ def evaluate(
 ) -> Evaluation:
     """Answer the questions, and score the answers and the baselines.
 
-    `neighbours`: the retrieved neighbours in the prompt of each question, none without retrieval. `seed`: of the intervals.
+    `neighbours`: the nearest products of each question, nearest first; the answer is checked against all. The prompt has the
+    `prompt_neighbours` nearest of them. `seed`: of the intervals.
     """
+    in_prompt = [retrieved[:prompt_neighbours] for retrieved in neighbours]
     prompts = [
         prompt(question.title.title, prompt_texts(retrieved))
-        for question, retrieved in zip(questions, neighbours, strict=True)
+        for question, retrieved in zip(questions, in_prompt, strict=True)
     ]
     answers, seconds = _answers(loaded, prompts, device, decoding, prompt_max_tokens, work)
     model = loaded.model.to(device.name)  # type: ignore[arg-type]  # its type hint lacks device names
     references = [question.reference for question in questions]
     reference_losses = losses(model, loaded.tokenizer, prompts, references, prompt_max_tokens, reference_max_tokens)
-    scored = scorecard.score_answers(questions, answers, neighbours, reference_losses)
+    checked = scorecard.check_answers(questions, answers, neighbours, checker)
+    scored = scorecard.score_answers(questions, answers, checked, in_prompt, reference_losses)
     return Evaluation(
         scorecard.table(scored),
         scorecard.group_scores(scored, seed),
-        scorecard.baseline_scores(questions, neighbours, seed),
+        scorecard.baseline_scores(questions, in_prompt, seed),
         seconds,
     )
 

@@ -1,26 +1,28 @@
 """The job `evaluate`: answer the same questions with every stage of a run, and score the answers.
 
-Reads the catalogue, the models of the run, and for retrieval the index in Postgres. Writes runs/RUN/evaluation/STAGE.
+Reads the catalogue, the models of the run, the matcher, and the index in Postgres. Writes runs/RUN/evaluation/STAGE.
 """
 
 import io
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
 from jobs.evaluate import questions
-from jobs.evaluate.questions import Question
 from jobs.evaluate.settings import Settings
 from jobs.process import folders, log
-from jobs.retrieval.neighbours import Neighbour, NeighbourSearch, SearchIndex, find_index
+from jobs.quality.checker import find_matcher, load_checker
+from jobs.quality.checks import EVIDENCE_NEIGHBOURS, Checker
+from jobs.retrieval.neighbours import NeighbourSearch, SearchIndex, find_index
 from jobs.steps import trained_shards
 from jobs.storage import artifact, catalogue, layout, runs
-from jobs.storage.artifact import Draft, Spec
+from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.layout import Kind
 from jobs.storage.store import Store
@@ -28,6 +30,9 @@ from jobs.t5 import inference
 
 if TYPE_CHECKING:
     from jobs.evaluate.evaluator import Evaluation, LoadedModel
+
+LATER_INPUTS = ("index", "matcher")
+"""Earlier versions checked the answers of most stages without them. Their evaluations are kept."""
 
 REFERENCE_MAX_TOKENS = 512
 """Maximum reference length for the loss; longer references are truncated."""
@@ -65,49 +70,81 @@ def run(settings: Settings) -> None:
             log.info("nothing to do: no stage with this index", index=settings.index, stages=len(selected))
             return
         selected = [selected[settings.index]]
-    loaded: LoadedModel | None = None
+    shared = Shared(settings, store)
     for stage in selected:
         with folders.temporary_folder() as work:
-            loaded = _evaluate(settings, store, products, stage, loaded, work)
+            _evaluate(settings, products, stage, shared, work)
 
 
-def _evaluate(
-    settings: Settings, store: Store, products: Catalogue, stage: Stage, loaded: "LoadedModel | None", work: Path
-) -> "LoadedModel | None":
-    """Evaluate a stage once. Returns the model in memory, because the next stage with retrieval may have the same one."""
+class Shared:
+    """What the stages of a process share, each loaded when a stage first needs it."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings, self.store = settings, store
+        self.model: LoadedModel | None = None
+        """The last model, because the next stage with retrieval may have the same one."""
+
+    @cached_property
+    def index(self) -> SearchIndex:
+        """The index of the catalogue."""
+        return find_index(self._settings.catalogue)
+
+    @cached_property
+    def search(self) -> NeighbourSearch:
+        """The search for the nearest products: those of the prompt and, unless texts are checked by their words only, of the checks."""
+        settings = self._settings
+        count = settings.neighbours if settings.words_only else max(settings.neighbours, EVIDENCE_NEIGHBOURS)
+        return NeighbourSearch(self.index, settings.encoder, count)
+
+    @cached_property
+    def matcher(self) -> Artifact | None:
+        """The matcher, None if texts are checked by their words only."""
+        return find_matcher(self.store, self._settings.matcher, words_only=self._settings.words_only)
+
+    @cached_property
+    def checker(self) -> Checker:
+        """The checker with the matcher."""
+        return load_checker(self.matcher, self._settings.publish_from)
+
+
+def _evaluate(settings: Settings, products: Catalogue, stage: Stage, shared: Shared, work: Path) -> None:
+    """Evaluate a stage once."""
+    store = shared.store
     if stage.shard is None:
         model, prefix = runs.base_model(store, settings.model), ""
     else:
         model, prefix = runs.trained_shard(store, settings.run, stage.shard), layout.MODEL_PREFIX
-    index = find_index(settings.catalogue) if stage.retrieval and settings.neighbours else None
+    prompt_neighbours = settings.neighbours if stage.retrieval else 0
+    needs_index = prompt_neighbours > 0 or not settings.words_only
 
     def build(draft: Draft) -> Mapping[str, Any]:
-        nonlocal loaded
         # torch is loaded only to evaluate: an evaluation that exists is found without it
         from jobs.evaluate import evaluator  # noqa: PLC0415
         from jobs.t5 import gpu  # noqa: PLC0415
 
         gpu.require(settings.require_gpu)
         started = time.monotonic()
-        if loaded is None or loaded.digest != model.digest:
-            loaded = evaluator.load_model(model, prefix, work)
+        if shared.model is None or shared.model.digest != model.digest:
+            shared.model = evaluator.load_model(model, prefix, work)
         stage_questions = questions.of_stage(products, stage.shard, settings.questions, work)
-        neighbours = _neighbours(index, settings.encoder, settings.neighbours, stage_questions)
+        titles = [question.title for question in stage_questions]
+        neighbours = shared.search.of(titles) if needs_index else [[] for _ in titles]
         device = inference.choose_device(settings.precision, settings.batch_tokens)
         log.info("stage started", stage=stage.name, questions=len(stage_questions), device=device.name)
         result = evaluator.evaluate(
-            loaded, stage_questions, neighbours, device, settings.decoding, settings.prompt_max_tokens,
-            REFERENCE_MAX_TOKENS, settings.seed, work,
+            shared.model, stage_questions, neighbours, prompt_neighbours, shared.checker, device, settings.decoding,
+            settings.prompt_max_tokens, REFERENCE_MAX_TOKENS, settings.seed, work,
         )  # fmt: skip
         seconds = round(time.monotonic() - started, 2)
         _add_files(draft, stage, model.digest, result, seconds)
         return _figures(result, seconds)
 
-    inputs = {"catalogue": products.digest, "model": model.digest} | ({"index": index.digest} if index else {})
+    inputs = {"catalogue": products.digest, "model": model.digest}
+    inputs |= {"index": shared.index.digest} if needs_index else {}
+    inputs |= {"matcher": shared.matcher.digest} if shared.matcher else {}
     path = layout.evaluation_path(settings.run, stage.name)
-    spec = Spec(store, path, Kind.EVALUATION, _config(settings, stage.retrieval), inputs)
+    spec = Spec(store, path, Kind.EVALUATION, _config(settings, stage.retrieval), inputs, later_inputs=LATER_INPUTS)
     artifact.make_once(spec, build, replace_outdated=settings.replace)
-    return loaded
 
 
 def _config(settings: Settings, retrieval: bool) -> dict[str, Any]:
@@ -116,16 +153,9 @@ def _config(settings: Settings, retrieval: bool) -> dict[str, Any]:
         "reference_max_tokens": REFERENCE_MAX_TOKENS,
         "seed": settings.seed,
         **({"neighbours": settings.neighbours} if retrieval else {}),
+        **({} if settings.publish_from is None else {"publish_from": settings.publish_from}),
         **inference.generation_config(settings.precision, settings.prompt_max_tokens, settings.decoding),
     }
-
-
-def _neighbours(
-    index: SearchIndex | None, encoder: str, count: int, stage_questions: Sequence[Question]
-) -> list[list[Neighbour]]:
-    if index is None:
-        return [[] for _ in stage_questions]
-    return NeighbourSearch(index, encoder, count).of([question.title for question in stage_questions])
 
 
 def _add_files(draft: Draft, stage: Stage, model_digest: str, result: "Evaluation", seconds: float) -> None:

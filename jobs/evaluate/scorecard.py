@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from jobs.evaluate.questions import Question
 from jobs.quality import checks, metrics, rouge
+from jobs.quality.checks import Checker, Scores
 from jobs.quality.rouge import Rouge
 from jobs.retrieval.neighbours import Neighbour
 from jobs.storage.layout import QuestionGroup
@@ -18,7 +19,10 @@ TITLE_REPEATED, NEAREST_NEIGHBOUR = "title-repeated", "nearest-neighbour"
 
 @dataclass(frozen=True)
 class ScoredAnswer:
-    """A question with its answer and the answer's scores. `loss` is that of the reference, in nats per token."""
+    """A question with its answer and the answer's scores.
+
+    `loss`: of the reference, in nats per token. `probability`: that the answer is about its title, None without a calibrated matcher.
+    """
 
     question: Question
     answer: str
@@ -27,34 +31,59 @@ class ScoredAnswer:
     rouge: Rouge
     loss: float
     repetition: float
+    probability: float | None
     flags: tuple[str, ...]
+
+
+def check_answers(
+    questions: Sequence[Question],
+    answers: Sequence[Answer],
+    neighbours: Sequence[Sequence[Neighbour]],
+    checker: Checker,
+) -> list[Scores]:
+    """Return the scores of the checks, as `describe` would decide: the texts of a group are compared as those of a part are.
+
+    `neighbours`: the nearest products of each question, whether or not its prompt has them.
+    """
+    scores = [
+        checker.score(answer.text, question.title.title, retrieved, answer.ended)
+        for question, answer, retrieved in zip(questions, answers, neighbours, strict=True)
+    ]
+    for group in QuestionGroup:
+        rows = [row for row, question in enumerate(questions) if question.group == group]
+        texts, clusters = [answers[row].text for row in rows], [questions[row].title.cluster for row in rows]
+        for row, score in zip(rows, checks.compared([scores[row] for row in rows], texts, clusters), strict=True):
+            scores[row] = score
+    return scores
 
 
 def score_answers(
     questions: Sequence[Question],
     answers: Sequence[Answer],
+    checked: Sequence[Scores],
     neighbours: Sequence[Sequence[Neighbour]],
     losses: Sequence[float],
 ) -> list[ScoredAnswer]:
-    """Return the answers with their scores. `neighbours`: the retrieved neighbours in the prompt of each question."""
+    """Return the answers with all scores. `neighbours`: the retrieved neighbours in the prompt of each question."""
     rouges = rouge.rouge_scores([answer.text for answer in answers], [question.reference for question in questions])
-    scored = []
-    for question, answer, retrieved, loss, score in zip(questions, answers, neighbours, losses, rouges, strict=True):
-        checked = checks.Checker().score(answer.text, question.title.title, retrieved, answer.ended)
-        uids = tuple(neighbour.uid for neighbour in retrieved)
-        scored.append(
-            ScoredAnswer(question, answer.text, answer.tokens, uids, score, loss, checked.repetition, checked.flags)
+    return [
+        ScoredAnswer(
+            question, answer.text, answer.tokens, tuple(neighbour.uid for neighbour in retrieved), overlap, loss,
+            scores.repetition, scores.probability, scores.flags,
         )
-    return scored
+        for question, answer, scores, retrieved, loss, overlap in zip(
+            questions, answers, checked, neighbours, losses, rouges, strict=True
+        )
+    ]  # fmt: skip
 
 
 def schema() -> pa.Schema:
-    """Return the schema of answers.parquet. ROUGE and repetition are 0..1, the loss is in nats per token."""
+    """Return the schema of answers.parquet. ROUGE, repetition and probability are 0..1, the loss is in nats per token."""
     text, number = pa.string(), pa.float64()
     return pa.schema(
         [("group", text), ("uid", text), ("title", text), ("reference", text), ("answer", text)]
         + [("neighbours", pa.list_(text))]
-        + [(name, number) for name in (*rouge.NAMES, "loss", "repetition")]
+        + [(name, number) for name in (*rouge.NAMES, "loss", "repetition", "probability")]
         + [("flags", pa.list_(text)), ("tokens", pa.int64())]
     )
 
@@ -65,8 +94,8 @@ def table(answers: Sequence[ScoredAnswer]) -> pa.Table:
         {
             "group": item.question.group, "uid": item.question.title.uid, "title": item.question.title.title,
             "reference": item.question.reference, "answer": item.answer, "neighbours": list(item.neighbours),
-            **asdict(item.rouge), "loss": item.loss, "repetition": item.repetition, "flags": list(item.flags),
-            "tokens": item.tokens,
+            **asdict(item.rouge), "loss": item.loss, "repetition": item.repetition,
+            "probability": item.probability, "flags": list(item.flags), "tokens": item.tokens,
         }
         for item in answers
     ]  # fmt: skip

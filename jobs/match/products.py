@@ -7,9 +7,9 @@ from typing import Any
 from jobs.database.connection import Connection, statement
 from jobs.database.repeat import repeated
 from jobs.process import lifecycle, log
+from jobs.quality.checks import EVIDENCE_NEIGHBOURS
 from jobs.retrieval.neighbours import MAX_TIES
 
-NEIGHBOURS = 8
 _ROWS_PER_QUERY = 250
 
 
@@ -42,7 +42,12 @@ def sample(catalogue: str, split: str, count: int | None, seed: int) -> list[Lea
 
 
 def _with_neighbours(catalogue: str, rows: list[int]) -> list[LearningProduct]:
-    values = {"catalogue": catalogue, "neighbours": NEIGHBOURS, "searched": NEIGHBOURS + MAX_TIES, "rows": rows}
+    values = {
+        "catalogue": catalogue,
+        "neighbours": EVIDENCE_NEIGHBOURS,
+        "searched": EVIDENCE_NEIGHBOURS + MAX_TIES,
+        "rows": rows,
+    }
     return [
         LearningProduct(uid, title, text, cluster, tuple(titles), tuple(texts))
         for uid, title, text, cluster, titles, texts in _select("match_neighbours", values)

@@ -31,6 +31,8 @@ from jobs.quality.metrics import repetition, sentences, words
 from jobs.quality.terms import absent_terms, terms
 from jobs.retrieval.neighbours import Neighbour
 
+EVIDENCE_NEIGHBOURS = 8
+"""Nearest products whose texts a number or code must be in, unless the title has it. The prompt may have fewer of them."""
 MAX_REPETITION = 0.10
 MIN_SENTENCE_WORDS = 3
 """Shorter sentences, such as "Buy now!", may occur twice."""
@@ -116,6 +118,14 @@ class Checker:
         missing, distinct = absent_terms(in_title, terms(text)), len(set(in_title))
         share = (distinct - len(missing)) / max(1, distinct)
         return {"share_of_title": round(share, 4), "missing": missing} if share < MIN_TITLE_SHARE else None
+
+
+def compared(scores: Sequence[Scores], texts: Sequence[str], clusters: Sequence[object]) -> list[Scores]:
+    """Return the scores with the reasons that only show beside the other texts: `generic` and `unreliable`.
+
+    `clusters`: of the products, as for `with_generic`.
+    """
+    return with_unreliable(with_generic(scores, texts, clusters))
 
 
 def with_generic(scores: Sequence[Scores], texts: Sequence[str], clusters: Sequence[object]) -> list[Scores]:

@@ -26,11 +26,11 @@ import numpy as np
 from jobs.match.figures import area_under_curve
 from jobs.match.learning import alternatives_of, learn, test_pairs
 from jobs.match.pairs import Pair, PairKind
-from jobs.match.products import NEIGHBOURS, LearningProduct
+from jobs.match.products import LearningProduct
 from jobs.match.settings import Settings
 from jobs.prepare.near_duplicates import find_clusters, signatures
 from jobs.prepare.settings import Settings as PrepareSettings
-from jobs.quality.checks import CONTRADICTS, OFF_TITLE, Checker
+from jobs.quality.checks import CONTRADICTS, EVIDENCE_NEIGHBOURS, OFF_TITLE, Checker
 from jobs.retrieval.encoder import Encoder, text_to_embed
 from jobs.retrieval.neighbours import Neighbour
 from jobs.sample.rows import write_sample
@@ -149,7 +149,7 @@ def _with_neighbours(products: Products, rows: np.ndarray, near: np.ndarray) -> 
     for row in rows:
         similarities = products.vectors[near] @ products.vectors[row]
         similarities[products.clusters[near] == products.clusters[row]] = -np.inf
-        others = near[np.argsort(-similarities, kind="stable")[:NEIGHBOURS]]
+        others = near[np.argsort(-similarities, kind="stable")[:EVIDENCE_NEIGHBOURS]]
         titles, texts = (tuple(values[other] for other in others) for values in (products.titles, products.texts))
         cluster = int(products.clusters[row])
         found.append(

@@ -13,12 +13,9 @@ from jobs.database.connection import session
 from jobs.describe import job
 from jobs.describe.settings import Settings
 from jobs.process.errors import ConfigurationError, NotReadyError
-from jobs.quality import matcher
-from jobs.quality.matcher import Matcher
 from jobs.storage import artifact, layout
-from jobs.storage.artifact import Artifact
 from jobs.storage.layout import Kind
-from tests.quality.matchers import share_matcher
+from tests.quality.matchers import commit_matcher, share_matcher
 from tests.ready import HELD_OUT, NAME, Ready
 
 pytestmark = pytest.mark.slow
@@ -33,18 +30,6 @@ def _remove_what_a_test_made(ready: Ready) -> Iterator[None]:
         artifact.remove(ready.store, layout.matcher_path(name))
 
 
-def commit_matcher(ready: Ready, made: Matcher, name: str = "main") -> Artifact:
-    spec = artifact.Spec(ready.store, layout.matcher_path(name), Kind.MATCHER, {}, {})
-
-    def add_files(draft: artifact.Draft) -> dict[str, Any]:
-        with tempfile.TemporaryDirectory() as folder:
-            matcher.save(made, Path(folder))
-            draft.add_folder(Path(folder))
-        return {}
-
-    return artifact.make_once(spec, add_files)
-
-
 def describe(ready: Ready, batch: str, **settings: Any) -> list[dict[str, Any]]:
     """Run `describe`, and return the rows of the batch."""
     values = {"store": ready.store.url, "catalogue": NAME, "run": NAME, "batch": batch, "answer_max_tokens": 16}
@@ -57,7 +42,7 @@ def describe(ready: Ready, batch: str, **settings: Any) -> list[dict[str, Any]]:
 
 
 def test_a_text_below_the_threshold_is_off_title_with_its_probability_and_what_it_lacks(ready: Ready) -> None:
-    commit_matcher(ready, share_matcher(publish_from=0.999))  # a text needs all words of its title
+    commit_matcher(ready.store, share_matcher(publish_from=0.999))  # a text needs all words of its title
     rows = describe(ready, "strict")
     assert len(rows) == HELD_OUT
     for row in rows:
@@ -77,7 +62,7 @@ def test_a_text_below_the_threshold_is_off_title_with_its_probability_and_what_i
 
 
 def test_the_threshold_of_the_user_replaces_that_of_the_matcher(ready: Ready) -> None:
-    digest = commit_matcher(ready, share_matcher(publish_from=0.999)).digest
+    digest = commit_matcher(ready.store, share_matcher(publish_from=0.999)).digest
     rows = describe(ready, "lenient", publish_from=0.001, limit=4)
     assert not any("off-title" in row["flags"] for row in rows)
     made = artifact.require(ready.store, layout.export_path("lenient"), Kind.EXPORT, "describe")
@@ -88,9 +73,9 @@ def test_the_threshold_of_the_user_replaces_that_of_the_matcher(ready: Ready) ->
 
 
 def test_another_matcher_is_another_batch(ready: Ready) -> None:
-    commit_matcher(ready, share_matcher())
+    commit_matcher(ready.store, share_matcher())
     describe(ready, "first", limit=1)
-    commit_matcher(ready, share_matcher(publish_from=0.9), name="other")
+    commit_matcher(ready.store, share_matcher(publish_from=0.9), name="other")
     with pytest.raises(ConfigurationError, match="matcher was"):
         describe(ready, "first", limit=1, matcher="other")
     assert describe(ready, "first", limit=1, matcher="other", replace=True)
@@ -104,7 +89,7 @@ def test_without_its_matcher_a_batch_is_retried_until_it_exists(ready: Ready) ->
 def test_a_matcher_that_is_not_calibrated_leaves_the_checks_of_words_and_says_so(
     ready: Ready, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    commit_matcher(ready, share_matcher(products=0))
+    commit_matcher(ready.store, share_matcher(products=0))
     rows = describe(ready, "uncalibrated", limit=3)
     warnings = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines() if '"warning"' in line]
     assert warnings == [

@@ -21,7 +21,7 @@ from tests.ready import HELD_OUT, NAME, SHARDS, Ready
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_vectors")]
 
-SETTINGS = {"catalogue": NAME, "run": NAME, "model": NAME, "questions": 6, "answer_max_tokens": 16}
+SETTINGS = {"catalogue": NAME, "run": NAME, "model": NAME, "questions": 6, "answer_max_tokens": 16, "words_only": True}
 STAGES = ["base", "base-retrieval", "shard-00000", "shard-00001", "shard-00001-retrieval"]
 GROUPS = [group.value for group in QuestionGroup]
 
@@ -162,7 +162,8 @@ def test_a_second_run_evaluates_no_stage_again(evaluated: Ready, capsys: pytest.
 
 def test_finished_stages_are_found_without_loading_torch(evaluated: Ready) -> None:
     flags = ["--store", evaluated.store.url, "--catalogue", NAME, "--run", NAME, "--model", NAME, "--questions", "6"]
-    command = [sys.executable, "-X", "importtime", "-m", "jobs", "evaluate", *flags, "--answer-max-tokens", "16"]
+    flags += ["--answer-max-tokens", "16", "--words-only"]
+    command = [sys.executable, "-X", "importtime", "-m", "jobs", "evaluate", *flags]
     log = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     assert log.count("already done") == len(STAGES)
     assert "jobs.evaluate.questions" in log

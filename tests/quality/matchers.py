@@ -1,11 +1,19 @@
 """A matcher whose probability is known: it depends only on the share of the title's words that the text has."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 
+from jobs.quality import matcher
 from jobs.quality.alternatives import Table
 from jobs.quality.features import NAMES
 from jobs.quality.matcher import Calibration, Matcher, Network
 from jobs.quality.word_statistics import WordStatistics
+from jobs.storage import artifact, layout
+from jobs.storage.artifact import Artifact
+from jobs.storage.layout import Kind
+from jobs.storage.store import Store
 
 
 def share_network(scale: float = 10.0, offset: float = -5.0, features: int = len(NAMES)) -> Network:
@@ -20,3 +28,15 @@ def share_matcher(alternatives: Table | None = None, publish_from: float = 0.5, 
     """Return a matcher that publishes from half of the title's words. It is not calibrated if `products` is 0."""
     calibration = Calibration(1.0, 0.0, publish_from, 0.0, products)
     return Matcher(WordStatistics().finish(), alternatives or {}, share_network(), calibration)
+
+
+def commit_matcher(store: Store, made: Matcher, name: str = "main") -> Artifact:
+    """Commit a matcher as if the job `match` had learnt it."""
+
+    def add_files(draft: artifact.Draft) -> dict[str, float]:
+        with tempfile.TemporaryDirectory() as folder:
+            matcher.save(made, Path(folder))
+            draft.add_folder(Path(folder))
+        return {}
+
+    return artifact.make_once(artifact.Spec(store, layout.matcher_path(name), Kind.MATCHER, {}, {}), add_files)

@@ -91,6 +91,16 @@ def test_an_input_that_is_known_only_after_the_build_is_recorded_and_not_compare
         artifact.make_once(spec, build_nothing)
 
 
+def test_an_input_that_earlier_versions_did_not_record_is_compared_if_it_is_recorded(spec: Spec) -> None:
+    later = replace(spec, inputs={**spec.inputs, "later": "def"}, later_inputs=["later"])
+    made = artifact.make_once(spec, build())
+    assert artifact.make_once(later, build_nothing) == made
+    artifact.remove(spec.store, spec.path)
+    artifact.make_once(later, build())
+    with pytest.raises(ConfigurationError, match="later was def, now ghi"):
+        artifact.make_once(replace(later, inputs={**spec.inputs, "later": "ghi"}), build_nothing)
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError(), NotReadyError("S3 is down"), KeyboardInterrupt()])
 def test_a_failing_build_leaves_nothing(spec: Spec, error: BaseException) -> None:
     def fail(work: Draft) -> Mapping[str, int]:

@@ -1,0 +1,24 @@
+"""Settings of the jobs that check texts."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from jobs.process.settings import Name, unit
+
+MatcherName = Annotated[Name, Field(description="The matcher that decides whether a text fits its title.")]
+WordsOnly = Annotated[
+    bool,
+    Field(
+        description="Check texts by their words only, without a matcher: a weak check, for catalogues without one.",
+    ),
+]
+PublishFrom = Annotated[
+    float | None,
+    Field(
+        gt=0,
+        lt=1,
+        description="Publish a text whose probability to be right is at least this. Default: as the matcher recommends.",
+        json_schema_extra=unit("probability"),
+    ),
+]
