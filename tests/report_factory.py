@@ -218,7 +218,8 @@ def _share(value: float, low: float, high: float) -> dict[str, float]:
 def answer_schema() -> pa.Schema:
     texts = [pa.field(name, pa.string()) for name in ("group", "uid", "title", "reference", "answer")]
     numbers = [
-        pa.field(name, pa.float64()) for name in ("rouge1", "rouge2", "rougeL", "rougeLsum", "loss", "repetition")
+        pa.field(name, pa.float64())
+        for name in ("rouge1", "rouge2", "rougeL", "rougeLsum", "loss", "repetition", "probability")
     ]
     words = pa.list_(pa.string())
     return pa.schema(
@@ -248,6 +249,7 @@ def _answer(
         "answer": shape.answer if shape.answer is not None else text, "neighbours": ["u1", "u2"] if retrieval else [],
         "rouge1": quality * 1.2, "rouge2": quality * 0.3, "rougeL": quality, "rougeLsum": quality * 1.05,
         "loss": 3.6 - 8 * (quality - 0.09), "repetition": 0.6 if repeated else 0.02,
+        "probability": 0.9 * quality,
         "flags": ["repetition"] if repeated else [], "tokens": len(text.split()),
     }  # fmt: skip
 

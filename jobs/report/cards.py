@@ -1,6 +1,14 @@
 """The cards at the top of a report: the most important figures."""
 
-from jobs.report.comparisons import Comparison, base_stage, compare, compare_first_shard, last_stage, score
+from jobs.report.comparisons import (
+    Comparison,
+    base_stage,
+    compare,
+    compare_first_shard,
+    final_stage,
+    last_stage,
+    score,
+)
 from jobs.report.document import Card, Tone
 from jobs.report.history import History
 from jobs.report.wording import dollars, duration, lower_first, percent, span, stage_label
@@ -52,7 +60,7 @@ def _forgetting_card(history: History) -> Card | None:
 
 
 def _flagged_card(history: History) -> Card | None:
-    stage = last_stage(history, retrieval=True) or last_stage(history, retrieval=False)
+    stage = final_stage(history)
     flagged, base = score(stage, "flagged"), score(base_stage(history, retrieval=False), "flagged")
     if stage is None or flagged is None:
         return None

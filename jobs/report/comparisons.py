@@ -60,6 +60,17 @@ def last_stage(history: History, retrieval: bool) -> Stage | None:
     return stages[-1] if stages else None
 
 
+def trained_with_neighbours(history: History) -> bool:
+    """Return whether prompts of the training had retrieved neighbours. `describe` then has them too, unless it is told otherwise."""
+    return bool(history.config.get("retrieval_share"))
+
+
+def final_stage(history: History) -> Stage | None:
+    """Return the last trained stage, with retrieval if the model was trained with neighbours: the one that `describe` uses."""
+    plain, retrieved = last_stage(history, retrieval=False), last_stage(history, retrieval=True)
+    return (retrieved or plain) if trained_with_neighbours(history) else (plain or retrieved)
+
+
 def trained_stages(history: History, retrieval: bool) -> list[Stage]:
     """Return the stages of trained shards, in the order of training."""
     return [stage for stage in history.stages if stage.shard is not None and stage.retrieval == retrieval]

@@ -13,10 +13,12 @@ from jobs.report.comparisons import (
     baselines,
     compare,
     compare_first_shard,
+    final_stage,
     flags_of,
     held_out_answers,
     last_stage,
     score,
+    trained_with_neighbours,
 )
 from jobs.report.history import History, Stage
 from jobs.report.wording import baseline_label, lower_first, percent, reason_label, signed, span, stage_label
@@ -57,8 +59,9 @@ def summary(history: History) -> list[str]:
     if base is not None and last is not None:
         sentences += _quality(compare(base, last, QuestionGroup.HELD_OUT, "rougeL"))
     if last is not None and retrieved is not None:
-        sentences += _retrieval(compare(last, retrieved, QuestionGroup.HELD_OUT, "rougeL"))
-    final = retrieved or last
+        comparison = compare(last, retrieved, QuestionGroup.HELD_OUT, "rougeL")
+        sentences += _retrieval(comparison, trained_with_neighbours(history))
+    final = final_stage(history)
     if final is not None:
         sentences += _against_baselines(final, baselines(history)) + _flagged(final, base)
     return sentences + _forgetting(compare_first_shard(history))
@@ -82,7 +85,7 @@ def _quality(comparison: Comparison | None) -> list[str]:
     return [f"ROUGE-L on {comparison.questions:,} held-out questions: {_change(comparison)}.{few}"]
 
 
-def _retrieval(comparison: Comparison | None) -> list[str]:
+def _retrieval(comparison: Comparison | None, trained_with_neighbours: bool) -> list[str]:
     if comparison is None:
         return []
     words = {
@@ -90,7 +93,8 @@ def _retrieval(comparison: Comparison | None) -> list[str]:
         False: "Retrieval makes the answers worse",
         None: "Retrieval makes no clear difference",
     }
-    return [f"{words[comparison.better]}: {_change(comparison)}."]
+    use = "" if trained_with_neighbours else " It was trained without neighbours, so `describe` shows it none."
+    return [f"{words[comparison.better]}: {_change(comparison)}.{use}"]
 
 
 def _against_baselines(stage: Stage, known: Mapping[str, Mapping[str, Interval]]) -> list[str]:

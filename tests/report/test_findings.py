@@ -1,6 +1,9 @@
 """The findings and cards of a report: a difference between two models is claimed only if their answers show it."""
 
+from dataclasses import replace
+
 import pyarrow as pa
+import pytest
 
 from jobs.quality.metrics import Interval
 from jobs.report import comparisons, findings
@@ -91,6 +94,17 @@ def test_the_summary_says_if_retrieval_makes_answers_worse() -> None:
         findings.summary(run_of(stage(None, 0.1, 3.5), stage(0, 0.3, 3.1), stage(0, 0.2, 3.1, retrieval=True)))
     )
     assert "Retrieval makes the answers worse: 0.300 → 0.200" in text
+    assert "It was trained without neighbours, so `describe` shows it none." in text
+
+
+@pytest.mark.parametrize(("share", "figure"), [(0.0, "0.300"), (0.5, "0.200")])
+def test_the_summary_and_the_cards_are_about_the_stage_that_describe_uses(share: float, figure: str) -> None:
+    stages = (stage(None, 0.1, 3.5), stage(0, 0.3, 3.1), stage(0, 0.2, 3.1, retrieval=True))
+    run = replace(run_of(*stages), config={"retrieval_share": share})
+    final = comparisons.final_stage(run)
+    assert final is stages[2 if share else 1]
+    label = "after 1 shard with retrieval" if share else "after 1 shard"
+    assert f"The model {label} ({figure}) is " in " ".join(findings.summary(run))
 
 
 def test_the_summary_says_how_much_of_a_run_is_trained_and_evaluated() -> None:
