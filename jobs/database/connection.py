@@ -8,6 +8,7 @@ connection. So nothing here depends on a session: each statement runs in a trans
 statements of a transaction are sent together where none needs the result of another: libpq's pipeline mode.
 """
 
+import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,10 @@ from jobs.database import login, waits
 from jobs.database.address import address, check_variables, user
 from jobs.database.errors import translated_errors
 from jobs.process.errors import ConfigurationError
+
+logging.getLogger("psycopg").setLevel(
+    logging.ERROR
+)  # its warnings are about what follows from an error that it raises too
 
 _INSIDE_WHEEL = Path(__file__).parents[1] / "sql"
 SQL_FOLDER = _INSIDE_WHEEL if _INSIDE_WHEEL.is_dir() else Path(__file__).parents[2] / "sql"

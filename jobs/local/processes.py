@@ -33,7 +33,7 @@ class _Running:
 def run(all_steps: Sequence[Step], environment: Mapping[str, str], at_once: int) -> dict[str, float]:
     """Run the steps, at most `at_once` at the same time. Returns the seconds of each.
 
-    The log lines of steps that run at the same time have the name of their step. Errors: a `JobError` with the exit code of
+    The log lines of steps that run at the same time have the name of their step, as `job`. Errors: a `JobError` with the exit code of
     the first step that fails, `Interrupted` after a signal; the other steps have then ended too, after a SIGTERM.
     """
     seconds: dict[str, float] = {}
@@ -76,7 +76,7 @@ def _start(step: Step, environment: Mapping[str, str], *, has_terminal: bool) ->
 def _relay(lines: IO[str], step: str) -> None:
     with lines:
         for line in lines:
-            log.relay(line.rstrip("\n"), step=step)
+            log.relay(line.rstrip("\n"), job=step)  # `step` is the training step
 
 
 def _end_with_parent() -> None:

@@ -34,6 +34,8 @@ USES_STORE = (
     "postgres.passwordKey=PGPASSWORD",
 )  # fmt: skip
 TRAINING = "pipeline.steps={prepare,fetch-model,train}"
+ONLY_TRAINING = "pipeline.steps={train}"
+"""For a release that finds the catalogue and the base model of the undisturbed one."""
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +97,10 @@ def assert_resumed(release: Installed) -> None:
 def test_training_is_not_disturbed_by_an_upgrade_and_resumes_after_its_pod_was_deleted(
     store: Installed, undisturbed: dict[str, str]
 ) -> None:
-    release = user(store, "changed", TRAINING)
+    release = user(store, "changed", ONLY_TRAINING)
     release.install()
     first = pod_training(release, 0)
-    release.upgrade("report.settings.examples=3", TRAINING)
+    release.upgrade("report.settings.examples=3")
     release.upgrade("evaluate.settings.questions=5", "gracePeriodSeconds=60")
     second = pod_training(release, 1)
     release.kubectl("delete", "pod", second["metadata"]["name"], "--wait=false")
@@ -187,7 +189,7 @@ def machines() -> Path:
 
 def training_on_gpu(store: Installed, name: str) -> tuple[Installed, dict[str, Any]]:
     """Install a release, wait until it trains shard 1 on the node with a GPU, and return it with the pod."""
-    release = user(store, name, TRAINING, *ON_GPU_NODE)
+    release = user(store, name, ONLY_TRAINING, *ON_GPU_NODE)
     release.install()
     return release, pod_training(release, 1)
 

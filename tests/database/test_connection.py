@@ -24,6 +24,17 @@ def test_a_read_only_session_cannot_write(database: str) -> None:
         connection.execute("DELETE FROM skuscribe.failure")
 
 
+def test_psycopg_logs_nothing_about_a_pipeline_that_an_error_ends(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connect() as connection, pytest.raises(ZeroDivisionError), connection.pipeline():
+        psycopg.Connection.execute(
+            connection, "SELECT 1 FROM no_such_table"
+        )  # is sent, and fails at the end of the block
+        raise ZeroDivisionError
+    assert caplog.records == []
+
+
 def test_a_server_that_does_not_answer_is_not_ready(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

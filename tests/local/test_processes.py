@@ -61,7 +61,7 @@ def test_the_first_failure_ends_the_other_steps_and_has_its_exit_code(
         processes.run((step, fails, never), variables, 2)
     assert caught.value.exit_code == 78
     lines = events(capfd.readouterr().err)
-    assert [line["step"] for line in lines if line["level"] == "error"] == ["prepare", "services"]
+    assert [line["job"] for line in lines if line["level"] == "error"] == ["prepare", "services"]
     assert lines[-1]["exit_code"] == 143  # the services ended before the error was raised
     assert "step report" not in [line["event"] for line in lines]
 
@@ -91,4 +91,4 @@ def test_a_signal_ends_every_step(serving: tuple[Step, dict[str, str]], tmp_path
         waiting.join()
         assert process.wait(60) == 143, errors
     assert not ready.exists()
-    assert [line["step"] for line in events(errors) if line["level"] == "error" and "step" in line] == ["services"]
+    assert [line["job"] for line in events(errors) if line["level"] == "error" and "job" in line] == ["services"]

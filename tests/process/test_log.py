@@ -108,9 +108,9 @@ def test_a_log_whose_reader_closed_it_does_not_end_the_job() -> None:
 
 RELAYED = """
 from jobs.process import log
-log.relay('{"time": "2026-01-02T03:04:05.678+00:00", "level": "warning", "event": "checkpoint ignored", "rows": 2000}', step="train")
-log.relay("Traceback (most recent call last):", step="train")
-log.relay('["not", "an event"]', step="train")
+log.relay('{"time": "2026-01-02T03:04:05.678+00:00", "level": "warning", "event": "checkpoint ignored", "rows": 2000}', job="train")
+log.relay("Traceback (most recent call last):", job="train")
+log.relay('["not", "an event"]', job="train")
 """
 
 
@@ -119,12 +119,12 @@ def test_a_line_of_a_child_has_more_fields_if_it_is_an_event() -> None:
         [sys.executable, "-c", RELAYED], capture_output=True, text=True, check=True
     ).stderr.splitlines()
     assert json.loads(lines[0]) == {
-        "time": "2026-01-02T03:04:05.678+00:00", "level": "warning", "event": "checkpoint ignored", "rows": 2000, "step": "train",
+        "time": "2026-01-02T03:04:05.678+00:00", "level": "warning", "event": "checkpoint ignored", "rows": 2000, "job": "train",
     }  # fmt: skip
     assert lines[1:] == ["Traceback (most recent call last):", '["not", "an event"]']
 
 
 def test_a_line_of_a_child_is_readable_at_a_terminal() -> None:
     lines = at_a_terminal(RELAYED).splitlines()
-    assert lines[0].split("  ") == ["", "warning: checkpoint ignored", "step train", "rows 2,000"]
+    assert lines[0].split("  ") == ["", "warning: checkpoint ignored", "job train", "rows 2,000"]
     assert lines[1:] == ["Traceback (most recent call last):", '["not", "an event"]']
