@@ -28,9 +28,8 @@ from jobs.database.address import address, check_variables, user
 from jobs.database.errors import translated_errors
 from jobs.process.errors import ConfigurationError
 
-logging.getLogger("psycopg").setLevel(
-    logging.ERROR
-)  # its warnings are about what follows from an error that it raises too
+# Its warnings are about what follows from an error that it raises too.
+logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 _INSIDE_WHEEL = Path(__file__).parents[1] / "sql"
 SQL_FOLDER = _INSIDE_WHEEL if _INSIDE_WHEEL.is_dir() else Path(__file__).parents[2] / "sql"

@@ -17,7 +17,7 @@ from jobs.describe.settings import Settings
 from jobs.describe.titles import TitleFile
 from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError, InputError
-from jobs.quality.checker import find_matcher, load_checker
+from jobs.quality.checker import find_matcher, load_checker, support_config
 from jobs.quality.checks import EVIDENCE_NEIGHBOURS, OFF_TITLE, PROBABILITY_DIGITS
 from jobs.quality.publish_threshold import MIN_LABELS, labelled_texts, publish_threshold
 from jobs.retrieval.neighbours import Neighbour, NeighbourSearch, SearchIndex, find_index
@@ -106,6 +106,7 @@ def _find_sources(settings: Settings, store: Store) -> BatchSources:
         "neighbours": settings.neighbours,
         **inference.generation_config(settings.precision, settings.prompt_max_tokens, settings.decoding),
         **({"profile": _profile(products), **_fields_config(settings)} if file else {"split": settings.split}),
+        **support_config(settings.number_support),
         **({"candidates": settings.candidates, "publish_from": publish_from} if matcher_artifact else {}),
     }
     inputs = {"model": model.digest, "titles": file.digest if file else products.digest}
@@ -217,7 +218,7 @@ def _load_describer(settings: Settings, sources: BatchSources, work: Path) -> "D
     device = inference.choose_device(settings.precision, settings.batch_tokens)
     candidates = settings.candidates if sources.matcher else 1
     return load_describer(
-        sources.model, load_checker(sources.matcher, sources.publish_from), device, settings.decoding, candidates,
+        sources.model, load_checker(sources.matcher, sources.publish_from, settings.number_support), device, settings.decoding, candidates,
         settings.neighbours, settings.prompt_max_tokens, work,
     )  # fmt: skip
 

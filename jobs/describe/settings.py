@@ -12,7 +12,7 @@ from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from jobs.process.settings import MaxShards, Name, unit
-from jobs.quality.settings import MatcherName, PublishFrom, WordsOnly
+from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT, MatcherName, NumberSupport, PublishFrom, WordsOnly
 from jobs.t5.settings import GenerationSettings
 
 
@@ -39,6 +39,7 @@ class Settings(GenerationSettings):
     matcher: MatcherName = "main"
     words_only: WordsOnly = False
     publish_from: PublishFrom = None
+    number_support: NumberSupport = DEFAULT_NUMBER_SUPPORT
     from_audit: float | None = Field(
         None,
         gt=0,

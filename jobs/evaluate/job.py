@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from jobs.evaluate import questions
 from jobs.evaluate.settings import Settings
 from jobs.process import folders, log
-from jobs.quality.checker import find_matcher, load_checker
+from jobs.quality.checker import find_matcher, load_checker, support_config
 from jobs.quality.checks import EVIDENCE_NEIGHBOURS, Checker
 from jobs.retrieval.neighbours import NeighbourSearch, SearchIndex, find_index
 from jobs.steps import trained_shards
@@ -104,7 +104,7 @@ class Shared:
     @cached_property
     def checker(self) -> Checker:
         """The checker with the matcher."""
-        return load_checker(self.matcher, self._settings.publish_from)
+        return load_checker(self.matcher, self._settings.publish_from, self._settings.number_support)
 
 
 def _evaluate(settings: Settings, products: Catalogue, stage: Stage, shared: Shared, work: Path) -> None:
@@ -154,6 +154,7 @@ def _config(settings: Settings, retrieval: bool) -> dict[str, Any]:
         "seed": settings.seed,
         **({"neighbours": settings.neighbours} if retrieval else {}),
         **({} if settings.publish_from is None else {"publish_from": settings.publish_from}),
+        **support_config(settings.number_support),
         **inference.generation_config(settings.precision, settings.prompt_max_tokens, settings.decoding),
     }
 

@@ -11,7 +11,7 @@ Example: skuscribe evaluate --questions 50
 from pydantic import Field
 
 from jobs.process.settings import MaxShards, Name, unit
-from jobs.quality.settings import MatcherName, PublishFrom, WordsOnly
+from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT, MatcherName, NumberSupport, PublishFrom, WordsOnly
 from jobs.t5.settings import GenerationSettings
 
 
@@ -24,6 +24,7 @@ class Settings(GenerationSettings):
     matcher: MatcherName = "main"
     words_only: WordsOnly = False
     publish_from: PublishFrom = None
+    number_support: NumberSupport = DEFAULT_NUMBER_SUPPORT
     max_shards: MaxShards = None
     questions: int = Field(
         200, ge=2, le=100_000, description="Maximum number of questions per group.", json_schema_extra=unit("questions")

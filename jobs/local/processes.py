@@ -20,6 +20,8 @@ GRACE_SECONDS = 60.0
 """How long an interrupted step may take to save its checkpoint before it is killed."""
 
 POLL_SECONDS = 0.2
+READ_SECONDS = 5.0
+"""How long the log of an ended step is read. A process that it has left behind may hold the pipe open."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,7 @@ def _wait_for_any(running: Sequence[_Running], stop: lifecycle.Stop) -> None:
 
 def _seconds_of(ended: _Running) -> float:
     """Return how long a step took. Errors: `StepFailed`."""
-    if ended.log_reader is not None:
-        ended.log_reader.join()
+    _read_log(ended)
     if ended.process.returncode:
         raise StepFailed(ended.step.name, ended.process.returncode)
     return round(time.monotonic() - ended.started, 1)
@@ -113,8 +114,12 @@ def _end(running: Sequence[_Running]) -> None:
         except (Interrupted, subprocess.TimeoutExpired):
             one.process.kill()
             one.process.wait()
-        if one.log_reader is not None:
-            one.log_reader.join()
+        _read_log(one)
+
+
+def _read_log(ended: _Running) -> None:
+    if ended.log_reader is not None:
+        ended.log_reader.join(READ_SECONDS)
 
 
 class StepFailed(JobError):

@@ -3,10 +3,16 @@
 from jobs.process import folders, log
 from jobs.quality import matcher
 from jobs.quality.checks import Checker
+from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact
 from jobs.storage.layout import Kind
 from jobs.storage.store import Store
+
+
+def support_config(number_support: int) -> dict[str, int]:
+    """Return the setting as part of a config. Results of earlier versions don't have it, and are those of the default."""
+    return {} if number_support == DEFAULT_NUMBER_SUPPORT else {"number_support": number_support}
 
 
 def find_matcher(store: Store, name: str, *, words_only: bool) -> Artifact | None:
@@ -16,15 +22,15 @@ def find_matcher(store: Store, name: str, *, words_only: bool) -> Artifact | Non
     return artifact.require(store, layout.matcher_path(name), Kind.MATCHER, f"match --matcher {name}")
 
 
-def load_checker(matcher_artifact: Artifact | None, publish_from: float | None) -> Checker:
+def load_checker(matcher_artifact: Artifact | None, publish_from: float | None, number_support: int) -> Checker:
     """Return the checker with a matcher, or with words only. `publish_from`: None for the threshold that the matcher recommends."""
     if matcher_artifact is None:
         log.warning("texts are checked by their words only")
-        return Checker()
+        return Checker(number_support=number_support)
     with folders.temporary_folder() as folder:
         loaded = matcher.load(matcher_artifact.fetch_all(folder))
     if not loaded.is_calibrated:
         log.warning(
             "the matcher is not calibrated: texts are checked by their words only", matcher=matcher_artifact.path
         )
-    return Checker(loaded, publish_from or loaded.calibration.publish_from)
+    return Checker(loaded, publish_from or loaded.calibration.publish_from, number_support)

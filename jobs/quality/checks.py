@@ -5,7 +5,7 @@
 | empty       | the text has no words |
 | off-title   | its probability to be about its title, and true of it, is below the threshold of the matcher |
 | contradicts | it has another number for a quantity in the title, or a word in place of one of the title that excludes it |
-| invented    | a number or code is neither in the title nor in the texts of the nearest products |
+| invented    | a number or code is neither in the title nor in the texts of enough of the nearest products |
 | generic     | more than 3 products of the part, of different clusters, have a text with the same words |
 | unreliable  | it passes all other checks, as fewer than 20 % of the part's texts do |
 | repetition  | more than 10 % of its word 3-grams repeat an earlier one, or a sentence of 3 or more words occurs twice |
@@ -28,11 +28,12 @@ from jobs.quality.copying import copying
 from jobs.quality.grounding import grounded_share, ungrounded
 from jobs.quality.matcher import Match, Matcher
 from jobs.quality.metrics import repetition, sentences, words
+from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT
 from jobs.quality.terms import absent_terms, terms
 from jobs.retrieval.neighbours import Neighbour
 
 EVIDENCE_NEIGHBOURS = 8
-"""Nearest products whose texts a number or code must be in, unless the title has it. The prompt may have fewer of them."""
+"""Nearest products whose texts may have a number or code that the title lacks. The prompt may have fewer of them."""
 MAX_REPETITION = 0.10
 MIN_SENTENCE_WORDS = 3
 """Shorter sentences, such as "Buy now!", may occur twice."""
@@ -58,8 +59,8 @@ _SENTENCE_CLOSED = re.compile(r"[.!?][\"')\]]*$")
 class Scores:
     """The scores of a description, and the reasons not to publish it, in the order of `REASONS`.
 
-    `repetition`: fraction of repeated word 3-grams. `grounding`: fraction of its numbers and codes that the title or the
-    neighbours have, 1 if it has none. `copying`: fraction of copied words. Each is 0..1. `probability`: calibrated, that the text
+    `repetition`: fraction of repeated word 3-grams. `grounding`: fraction of its numbers and codes that the title or
+    enough neighbours have, 1 if it has none. `copying`: fraction of copied words. Each is 0..1. `probability`: calibrated, that the text
     is about its title and true of it; None without a calibrated matcher. `evidence`: of each reason.
     """
 
@@ -74,10 +75,15 @@ class Scores:
 
 @dataclass(frozen=True)
 class Checker:
-    """Checks descriptions with a matcher, or without one. `publish_from`: the probability from which a text fits its title."""
+    """Checks descriptions with a matcher, or without one.
+
+    `publish_from`: the probability from which a text fits its title. `number_support`: how many neighbours must have a number or code
+    that the title lacks.
+    """
 
     matcher: Matcher | None = None
     publish_from: float = 0.0
+    number_support: int = DEFAULT_NUMBER_SUPPORT
 
     def score(self, text: str, title: str, neighbours: Sequence[Neighbour], ended: bool) -> Scores:
         """Return the scores of a description of `title`, checked against the title and the texts of its `neighbours`.
@@ -92,7 +98,7 @@ class Checker:
         )
         probability = None if match is None else round(match.probability, PROBABILITY_DIGITS)
         repeated, copied = repetition(text), copying(text, title, neighbour_texts)
-        invented = ungrounded(text, [title, *neighbour_texts])
+        invented = ungrounded(text, [title], neighbour_texts, self.number_support)
         twice = _sentence_that_occurs_twice(text)
         found: dict[str, Any] = {
             "empty": {"words": 0} if length == 0 else None,

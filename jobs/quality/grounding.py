@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -29,9 +30,14 @@ def grounded_share(text: str, missing: Sequence[str]) -> float:
     return 1 - len(missing) / len(codes) if codes else 1.0
 
 
-def ungrounded(text: str, sources: Sequence[str]) -> list[str]:
-    """Return the numbers and codes in `text` that none of the sources has, in order, as often as they occur."""
+def ungrounded(text: str, sources: Sequence[str], others: Sequence[str] = (), support: int = 1) -> list[str]:
+    """Return the numbers and codes in `text` that neither a source nor `support` of the others have, in order, as often as they occur.
+
+    If there are fewer others, all of them must have it.
+    """
     known = {form for source in sources for form in _known_forms(source)}
+    counts = Counter(form for other in others for form in _known_forms(other))
+    known |= {form for form, count in counts.items() if count >= min(support, len(others))}
     return [code for code in _codes(text) if not _is_known(code, known)]
 
 

@@ -6,11 +6,22 @@ from pydantic import Field
 
 from jobs.process.settings import Name, unit
 
+DEFAULT_NUMBER_SUPPORT = 1
+
 MatcherName = Annotated[Name, Field(description="The matcher that decides whether a text fits its title.")]
 WordsOnly = Annotated[
     bool,
     Field(
         description="Check texts by their words only, without a matcher: a weak check, for catalogues without one.",
+    ),
+]
+NumberSupport = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=8,
+        description="Of the 8 nearest products, how many must have a number or code of the text that the title lacks.",
+        json_schema_extra=unit("products"),
     ),
 ]
 PublishFrom = Annotated[

@@ -6,6 +6,8 @@ products, and own texts with one fact exchanged, which should not. The matcher l
 the texts held back. `without SOURCE`: the matcher learns without the products of one source, and is measured on these. A source is the
 beginning of a uid, such as `icecat-`; without such uids it is the smaller half of the products by k-means of their vectors.
 
+The last table is about numbers that the text of the nearest product has and the title lacks: how often the seller's own text has them too.
+
 Facts are exchanged for alternatives that the titles of the measured products show, whether the matcher knows them or not.
 """
 
@@ -31,6 +33,7 @@ from jobs.match.settings import Settings
 from jobs.prepare.near_duplicates import find_clusters, signatures
 from jobs.prepare.settings import Settings as PrepareSettings
 from jobs.quality.checks import CONTRADICTS, EVIDENCE_NEIGHBOURS, OFF_TITLE, Checker
+from jobs.quality.grounding import ungrounded
 from jobs.retrieval.encoder import Encoder, text_to_embed
 from jobs.retrieval.neighbours import Neighbour
 from jobs.sample.rows import write_sample
@@ -74,6 +77,7 @@ def main() -> None:
     rows = np.random.default_rng(13).permutation(len(products.uids))
     held_out, testing, training = np.split(rows, [len(rows) // 10, len(rows) // 5])
     _measure("all sources", products, training, testing, held_out, training)
+    _print_numbers(_with_neighbours(products, held_out[:MAX_MEASURED], training))
     for name, inside in _sources(products).items():
         measured = rows[inside[rows]]
         _measure(f"without {name}", products, training[~inside[training]], testing[~inside[testing]], measured, rows)
@@ -121,6 +125,28 @@ def _measure(
         area = area_under_curve(probabilities[kinds == PairKind.OWN], probabilities[chosen])
         ratio = f"{shares[-2] / shares[-1]:>7.2f}" if shares[-1] else f"{'':>7}"
         print(f"{kind:<10}{chosen.sum():>7}{cells}{ratio}" + (f"{area:>8.3f}" if kind != PairKind.OWN else ""))
+
+
+def _print_numbers(products: Sequence[LearningProduct]) -> None:
+    """Print how often a number or code is right that the nearest product's text has and the title lacks.
+
+    It is right if the seller's own text has it. `support`: how many of the other neighbours have it; `held back`: own texts that
+    `--number-support` of this value flags as invented.
+    """
+    counts = np.zeros((EVIDENCE_NEIGHBOURS + 1, 2), dtype=int)
+    held_back = np.zeros(EVIDENCE_NEIGHBOURS + 1, dtype=int)
+    for product in products:
+        text, neighbours = product.other_texts[0], [f"{item.title}. {item.content}" for item in _neighbours(product)]
+        wrong = set(ungrounded(text, [product.title, product.text]))
+        lacking = [set(ungrounded(text, [product.title], neighbours[1:], n)) for n in range(1, EVIDENCE_NEIGHBOURS)]
+        for number in set(ungrounded(text, [product.title])):
+            counts[sum(number not in numbers for numbers in lacking)] += (1, number not in wrong)
+        for support in range(1, EVIDENCE_NEIGHBOURS + 1):
+            held_back[support] += bool(ungrounded(product.text, [product.title], neighbours, support))
+    print(f"\n{'support':<10}{'numbers':>9}{'right':>8}{'held back':>11}")
+    for support, (numbers, right) in enumerate(counts):
+        share = f"{right / numbers:>8.1%}" if numbers else f"{'':>8}"
+        print(f"{support:<10}{numbers:>9}{share}{held_back[support] / len(products):>11.1%}")
 
 
 def _flags(

@@ -97,6 +97,15 @@ def test_a_threshold_of_the_user_decides_as_in_a_batch(checked: Ready, tmp_path:
         evaluate(checked)
 
 
+def test_numbers_that_more_neighbours_must_have_are_another_evaluation(checked: Ready, tmp_path: Path) -> None:
+    evaluate(checked, words_only=True, neighbours=8)
+    before = sum("invented" in row["flags"] for row in held_out_answers(checked, tmp_path))
+    with pytest.raises(ConfigurationError, match="number_support was absent, now 8"):
+        evaluate(checked, words_only=True, neighbours=8, number_support=8)
+    evaluate(checked, words_only=True, neighbours=8, number_support=8, replace=True)
+    assert sum("invented" in row["flags"] for row in held_out_answers(checked, tmp_path)) >= before
+
+
 def test_another_matcher_is_another_evaluation(checked: Ready) -> None:
     commit_matcher(checked.store, share_matcher())
     evaluate(checked)

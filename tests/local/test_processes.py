@@ -9,9 +9,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from jobs.local import processes
+from jobs.local import processes, services
 from jobs.local.serve_settings import Settings as ServeSettings
 from jobs.local.server import free_ports
 from jobs.process.errors import JobError
@@ -61,9 +62,11 @@ def test_the_first_failure_ends_the_other_steps_and_has_its_exit_code(
         processes.run((step, fails, never), variables, 2)
     assert caught.value.exit_code == 78
     lines = events(capfd.readouterr().err)
-    assert [line["job"] for line in lines if line["level"] == "error"] == ["prepare", "services"]
-    assert lines[-1]["exit_code"] == 143  # the services ended before the error was raised
+    assert next(line["job"] for line in lines if line["level"] == "error") == "prepare"
     assert "step report" not in [line["event"] for line in lines]
+    left = [process.pid for process in psutil.Process().children(recursive=True) if "services" in process.cmdline()]
+    assert left == []
+    assert services.running(tmp_path / "data") == []
 
 
 @pytest.mark.slow

@@ -188,6 +188,33 @@ def test_a_number_without_a_source_is_always_flagged(text: str, number: int) -> 
         assert "invented" in flags(f"{text} {number} pages", TITLE, ())
 
 
+@pytest.mark.parametrize(
+    ("having", "support", "invented"),
+    [
+        (0, 1, True),
+        (1, 1, False),
+        (1, 2, True),
+        (2, 2, False),
+        (5, 6, True),
+        (6, 6, False),
+        (5, 8, True),
+        (6, 8, False),
+    ],
+)
+def test_a_number_that_the_title_lacks_must_be_in_enough_neighbours(having: int, support: int, invented: bool) -> None:
+    """Of six neighbours, `having` have the number. All must have it if more than six are asked for."""
+    without = Neighbour("B0002", "Brother Ink, 10 cm", "A genuine cartridge.", 0.8)
+    scores = checks.Checker(number_support=support).score(
+        GOOD, TITLE, [NEIGHBOUR] * having + [without] * (6 - having), True
+    )
+    assert scores.evidence.get("invented") == ({"numbers": ["400"]} if invented else None)
+
+
+def test_a_number_of_the_title_needs_no_neighbour() -> None:
+    text = "A magenta cartridge for Brother printers, the LC51M fits a slot of 10 cm."
+    assert "invented" not in checks.Checker(number_support=8).score(text, TITLE, [NEIGHBOUR], ended=True).flags
+
+
 def test_a_text_that_many_products_share_is_generic_unless_they_are_duplicates() -> None:
     text, other = "A good thing that fits nearly every home.", "Another text about one product only."
     scores = [checks.Checker().score(words, "Thing", (), True) for words in [text] * 4 + [other]]
