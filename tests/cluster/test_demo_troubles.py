@@ -139,7 +139,8 @@ def test_two_releases_in_one_namespace_wait_for_s3_and_do_not_disturb_each_other
     store: Installed, undisturbed: dict[str, str]
 ) -> None:
     long = "a-second-release-whose-name-is-as-long-as-helm-takes"
-    first, second = user(store, "left", TRAINING), user(store, long, TRAINING, "settings.run=right")
+    training = (TRAINING, "train.shards=1")
+    first, second = user(store, "left", *training), user(store, long, *training, "settings.run=right")
     no_pod = json.dumps({"spec": {"selector": {"app.kubernetes.io/component": "nobody"}}})
     services_pod = json.dumps({"spec": {"selector": {"app.kubernetes.io/component": "services"}}})
     store.kubectl("patch", "service", "store-services", "-p", no_pod)
@@ -158,7 +159,7 @@ def test_two_releases_in_one_namespace_wait_for_s3_and_do_not_disturb_each_other
     assert all(message.startswith("75: ") for message in messages)
     for release in (first, second):
         release.wait_for_pipeline(15 * MINUTES)
-    assert dict(store.digests("left")) == dict(store.digests("right")) == undisturbed
+    assert dict(store.digests("left")) == dict(store.digests("right")) == first_of(undisturbed)
     first.uninstall()
     assert second.objects("jobs", "train")
     second.uninstall()
@@ -188,10 +189,15 @@ def machines() -> Path:
 
 
 def training_on_gpu(store: Installed, name: str) -> tuple[Installed, dict[str, Any]]:
-    """Install a release, wait until it trains shard 1 on the node with a GPU, and return it with the pod."""
-    release = user(store, name, ONLY_TRAINING, *ON_GPU_NODE)
+    """Install a release that trains one shard on the node with a GPU, wait until it does, and return it with the pod."""
+    release = user(store, name, ONLY_TRAINING, "train.shards=1", *ON_GPU_NODE)
     release.install()
-    return release, pod_training(release, 1)
+    return release, pod_training(release, 0)
+
+
+def first_of(digests: dict[str, str]) -> dict[str, str]:
+    """Return the digest of the first shard."""
+    return dict([min(digests.items())])
 
 
 def test_training_resumes_after_its_node_was_drained_without_a_retry(
@@ -208,7 +214,7 @@ def test_training_resumes_after_its_node_was_drained_without_a_retry(
     job = release.job("train")
     assert job is not None
     assert not job["status"].get("failed")
-    assert dict(store.digests("drained")) == undisturbed
+    assert dict(store.digests("drained")) == first_of(undisturbed)
     release.uninstall()
 
 
@@ -227,5 +233,5 @@ def test_training_resumes_after_its_machine_was_reclaimed(
     assert job is not None
     # If a machine of the same name is back before the control plane misses the pod, the failure has no DisruptionTarget.
     assert job["status"].get("failed", 0) == (1 if options else 0)
-    assert dict(store.digests(name)) == undisturbed
+    assert dict(store.digests(name)) == first_of(undisturbed)
     release.uninstall()
