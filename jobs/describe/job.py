@@ -17,8 +17,8 @@ from jobs.describe.settings import Settings
 from jobs.describe.titles import TitleFile
 from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError, InputError
-from jobs.quality.checker import find_matcher, load_checker, support_config
-from jobs.quality.checks import EVIDENCE_NEIGHBOURS, OFF_TITLE, PROBABILITY_DIGITS
+from jobs.quality.checker import find_matcher, load_checker, searched_neighbours, support_config
+from jobs.quality.checks import OFF_TITLE, PROBABILITY_DIGITS
 from jobs.quality.publish_threshold import MIN_LABELS, labelled_texts, publish_threshold
 from jobs.retrieval.neighbours import Neighbour, NeighbourSearch, SearchIndex, find_index
 from jobs.steps import trained_shards
@@ -96,7 +96,7 @@ def _find_sources(settings: Settings, store: Store) -> BatchSources:
             f"--shard {shard}: the catalogue {settings.catalogue!r} has {products.shards} shards, counted from 0"
         )
     model = runs.trained_shard(store, settings.run, shard)
-    index = find_index(settings.catalogue) if settings.neighbours or not settings.words_only else None
+    index = find_index(settings.catalogue) if _neighbour_count(settings) else None
     matcher_artifact = find_matcher(store, settings.matcher, words_only=settings.words_only)
     publish_from = _audited_threshold(settings) if settings.from_audit else settings.publish_from
     file = titles.fetch(settings.titles) if settings.titles else None
@@ -192,8 +192,11 @@ def _search(settings: Settings, index: SearchIndex | None) -> Search:
     """Return the function that retrieves the neighbours of titles; without an index they have none."""
     if index is None:
         return lambda rows: [[] for _ in rows]
-    count = settings.neighbours if settings.words_only else max(settings.neighbours, EVIDENCE_NEIGHBOURS)
-    return NeighbourSearch(index, settings.encoder, count).of
+    return NeighbourSearch(index, settings.encoder, _neighbour_count(settings)).of
+
+
+def _neighbour_count(settings: Settings) -> int:
+    return searched_neighbours(settings.neighbours, words_only=settings.words_only)
 
 
 def _audited_threshold(settings: Settings) -> float:

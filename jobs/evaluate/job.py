@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from jobs.evaluate import questions
 from jobs.evaluate.settings import Settings
 from jobs.process import folders, log
-from jobs.quality.checker import find_matcher, load_checker, support_config
-from jobs.quality.checks import EVIDENCE_NEIGHBOURS, Checker
+from jobs.quality.checker import find_matcher, load_checker, searched_neighbours, support_config
+from jobs.quality.checks import Checker
 from jobs.retrieval.neighbours import NeighbourSearch, SearchIndex, find_index
 from jobs.steps import trained_shards
 from jobs.storage import artifact, catalogue, layout, runs
@@ -91,9 +91,9 @@ class Shared:
 
     @cached_property
     def search(self) -> NeighbourSearch:
-        """The search for the nearest products: those of the prompt and, unless texts are checked by their words only, of the checks."""
+        """The search for the nearest products, of the prompts and of the checks."""
         settings = self._settings
-        count = settings.neighbours if settings.words_only else max(settings.neighbours, EVIDENCE_NEIGHBOURS)
+        count = searched_neighbours(settings.neighbours, words_only=settings.words_only)
         return NeighbourSearch(self.index, settings.encoder, count)
 
     @cached_property
@@ -115,7 +115,7 @@ def _evaluate(settings: Settings, products: Catalogue, stage: Stage, shared: Sha
     else:
         model, prefix = runs.trained_shard(store, settings.run, stage.shard), layout.MODEL_PREFIX
     prompt_neighbours = settings.neighbours if stage.retrieval else 0
-    needs_index = prompt_neighbours > 0 or not settings.words_only
+    needs_index = searched_neighbours(prompt_neighbours, words_only=settings.words_only) > 0
 
     def build(draft: Draft) -> Mapping[str, Any]:
         # torch is loaded only to evaluate: an evaluation that exists is found without it

@@ -32,14 +32,14 @@ class _Running:
     log_reader: threading.Thread | None
 
 
-def run(all_steps: Sequence[Step], environment: Mapping[str, str], at_once: int) -> dict[str, float]:
+def run(all_steps: tuple[Step, ...], environment: Mapping[str, str], at_once: int) -> dict[str, float]:
     """Run the steps, at most `at_once` at the same time. Returns the seconds of each.
 
     The log lines of steps that run at the same time have the name of their step, as `job`. Errors: a `JobError` with the exit code of
     the first step that fails, `Interrupted` after a signal; the other steps have then ended too, after a SIGTERM.
     """
     seconds: dict[str, float] = {}
-    waiting, running = list(steps.in_order(tuple(all_steps))), list[_Running]()
+    waiting, running = list(steps.in_order(all_steps)), list[_Running]()
     with lifecycle.deferred() as stop:
         try:
             while waiting or running:

@@ -7,7 +7,7 @@ from typing import Any
 from jobs.database.connection import Connection, statement
 from jobs.database.repeat import repeated
 from jobs.process import lifecycle, log
-from jobs.quality.checks import EVIDENCE_NEIGHBOURS
+from jobs.quality.settings import EVIDENCE_NEIGHBOURS
 from jobs.retrieval.neighbours import MAX_TIES
 
 _ROWS_PER_QUERY = 250

@@ -35,10 +35,10 @@ def error(message: str, /, **fields: Field) -> None:
 def relay(line: str, /, **fields: Field) -> None:
     """Log a line that a child process wrote to its stderr, with more fields if it is an event."""
     record = _event_in(line)
-    if not sys.stderr.isatty():
-        _write_line(line if record is None else json.dumps(record | fields, ensure_ascii=False))
-    elif record is None:
-        print(line, file=sys.stderr, flush=True)
+    if record is None:
+        _write_line(line)
+    elif not sys.stderr.isatty():
+        _write_line(json.dumps(record | fields, ensure_ascii=False))
     else:
         level, event = record.pop("level"), record.pop("event")
         record.pop("time")

@@ -3,7 +3,7 @@
 from jobs.process import folders, log
 from jobs.quality import matcher
 from jobs.quality.checks import Checker
-from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT
+from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT, EVIDENCE_NEIGHBOURS
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact
 from jobs.storage.layout import Kind
@@ -13,6 +13,11 @@ from jobs.storage.store import Store
 def support_config(number_support: int) -> dict[str, int]:
     """Return the setting as part of a config. Results of earlier versions don't have it, and are those of the default."""
     return {} if number_support == DEFAULT_NUMBER_SUPPORT else {"number_support": number_support}
+
+
+def searched_neighbours(in_prompt: int, *, words_only: bool) -> int:
+    """Return how many nearest products a title needs: those in its prompt and, unless texts are checked by their words only, the evidence."""
+    return in_prompt if words_only else max(in_prompt, EVIDENCE_NEIGHBOURS)
 
 
 def find_matcher(store: Store, name: str, *, words_only: bool) -> Artifact | None:

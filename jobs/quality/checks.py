@@ -32,8 +32,6 @@ from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT
 from jobs.quality.terms import absent_terms, terms
 from jobs.retrieval.neighbours import Neighbour
 
-EVIDENCE_NEIGHBOURS = 8
-"""Nearest products whose texts may have a number or code that the title lacks. The prompt may have fewer of them."""
 MAX_REPETITION = 0.10
 MIN_SENTENCE_WORDS = 3
 """Shorter sentences, such as "Buy now!", may occur twice."""

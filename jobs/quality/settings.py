@@ -6,6 +6,8 @@ from pydantic import Field
 
 from jobs.process.settings import Name, unit
 
+EVIDENCE_NEIGHBOURS = 8
+"""Nearest products whose texts may have a number or code that the title lacks. The prompt may have fewer of them."""
 DEFAULT_NUMBER_SUPPORT = 1
 
 MatcherName = Annotated[Name, Field(description="The matcher that decides whether a text fits its title.")]
@@ -19,8 +21,8 @@ NumberSupport = Annotated[
     int,
     Field(
         ge=1,
-        le=8,
-        description="Of the 8 nearest products, how many must have a number or code of the text that the title lacks.",
+        le=EVIDENCE_NEIGHBOURS,
+        description=f"Of the {EVIDENCE_NEIGHBOURS} nearest products, how many must have a number or code of the text that the title lacks.",
         json_schema_extra=unit("products"),
     ),
 ]

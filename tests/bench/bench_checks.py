@@ -6,7 +6,7 @@ products, and own texts with one fact exchanged, which should not. The matcher l
 the texts held back. `without SOURCE`: the matcher learns without the products of one source, and is measured on these. A source is the
 beginning of a uid, such as `icecat-`; without such uids it is the smaller half of the products by k-means of their vectors.
 
-The last table is about numbers that the text of the nearest product has and the title lacks: how often the seller's own text has them too.
+The table `support` is about numbers that the text of the nearest product has and the title lacks: how often the seller's own text has them too.
 
 Facts are exchanged for alternatives that the titles of the measured products show, whether the matcher knows them or not.
 """
@@ -32,8 +32,9 @@ from jobs.match.products import LearningProduct
 from jobs.match.settings import Settings
 from jobs.prepare.near_duplicates import find_clusters, signatures
 from jobs.prepare.settings import Settings as PrepareSettings
-from jobs.quality.checks import CONTRADICTS, EVIDENCE_NEIGHBOURS, OFF_TITLE, Checker
+from jobs.quality.checks import CONTRADICTS, OFF_TITLE, Checker
 from jobs.quality.grounding import ungrounded
+from jobs.quality.settings import EVIDENCE_NEIGHBOURS
 from jobs.retrieval.encoder import Encoder, text_to_embed
 from jobs.retrieval.neighbours import Neighbour
 from jobs.sample.rows import write_sample

@@ -33,7 +33,11 @@ SMALL = (
     "evaluate.settings.questions=4",
     "describe.settings.limit=8",
 )
-WITHOUT_INDEX = ("evaluate.settings.words_only=true", "evaluate.settings.neighbours=0")
+WITHOUT_INDEX = (
+    "pipeline.steps={prepare,fetch-model,train,evaluate,report}",
+    "evaluate.settings.words_only=true",
+    "evaluate.settings.neighbours=0",
+)
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
 
 
@@ -212,8 +216,7 @@ def assert_the_report_is_of_the_newest_artifacts(release: Installed) -> None:
 def grown() -> Iterator[Installed]:
     """A small demo that trains one shard of two, complete."""
     with own_namespace() as namespace:
-        without_index = ("pipeline.steps={prepare,fetch-model,train,evaluate,report}", *WITHOUT_INDEX)
-        release = Installed(namespace, "grown", (*SMALL, "train.shards=1", *without_index))
+        release = Installed(namespace, "grown", (*SMALL, "train.shards=1", *WITHOUT_INDEX))
         release.install()
         release.wait_for_pipeline(15 * MINUTES)
         yield release

@@ -28,9 +28,8 @@ def test_psycopg_logs_nothing_about_a_pipeline_that_an_error_ends(
     database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with connect() as connection, pytest.raises(ZeroDivisionError), connection.pipeline():
-        psycopg.Connection.execute(
-            connection, "SELECT 1 FROM no_such_table"
-        )  # is sent, and fails at the end of the block
+        # Is sent, and fails at the end of the block.
+        psycopg.Connection.execute(connection, "SELECT 1 FROM no_such_table")
         raise ZeroDivisionError
     assert caplog.records == []
 
