@@ -108,6 +108,13 @@ def make_catalogue(store: Store, shape: RunShape) -> None:
         "rejected": {"no-content": 41, "no-title": 12, "not-json": 7},
         "words": {"title": {"mean": 11.2, "min": 1, "p50": 10, "p95": 24, "p99": 31, "max": 58}, "content": lengths},
         "tokens": None,
+        "boilerplate": {
+            "sentences": 1204,
+            "most_frequent": [
+                {"sentence": "30 Day Replacement Guarantee.", "clusters": 411},
+                {"sentence": "TITLE at best prices with <b>free</b> shipping.", "clusters": 184},
+            ],
+        },
     }
     products = _parquet(catalogue.PRODUCT_SCHEMA.empty_table())
     with artifact.draft(store, layout.catalogue_path("main"), Kind.CATALOGUE, {"profile": "catalogue"}, {}) as draft:

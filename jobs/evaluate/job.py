@@ -31,7 +31,7 @@ from jobs.t5 import inference
 if TYPE_CHECKING:
     from jobs.evaluate.evaluator import Evaluation, LoadedModel
 
-LATER_INPUTS = ("index", "matcher")
+LATER = ("index", "matcher")
 """Earlier versions checked the answers of most stages without them. Their evaluations are kept."""
 
 REFERENCE_MAX_TOKENS = 512
@@ -143,7 +143,7 @@ def _evaluate(settings: Settings, products: Catalogue, stage: Stage, shared: Sha
     inputs |= {"index": shared.index.digest} if needs_index else {}
     inputs |= {"matcher": shared.matcher.digest} if shared.matcher else {}
     path = layout.evaluation_path(settings.run, stage.name)
-    spec = Spec(store, path, Kind.EVALUATION, _config(settings, stage.retrieval), inputs, later_inputs=LATER_INPUTS)
+    spec = Spec(store, path, Kind.EVALUATION, _config(settings, stage.retrieval), inputs, later=LATER)
     artifact.make_once(spec, build, replace_outdated=settings.replace)
 
 

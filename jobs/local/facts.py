@@ -14,13 +14,15 @@ from jobs.sample.facts import FactCheck, check_facts
 class FactCounts:
     """`texts`: the descriptions. `right`: those with every fact of their title right. `not_right`: the others.
 
-    `published` and `published_right` count published descriptions only. The names of the fields are those in `summary.json`.
+    `published`, `published_right` and `published_guesses` count published descriptions only, the last those with a remark or a
+    promise that no title tells. The names of the fields are those in `summary.json`.
     """
 
     texts: int
     right: int
     published: int
     published_right: int
+    published_guesses: int
     not_right: tuple[Mapping[str, Any], ...]
 
 
@@ -36,6 +38,7 @@ def count_facts(lines: Path) -> FactCounts:
         right=sum(facts.all_right for _, facts in checked),
         published=sum(row["published"] for row, _ in checked),
         published_right=sum(row["published"] and facts.all_right for row, facts in checked),
+        published_guesses=sum(row["published"] and bool(facts.guesses) for row, facts in checked),
         not_right=tuple(
             {
                 "uid": row["uid"],

@@ -24,7 +24,7 @@ def table(figures: Mapping[str, Any], out: Path) -> str:
 
 
 def facts(counts: Mapping[str, Any]) -> str:
-    """Return in how many texts every fact of the title is right, of all and of the published ones."""
+    """Return in how many texts every fact of the title is right, of all and of the published ones, and how many of these guess."""
     published, right = counts["published"], counts["published_right"]
     if not published:
         of_published = "none is published"
@@ -32,7 +32,8 @@ def facts(counts: Mapping[str, Any]) -> str:
         of_published = "in all published ones"
     else:
         of_published = f"in {right:,} of {published:,} published ones"
-    return f"right in {counts['right']:,} of {counts['texts']:,} texts, {of_published}"
+    guesses = f"; {counts['published_guesses']:,} published with a guess (a remark, a promise)" if published else ""
+    return f"right in {counts['right']:,} of {counts['texts']:,} texts, {of_published}{guesses}"
 
 
 def next_commands(name: str, state: Path) -> str:

@@ -1,4 +1,4 @@
-"""Pairs of a title and a text: the seller's own text, and five kinds of wrong ones."""
+"""Pairs of a title and a text: the seller's own text, and six kinds of wrong ones."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from enum import StrEnum
 import numpy as np
 
 from jobs.match.products import LearningProduct
-from jobs.quality.alternatives import Table, exchanges
+from jobs.quality.alternatives import Table, exchanges, repeated_phrases, with_phrase
+from jobs.quality.terms import terms
 
 BEGINNING_WORDS = (2, 15)
 """The least and the most words of a beginning."""
@@ -22,6 +23,7 @@ class PairKind(StrEnum):
     RANDOM = "random"  # the text of a random product
     BEGINNING = "beginning"  # its first words: short and vague, as a model writes that has learnt little
     EXCHANGED = "exchanged"  # the seller's text with one fact of the title exchanged for an alternative
+    REPLACED = "replaced"  # the seller's text with words of its title replaced by words that a random product's text has from its own
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,28 @@ def pairs(
         changed = list(exchanges(product.title, product.text, alternatives))
         if changed:
             yield Pair(PairKind.EXCHANGED, product.title, changed[generator.integers(len(changed))][1], titles)
+        replaced = _replaced(product, others[int(generator.integers(len(others)))], generator)
+        if replaced:
+            yield Pair(PairKind.REPLACED, product.title, replaced, titles)
+
+
+def _replaced(product: LearningProduct, other: LearningProduct, generator: np.random.Generator) -> str | None:
+    """Return the product's text with words of its title replaced by words of the other title, None if there are none to replace.
+
+    Both are drawn from the words that a text has from its own title and that the other product does not have.
+    """
+    own, new = (
+        [phrase for phrase in repeated_phrases(one.title, one.text) if known.isdisjoint(phrase.split())]
+        for one, known in ((product, _terms_of(other)), (other, _terms_of(product)))
+    )
+    if not own or not new or other.cluster == product.cluster:
+        return None
+    phrase, instead = own[generator.integers(len(own))], new[generator.integers(len(new))]
+    return with_phrase(product.text, phrase, instead)
+
+
+def _terms_of(product: LearningProduct) -> set[str]:
+    return {*terms(product.title), *terms(product.text)}
 
 
 def _beginning(text: str, generator: np.random.Generator) -> str:

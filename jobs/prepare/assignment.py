@@ -32,8 +32,7 @@ def assign_rows(cleaned: CleanedRows, similarity: float, shard_rows: int, held_o
     Rows whose texts are at least this similar (0 to 1) share a cluster. At most `held_out_rows` rows are held out, except
     where every cluster is larger. Errors: `InputError` (65) if nothing is left to evaluate a model with.
     """
-    kept = _first_of_each(cleaned.uid_hashes)
-    labels = find_clusters(cleaned.signature_file, cleaned.content_hashes, kept, similarity)
+    kept, labels = cluster_rows(cleaned, similarity)
     clusters = cleaned.rows[labels]
     rows = np.flatnonzero(kept)
     held_out_rows = min(held_out_rows, max(1, int(len(rows) * MAX_HELD_OUT_FRACTION)))
@@ -43,6 +42,12 @@ def assign_rows(cleaned: CleanedRows, similarity: float, shard_rows: int, held_o
     test = np.zeros(len(kept), dtype=bool)
     shard[rows], test[rows] = splits.shard, splits.test
     return Assignment(kept, clusters, Splits(shard, test, splits.shards))
+
+
+def cluster_rows(cleaned: CleanedRows, similarity: float) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
+    """Return whether each row is kept, and the index of the first row of its cluster, both of shape (n,)."""
+    kept = _first_of_each(cleaned.uid_hashes)
+    return kept, find_clusters(cleaned.signature_file, cleaned.content_hashes, kept, similarity)
 
 
 def _check_splits(splits: Splits, clusters: int) -> None:

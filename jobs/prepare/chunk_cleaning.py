@@ -1,7 +1,6 @@
 """One chunk of raw rows cleaned: the work of one process, with its results as Arrow and NumPy columns."""
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from jobs.prepare.near_duplicates import signatures
 from jobs.prepare.rows import RawRow, Reject, excerpt, parse_rows
+from jobs.prepare.sentences import hashes, rough_sentences
 from jobs.storage.catalogue import REJECT_SCHEMA
 from jobs.storage.chunks import Chunk
 from jobs.storage.columns import number_column, text_column
@@ -37,6 +37,7 @@ class CleanedChunk:
     """The n cleaned rows of a chunk, schema `CLEANED_SCHEMA`, its rejects, and columns of shape (n,) about the cleaned rows.
 
     `text_hashes` are of title and content, `content_hashes` of the content; both ignore case. `signatures` has shape (n, 64).
+    `sentences` is the number of rough sentences of each content, and `sentence_hashes` has the hash of each, row after row.
     """
 
     products: pa.RecordBatch
@@ -47,24 +48,33 @@ class CleanedChunk:
     content_hashes: NDArray[np.uint64]
     title_words: NDArray[np.int32]
     content_words: NDArray[np.int32]
+    sentences: NDArray[np.int32]
     signatures: NDArray[np.uint16]
+    sentence_hashes: NDArray[np.uint64]
 
 
 def clean_chunk(chunk: Chunk, rules: CleaningRules) -> CleanedChunk:
     """Return the cleaned rows of a chunk, and its rejects."""
     results = clean_rows(chunk, rules)
-    cleaned = [result for result in results if isinstance(result, RawRow)]
     rejects = [result for result in results if isinstance(result, Reject)]
+    return cleaned_chunk([result for result in results if isinstance(result, RawRow)], reject_batch(rejects))
+
+
+def cleaned_chunk(rows: Sequence[RawRow], rejects: pa.RecordBatch) -> CleanedChunk:
+    """Return cleaned rows with the columns about them."""
+    sentences_of = [rough_sentences(row.title, row.content) for row in rows]
     return CleanedChunk(
-        products=product_batch(cleaned),
-        rejects=reject_batch(rejects),
-        rows=np.array([row.row for row in cleaned], dtype=np.int64),
-        uid_hashes=_hashes(row.uid for row in cleaned),
-        text_hashes=_hashes(f"{row.title}\n{row.content}".lower() for row in cleaned),
-        content_hashes=_hashes(row.content.lower() for row in cleaned),
-        title_words=np.array([row.title.count(" ") + 1 for row in cleaned], dtype=np.int32),
-        content_words=np.array([row.content.count(" ") + 1 for row in cleaned], dtype=np.int32),
-        signatures=signatures([f"{row.title} {row.content}" for row in cleaned]),
+        products=product_batch(rows),
+        rejects=rejects,
+        rows=np.array([row.row for row in rows], dtype=np.int64),
+        uid_hashes=hashes(row.uid for row in rows),
+        text_hashes=hashes(f"{row.title}\n{row.content}".lower() for row in rows),
+        content_hashes=hashes(row.content.lower() for row in rows),
+        title_words=np.array([row.title.count(" ") + 1 for row in rows], dtype=np.int32),
+        content_words=np.array([row.content.count(" ") + 1 for row in rows], dtype=np.int32),
+        sentences=np.array([len(parts) for parts in sentences_of], dtype=np.int32),
+        signatures=signatures([f"{row.title} {row.content}" for row in rows]),
+        sentence_hashes=hashes(part for parts in sentences_of for part in parts),
     )
 
 
@@ -121,8 +131,3 @@ def _truncate(text: str, characters: int) -> str:
     """Return the beginning of a text, up to the end of a word if there is one in its second half."""
     start = text[: characters + 1]
     return start[: start.rfind(" ")] if " " in start[characters // 2 :] else text[:characters]
-
-
-def _hashes(texts: Iterable[str]) -> NDArray[np.uint64]:
-    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
-    return np.frombuffer(digests, dtype="<u8")

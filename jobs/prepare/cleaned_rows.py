@@ -11,10 +11,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.prepare.chunk_cleaning import CLEANED_SCHEMA, CleanedChunk
+from jobs.prepare.near_duplicates import SIGNATURE_NUMBERS
 from jobs.prepare.rows import Reject
 from jobs.storage.catalogue import REJECT_SCHEMA
 
-_PRODUCTS, _REJECTS, _SIGNATURES = "products", "rejects", "signatures"
+_PRODUCTS, _REJECTS, _SIGNATURES, _SENTENCE_HASHES = "products", "rejects", "signatures", "sentence_hashes"
 _COLUMNS = {
     "rows": "int64",
     "uid_hashes": "uint64",
@@ -22,7 +23,9 @@ _COLUMNS = {
     "content_hashes": "uint64",
     "title_words": "int32",
     "content_words": "int32",
+    "sentences": "int32",
 }
+_FILES = (*_COLUMNS, _SIGNATURES, _SENTENCE_HASHES)
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,16 @@ class CleanedRows:
         return self._column("content_words")
 
     @property
+    def sentences(self) -> NDArray[np.int32]:
+        """The number of sentences of each content."""
+        return self._column("sentences")
+
+    @property
+    def sentence_hash_file(self) -> Path:
+        """The file with a hash, uint64, of each sentence of each content."""
+        return self.folder / _SENTENCE_HASHES
+
+    @property
     def signature_file(self) -> Path:
         """The file with the MinHash signature of each row."""
         return self.folder / _SIGNATURES
@@ -80,6 +93,24 @@ class CleanedRows:
             pa.OSFile(str(self.folder / _REJECTS)) as rejects,
         ):
             yield from zip(pa.ipc.open_stream(products), pa.ipc.open_stream(rejects), strict=True)
+
+    def chunks(self) -> Iterator[CleanedChunk]:
+        """Yield the chunks with all their columns, in the order of the input."""
+        with ExitStack() as stack:
+            files = {name: stack.enter_context((self.folder / name).open("rb")) for name in _FILES}
+            for products, rejects in self.batches():
+                rows = products.num_rows
+                columns = {name: np.fromfile(files[name], kind, rows) for name, kind in _COLUMNS.items()}
+                signatures = np.fromfile(files[_SIGNATURES], np.uint16, rows * SIGNATURE_NUMBERS)
+                hashes = np.fromfile(files[_SENTENCE_HASHES], np.uint64, int(columns["sentences"].sum()))
+                yield CleanedChunk(
+                    products, rejects, **columns, signatures=signatures.reshape(rows, -1), sentence_hashes=hashes
+                )
+
+    def delete(self) -> None:
+        """Remove the files."""
+        for name in (_PRODUCTS, _REJECTS, *_FILES):
+            (self.folder / name).unlink()
 
     def _column(self, name: str) -> NDArray[Any]:
         return np.fromfile(self.folder / name, dtype=_COLUMNS[name])
@@ -98,7 +129,7 @@ def write_cleaned_rows(chunks: Iterable[CleanedChunk], folder: Path, advance: Ca
         pa.ipc.new_stream(product_file, CLEANED_SCHEMA, options=options) as products,
         pa.ipc.new_stream(reject_file, REJECT_SCHEMA, options=options) as rejects,
     ):
-        columns = {name: stack.enter_context((folder / name).open("wb")) for name in (*_COLUMNS, _SIGNATURES)}
+        columns = {name: stack.enter_context((folder / name).open("wb")) for name in _FILES}
         for chunk in chunks:
             products.write_batch(chunk.products)
             rejects.write_batch(chunk.rejects)

@@ -3,6 +3,7 @@
 Reads JSON Lines, a JSON array, CSV or Parquet with uid, title and content, compressed (gzip, bzip2, xz, Zstandard, zip of one
 file) or not, from a path, http(s):// or s3://. `description`, `asin` and `parent_asin` of the public Amazon dumps are found.
 Writes catalogue/NAME: shard-00000.parquet ..., held-out.parquet, rejects.parquet, statistics.json.
+Sentences that recur in many contents and follow from no title, such as guarantees, are removed (--boilerplate-from).
 The same rows and settings give the same bytes with any number of processes.
 
     skuscribe prepare --input trn.json.gz --catalogue main
@@ -47,6 +48,13 @@ class Settings(StoreSettings):
     )
     max_content_characters: int = Field(
         10_000, ge=100, le=100_000, description="Truncate a longer content.", json_schema_extra=unit("characters")
+    )
+    boilerplate_from: int = Field(
+        20,
+        ge=0,
+        description="Remove a sentence that the contents of at least this many clusters have and that follows from no title, "
+        "such as a guarantee or a slogan. 0: keep them all.",
+        json_schema_extra=unit("clusters"),
     )
     max_row_bytes: int = Field(
         1 << 20, ge=1000, le=1 << 24, description="Reject longer raw rows.", json_schema_extra=unit("bytes")

@@ -130,6 +130,23 @@ def exchanges(title: str, text: str, table: Table) -> Iterator[tuple[Alternative
     for phrase in sorted(in_title & in_text & table.keys()):
         for other, item in sorted(table[phrase].items()):
             if item.pairs >= MIN_PAIRS_TO_EXCHANGE and item.strength > 0 and other not in in_title | in_text:
-                changed = re.sub(_WHOLE_TERMS.format(re.escape(phrase)), other, text, flags=re.IGNORECASE)
+                changed = with_phrase(text, phrase, other)
                 if changed != text:
                     yield item, changed
+
+
+def repeated_phrases(title: str, text: str) -> list[str]:
+    """Return the longest runs of terms of the title, at most `LONGEST` each, that the text repeats."""
+    title_terms, in_text = terms(title), phrases(terms(text), LONGEST)
+    found, start = [], 0
+    while start < len(title_terms):
+        runs = (" ".join(title_terms[start : start + length]) for length in range(LONGEST, 0, -1))
+        run = next((run for run in runs if run in in_text), None)
+        found += [run] if run else []
+        start += len(run.split()) if run else 1
+    return found
+
+
+def with_phrase(text: str, phrase: str, instead: str) -> str:
+    """Return the text with another phrase in place of this one. Compounds such as `red-hot` are not changed."""
+    return re.sub(_WHOLE_TERMS.format(re.escape(phrase)), lambda _found: instead, text, flags=re.IGNORECASE)

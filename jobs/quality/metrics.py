@@ -8,7 +8,7 @@ import numpy as np
 
 REPETITION_WORDS = 3
 _WORD = re.compile(r"\w+")
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
+_SENTENCE_END = re.compile(r"(?<=[.!?])(?:(?<![A-Z][a-z]\.)(?<![A-Z][a-z]{2}\.)\s+|\s+(?![\s\d]))|\n+")
 
 
 @dataclass(frozen=True)
@@ -47,5 +47,8 @@ def words(text: str) -> list[str]:
 
 
 def sentences(text: str) -> list[str]:
-    """Return the sentences of a text. A sentence ends with `.`, `!` or `?` before white space, or with its line."""
+    """Return the sentences of a text. A sentence ends with `.`, `!` or `?` before white space, or with its line.
+
+    An abbreviation before a number, as in `Rs. 310` or `No. 5`, does not end it.
+    """
     return [part.strip() for part in _SENTENCE_END.split(text) if part.strip()]

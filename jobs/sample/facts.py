@@ -1,8 +1,8 @@
 """Whether a text about a product of the sample states the facts of its title: what is right, wrong or missing.
 
 A fact is wrong if the text states another value that a product of the sample can have, also beside the right one. Remarks and
-uses belong to one kind of product, so those of another kind are a wrong kind. What every product may have (a guarantee, care,
-packaging) is not checked.
+uses belong to one kind of product, so those of another kind are a wrong kind. A seller makes remarks about some of the products
+of a kind, and promises (a guarantee, care, packaging) about some of all products: a title does not say about which.
 """
 
 import re
@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from jobs.sample.products import CATEGORIES, COLOURS, MAKERS
+from jobs.sample.products import CARE, CATEGORIES, COLOURS, MAKERS
 
 KIND, MAKER, MATERIAL, SIZE, COLOUR = "kind", "maker", "material", "size", "colour"
 
@@ -29,11 +29,15 @@ _SIZE_STATED = re.compile(r"Size: ([^.,;]+)")
 
 @dataclass(frozen=True)
 class FactCheck:
-    """The names of the facts that a text states correctly or not at all, and for each wrong fact what the text states."""
+    """The names of the facts that a text states correctly or not at all, and for each wrong fact what the text states.
+
+    `guesses`: the remarks and promises of the text, which may or may not hold for the product.
+    """
 
     right: tuple[str, ...]
     wrong: Mapping[str, tuple[str, ...]]
     missing: tuple[str, ...]
+    guesses: tuple[str, ...]
 
     @property
     def all_right(self) -> bool:
@@ -56,13 +60,15 @@ def check_facts(title: str, text: str) -> FactCheck:
     """Return which facts of the title are right, wrong and missing in the text. Errors: as `facts_of()`."""
     own = facts_of(title)
     stated = {fact: _values_in(text, fact) for fact in FACTS}
-    stated[KIND] += _phrases_of_other_kinds(text, own[KIND])
+    for kind, phrases in _PHRASES_OF_KIND.items():
+        stated[KIND] += _stated(text, phrases) if kind != own[KIND] else []
     stated[SIZE] += _unknown_sizes(text, own[SIZE])
     wrong = {fact: tuple(value for value in stated[fact] if value != own[fact]) for fact in FACTS}
     return FactCheck(
         right=tuple(fact for fact in FACTS if stated[fact] == [own[fact]]),
         wrong={fact: values for fact, values in wrong.items() if values},
         missing=tuple(fact for fact in FACTS if not stated[fact]),
+        guesses=tuple(_stated(text, (*_PHRASES_OF_KIND[own[KIND]][1:], *CARE))),
     )
 
 
@@ -79,10 +85,9 @@ def _values_in(text: str, fact: str) -> list[str]:
     return found
 
 
-def _phrases_of_other_kinds(text: str, kind: str) -> list[str]:
+def _stated(text: str, phrases: Iterable[str]) -> list[str]:
     known = _plain(text)
-    others = (phrases for name, phrases in _PHRASES_OF_KIND.items() if name != kind)
-    return [phrase for phrases in others for phrase in phrases if _plain(phrase) in known]
+    return [phrase for phrase in phrases if _plain(phrase) in known]
 
 
 def _unknown_sizes(text: str, own: str) -> list[str]:

@@ -94,8 +94,8 @@ class Spec:
 
     `config` holds the settings that determine the content, `inputs` the digests of what it is made from. `added_inputs`
     names inputs whose digests are known only while it is built: `build` adds them to `Draft.inputs`, and an existing
-    artifact is not compared by them. `later_inputs` names inputs that earlier versions did not record: an artifact without
-    them matches.
+    artifact is not compared by them. `later` names settings and inputs that earlier versions did not record: an artifact
+    without them matches.
     """
 
     store: Store
@@ -104,7 +104,7 @@ class Spec:
     config: Mapping[str, Any]
     inputs: Mapping[str, str]
     added_inputs: Collection[str] = ()
-    later_inputs: Collection[str] = ()
+    later: Collection[str] = ()
 
 
 class Draft:
@@ -289,14 +289,11 @@ def _find_with_etag(store: Store, path: str) -> tuple[Artifact | None, str | Non
 def _differences(spec: Spec, manifest: Manifest) -> list[str]:
     """Return a phrase for each setting and input in which the manifest differs from the spec."""
     recorded = {name: digest for name, digest in manifest.inputs.items() if name not in spec.added_inputs}
-    expected = {
-        name: digest for name, digest in spec.inputs.items() if name in recorded or name not in spec.later_inputs
-    }
     return [
         f"{name} was {_shown(old.get(name))}, now {_shown(new.get(name))}"
-        for old, new in ((manifest.settings, spec.config), (recorded, expected))
+        for old, new in ((manifest.settings, spec.config), (recorded, spec.inputs))
         for name in sorted({*old, *new})
-        if old.get(name) != new.get(name)
+        if old.get(name) != new.get(name) and (name in old or name not in spec.later)
     ]
 
 

@@ -12,6 +12,7 @@ from jobs.local.facts import count_facts
 
 TITLE = "Alderney Carbon Steel Frying Pan, 10-inch, Slate Grey (F216)"
 RIGHT = "The Alderney frying pan is made of carbon steel. Size: 10-inch. Colour: slate grey."
+GUESS = f"{RIGHT} Works on gas and induction. Comes with a two-year guarantee."
 WRONG = RIGHT.replace("slate grey", "red")
 
 
@@ -45,6 +46,10 @@ def test_titles_that_are_not_of_the_sample_are_not_counted(tmp_path: Path) -> No
     [
         ([(RIGHT, True), (RIGHT, True), (WRONG, False)], "right in 2 of 3 texts, in all published ones"),
         ([(RIGHT, True), (WRONG, True), (WRONG, False)], "right in 1 of 3 texts, in 1 of 2 published ones"),
+        (
+            [(GUESS, True), (RIGHT, True), (GUESS, False)],
+            "in all published ones; 1 published with a guess (a remark, a promise)",
+        ),
         ([(RIGHT, False)], "right in 1 of 1 texts, none is published"),
     ],
 )

@@ -30,9 +30,18 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         + pairs(PairKind.NEAR, HALF)
         + pairs(PairKind.RANDOM, WRONG, WRONG)
         + pairs(PairKind.BEGINNING, "A red")
-        + pairs(PairKind.EXCHANGED, "A blue sock of wool, 10 cm.", "A red sock of wool, 12 cm."),
+        + pairs(PairKind.EXCHANGED, "A blue sock of wool, 10 cm.", "A red sock of wool, 12 cm.")
+        + pairs(PairKind.REPLACED, WRONG),
     )
-    assert found["texts"] == {"own": 4, "nearest": 2, "near": 1, "random": 2, "beginning": 1, "exchanged": 2}
+    assert found["texts"] == {
+        "own": 4,
+        "nearest": 2,
+        "near": 1,
+        "random": 2,
+        "beginning": 1,
+        "exchanged": 2,
+        "replaced": 1,
+    }
     assert found["flagged"] == {
         "own": {"off-title": 0.25, "contradicts": 0.0, "either": 0.25},
         "nearest": {"off-title": 0.5, "contradicts": 0.0, "either": 0.5},
@@ -40,8 +49,16 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "random": {"off-title": 1.0, "contradicts": 0.0, "either": 1.0},
         "beginning": {"off-title": 1.0, "contradicts": 0.0, "either": 1.0},
         "exchanged": {"off-title": 0.0, "contradicts": 1.0, "either": 1.0},
+        "replaced": {"off-title": 1.0, "contradicts": 0.0, "either": 1.0},
     }
-    assert found["auc"] == {"nearest": 0.625, "near": 0.75, "random": 0.875, "beginning": 0.75, "exchanged": 0.75}
+    assert found["auc"] == {
+        "nearest": 0.625,
+        "near": 0.75,
+        "random": 0.875,
+        "beginning": 0.75,
+        "exchanged": 0.75,
+        "replaced": 0.875,
+    }
     json.dumps(found, allow_nan=False)
 
 

@@ -24,16 +24,30 @@ def of_kind(kind: PairKind, found: list[Pair]) -> list[str]:
 
 def test_each_product_has_its_own_text_and_one_wrong_text_of_each_kind() -> None:
     chosen = [product(1, 1, others=("Another sock.",))]
-    found = list(pairs(chosen, [product(2, 2)], TABLE, seed=13))
+    found = list(pairs(chosen, [product(2, 2, "green")], TABLE, seed=13))
     assert [pair.kind for pair in found] == list(PairKind)
     assert {pair.title for pair in found} == {"Wool sock red"}
-    own, nearest, near, random, beginning, exchanged = [pair.text for pair in found]
+    own, nearest, near, random, beginning, exchanged, replaced = [pair.text for pair in found]
     assert own == "A red sock, number 1."
     assert nearest == near == "Another sock."
-    assert random == "A red sock, number 2."
+    assert random == "A green sock, number 2."
     assert random.startswith(beginning)
     assert len(beginning.split()) >= BEGINNING_WORDS[0]
     assert exchanged == "A blue sock, number 1."
+    assert replaced == "A green sock, number 1."
+
+
+def test_words_of_the_title_are_replaced_by_words_that_another_text_has_from_its_title() -> None:
+    pan = LearningProduct("P", "Alder Frying Pan, 10-inch", "The Alder frying pan. Size: 10-inch.", 1, (), ())
+    bed = LearningProduct("B", "Birch Cat Bed, 50 cm", "The Birch cat bed for the kitchen. Size: 50 cm.", 2, (), ())
+    found = set(of_kind(PairKind.REPLACED, list(pairs([pan] * 100, [bed], {}, seed=13))))
+    phrases_of_pan, phrases_of_bed = ("Alder frying", "pan", "10-inch"), ("birch cat", "bed", "50 cm")
+    assert found == {pan.text.replace(own, other) for own in phrases_of_pan for other in phrases_of_bed}
+
+
+def test_nothing_is_replaced_where_the_products_share_their_words_or_their_cluster() -> None:
+    assert of_kind(PairKind.REPLACED, list(pairs([product(1, 1)] * 9, [product(2, 2)], TABLE, seed=13))) == []
+    assert of_kind(PairKind.REPLACED, list(pairs([product(1, 1)] * 9, [product(2, 1, "green")], TABLE, seed=13))) == []
 
 
 def test_a_text_is_compared_with_all_neighbours_and_a_near_one_with_the_others() -> None:

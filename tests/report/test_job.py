@@ -141,6 +141,12 @@ def test_the_page_shows_why_descriptions_were_flagged_and_their_scores(files: di
     assert "that the title or a neighbour has 94 %" in text
 
 
+def test_the_page_shows_the_boilerplate_that_was_removed(files: dict[str, str]) -> None:
+    page = words(files["index.html"])
+    assert "because they recur and follow from no title: 1,204" in page
+    assert "30 Day Replacement Guarantee. 411" in page
+
+
 def test_the_page_shows_what_people_found(files: dict[str, str]) -> None:
     text = words(files["index.html"])
     assert "People labelled 200 texts of batch 'main'" in text

@@ -90,6 +90,12 @@ def test_a_remark_about_another_kind_of_product_is_a_wrong_kind() -> None:
     assert check_facts(TITLE, f"{TEXT} Works on gas and induction. Wipe clean with a damp cloth.").all_right
 
 
+def test_remarks_and_promises_are_guesses() -> None:
+    checked = check_facts(TITLE, f"{TEXT} Works on gas and induction. Comes with a two-year guarantee.")
+    assert checked.guesses == ("Works on gas and induction.", "Comes with a two-year guarantee.")
+    assert check_facts(TITLE, TEXT).guesses == ()
+
+
 def test_a_size_that_no_product_has_is_wrong() -> None:
     checked = check_facts(TITLE, TEXT.replace("10-inch", "35 cm"))
     assert checked.wrong == {"size": ("35 cm",)}

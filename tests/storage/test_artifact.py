@@ -91,14 +91,20 @@ def test_an_input_that_is_known_only_after_the_build_is_recorded_and_not_compare
         artifact.make_once(spec, build_nothing)
 
 
-def test_an_input_that_earlier_versions_did_not_record_is_compared_if_it_is_recorded(spec: Spec) -> None:
-    later = replace(spec, inputs={**spec.inputs, "later": "def"}, later_inputs=["later"])
+@pytest.mark.parametrize("recorded", ["inputs", "config"])
+def test_what_earlier_versions_did_not_record_is_compared_if_it_is_recorded(spec: Spec, recorded: str) -> None:
+    def later(value: str) -> Spec:
+        added = {"later": value}
+        if recorded == "inputs":
+            return replace(spec, inputs={**spec.inputs, **added}, later=["later"])
+        return replace(spec, config={**spec.config, **added}, later=["later"])
+
     made = artifact.make_once(spec, build())
-    assert artifact.make_once(later, build_nothing) == made
+    assert artifact.make_once(later("def"), build_nothing) == made
     artifact.remove(spec.store, spec.path)
-    artifact.make_once(later, build())
+    artifact.make_once(later("def"), build())
     with pytest.raises(ConfigurationError, match="later was def, now ghi"):
-        artifact.make_once(replace(later, inputs={**spec.inputs, "later": "ghi"}), build_nothing)
+        artifact.make_once(later("ghi"), build_nothing)
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), NotReadyError("S3 is down"), KeyboardInterrupt()])

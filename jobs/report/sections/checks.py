@@ -15,6 +15,7 @@ KINDS = {
     "random": "The text of a random product",
     "beginning": "Its first words, which are vague",
     "exchanged": "The seller's own text, one fact exchanged",
+    "replaced": "The seller's own text, words of its title replaced by a random product's",
 }
 NOT_CALIBRATED = (
     "Nothing was calibrated: the batch was checked without a matcher, or the catalogue has too few products to learn one. The texts "

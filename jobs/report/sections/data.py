@@ -2,7 +2,7 @@
 
 from jobs.report.document import Block, Cell, Section, Table, Text
 from jobs.report.history import CatalogueSummary, History
-from jobs.report.wording import count, number, share
+from jobs.report.wording import count, cut, number, share
 
 ROW_FIGURES = (
     ("Rows read", "read"),
@@ -13,6 +13,7 @@ ROW_FIGURES = (
     ("Near duplicates", "duplicates_near"),
     ("Clusters", "clusters"),
 )
+SHOWN_SENTENCES, SENTENCE_CHARACTERS = 10, 120
 LENGTH_FIGURES = (
     ("mean", "Mean"),
     ("p50", "Median"),
@@ -25,7 +26,7 @@ LENGTH_FIGURES = (
 def section(history: History) -> Section:
     """Return the section."""
     catalogue = history.catalogue
-    tables = (_row_table(catalogue), _reject_table(catalogue), _length_table(catalogue))
+    tables = (_row_table(catalogue), _reject_table(catalogue), _boilerplate_table(catalogue), _length_table(catalogue))
     blocks: list[Block] = [
         Text(f"Catalogue {catalogue.name!r}, {catalogue.shards:,} shards."),
         *(table for table in tables if table is not None),
@@ -53,6 +54,16 @@ def _reject_table(catalogue: CatalogueSummary) -> Table | None:
         for reason, rejected in sorted(reasons.items(), key=lambda entry: (-entry[1], entry[0]))
     ]
     return Table("Rejected rows by reason", ["Reason", "Rows", "Share of rejected rows"], rows) if rows else None
+
+
+def _boilerplate_table(catalogue: CatalogueSummary) -> Table | None:
+    boilerplate = catalogue.statistics.get("boilerplate") or {}
+    rows = [
+        [Cell(cut(str(item["sentence"]), SENTENCE_CHARACTERS)), Cell(count(item["clusters"]))]
+        for item in boilerplate.get("most_frequent", [])[:SHOWN_SENTENCES]
+    ]
+    caption = f"Sentences that were removed from the contents, because they recur and follow from no title: {count(boilerplate.get('sentences'))}"
+    return Table(caption, ["Most frequent", "Clusters"], rows) if rows else None
 
 
 def _length_table(catalogue: CatalogueSummary) -> Table | None:

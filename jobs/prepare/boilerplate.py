@@ -1,0 +1,185 @@
+"""Boilerplate: sentences that recur in the contents of many products and follow from no title, such as guarantees, slogans and
+terms of delivery. A model that learns them writes them about products for which nobody has said so.
+
+A sentence is boilerplate if it has at least 2 words, if it is in the contents of many clusters, and if it follows from no word of
+the titles that it occurs with, as `Colour: red.` follows from `Red`. Case and the final punctuation are ignored.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from jobs.prepare.chunk_cleaning import CleanedChunk, cleaned_chunk
+from jobs.prepare.cleaned_rows import CleanedRows, write_cleaned_rows
+from jobs.prepare.rows import RawRow
+from jobs.prepare.sentences import TITLE, comparable, hashes, with_placeholder
+from jobs.quality.metrics import words
+from jobs.storage.columns import number_column
+
+MIN_WORDS = 2
+SAMPLED_TITLES = 5000
+"""The number of titles that show how common a word is in the titles of a catalogue."""
+
+_SENTENCES_PER_PASS = 1 << 21
+_CONTENT_COLUMNS = ("text_hashes", "content_hashes", "content_words", "sentences", "signatures")
+
+
+@dataclass(frozen=True)
+class Boilerplate:
+    """A sentence that is boilerplate, as it is written where it occurs first, and the number of clusters that have it."""
+
+    sentence: str
+    clusters: int
+
+
+@dataclass
+class _Use:
+    """The products that have a sentence: their number, and in how many of their titles each of its words is."""
+
+    sentence: str
+    products: int = 0
+    in_titles: Counter[str] = field(default_factory=Counter)
+
+    def add(self, title: str) -> None:
+        self.products += 1
+        self.in_titles.update(set(words(self.sentence)).intersection(words(title)))
+
+    def follows_from_titles(self, common: Mapping[str, float]) -> bool:
+        """Return whether its titles lack one of its words at most half as often as all titles, which have it as often as `common`."""
+        return any(
+            common[word] < 1 and 1 - count / self.products <= (1 - common[word]) / 2
+            for word, count in self.in_titles.items()
+        )
+
+
+def find_boilerplate(
+    cleaned: CleanedRows, clusters: NDArray[np.int32], kept: NDArray[np.bool_], min_clusters: int
+) -> dict[int, Boilerplate]:
+    """Return the boilerplate of at least `min_clusters` clusters, by the hash of the sentence.
+
+    `clusters` and `kept`, shape (rows,): the cluster of each row, and whether it is used.
+    """
+    recurring = _recurring(cleaned, clusters, kept, min_clusters)
+    uses: dict[int, _Use] = {}
+    first = 0
+    for chunk in cleaned.chunks() if recurring else ():
+        for position, row, parts in _rows_with(chunk, recurring):
+            for sentence, key in parts:
+                if key in recurring and kept[first + position]:
+                    uses.setdefault(key, _Use(sentence)).add(row.title)
+        first += chunk.products.num_rows
+    common = _shares_of_titles(cleaned, {word for use in uses.values() for word in use.in_titles})
+    return {
+        key: Boilerplate(use.sentence.replace(TITLE, "TITLE"), recurring[key])
+        for key, use in uses.items()
+        if len(words(use.sentence)) >= MIN_WORDS and not use.follows_from_titles(common)
+    }
+
+
+def without_boilerplate(
+    cleaned: CleanedRows, boilerplate: Mapping[int, Boilerplate], min_content_characters: int, folder: Path
+) -> CleanedRows:
+    """Write the rows to `folder` without these sentences. Returns them.
+
+    A content of which fewer than `min_content_characters` would be left, or no more than the title, stays as it is.
+    """
+    chunks = (_without(chunk, boilerplate, min_content_characters) for chunk in cleaned.chunks())
+    return write_cleaned_rows(chunks, folder, lambda _rows: None)
+
+
+def _without(chunk: CleanedChunk, boilerplate: Mapping[int, Boilerplate], min_content_characters: int) -> CleanedChunk:
+    """Return the chunk without these sentences."""
+    positions, changed = [], []
+    for position, row, parts in _rows_with(chunk, boilerplate):
+        kept = [sentence for sentence, key in parts if key not in boilerplate]
+        content = " ".join(kept).replace(TITLE, row.title)
+        if len(content) >= min_content_characters and content.lower().rstrip(".") != row.title.lower():
+            positions.append(position)
+            changed.append(row._replace(content=content))
+    return _with_rows(chunk, positions, changed) if changed else chunk
+
+
+def _rows_with(chunk: CleanedChunk, keys: Mapping[int, Any]) -> Iterator[tuple[int, RawRow, list[tuple[str, int]]]]:
+    """Yield each row that may have one of these sentences: its position in the chunk, the row, its sentences and their hashes."""
+    known = np.isin(chunk.sentence_hashes, np.array(list(keys), dtype=np.uint64))
+    positions = np.unique(np.searchsorted(np.cumsum(chunk.sentences), np.flatnonzero(known), side="right"))
+    products = chunk.products.take(number_column(positions)).to_pylist()
+    for position, row in zip(positions.tolist(), (RawRow(**product) for product in products), strict=True):
+        parts = with_placeholder(row.title, row.content)
+        yield position, row, list(zip(parts, hashes(map(comparable, parts)).tolist(), strict=True))
+
+
+def _with_rows(chunk: CleanedChunk, positions: list[int], rows: list[RawRow]) -> CleanedChunk:
+    """Return the chunk with these rows at these positions, which ascend."""
+    changed = cleaned_chunk(rows, chunk.rejects)
+    is_changed = np.zeros(chunk.products.num_rows, dtype=bool)
+    is_changed[positions] = True
+    places = np.arange(len(is_changed))
+    places[positions] = len(is_changed) + np.arange(len(positions))
+    contents = pa.concat_arrays([chunk.products["content"], changed.products["content"]]).take(number_column(places))
+    at = chunk.products.schema.get_field_index("content")
+    columns = {name: getattr(chunk, name).copy() for name in _CONTENT_COLUMNS}
+    for name, values in columns.items():
+        values[positions] = getattr(changed, name)
+    owners = np.repeat(np.arange(len(is_changed)), chunk.sentences)
+    stay = ~is_changed[owners]
+    hashes_of = np.concatenate([chunk.sentence_hashes[stay], changed.sentence_hashes])
+    order = np.argsort(np.concatenate([owners[stay], np.repeat(positions, changed.sentences)]), kind="stable")
+    products = chunk.products.set_column(at, chunk.products.schema.field(at), contents)
+    return replace(chunk, products=products, **columns, sentence_hashes=hashes_of[order])
+
+
+def _recurring(
+    cleaned: CleanedRows, clusters: NDArray[np.int32], kept: NDArray[np.bool_], min_clusters: int
+) -> dict[int, int]:
+    """Return the number of clusters of each sentence that at least `min_clusters` of them have, by the hash of the sentence.
+
+    Each pass over the file counts the sentences whose hash has one remainder, so that memory does not grow with the catalogue.
+    """
+    ends = np.cumsum(cleaned.sentences, dtype=np.int64)
+    total = int(ends[-1]) if len(ends) else 0
+    passes = -(-total // _SENTENCES_PER_PASS)
+    found: dict[int, int] = {}
+    for remainder in range(passes):
+        hashes, owners = _read(cleaned.sentence_hash_file, ends, passes, remainder)
+        used = kept[owners]
+        distinct, number = np.unique(hashes[used], return_inverse=True)
+        pairs = np.unique(number * np.int64(len(clusters)) + clusters[owners[used]])
+        counts = np.bincount(pairs // len(clusters), minlength=len(distinct))
+        often = counts >= min_clusters
+        found.update(zip(distinct[often].tolist(), counts[often].tolist(), strict=True))
+    return found
+
+
+def _shares_of_titles(cleaned: CleanedRows, vocabulary: set[str]) -> dict[str, float]:
+    """Return the fraction of the titles that have each of these words, in a sample of evenly spaced rows."""
+    step = max(1, cleaned.cleaned // SAMPLED_TITLES)
+    counts: Counter[str] = Counter()
+    titles = first = 0
+    for products, _ in cleaned.batches():
+        sampled = np.arange(-first % step, products.num_rows, step)
+        first += products.num_rows
+        titles += len(sampled)
+        for title in products["title"].take(number_column(sampled)).to_pylist():
+            counts.update(vocabulary.intersection(words(title)))
+    return {word: counts[word] / titles for word in vocabulary}
+
+
+def _read(
+    path: Path, ends: NDArray[np.int64], passes: int, remainder: int
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Return the hashes with this remainder, and the row of each. `ends`: the number of sentences up to each row."""
+    parts, places, start = [], [], 0
+    with path.open("rb") as file:
+        while len(block := np.fromfile(file, np.uint64, _SENTENCES_PER_PASS)):
+            chosen = np.flatnonzero(block % np.uint64(passes) == remainder)
+            parts.append(block[chosen])
+            places.append(start + chosen)
+            start += len(block)
+    return np.concatenate(parts), np.searchsorted(ends, np.concatenate(places), side="right")
