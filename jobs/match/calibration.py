@@ -17,7 +17,7 @@ CONTRADICTS_SHARE = 0.01
 ENOUGH = 0.9
 """A text with this probability is published, even if nearly all own texts have a higher one."""
 
-CALIBRATED_KINDS = (PairKind.OWN, PairKind.NEAREST, PairKind.NEAR, PairKind.EXCHANGED, PairKind.REPLACED)
+CALIBRATED_KINDS = (PairKind.OWN, PairKind.NEAREST, PairKind.NEAR, PairKind.EXCHANGED)
 """The probability is that of a true pair among these, which are the hard ones: own and wrong ones have equal weight."""
 
 NOT_CALIBRATED = Calibration(1.0, 0.0, 0.0, float("inf"), 0)

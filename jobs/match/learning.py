@@ -28,7 +28,7 @@ NEAREST_TEXTS, RANDOM_TEXTS = 3, 2
 
 KIND_WEIGHTS = {
     PairKind.OWN: 3.0, PairKind.NEAREST: 0.5, PairKind.NEAR: 0.5, PairKind.RANDOM: 2.0, PairKind.BEGINNING: 4.0,
-    PairKind.EXCHANGED: 0.75, PairKind.REPLACED: 0.75,
+    PairKind.EXCHANGED: 0.75, PairKind.REPLACED: 0.1,
 }  # fmt: skip
 """Weights of the kinds of pairs in the loss."""
 

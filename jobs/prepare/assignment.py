@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.prepare.cleaned_rows import CleanedRows
-from jobs.prepare.near_duplicates import find_clusters
+from jobs.prepare.near_duplicates import find_clusters, first_of_each
 from jobs.prepare.splits import HELD_OUT_SHARD, Splits, assign_splits
 from jobs.process.errors import InputError
 
@@ -32,7 +32,8 @@ def assign_rows(cleaned: CleanedRows, similarity: float, shard_rows: int, held_o
     Rows whose texts are at least this similar (0 to 1) share a cluster. At most `held_out_rows` rows are held out, except
     where every cluster is larger. Errors: `InputError` (65) if nothing is left to evaluate a model with.
     """
-    kept, labels = cluster_rows(cleaned, similarity)
+    kept = first_of_each(cleaned.uid_hashes)
+    labels = find_clusters(cleaned.signature_file, cleaned.content_hashes, kept, similarity)
     clusters = cleaned.rows[labels]
     rows = np.flatnonzero(kept)
     held_out_rows = min(held_out_rows, max(1, int(len(rows) * MAX_HELD_OUT_FRACTION)))
@@ -42,12 +43,6 @@ def assign_rows(cleaned: CleanedRows, similarity: float, shard_rows: int, held_o
     test = np.zeros(len(kept), dtype=bool)
     shard[rows], test[rows] = splits.shard, splits.test
     return Assignment(kept, clusters, Splits(shard, test, splits.shards))
-
-
-def cluster_rows(cleaned: CleanedRows, similarity: float) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
-    """Return whether each row is kept, and the index of the first row of its cluster, both of shape (n,)."""
-    kept = _first_of_each(cleaned.uid_hashes)
-    return kept, find_clusters(cleaned.signature_file, cleaned.content_hashes, kept, similarity)
 
 
 def _check_splits(splits: Splits, clusters: int) -> None:
@@ -60,13 +55,3 @@ def _check_splits(splits: Splits, clusters: int) -> None:
         f"expected at least two products with different texts, of which one can be set aside to evaluate models, found {found} "
         f"({len(splits.shard):,} usable rows): add products, or raise --held-out-rows if it is 0"
     )
-
-
-def _first_of_each(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Return whether each value occurs for the first time, shape (n,).
-
-    Of two million different uids, the probability that any two have the same 64-bit hash is 1 in 10^7.
-    """
-    first = np.zeros(len(hashes), dtype=bool)
-    first[np.unique(hashes, return_index=True)[1]] = True
-    return first

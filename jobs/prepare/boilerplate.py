@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from jobs.prepare.chunk_cleaning import CleanedChunk, cleaned_chunk
 from jobs.prepare.cleaned_rows import CleanedRows, write_cleaned_rows
+from jobs.prepare.near_duplicates import find_clusters, first_of_each
 from jobs.prepare.rows import RawRow
 from jobs.prepare.sentences import TITLE, comparable, hashes, with_placeholder
 from jobs.quality.metrics import words
+from jobs.quality.terms import has_digit
 from jobs.storage.columns import number_column
 
 MIN_WORDS = 2
@@ -51,29 +53,29 @@ class _Use:
         self.in_titles.update(set(words(self.sentence)).intersection(words(title)))
 
     def follows_from_titles(self, common: Mapping[str, float]) -> bool:
-        """Return whether its titles lack one of its words at most half as often as all titles, which have it as often as `common`."""
-        return any(
+        """Return whether half of its titles have each of its numbers, and lack one of its words at most half as often as all titles.
+
+        `common`: the fraction of all titles that have each word.
+        """
+        numbers = {word for word in words(self.sentence) if has_digit(word)}
+        return all(2 * self.in_titles[number] >= self.products for number in numbers) and any(
             common[word] < 1 and 1 - count / self.products <= (1 - common[word]) / 2
             for word, count in self.in_titles.items()
         )
 
 
-def find_boilerplate(
-    cleaned: CleanedRows, clusters: NDArray[np.int32], kept: NDArray[np.bool_], min_clusters: int
-) -> dict[int, Boilerplate]:
+def find_boilerplate(cleaned: CleanedRows, similarity: float, min_clusters: int) -> dict[int, Boilerplate]:
     """Return the boilerplate of at least `min_clusters` clusters, by the hash of the sentence.
 
-    `clusters` and `kept`, shape (rows,): the cluster of each row, and whether it is used.
+    `similarity`: that of the texts of a cluster, 0 to 1.
     """
-    recurring = _recurring(cleaned, clusters, kept, min_clusters)
+    recurring = _recurring(cleaned, similarity, min_clusters)
     uses: dict[int, _Use] = {}
-    first = 0
     for chunk in cleaned.chunks() if recurring else ():
-        for position, row, parts in _rows_with(chunk, recurring):
+        for _, row, parts in _rows_with(chunk, recurring):
             for sentence, key in parts:
-                if key in recurring and kept[first + position]:
+                if key in recurring:
                     uses.setdefault(key, _Use(sentence)).add(row.title)
-        first += chunk.products.num_rows
     common = _shares_of_titles(cleaned, {word for use in uses.values() for word in use.in_titles})
     return {
         key: Boilerplate(use.sentence.replace(TITLE, "TITLE"), recurring[key])
@@ -129,32 +131,45 @@ def _with_rows(chunk: CleanedChunk, positions: list[int], rows: list[RawRow]) ->
         values[positions] = getattr(changed, name)
     owners = np.repeat(np.arange(len(is_changed)), chunk.sentences)
     stay = ~is_changed[owners]
-    hashes_of = np.concatenate([chunk.sentence_hashes[stay], changed.sentence_hashes])
+    merged = np.concatenate([chunk.sentence_hashes[stay], changed.sentence_hashes])
     order = np.argsort(np.concatenate([owners[stay], np.repeat(positions, changed.sentences)]), kind="stable")
     products = chunk.products.set_column(at, chunk.products.schema.field(at), contents)
-    return replace(chunk, products=products, **columns, sentence_hashes=hashes_of[order])
+    return replace(chunk, products=products, **columns, sentence_hashes=merged[order])
 
 
-def _recurring(
-    cleaned: CleanedRows, clusters: NDArray[np.int32], kept: NDArray[np.bool_], min_clusters: int
-) -> dict[int, int]:
+def _recurring(cleaned: CleanedRows, similarity: float, min_clusters: int) -> dict[int, int]:
     """Return the number of clusters of each sentence that at least `min_clusters` of them have, by the hash of the sentence.
 
-    Each pass over the file counts the sentences whose hash has one remainder, so that memory does not grow with the catalogue.
+    Only rows with a sentence that so many rows have are clustered: others make no difference, and are most of a catalogue.
     """
-    ends = np.cumsum(cleaned.sentences, dtype=np.int64)
-    total = int(ends[-1]) if len(ends) else 0
-    passes = -(-total // _SENTENCES_PER_PASS)
+    kept = first_of_each(cleaned.uid_hashes)
+    in_question = np.zeros(len(kept), dtype=bool)
+    for values, owners in _sentences_by_remainder(cleaned):
+        _, number, counts = np.unique(values, return_inverse=True, return_counts=True)
+        in_question[owners[counts[number] >= min_clusters]] = True
+    in_question &= kept
+    clusters = find_clusters(cleaned.signature_file, cleaned.content_hashes, in_question, similarity).astype(np.int64)
     found: dict[int, int] = {}
-    for remainder in range(passes):
-        hashes, owners = _read(cleaned.sentence_hash_file, ends, passes, remainder)
-        used = kept[owners]
-        distinct, number = np.unique(hashes[used], return_inverse=True)
-        pairs = np.unique(number * np.int64(len(clusters)) + clusters[owners[used]])
+    for values, owners in _sentences_by_remainder(cleaned):
+        used = in_question[owners]
+        distinct, number = np.unique(values[used], return_inverse=True)
+        pairs = np.unique(number * len(clusters) + clusters[owners[used]])
         counts = np.bincount(pairs // len(clusters), minlength=len(distinct))
         often = counts >= min_clusters
         found.update(zip(distinct[often].tolist(), counts[often].tolist(), strict=True))
     return found
+
+
+def _sentences_by_remainder(cleaned: CleanedRows) -> Iterator[tuple[NDArray[np.uint64], NDArray[np.int64]]]:
+    """Yield the hash of each sentence with its row, those with the same remainder together.
+
+    Each pass over the file selects one remainder, so that memory does not grow with the number of sentences.
+    """
+    ends = np.cumsum(cleaned.sentences, dtype=np.int64)
+    total = int(ends[-1]) if len(ends) else 0
+    passes = -(-total // _SENTENCES_PER_PASS)
+    for remainder in range(passes):
+        yield _read(cleaned.sentence_hash_file, ends, passes, remainder)
 
 
 def _shares_of_titles(cleaned: CleanedRows, vocabulary: set[str]) -> dict[str, float]:

@@ -37,7 +37,8 @@ class CleanedChunk:
     """The n cleaned rows of a chunk, schema `CLEANED_SCHEMA`, its rejects, and columns of shape (n,) about the cleaned rows.
 
     `text_hashes` are of title and content, `content_hashes` of the content; both ignore case. `signatures` has shape (n, 64).
-    `sentences` is the number of rough sentences of each content, and `sentence_hashes` has the hash of each, row after row.
+    `sentences` is the number of sentences of each content, as `rough_sentences()` finds them; `sentence_hashes` has the hash of
+    each, row after row.
     """
 
     products: pa.RecordBatch

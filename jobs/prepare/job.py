@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from jobs.prepare.assignment import Assignment, assign_rows, cluster_rows
+from jobs.prepare.assignment import Assignment, assign_rows
 from jobs.prepare.boilerplate import Boilerplate, find_boilerplate, without_boilerplate
 from jobs.prepare.catalogue_files import write_products, write_rejects
 from jobs.prepare.chunk_cleaning import CleaningRules, clean_chunk
@@ -140,8 +140,7 @@ def _without_boilerplate(
     """Return the rows without boilerplate, in a folder below `folder`, and the boilerplate, the most frequent first."""
     if not settings.boilerplate_from:
         return cleaned, []
-    kept, clusters = cluster_rows(cleaned, settings.similarity)
-    found = find_boilerplate(cleaned, clusters, kept, settings.boilerplate_from)
+    found = find_boilerplate(cleaned, settings.similarity, settings.boilerplate_from)
     most_frequent = sorted(found.values(), key=lambda item: (-item.clusters, item.sentence))
     if found:
         log.info("boilerplate removed", sentences=len(found), most_frequent=most_frequent[0].sentence)

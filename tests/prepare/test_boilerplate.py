@@ -108,6 +108,12 @@ def test_a_sentence_that_follows_from_the_titles_stays(prepare: Prepare, tmp_pat
     assert contents(prepare(rows), tmp_path) == dict(rows)
 
 
+def test_a_sentence_with_a_number_that_the_titles_lack_is_removed(prepare: Prepare, tmp_path: Path) -> None:
+    rows = [(f"{title}, Paper", f"{content} 192 pages of paper.") for title, content in products(25)]
+    made = contents(prepare(rows + products(9, first=25)), tmp_path)
+    assert not any("pages" in content for content in made.values())
+
+
 def test_a_word_that_every_title_has_explains_nothing(prepare: Prepare, tmp_path: Path) -> None:
     rows = products(25, "A model for every purpose.")
     assert contents(prepare(rows), tmp_path) == dict(products(25))
