@@ -4,19 +4,14 @@ Each command has a light module with its `Settings` and a module with `run(setti
 settings are checked before the second is imported, so that a wrong setting is reported before torch is loaded.
 """
 
-import atexit
-import gc
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
 from jobs import __version__
-from jobs.process import lifecycle, settings, threads
+from jobs.process import garbage, lifecycle, settings, threads
 from jobs.process.errors import ConfigurationError
-
-GARBAGE_COLLECTION_THRESHOLD = 50_000
-"""New objects between two collections. With Python's default, 700, an import of torch and transformers takes a fifth longer."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[0] == "--version":
         print(f"skuscribe {__version__}")
         return 0
-    gc.set_threshold(GARBAGE_COLLECTION_THRESHOLD)
-    atexit.register(gc.freeze)  # the exit would search every object of the imported libraries for garbage: 1 to 2 s
+    garbage.collect_rarely()
     return lifecycle.run_to_exit_code(lambda: _run(words[0], words[1:]))
 
 
