@@ -76,16 +76,20 @@ $(BIN)/python:
 IMPORT_JOBS = import importlib, pkgutil, jobs; \
   [importlib.import_module(module.name) for module in pkgutil.walk_packages(jobs.__path__, "jobs.") if module.name != "jobs.__main__"]
 
+define INSTALL
+@echo "installing the locked dependencies into .venv (1 to 3 minutes the first time)"
+@$(BIN)/pip install -q --no-compile -c requirements.lock -e '.[$(EXTRAS)]'
+@$(BIN)/python -c '$(IMPORT_JOBS)'
+endef
+
+.venv/local: EXTRAS := local,cluster
 .venv/local: requirements.lock pyproject.toml | $(BIN)/python
-	@echo "installing the locked dependencies into .venv (1 to 3 minutes the first time)"
-	@$(BIN)/pip install -q --no-compile -c requirements.lock -e '.[local,cluster]'
-	@$(BIN)/python -c '$(IMPORT_JOBS)'
+	$(INSTALL)
 	@touch $@
 
+.venv/dev: EXTRAS := dev
 .venv/dev: requirements.lock pyproject.toml .venv/helm | $(BIN)/python
-	@echo "installing the locked dependencies into .venv (1 to 3 minutes the first time)"
-	@$(BIN)/pip install -q --no-compile -c requirements.lock -e '.[dev]'
-	@$(BIN)/python -c '$(IMPORT_JOBS)'
+	$(INSTALL)
 	@touch .venv/local $@
 
 .venv/helm: tests/chart/programs.py | $(BIN)/python

@@ -23,7 +23,7 @@ class PairKind(StrEnum):
     RANDOM = "random"  # the text of a random product
     BEGINNING = "beginning"  # its first words: short and vague, as a model writes that has learnt little
     EXCHANGED = "exchanged"  # the seller's text with one fact of the title exchanged for an alternative
-    REPLACED = "replaced"  # the seller's text with words of its title replaced by words that a random product's text has from its own
+    REPLACED = "replaced"  # the seller's text with words of its title replaced by words of a random product's title
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,13 @@ def _replaced(product: LearningProduct, other: LearningProduct, generator: np.ra
 
     Both are drawn from the words that a text has from its own title and that the other product does not have.
     """
+    if other.cluster == product.cluster:
+        return None
     own, new = (
         [phrase for phrase in repeated_phrases(one.title, one.text) if known.isdisjoint(phrase.split())]
         for one, known in ((product, _terms_of(other)), (other, _terms_of(product)))
     )
-    if not own or not new or other.cluster == product.cluster:
+    if not own or not new:
         return None
     phrase, instead = own[generator.integers(len(own))], new[generator.integers(len(new))]
     return with_phrase(product.text, phrase, instead)

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.prepare.cleaned_rows import CleanedRows
-from jobs.prepare.near_duplicates import find_clusters, first_of_each
+from jobs.prepare.hashes import first_of_each
+from jobs.prepare.near_duplicates import find_clusters
 from jobs.prepare.splits import HELD_OUT_SHARD, Splits, assign_splits
 from jobs.process.errors import InputError
 

@@ -16,10 +16,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.prepare.chunk_cleaning import CleanedChunk, cleaned_chunk
-from jobs.prepare.cleaned_rows import CleanedRows, write_cleaned_rows
-from jobs.prepare.near_duplicates import find_clusters, first_of_each
+from jobs.prepare.cleaned_rows import COLUMNS, Boilerplate, CleanedRows, write_cleaned_rows
+from jobs.prepare.hashes import first_of_each, hashes
+from jobs.prepare.near_duplicates import find_clusters
 from jobs.prepare.rows import RawRow
-from jobs.prepare.sentences import TITLE, comparable, hashes, with_placeholder
+from jobs.prepare.sentences import TITLE, comparable, with_placeholder
+from jobs.process import log
 from jobs.quality.metrics import words
 from jobs.quality.terms import has_digit
 from jobs.storage.columns import number_column
@@ -29,15 +31,6 @@ SAMPLED_TITLES = 5000
 """The number of titles that show how common a word is in the titles of a catalogue."""
 
 _SENTENCES_PER_PASS = 1 << 21
-_CONTENT_COLUMNS = ("text_hashes", "content_hashes", "content_words", "sentences", "signatures")
-
-
-@dataclass(frozen=True)
-class Boilerplate:
-    """A sentence that is boilerplate, as it is written where it occurs first, and the number of clusters that have it."""
-
-    sentence: str
-    clusters: int
 
 
 @dataclass
@@ -53,9 +46,10 @@ class _Use:
         self.in_titles.update(set(words(self.sentence)).intersection(words(title)))
 
     def follows_from_titles(self, common: Mapping[str, float]) -> bool:
-        """Return whether half of its titles have each of its numbers, and lack one of its words at most half as often as all titles.
+        """Return whether the titles explain the sentence.
 
-        `common`: the fraction of all titles that have each word.
+        At least half of its titles have each of its numbers, and one of its words is absent from its titles at most half as
+        often as from all titles. `common`: the fraction of all titles that have each word.
         """
         numbers = {word for word in words(self.sentence) if has_digit(word)}
         return all(2 * self.in_titles[number] >= self.products for number in numbers) and any(
@@ -64,11 +58,30 @@ class _Use:
         )
 
 
-def find_boilerplate(cleaned: CleanedRows, similarity: float, min_clusters: int) -> dict[int, Boilerplate]:
-    """Return the boilerplate of at least `min_clusters` clusters, by the hash of the sentence.
+def without_boilerplate(
+    cleaned: CleanedRows, similarity: float, min_clusters: int, min_content_characters: int
+) -> CleanedRows:
+    """Return the rows without the sentences that are boilerplate of at least `min_clusters` clusters.
 
-    `similarity`: that of the texts of a cluster, 0 to 1.
+    If there are any, the rows are written to a folder below theirs, and the files that they had are removed. `similarity`: that
+    of the texts of a cluster, 0 to 1. A content of which fewer than `min_content_characters` would be left, or no more than the
+    title, stays as it is.
     """
+    found = _find(cleaned, similarity, min_clusters)
+    if not found:
+        return cleaned
+    most_frequent = sorted(found.values(), key=lambda item: (-item.clusters, item.sentence))
+    log.info("boilerplate removed", sentences=len(found), most_frequent=most_frequent[0].sentence)
+    folder = cleaned.folder / "without-boilerplate"
+    folder.mkdir()
+    chunks = (_without(chunk, found, min_content_characters) for chunk in cleaned.chunks())
+    rest = write_cleaned_rows(chunks, folder, lambda _rows: None)
+    cleaned.delete()
+    return replace(rest, boilerplate=tuple(most_frequent))
+
+
+def _find(cleaned: CleanedRows, similarity: float, min_clusters: int) -> dict[int, Boilerplate]:
+    """Return the boilerplate by the hash of the sentence."""
     recurring = _recurring(cleaned, similarity, min_clusters)
     uses: dict[int, _Use] = {}
     for chunk in cleaned.chunks() if recurring else ():
@@ -82,17 +95,6 @@ def find_boilerplate(cleaned: CleanedRows, similarity: float, min_clusters: int)
         for key, use in uses.items()
         if len(words(use.sentence)) >= MIN_WORDS and not use.follows_from_titles(common)
     }
-
-
-def without_boilerplate(
-    cleaned: CleanedRows, boilerplate: Mapping[int, Boilerplate], min_content_characters: int, folder: Path
-) -> CleanedRows:
-    """Write the rows to `folder` without these sentences. Returns them.
-
-    A content of which fewer than `min_content_characters` would be left, or no more than the title, stays as it is.
-    """
-    chunks = (_without(chunk, boilerplate, min_content_characters) for chunk in cleaned.chunks())
-    return write_cleaned_rows(chunks, folder, lambda _rows: None)
 
 
 def _without(chunk: CleanedChunk, boilerplate: Mapping[int, Boilerplate], min_content_characters: int) -> CleanedChunk:
@@ -118,29 +120,32 @@ def _rows_with(chunk: CleanedChunk, keys: Mapping[int, Any]) -> Iterator[tuple[i
 
 
 def _with_rows(chunk: CleanedChunk, positions: list[int], rows: list[RawRow]) -> CleanedChunk:
-    """Return the chunk with these rows at these positions, which ascend."""
+    """Return the chunk with these rows at these positions."""
     changed = cleaned_chunk(rows, chunk.rejects)
-    is_changed = np.zeros(chunk.products.num_rows, dtype=bool)
-    is_changed[positions] = True
-    places = np.arange(len(is_changed))
-    places[positions] = len(is_changed) + np.arange(len(positions))
-    contents = pa.concat_arrays([chunk.products["content"], changed.products["content"]]).take(number_column(places))
-    at = chunk.products.schema.get_field_index("content")
-    columns = {name: getattr(chunk, name).copy() for name in _CONTENT_COLUMNS}
-    for name, values in columns.items():
-        values[positions] = getattr(changed, name)
-    owners = np.repeat(np.arange(len(is_changed)), chunk.sentences)
-    stay = ~is_changed[owners]
-    merged = np.concatenate([chunk.sentence_hashes[stay], changed.sentence_hashes])
-    order = np.argsort(np.concatenate([owners[stay], np.repeat(positions, changed.sentences)]), kind="stable")
-    products = chunk.products.set_column(at, chunk.products.schema.field(at), contents)
-    return replace(chunk, products=products, **columns, sentence_hashes=merged[order])
+    count = chunk.products.num_rows
+    source = np.arange(count)  # of each row: where it is in the chunk followed by the changed rows
+    source[positions] = count + np.arange(len(rows))
+    target = np.full(count + len(rows), -1)
+    target[source] = np.arange(count)
+
+    def joined(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(chunk, name), getattr(changed, name)])
+
+    owners = np.repeat(target, joined("sentences"))
+    order = np.argsort(owners, kind="stable")[np.count_nonzero(owners < 0) :]
+    return CleanedChunk(
+        pa.concat_batches([chunk.products, changed.products]).take(number_column(source)),
+        chunk.rejects,
+        **{name: joined(name)[source] for name in (*COLUMNS, "signatures")},
+        sentence_hashes=joined("sentence_hashes")[order],
+    )
 
 
 def _recurring(cleaned: CleanedRows, similarity: float, min_clusters: int) -> dict[int, int]:
     """Return the number of clusters of each sentence that at least `min_clusters` of them have, by the hash of the sentence.
 
-    Only rows with a sentence that so many rows have are clustered: others make no difference, and are most of a catalogue.
+    Only the rows that share a sentence with at least `min_clusters` rows are clustered. The other rows, most of a catalogue,
+    cannot change these numbers.
     """
     kept = first_of_each(cleaned.uid_hashes)
     in_question = np.zeros(len(kept), dtype=bool)

@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from jobs.prepare.hashes import hashes
 from jobs.prepare.near_duplicates import signatures
 from jobs.prepare.rows import RawRow, Reject, excerpt, parse_rows
-from jobs.prepare.sentences import hashes, rough_sentences
+from jobs.prepare.sentences import rough_sentences
 from jobs.storage.catalogue import REJECT_SCHEMA
 from jobs.storage.chunks import Chunk
 from jobs.storage.columns import number_column, text_column

@@ -16,7 +16,7 @@ from jobs.prepare.rows import Reject
 from jobs.storage.catalogue import REJECT_SCHEMA
 
 _PRODUCTS, _REJECTS, _SIGNATURES, _SENTENCE_HASHES = "products", "rejects", "signatures", "sentence_hashes"
-_COLUMNS = {
+COLUMNS = {
     "rows": "int64",
     "uid_hashes": "uint64",
     "text_hashes": "uint64",
@@ -25,13 +25,22 @@ _COLUMNS = {
     "content_words": "int32",
     "sentences": "int32",
 }
-_FILES = (*_COLUMNS, _SIGNATURES, _SENTENCE_HASHES)
+_FILES = (*COLUMNS, _SIGNATURES, _SENTENCE_HASHES)
+
+
+@dataclass(frozen=True)
+class Boilerplate:
+    """A sentence that is boilerplate, as it is written where it occurs first, and the number of clusters that have it."""
+
+    sentence: str
+    clusters: int
 
 
 @dataclass(frozen=True)
 class CleanedRows:
     """The cleaned rows of an input, in files in `folder`, and the number of rejects and the first reject for each reason.
 
+    `boilerplate`: the sentences that were removed from the contents, the most frequent first.
     A column, shape (rows,), is read from its file at each access, so that memory holds only the columns in use.
     """
 
@@ -40,6 +49,7 @@ class CleanedRows:
     cleaned: int
     reject_counts: dict[str, int]
     first_rejects: dict[str, Reject]
+    boilerplate: tuple[Boilerplate, ...] = ()
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -100,7 +110,7 @@ class CleanedRows:
             files = {name: stack.enter_context((self.folder / name).open("rb")) for name in _FILES}
             for products, rejects in self.batches():
                 rows = products.num_rows
-                columns = {name: np.fromfile(files[name], kind, rows) for name, kind in _COLUMNS.items()}
+                columns = {name: np.fromfile(files[name], kind, rows) for name, kind in COLUMNS.items()}
                 signatures = np.fromfile(files[_SIGNATURES], np.uint16, rows * SIGNATURE_NUMBERS)
                 hashes = np.fromfile(files[_SENTENCE_HASHES], np.uint64, int(columns["sentences"].sum()))
                 yield CleanedChunk(
@@ -113,7 +123,7 @@ class CleanedRows:
             (self.folder / name).unlink()
 
     def _column(self, name: str) -> NDArray[Any]:
-        return np.fromfile(self.folder / name, dtype=_COLUMNS[name])
+        return np.fromfile(self.folder / name, dtype=COLUMNS[name])
 
 
 def write_cleaned_rows(chunks: Iterable[CleanedChunk], folder: Path, advance: Callable[[int], None]) -> CleanedRows:

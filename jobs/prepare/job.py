@@ -5,7 +5,8 @@ Reads the input. Writes catalogue/NAME: the shards, the held-out set, the reject
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from jobs.prepare.assignment import Assignment, assign_rows
-from jobs.prepare.boilerplate import Boilerplate, find_boilerplate, without_boilerplate
+from jobs.prepare.boilerplate import without_boilerplate
 from jobs.prepare.catalogue_files import write_products, write_rejects
 from jobs.prepare.chunk_cleaning import CleaningRules, clean_chunk
 from jobs.prepare.cleaned_rows import CleanedRows, write_cleaned_rows
@@ -59,11 +60,14 @@ def run(settings: Settings) -> None:
     def build(draft: Draft) -> dict[str, Any]:
         with folders.temporary_folder() as folder:
             cleaned, draft.inputs["rows"] = _clean(settings, folder)
-            cleaned, boilerplate = _without_boilerplate(cleaned, settings, folder)
+            if settings.boilerplate_from:
+                cleaned = without_boilerplate(
+                    cleaned, settings.similarity, settings.boilerplate_from, settings.min_content_characters
+                )
             assignment = assign_rows(
                 cleaned, settings.similarity, settings.shard_rows, settings.held_out_rows, settings.seed
             )
-            figures = _add_files(draft, cleaned, assignment, boilerplate, tokenizer_file, settings.seed)
+            figures = _add_files(draft, cleaned, assignment, tokenizer_file, settings.seed)
         seconds = time.monotonic() - started
         return {
             **figures,
@@ -97,14 +101,15 @@ def _spec(settings: Settings, store: Store, tokenizer_file: Path | None, source_
     unset = {name for name in IN_CONFIG_IF_SET if not getattr(settings, name)}
     config = settings.model_dump(exclude=NOT_IN_CONFIG | unset)
     inputs = {"tokenizer": file_sha256(tokenizer_file)} if tokenizer_file else {}
+    spec = Spec(store, path, Kind.CATALOGUE, config, inputs, added_inputs=("rows",), later=LATER)
     existing = artifact.find(store, path)
     if existing is None:
-        return Spec(store, path, Kind.CATALOGUE, config, inputs, added_inputs=("rows",), later=LATER)
+        return spec
     rows_digest = existing.manifest.inputs.get("rows", "")
     if source_identity is None or existing.manifest.figures.get("source") != source_identity:
         with sources.opened(settings.input) as source:
             rows_digest = source.drain()
-    return Spec(store, path, Kind.CATALOGUE, config, {**inputs, "rows": rows_digest}, later=LATER)
+    return replace(spec, inputs={**inputs, "rows": rows_digest}, added_inputs=())
 
 
 def _clean(settings: Settings, folder: Path) -> tuple[CleanedRows, str]:
@@ -132,23 +137,6 @@ def _clean(settings: Settings, folder: Path) -> tuple[CleanedRows, str]:
         digest = source.drain()
     _check_cleaned(cleaned, rows, source.address, settings.max_unreadable)
     return cleaned, digest
-
-
-def _without_boilerplate(
-    cleaned: CleanedRows, settings: Settings, folder: Path
-) -> tuple[CleanedRows, list[Boilerplate]]:
-    """Return the rows without boilerplate, in a folder below `folder`, and the boilerplate, the most frequent first."""
-    if not settings.boilerplate_from:
-        return cleaned, []
-    found = find_boilerplate(cleaned, settings.similarity, settings.boilerplate_from)
-    most_frequent = sorted(found.values(), key=lambda item: (-item.clusters, item.sentence))
-    if found:
-        log.info("boilerplate removed", sentences=len(found), most_frequent=most_frequent[0].sentence)
-        (folder / "without-boilerplate").mkdir()
-        rest = without_boilerplate(cleaned, found, settings.min_content_characters, folder / "without-boilerplate")
-        cleaned.delete()
-        return rest, most_frequent
-    return cleaned, []
 
 
 def _check_cleaned(cleaned: CleanedRows, rows: RawRows, address: str, max_unreadable: float) -> None:
@@ -190,15 +178,10 @@ def _check_cleaned(cleaned: CleanedRows, rows: RawRows, address: str, max_unread
 
 
 def _add_files(
-    draft: Draft,
-    cleaned: CleanedRows,
-    assignment: Assignment,
-    boilerplate: Sequence[Boilerplate],
-    tokenizer_file: Path | None,
-    seed: int,
+    draft: Draft, cleaned: CleanedRows, assignment: Assignment, tokenizer_file: Path | None, seed: int
 ) -> dict[str, Any]:
     """Write and upload the files one at a time, so that the disk holds one of them. Returns the figures of the catalogue."""
-    values = statistics(cleaned, assignment, boilerplate, tokenizer_file, seed)
+    values = statistics(cleaned, assignment, tokenizer_file, seed)
     rejects = cleaned.folder / layout.REJECTS_FILE
     write_rejects(cleaned, assignment, rejects)
     draft.add(layout.REJECTS_FILE, rejects)

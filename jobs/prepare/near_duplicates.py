@@ -61,16 +61,6 @@ def find_clusters(
     return labels
 
 
-def first_of_each(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Return whether each value occurs for the first time, shape (n,).
-
-    Of two million different uids, the probability that any two have the same 64-bit hash is 1 in 10^7.
-    """
-    first = np.zeros(len(hashes), dtype=bool)
-    first[np.unique(hashes, return_index=True)[1]] = True
-    return first
-
-
 def _shingles(text: str) -> list[str]:
     """Return the pairs of neighbouring words, or of a language without spaces the trigrams of characters."""
     text = text.lower()

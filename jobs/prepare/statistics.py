@@ -1,6 +1,5 @@
 """Statistics of a catalogue, the content of statistics.json: counts, reasons of rejection, lengths, duplicates and shards."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from jobs.prepare.assignment import Assignment
-from jobs.prepare.boilerplate import Boilerplate
 from jobs.prepare.cleaned_rows import CleanedRows
 from jobs.prepare.splits import HELD_OUT_SHARD
 from jobs.storage.columns import number_column
@@ -22,16 +20,10 @@ PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 _SIZE_EDGES = (1, 2, 3, 5, 10, 100, 1000)
 
 
-def statistics(
-    cleaned: CleanedRows,
-    assignment: Assignment,
-    boilerplate: Sequence[Boilerplate],
-    tokenizer_file: Path | None,
-    seed: int,
-) -> dict[str, Any]:
+def statistics(cleaned: CleanedRows, assignment: Assignment, tokenizer_file: Path | None, seed: int) -> dict[str, Any]:
     """Return the statistics as a JSON object.
 
-    `boilerplate`: the sentences that were removed, the most frequent first. Lengths in tokens are those of at most 10,000 rows chosen by `seed`, null without a tokenizer.
+    Lengths in tokens are those of at most 10,000 rows chosen by `seed`, null without a tokenizer.
     """
     kept, cluster = assignment.kept, assignment.cluster
     rows = int(kept.sum())
@@ -55,8 +47,8 @@ def statistics(
         },
         "tokens": _token_lengths(cleaned, kept, tokenizer_file, seed) if tokenizer_file else None,
         "boilerplate": {
-            "sentences": len(boilerplate),
-            "most_frequent": [asdict(item) for item in boilerplate[:SHOWN_BOILERPLATE]],
+            "sentences": len(cleaned.boilerplate),
+            "most_frequent": [asdict(item) for item in cleaned.boilerplate[:SHOWN_BOILERPLATE]],
         },
         "held_out": int((kept & (assignment.splits.shard == HELD_OUT_SHARD)).sum()),
         "shards": _shards(assignment),

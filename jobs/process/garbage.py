@@ -4,7 +4,7 @@ import atexit
 import gc
 
 THRESHOLD = 50_000
-"""New objects between two searches. With Python's default, 700, they are a fifth of the time to import torch and transformers."""
+"""New objects between two searches. With Python's default, 700, the searches take a fifth of the time to import torch and transformers."""
 
 
 def collect_rarely() -> None:
