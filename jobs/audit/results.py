@@ -1,18 +1,17 @@
 """The findings of an audit: the artifact that the report reads, and the table that is printed."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from jobs.audit.rows import Finding
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.layout import Kind
 from jobs.storage.manifest import digest_of
+from jobs.storage.parquet import parquet_bytes
 from jobs.storage.store import Store
 
 _TEXTS = ("batch", "uid", "title", "description", "label", "note", "auditor")
@@ -38,7 +37,8 @@ def commit(
     spec = Spec(store, layout.audit_path(batch), Kind.AUDIT, {"batch": batch}, inputs)
 
     def build(draft: Draft) -> Mapping[str, Any]:
-        draft.add_bytes(layout.LABELS_FILE, _parquet(rows))
+        labels = pa.Table.from_pylist(list(rows), schema=SCHEMA)
+        draft.add_bytes(layout.LABELS_FILE, parquet_bytes(labels))
         return {
             "labelled": len(rows),
             "verdicts": [asdict(finding) for finding in verdicts],
@@ -46,12 +46,6 @@ def commit(
         }
 
     return artifact.make_once(spec, build, replace_outdated=True)
-
-
-def _parquet(rows: Sequence[dict[str, Any]]) -> bytes:
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=SCHEMA), buffer, compression="zstd")
-    return buffer.getvalue()
 
 
 def table(verdicts: Sequence[Finding], reasons: Sequence[Finding]) -> str:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.storage import layout
+from jobs.storage.parquet import parquet_bytes
 from jobs.text.spreadsheet import escaped
 
 PARQUET_SUFFIX = ".parquet"
@@ -104,9 +105,7 @@ def comma_separated(rows: Sequence[Description]) -> bytes:
 
 def parquet(rows: Sequence[Description]) -> bytes:
     """Return Parquet with `schema()`, compressed with zstd."""
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([_columns(row) for row in rows], schema=schema()), buffer, compression="zstd")
-    return buffer.getvalue()
+    return parquet_bytes(pa.Table.from_pylist([_columns(row) for row in rows], schema=schema()))
 
 
 def read(path: Path) -> list[Description]:

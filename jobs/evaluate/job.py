@@ -3,7 +3,6 @@
 Reads the catalogue, the models of the run, the matcher, and the index in Postgres. Writes runs/RUN/evaluation/STAGE.
 """
 
-import io
 import json
 import time
 from collections.abc import Mapping
@@ -11,8 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import pyarrow.parquet as pq
 
 from jobs.evaluate import questions
 from jobs.evaluate.settings import Settings
@@ -25,6 +22,7 @@ from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.layout import Kind
+from jobs.storage.parquet import parquet_bytes
 from jobs.storage.store import Store
 from jobs.t5 import inference
 
@@ -165,9 +163,7 @@ def _add_files(draft: Draft, stage: Stage, model_digest: str, result: "Evaluatio
         "stage": stage.name, "model_digest": model_digest, "shard": stage.shard, "retrieval": stage.retrieval,
         "groups": result.groups, "baselines": result.baselines, "seconds": seconds, "answers_per_second": rate,
     }  # fmt: skip
-    answers = io.BytesIO()
-    pq.write_table(result.answers, answers, compression="zstd")
-    draft.add_bytes(layout.ANSWERS_FILE, answers.getvalue())
+    draft.add_bytes(layout.ANSWERS_FILE, parquet_bytes(result.answers))
     draft.add_bytes(layout.SCORES_FILE, json.dumps(scores, indent=1, ensure_ascii=False).encode(), measured=True)
 
 

@@ -10,6 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from jobs.quality.terms import is_code, phrases, terms
 
@@ -18,8 +19,10 @@ LONGEST = 2
 
 MIN_SHARED_TERMS = 2
 MIN_PAIRS_TO_EXCHANGE = 2
+MAX_SPANS_IN_A_PLACE = 8
 _WEIGHT_OF_PAIRS = 0.2
-_WHOLE_TERMS = r"(?<!\w)(?<!\w[-./]){}(?![-./]?\w)"
+_WHOLE_TERMS = r"(?:(?<!\w)(?P<article>an?)(?P<space> ))?(?<!\w)(?<!\w[-./])(?P<phrase>{})(?![-./]?\w)"
+_VOWELS = frozenset("aeiou")
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def difference(title: Sequence[str], other: Sequence[str]) -> tuple[str, str] | 
 
     Codes such as `F205` are left out: nearly every title has another one.
     """
-    title, other = ([term for term in terms_ if not is_code(term)] for terms_ in (title, other))
+    title, other = _without_codes(title), _without_codes(other)
     start, shortest = 0, min(len(title), len(other))
     while start < shortest and title[start] == other[start]:
         start += 1
@@ -66,6 +69,24 @@ def difference(title: Sequence[str], other: Sequence[str]) -> tuple[str, str] | 
     if start + end < MIN_SHARED_TERMS or not all(1 <= len(span) <= LONGEST for span in spans):
         return None
     return " ".join(spans[0]), " ".join(spans[1])
+
+
+def differing_titles(titles: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the pairs of titles that differ in one short span, as their positions, without comparing each title with each.
+
+    At most `MAX_SPANS_IN_A_PLACE` titles are compared that have the same terms around a span.
+    """
+    places: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for position, title in enumerate(titles):
+        sequence = _without_codes(terms(title))
+        for length in range(1, min(LONGEST, len(sequence) - MIN_SHARED_TERMS) + 1):
+            for start in range(len(sequence) - length + 1):
+                around = " ".join(sequence[:start]), " ".join(sequence[start + length :])
+                spans = places[around]
+                if len(spans) < MAX_SPANS_IN_A_PLACE:
+                    spans.setdefault(" ".join(sequence[start : start + length]), position)
+    found = (pair for spans in places.values() for pair in combinations(spans.values(), 2))
+    return list(dict.fromkeys(found))
 
 
 def find_alternatives(pairs: Iterable[tuple[str, str]]) -> Table:
@@ -148,5 +169,28 @@ def repeated_phrases(title: str, text: str) -> list[str]:
 
 
 def with_phrase(text: str, phrase: str, instead: str) -> str:
-    """Return the text with another phrase in place of this one. Compounds such as `red-hot` are not changed."""
-    return re.sub(_WHOLE_TERMS.format(re.escape(phrase)), lambda _found: instead, text, flags=re.IGNORECASE)
+    """Return the text with another phrase in place of this one, in the same case and after the right article.
+
+    Compounds such as `red-hot` are not changed.
+    """
+    return re.sub(
+        _WHOLE_TERMS.format(re.escape(phrase)), lambda found: _in_place_of(found, instead), text, flags=re.IGNORECASE
+    )
+
+
+def _in_place_of(found: re.Match[str], instead: str) -> str:
+    article, space, phrase = (found[name] or "" for name in ("article", "space", "phrase"))
+    before_vowel = instead[0] in _VOWELS
+    if article and before_vowel != (phrase[0].casefold() in _VOWELS):
+        article = article[0] + "n" * before_vowel
+    return f"{article}{space}{_in_case_of(phrase, instead)}"
+
+
+def _in_case_of(phrase: str, instead: str) -> str:
+    if phrase.isupper() and len(phrase) > 1:
+        return instead.upper()
+    return " ".join(word[0].upper() + word[1:] for word in instead.split()) if phrase[0].isupper() else instead
+
+
+def _without_codes(sequence: Sequence[str]) -> list[str]:
+    return [term for term in sequence if not is_code(term)]

@@ -30,7 +30,7 @@ CHECKPOINT_FOLDER = "state/"
 
 HELD_OUT_FILE, REJECTS_FILE, STATISTICS_FILE = "held-out.parquet", "rejects.parquet", "statistics.json"
 METRICS_FILE, MODEL_CARD_FILE = "metrics.jsonl", "README.md"
-NEIGHBOURS_FILE = "neighbours.parquet"
+NEIGHBOURS_FILE, COUNTERFACTUALS_FILE = "neighbours.parquet", "counterfactuals.parquet"
 WORDS_FILE, ALTERNATIVES_FILE = "words.parquet", "alternatives.parquet"
 WEIGHTS_FILE, CALIBRATION_FILE = "weights.safetensors", "calibration.json"
 ANSWERS_FILE, SCORES_FILE = "answers.parquet", "scores.json"

@@ -33,7 +33,7 @@ class Chain:
     """A run. `catalogue` is the name of `products`, `source` the origin of the base model.
 
     `config` holds the settings that determine the weights, `inputs` the digests of base model and catalogue. `retrieval` is
-    None for prompts without neighbours. After each epoch, ROUGE is computed on `rouge_rows` test rows.
+    None for prompts without neighbours. `counterfactual_share`: fraction of the training rows with a counterfactual one. After each epoch, ROUGE is computed on `rouge_rows` test rows.
     """
 
     store: Store
@@ -45,9 +45,16 @@ class Chain:
     recipe: Recipe
     seed: int
     retrieval: RetrievalConfig | None
+    counterfactual_share: float
     rouge_rows: int
     config: Mapping[str, Any]
     inputs: Mapping[str, str]
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """What determines the weights, except base model and rows, as the model card shows it."""
+        added = {"counterfactual_share": self.counterfactual_share} if self.counterfactual_share else {}
+        return {**vars(self.recipe), "seed": self.seed, **added}
 
     def spec(self, shard: int) -> Spec:
         """Return the artifact of a trained shard."""

@@ -55,6 +55,7 @@ def _chain(settings: Settings) -> Chain:
         recipe=recipe,
         seed=settings.seed,
         retrieval=_retrieval(settings),
+        counterfactual_share=settings.counterfactual_share,
         rouge_rows=settings.rouge_rows,
         config=_config(settings, recipe),
         inputs={"base_model": base.digest, "catalogue": products.digest},
@@ -97,6 +98,8 @@ def _config(settings: Settings, recipe: Recipe) -> dict[str, Any]:
     }
     if settings.retrieval_share:
         config |= settings.model_dump(include={"retrieval_share", "neighbours", "encoder"})
+    if settings.counterfactual_share:
+        config["counterfactual_share"] = settings.counterfactual_share
     return config
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobs.t5.prompt import prompt
-from jobs.train.recipes import Recipe
 
 _COLUMNS = ("training_loss", "validation_loss", "rouge1", "rouge2", "rougeL", "rougeLsum")
 
@@ -17,15 +16,14 @@ def card(
     shard: int,
     inputs: Mapping[str, str],
     source: str,
-    recipe: Recipe,
-    seed: int,
+    hyperparameters: Mapping[str, Any],
     records: Sequence[Mapping[str, Any]],
 ) -> str:
     """Return the card, in Markdown with the front matter of the hub. `source`: where the base model comes from."""
     rows = "\n".join(
         f"| {record['epoch']} | " + " | ".join(_format(record[name]) for name in _COLUMNS) + " |" for record in records
     )
-    hyperparameters = "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in vars(recipe).items())
+    listed = "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in hyperparameters.items())
     return f"""---
 library_name: transformers
 pipeline_tag: text2text-generation
@@ -54,8 +52,7 @@ Losses are nats per token; ROUGE is the mean F-measure of greedy answers, 0 to 1
 
 ## How it was trained
 
-{hyperparameters}
-- seed: {seed}
+{listed}
 
 ## How to use it
 

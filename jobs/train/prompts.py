@@ -6,8 +6,6 @@ The neighbours are searched once and kept, because a rebuilt index returns sligh
 must have the same prompts. They never include the product itself, its duplicates, or a row that is not for training.
 """
 
-import io
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import Title
 from jobs.storage.columns import number_column
 from jobs.storage.layout import NEIGHBOURS_FILE, Kind
+from jobs.storage.parquet import parquet_bytes
 from jobs.storage.store import Store
 from jobs.t5.prompt import prompt
 from jobs.train.chain import RetrievalConfig
@@ -46,25 +45,21 @@ def retrieved_neighbours(
         products = table.select(["uid", "title", "cluster"]).take(number_column(rows)).to_pylist()
         titles = [Title(product["uid"], product["title"], product["uid"], product["cluster"]) for product in products]
         texts = [prompt_texts(neighbours) for neighbours in neighbour_search.of(titles)]
-        draft.add_bytes(NEIGHBOURS_FILE, _parquet(rows.tolist(), texts))
+        columns = {"row": rows.tolist(), "texts": texts}
+        draft.add_bytes(NEIGHBOURS_FILE, parquet_bytes(pa.Table.from_pydict(columns, schema=_SCHEMA)))
         return {"rows": len(texts)}
 
     return artifact.make_once(spec, search)
 
 
 def prompts(table: pa.Table, neighbours: Artifact | None, folder: Path) -> list[str]:
-    """Return the prompt of each product of a shard, in order.
+    """Return the prompt of each row of a table, as `with_counterfactuals()` returns it, in order.
 
-    `neighbours`: as `retrieved_neighbours()` returns them, or None. `folder`: for the downloaded file.
+    A counterfactual row has the neighbours of the row that it was made from. `neighbours`: as `retrieved_neighbours()` returns them, or None. `folder`: for the downloaded file.
     """
     texts: dict[int, list[str]] = {}
     if neighbours is not None:
         stored = pq.read_table(neighbours.fetch(NEIGHBOURS_FILE, folder))
         texts = dict(zip(stored["row"].to_pylist(), stored["texts"].to_pylist(), strict=True))
-    return [prompt(title, texts.get(row, ())) for row, title in enumerate(table["title"].to_pylist())]
-
-
-def _parquet(rows: Sequence[int], texts: Sequence[Sequence[str]]) -> bytes:
-    data = io.BytesIO()
-    pq.write_table(pa.Table.from_pydict({"row": rows, "texts": texts}, schema=_SCHEMA), data, compression="zstd")
-    return data.getvalue()
+    rows = zip(table["row"].to_pylist(), table["title"].to_pylist(), strict=True)
+    return [prompt(title, texts.get(row, ())) for row, title in rows]

@@ -26,6 +26,13 @@ class Settings(RetrievalSettings):
     recipe: RecipeName = Field("fast", description="`fast`, or `reference`: the hyperparameters of the notebooks.")
     seed: int = Field(13, ge=0, lt=2**32, description="Seed of the order of the rows and of dropout.")
     retrieval_share: RetrievalShare = 0.0
+    counterfactual_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Fraction of training rows that are added again with one fact of the title exchanged in title and description, "
+        "which teaches the model to take facts from the title.",
+    )
     epochs: int | None = Field(
         None, ge=1, le=1000, description=f"Epochs per shard. {OF_RECIPE}", json_schema_extra=unit("epochs")
     )

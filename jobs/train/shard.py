@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
 import pyarrow as pa
 from transformers import PreTrainedTokenizerFast
 
@@ -14,17 +15,23 @@ from jobs.process.errors import InputError
 from jobs.process.lifecycle import Stop
 from jobs.storage.artifact import Artifact, Draft
 from jobs.storage.catalogue import TEST, TRAIN
-from jobs.storage.layout import METRICS_FILE, MODEL_CARD_FILE, MODEL_PREFIX
+from jobs.storage.columns import number_column
+from jobs.storage.layout import COUNTERFACTUALS_FILE, METRICS_FILE, MODEL_CARD_FILE, MODEL_PREFIX
+from jobs.storage.parquet import parquet_bytes
 from jobs.t5 import gpu, models
 from jobs.train import model_card, recipes
 from jobs.train.batches import batch_schedule, lengths_of, tokenize
 from jobs.train.chain import Chain
 from jobs.train.checkpoint_location import CheckpointLocation
+from jobs.train.counterfactuals import counterfactual_rows
 from jobs.train.device import select_device
 from jobs.train.epochs import epoch_evaluator
 from jobs.train.prompts import prompts, retrieved_neighbours
 from jobs.train.shard_training import ShardTraining
 from jobs.train.trainer import train
+
+COUNTERFACTUAL_SEED = 1
+"""Added to the seed of a shard, so that other rows are drawn than for neighbours."""
 
 
 def train_shard(
@@ -50,6 +57,8 @@ def train_shard(
         table = chain.products.read_shard(shard, work)
         neighbours = _neighbours(chain, shard, table)
         fields["rows"] = table.num_rows
+    rows = _rows(draft, chain, shard, table)
+    counterfactuals = rows.num_rows - table.num_rows
     draft.inputs |= {"parent": parent.digest} | ({"neighbours": neighbours.digest} if neighbours else {})
     spec = chain.spec(shard)
 
@@ -59,7 +68,7 @@ def train_shard(
         models.set_threads(model)
         fields["parameters"] = model.num_parameters()
     with log.timed("rows tokenized", shard=shard):
-        examples, references = _examples(chain, shard, table, prompts(table, neighbours, work), tokenizer)
+        examples, references = _examples(chain, shard, rows, prompts(rows, neighbours, work), tokenizer)
     lengths = lengths_of(examples[TRAIN])
     training = ShardTraining(
         shard, examples[TRAIN], lengths, batch_schedule(lengths, chain.recipe, chain.seed), chain.recipe, device, chain.seed,
@@ -72,16 +81,17 @@ def train_shard(
     with log.timed("model saved and loaded again", shard=shard):
         models.save(model.cpu(), trained_folder, parent_folder)
         models.load(trained_folder)  # saving can lose the output head
-    card = model_card.card(chain.run, shard, draft.inputs, chain.source, chain.recipe, chain.seed, progress.records)
+    card = model_card.card(chain.run, shard, draft.inputs, chain.source, chain.hyperparameters, progress.records)
     (trained_folder / MODEL_CARD_FILE).write_text(card)
     draft.add_folder(trained_folder, MODEL_PREFIX)
     draft.add_bytes(METRICS_FILE, _json_lines(progress.records), measured=True)
     return progress.records[-1] | {
-        "train_rows": len(lengths.target),
-        "test_rows": table.num_rows - len(lengths.target),
+        "train_rows": len(references[TRAIN]) - counterfactuals,
+        "test_rows": len(references[TEST]),
         "epochs": chain.recipe.epochs,
         "gpu": device.gpu,
         "seconds": progress.seconds,
+        **({"counterfactual_rows": counterfactuals} if chain.counterfactual_share else {}),
     }
 
 
@@ -91,6 +101,26 @@ def _neighbours(chain: Chain, shard: int, table: pa.Table) -> Artifact | None:
     return retrieved_neighbours(
         chain.store, chain.run, shard, chain.catalogue, chain.products.digest, table, chain.retrieval
     )
+
+
+def _rows(draft: Draft, chain: Chain, shard: int, table: pa.Table) -> pa.Table:
+    """Return the rows to train and to test with: those of the shard, with their position in `row`, then counterfactual ones.
+
+    Adds the counterfactual rows to `draft`, so that people can read what no seller wrote.
+    """
+    rows = table.select(["title", "content", "split"]).append_column("row", number_column(np.arange(table.num_rows)))
+    if not chain.counterfactual_share:
+        return rows
+    with log.timed("counterfactual rows made", shard=shard) as fields:
+        made = counterfactual_rows(rows, chain.counterfactual_share, [chain.seed, shard, COUNTERFACTUAL_SEED])
+        fields["rows"] = made.num_rows
+    if not made.num_rows:
+        log.warning(
+            "no counterfactual rows: too few titles of this shard differ in one fact that their descriptions repeat",
+            shard=shard,
+        )
+    draft.add_bytes(COUNTERFACTUALS_FILE, parquet_bytes(made.select(["row", "title", "content"])))
+    return pa.concat_tables([rows, made])
 
 
 def _examples(

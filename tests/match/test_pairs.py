@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from jobs.match.pairs import BEGINNING_WORDS, Pair, PairKind, pairs
 from jobs.match.products import LearningProduct
-from jobs.quality.alternatives import LONGEST, find_alternatives
+from jobs.quality.alternatives import LONGEST, find_alternatives, with_phrase
 from jobs.quality.terms import phrases, terms
 from tests.match.products import learning_products
 
@@ -42,7 +42,7 @@ def test_words_of_the_title_are_replaced_by_words_that_another_text_has_from_its
     bed = LearningProduct("B", "Birch Cat Bed, 50 cm", "The Birch cat bed for the kitchen. Size: 50 cm.", 2, (), ())
     found = set(of_kind(PairKind.REPLACED, list(pairs([pan] * 100, [bed], {}, seed=13))))
     phrases_of_pan, phrases_of_bed = ("Alder frying", "pan", "10-inch"), ("birch cat", "bed", "50 cm")
-    assert found == {pan.text.replace(own, other) for own in phrases_of_pan for other in phrases_of_bed}
+    assert found == {with_phrase(pan.text, own, other) for own in phrases_of_pan for other in phrases_of_bed}
 
 
 def test_nothing_is_replaced_where_the_products_share_their_words_or_their_cluster() -> None:

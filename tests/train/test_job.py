@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -14,8 +15,11 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from jobs.index import job as index
 from jobs.index import settings as index_settings
+from jobs.prepare import job as prepare
+from jobs.prepare import settings as prepare_settings
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
-from jobs.storage import artifact, layout, runs
+from jobs.sample.rows import write_sample
+from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.layout import Kind
 from jobs.storage.store import Store
@@ -63,6 +67,16 @@ def write_artifact(store: Store, path: str, kind: Kind, inputs: dict[str, str], 
 def ready(store: Store) -> Store:
     """A catalogue of two shards and a tiny base model."""
     write_catalogue(store, shards=2, rows_per_shard=80)
+    write_tiny_model(store)
+    return store
+
+
+@pytest.fixture
+def sample_ready(store: Store, tmp_path: Path) -> Store:
+    """A shard of sample products, whose titles differ in colours, makers, materials and sizes, and a tiny base model."""
+    rows = tmp_path / "rows.jsonl.gz"
+    write_sample(rows, rows=200, seed=5)
+    prepare.run(prepare_settings.Settings.model_validate({"store": store.url, "input": str(rows), "held_out_rows": 20}))
     write_tiny_model(store)
     return store
 
@@ -211,19 +225,43 @@ def test_an_infinite_loss_is_an_input_error_and_leaves_nothing_in_the_store(read
     assert not list(ready.objects("runs/main/shard-00000/"))
 
 
+def test_counterfactual_rows_are_trained_with_and_kept_beside_the_model(sample_ready: Store, tmp_path: Path) -> None:
+    ready = sample_ready
+    run(ready, index=0, epochs=1, counterfactual_share=0.5)
+    trained = runs.trained_shard(ready, "main", 0)
+    made = pq.read_table(trained.fetch(layout.COUNTERFACTUALS_FILE, tmp_path)).to_pylist()
+    figures = trained.manifest.figures
+    products = catalogue.require(ready, "main").read_shard(0, tmp_path)
+    assert figures["train_rows"] + figures["test_rows"] == products.num_rows
+    assert 0.2 * figures["train_rows"] < figures["counterfactual_rows"] == len(made) < 0.8 * figures["train_rows"]
+    assert all(row["title"] != products["title"][row["row"]].as_py() for row in made)
+    assert "- counterfactual share: 0.5" in trained.fetch(f"model/{layout.MODEL_CARD_FILE}", tmp_path).read_text()
+    with pytest.raises(ConfigurationError, match="counterfactual_share"):
+        run(ready, index=0, epochs=1)
+    run(ready, run="without", index=0, epochs=1)
+    without = runs.trained_shard(ready, "without", 0).manifest
+    assert without.files[WEIGHTS].sha256 != trained.manifest.files[WEIGHTS].sha256
+    assert layout.COUNTERFACTUALS_FILE not in without.files
+    assert "counterfactual_share" not in without.settings  # as in runs of earlier versions, which are found again
+
+
 @pytest.mark.kills
 @pytest.mark.usefixtures("one_thread")
-def test_a_killed_training_with_retrieved_neighbours_ends_with_the_same_weights(ready: Store, database: str) -> None:
+def test_a_killed_training_with_neighbours_and_counterfactual_rows_ends_with_the_same_weights(
+    sample_ready: Store, database: str
+) -> None:
+    ready = sample_ready
     index.run(index_settings.Settings.model_validate({"store": ready.url, "catalogue": "main"}))
-    retrieval = {"retrieval_share": 0.5, "neighbours": 2, "index": 0}
-    run(ready, run="undisturbed", **retrieval)
+    settings = {"retrieval_share": 0.5, "neighbours": 2, "counterfactual_share": 0.5, "index": 0}
+    run(ready, run="undisturbed", **settings)
     trained = runs.trained_shard(ready, "undisturbed", 0)
     assert trained.manifest.settings["max_source_tokens"] == 384
     neighbours = artifact.find(ready, layout.neighbours_path("undisturbed", 0))
     assert neighbours is not None
     assert trained.manifest.inputs["neighbours"] == neighbours.digest
+    assert trained.manifest.figures["counterfactual_rows"] > 0
 
-    flags = "--index 0 --retrieval-share 0.5 --neighbours 2 --save-every-seconds 0.2"
+    flags = "--index 0 --retrieval-share 0.5 --neighbours 2 --counterfactual-share 0.5 --save-every-seconds 0.2"
     codes = run_killed("29", f"train --store {ready.url} --run killed {flags}")
     assert codes[-1] == 0
     assert len(codes) > 1, "it was never killed"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -23,6 +24,10 @@ HALF = RetrievalConfig(0.5, 2, DEFAULT_ENCODER, 13)
 ALL = RetrievalConfig(1.0, 5, DEFAULT_ENCODER, 13)
 
 
+def numbered(table: pa.Table) -> pa.Table:
+    return table.select(["title"]).append_column("row", pa.array(np.arange(table.num_rows)))
+
+
 def search(ready: Ready, table: pa.Table, config: RetrievalConfig, run: str, shard: int = 0) -> Artifact:
     return retrieved_neighbours(ready.store, run, shard, NAME, ready.catalogue.digest, table, config)
 
@@ -39,9 +44,20 @@ def test_a_fraction_of_the_prompts_has_neighbours(ready: Ready, tmp_path: Path) 
     rows = set(read_neighbours(neighbours, tmp_path))
     assert ROWS_PER_SHARD * 0.25 < len(rows) < ROWS_PER_SHARD * 0.75
     titles = table["title"].to_pylist()
-    for row, (title, prompt) in enumerate(zip(titles, prompts(table, neighbours, tmp_path), strict=True)):
+    for row, (title, prompt) in enumerate(zip(titles, prompts(numbered(table), neighbours, tmp_path), strict=True)):
         assert prompt.startswith(f"Please describe this product: {title}")
         assert prompt.count("Similar product:") == (2 if row in rows else 0)
+
+
+def test_a_counterfactual_row_has_the_neighbours_of_the_row_that_it_was_made_from(ready: Ready, tmp_path: Path) -> None:
+    table = ready.catalogue.read_shard(0, tmp_path)
+    neighbours = search(ready, table, HALF, "half")
+    with_neighbours = min(read_neighbours(neighbours, tmp_path))
+    own, made = prompts(
+        pa.table({"row": [with_neighbours, with_neighbours], "title": ["Red Lamp", "Blue Lamp"]}), neighbours, tmp_path
+    )
+    assert own.count("Similar product:") == 2
+    assert made == own.replace("Red Lamp", "Blue Lamp")
 
 
 def test_neighbours_are_other_products_that_are_for_training(ready: Ready, tmp_path: Path) -> None:
@@ -88,6 +104,6 @@ def test_a_catalogue_without_an_index_is_not_ready(ready: Ready, store: Store, t
 
 def test_without_neighbours_each_prompt_has_only_the_title(ready: Ready, tmp_path: Path) -> None:
     table = ready.catalogue.read_shard(0, tmp_path)
-    assert prompts(table, None, tmp_path) == [
+    assert prompts(numbered(table), None, tmp_path) == [
         f"Please describe this product: {title}" for title in table["title"].to_pylist()
     ]
