@@ -13,7 +13,7 @@ from jobs.database.migrations import migrate
 from jobs.database.repeat import repeated
 from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError
-from jobs.storage import sources
+from jobs.storage import artifact, layout, sources
 from jobs.storage.store import Store
 
 PAGE, WORKSHEET = "audit.html", "audit.csv"
@@ -72,16 +72,19 @@ def _read_labels(store: Store, address: str, chosen: str | None) -> None:
     if chosen not in (None, batch):
         raise ConfigurationError(f"{name} has labels of the batch {batch!r}, not of {chosen!r}: correct --batch")
 
+    export = artifact.find(store, layout.export_path(batch))
+
     def store_labels(connection: Connection) -> tuple[int, str]:
         """Write the labels and the artifact of the results. Returns the number of labels, and the results as text."""
         with connection.transaction():
             rows.lock(connection)
             known = rows.known_texts(connection, batch, labels.uids_of(filled))
-            checked = labels.check(filled, known, name)
-            rows.write_labels(connection, checked)
+            checked = labels.check(filled, known, len(rows.candidates(connection, batch)), name)
+            rows.write_labels(connection, checked, export.manifest.inputs.get("matcher") if export else None)
             verdicts, reasons = rows.results(connection, batch), rows.by_reason(connection, batch)
-            results.commit(store, batch, rows.audited(connection, batch), verdicts, reasons)
-            return len(checked), results.table(verdicts, reasons)
+            outdated = rows.outdated(connection, batch)
+            results.commit(store, batch, export, rows.audited(connection, batch), verdicts, reasons, outdated)
+            return len(checked), results.table(verdicts, reasons, outdated)
 
     repeated(migrate)
     stored, shown = repeated(store_labels)

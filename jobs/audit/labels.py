@@ -5,8 +5,10 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from jobs.audit.drawing import NO_REASON, PUBLISHED
 from jobs.audit.worksheet import COLUMNS
 from jobs.process.errors import InputError
+from jobs.quality.checks import REASONS
 from jobs.text.spreadsheet import escaped
 
 RIGHT, WRONG = "right", "wrong"
@@ -14,6 +16,8 @@ DELIMITERS = ",;\t"
 """Spreadsheets write the delimiter of their language."""
 NEEDED = ("batch", "uid", "title", "description", "label", "stratum", "stratum_rows", "text_digest")
 MAX_NAMED = 10
+MAX_DIGITS = 18
+STRATA = frozenset({PUBLISHED, NO_REASON, *REASONS})
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Label:
 def read(data: bytes, name: str) -> list[FilledRow]:
     """Return the rows of a file. Errors: `InputError` (65) if it is not the CSV file that `audit` wrote."""
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig").replace("\0", "")  # Postgres cannot store NUL
     except UnicodeDecodeError as error:
         raise InputError(
             f"{name} is not UTF-8 (byte {error.start:,}): save it as CSV in UTF-8, or label in audit.html"
@@ -101,8 +105,8 @@ def uids_of(rows: Sequence[FilledRow]) -> list[str]:
     return sorted(uids | {uid[1:] for uid in uids if uid.startswith("'")})
 
 
-def check(rows: Sequence[FilledRow], known: Sequence[KnownText], name: str) -> list[Label]:
-    """Return the labels. A row without a label is left out.
+def check(rows: Sequence[FilledRow], known: Sequence[KnownText], batch_rows: int, name: str) -> list[Label]:
+    """Return the labels. A row without a label is left out. `known`: texts of the batch, which has `batch_rows` texts.
 
     Errors: `InputError` (65) naming the line of each row whose label cannot be used, or if no row has a label.
     """
@@ -112,7 +116,7 @@ def check(rows: Sequence[FilledRow], known: Sequence[KnownText], name: str) -> l
     for row in rows:
         if not row.cells["label"].strip():
             continue
-        problem = _problem(row.cells, texts)
+        problem = _problem(row.cells, texts, batch_rows)
         if problem is None:
             label = _label(row.cells, texts[row.cells["uid"]])
             if labels.setdefault(label.uid, label).label == label.label:
@@ -127,7 +131,7 @@ def check(rows: Sequence[FilledRow], known: Sequence[KnownText], name: str) -> l
     return list(labels.values())
 
 
-def _problem(cells: Mapping[str, str], texts: Mapping[str, KnownText]) -> str | None:
+def _problem(cells: Mapping[str, str], texts: Mapping[str, KnownText], batch_rows: int) -> str | None:
     """Return why a label cannot be used, or None."""
     if cells["label"].strip().lower() not in (RIGHT, WRONG):
         return f"the label is {cells['label'][:40]!r}, expected {RIGHT} or {WRONG}, or nothing"
@@ -141,10 +145,10 @@ def _problem(cells: Mapping[str, str], texts: Mapping[str, KnownText]) -> str | 
     for column, stored in (("title", text.title), ("description", text.description)):
         if cells[column].split() != escaped(stored).split():
             return f"the {column} of {text.uid!r} was changed in the file: a label is about the text of the batch"
-    if not (cells["stratum"].strip() and cells["stratum_rows"].strip().isdecimal() and int(cells["stratum_rows"])):
-        return (
-            f"stratum and stratum_rows were changed: expected those of audit.csv, found {cells['stratum_rows'][:40]!r}"
-        )
+    stratum, stratum_rows = cells["stratum"].strip(), cells["stratum_rows"].strip()
+    is_count = stratum_rows.isdecimal() and len(stratum_rows) <= MAX_DIGITS and 0 < int(stratum_rows) <= batch_rows
+    if stratum not in STRATA or not is_count:
+        return f"stratum and stratum_rows were changed: expected those of audit.csv, found {stratum[:40]!r} and {stratum_rows[:40]!r}"
     return None
 
 
@@ -162,6 +166,6 @@ def _label(cells: Mapping[str, str], text: KnownText) -> Label:
 
 
 def _without_escape(text: str) -> str:
-    """Return a typed text without the `'` of `escaped()`, and without NUL, which Postgres cannot store."""
-    text = text.replace("\0", "").strip()
+    """Return a typed text without the `'` of `escaped()`."""
+    text = text.strip()
     return text[1:] if text[:1] == "'" and escaped(text[1:]) == text else text

@@ -29,10 +29,13 @@ SCHEMA = pa.schema(
 
 
 def commit(
-    store: Store, batch: str, rows: Sequence[dict[str, Any]], verdicts: Sequence[Finding], reasons: Sequence[Finding]
-) -> Artifact:
-    """Make the artifact of a batch's labels, replacing one of older labels."""
-    export = artifact.find(store, layout.export_path(batch))
+    store: Store, batch: str, export: Artifact | None, rows: Sequence[dict[str, Any]], verdicts: Sequence[Finding],
+    reasons: Sequence[Finding], outdated: int,
+) -> Artifact:  # fmt: skip
+    """Make the artifact of a batch's labels, replacing one of older labels.
+
+    `export`: the batch, if it is complete. `outdated`: the number of labels of texts that the batch no longer has.
+    """
     inputs = {"labels": digest_of(list(rows))} | ({"export": export.digest} if export else {})
     spec = Spec(store, layout.audit_path(batch), Kind.AUDIT, {"batch": batch}, inputs)
 
@@ -43,15 +46,25 @@ def commit(
             "labelled": len(rows),
             "verdicts": [asdict(finding) for finding in verdicts],
             "reasons": [asdict(finding) for finding in reasons],
+            "outdated": outdated,
         }
 
     return artifact.make_once(spec, build, replace_outdated=True)
 
 
-def table(verdicts: Sequence[Finding], reasons: Sequence[Finding]) -> str:
+def table(verdicts: Sequence[Finding], reasons: Sequence[Finding], outdated: int) -> str:
     """Return the findings as text: the share of right texts by verdict, then how often each reason was right."""
     lines = _lines("verdict", "right", verdicts)
-    return "\n".join([*lines, "", *_lines("reason", "wrong", reasons)] if reasons else lines)
+    lines += ["", *_lines("reason", "wrong", reasons)] if reasons else []
+    return "\n".join([*lines, "", outdated_sentence(outdated)] if outdated else lines)
+
+
+def outdated_sentence(outdated: int) -> str:
+    """Say that labels of texts that the batch no longer has make the others no random sample."""
+    return (
+        f"{outdated:,} more labels are of texts that the batch no longer has. The labels that count are therefore no random sample of it: "
+        "draw a new one with `skuscribe audit`."
+    )
 
 
 def _lines(name: str, count: str, findings: Sequence[Finding]) -> list[str]:

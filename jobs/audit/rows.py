@@ -81,10 +81,11 @@ def lock(connection: Connection) -> None:
     connection.execute(_LOCK)
 
 
-def write_labels(connection: Connection, labels: Sequence[Label]) -> None:
-    """Insert the labels. A label of the same text is replaced."""
+def write_labels(connection: Connection, labels: Sequence[Label], matcher_digest: str | None) -> None:
+    """Insert the labels. A label of the same text is replaced. `matcher_digest`: of the matcher that checked the texts."""
+    values = [{**asdict(label), "matcher_digest": matcher_digest} for label in labels]
     with connection.cursor() as cursor:
-        cursor.executemany(statement("write_audit_label"), [asdict(label) for label in labels])
+        cursor.executemany(statement("write_audit_label"), values)
 
 
 def audited(connection: Connection, batch: str) -> list[dict[str, Any]]:
@@ -99,6 +100,13 @@ def results(connection: Connection, batch: str) -> list[Finding]:
     query = """SELECT verdict, labelled, labelled_right, share_right, low, high
                FROM skuscribe.audit_result WHERE batch = %s"""
     return _findings(connection, query, batch)
+
+
+def outdated(connection: Connection, batch: str) -> int:
+    """Return the number of labels of texts that the batch no longer has."""
+    query = "SELECT outdated FROM skuscribe.audit_result WHERE batch = %s LIMIT 1"
+    row = connection.execute(query, [batch]).fetchone()
+    return row[0] if row else 0
 
 
 def by_reason(connection: Connection, batch: str) -> list[Finding]:

@@ -6,6 +6,7 @@ files of all its parts. The process that finds every part committed commits the 
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -15,8 +16,10 @@ from jobs.database.repeat import repeated
 from jobs.describe import exports
 from jobs.describe.exports import Description
 from jobs.process import folders, log
+from jobs.quality.checks import MIN_PART_TEXTS
 from jobs.storage import layout
 from jobs.storage.artifact import Artifact, Draft, Spec
+from jobs.storage.catalogue import Title
 from jobs.storage.layout import Kind
 from jobs.storage.store import Store
 
@@ -29,9 +32,23 @@ def batch_spec(store: Store, batch: str, config: Mapping[str, Any], inputs: Mapp
     return Spec(store, layout.export_path(batch), Kind.EXPORT, config, inputs)
 
 
-def part_spec(store: Store, batch: str, part: int, config: Mapping[str, Any], inputs: Mapping[str, str]) -> Spec:
-    """Return the spec of a part. `config` and `inputs` are those of the batch."""
-    return Spec(store, layout.export_part_path(batch, part), Kind.EXPORT_PART, {**config, "part": part}, inputs)
+def split(titles: Sequence[Title], part_rows: int) -> list[Sequence[Title]]:
+    """Return the titles of each part, `part_rows` each.
+
+    The last part has more, in place of a further part that would be too small to tell whether most of its texts are wrong.
+    """
+    starts = list(range(0, len(titles), part_rows))
+    if len(starts) > 1 and len(titles) - starts[-1] < MIN_PART_TEXTS <= part_rows:
+        starts.pop()
+    return [titles[start:end] for start, end in pairwise([*starts, len(titles)])]
+
+
+def part_spec(
+    store: Store, batch: str, part: int, config: Mapping[str, Any], inputs: Mapping[str, str], rows: int
+) -> Spec:
+    """Return the spec of a part with `rows` titles. `config` and `inputs` are those of the batch."""
+    own = {"part": part} | ({"rows": rows} if rows > config["part_rows"] else {})
+    return Spec(store, layout.export_part_path(batch, part), Kind.EXPORT_PART, {**config, **own}, inputs)
 
 
 def write_rows(rows: Sequence[Description], batch: str, catalogue: str) -> None:
@@ -102,8 +119,11 @@ def remove_other_rows(parts: Sequence[Artifact], batch: str) -> None:
 
 
 def restore_rows(batch_artifact: Artifact, batch: str, catalogue: str) -> None:
-    """Write the rows of a finished batch to Postgres again if the table has fewer, as in a new database."""
-    query, values = statement("count_descriptions"), {"batch": batch}
+    """Write the rows of a finished batch to Postgres again if the table has fewer of its model, as in a new database."""
+    query, values = (
+        statement("count_descriptions"),
+        {"batch": batch, "model_digest": batch_artifact.manifest.inputs["model"]},
+    )
     row = repeated(lambda connection: connection.execute(query, values).fetchone(), read_only=True)
     if row is not None and row[0] >= batch_artifact.manifest.figures["products"]:
         return

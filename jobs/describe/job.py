@@ -70,7 +70,7 @@ def run(settings: Settings) -> None:
         batch.restore_rows(existing, settings.batch, settings.catalogue)
         log.info("already done", artifact=existing.url, products=existing.manifest.figures["products"])
         return
-    parts = _describe_parts(settings, sources, store)
+    parts = _describe_parts(settings, sources, store, spec)
     committed = [part for part in parts if part is not None]
     if len(committed) < len(parts):
         log.info("other parts are pending", batch=settings.batch, committed=len(committed), parts=len(parts))
@@ -98,7 +98,9 @@ def _find_sources(settings: Settings, store: Store) -> BatchSources:
     model = runs.trained_shard(store, settings.run, shard)
     index = find_index(settings.catalogue) if _neighbour_count(settings) else None
     matcher_artifact = find_matcher(store, settings.matcher, words_only=settings.words_only)
-    publish_from = _audited_threshold(settings) if settings.from_audit else settings.publish_from
+    publish_from = settings.publish_from
+    if settings.from_audit is not None and matcher_artifact is not None:
+        publish_from = _audited_threshold(settings.from_audit, settings.catalogue, matcher_artifact.digest)
     file = titles.fetch(settings.titles) if settings.titles else None
     config = {
         "limit": settings.limit,
@@ -128,20 +130,26 @@ def _profile(products: Catalogue) -> Profile:
     return "reference" if products.artifact.manifest.settings.get("profile") == "reference" else "catalogue"
 
 
-def _describe_parts(settings: Settings, sources: BatchSources, store: Store) -> list[Artifact | None]:
-    """Describe the parts that this process is to make. Returns every part of the batch, None for those not committed yet."""
+def _describe_parts(settings: Settings, sources: BatchSources, store: Store, batch_spec: Spec) -> list[Artifact | None]:
+    """Describe the parts that this process is to make. Returns every part of the batch, None for those not committed yet.
+
+    A batch that is to be replaced is withdrawn before its first part is: it lists their files.
+    """
     find = partial(artifact.find_matching, replace_outdated=settings.replace)
     with folders.temporary_folder() as work:
         rows = _titles(settings, sources, work)
-        parts = [rows[start : start + settings.part_rows] for start in range(0, len(rows), settings.part_rows)]
+        parts = batch.split(rows, settings.part_rows)
         specs = [
-            batch.part_spec(store, settings.batch, part, sources.config, sources.inputs) for part in range(len(parts))
+            batch.part_spec(store, settings.batch, part, sources.config, sources.inputs, len(titles_of_part))
+            for part, titles_of_part in enumerate(parts)
         ]
         selected = _selected_parts(settings.index, settings.workers, len(parts))
         if not selected:
             log.info("nothing to do: no part with this index", index=settings.index, parts=len(parts))
-        pending = [part for part in selected if find(specs[part]) is None]
+        missing = [part for part, spec in enumerate(specs) if find(spec) is None]  # any part may be of other settings
+        pending = [part for part in selected if part in missing]
         if pending:
+            artifact.withdraw_outdated(batch_spec)
             search, describer = _search(settings, sources.index), _load_describer(settings, sources, work)
             total = sum(len(parts[part]) for part in selected)
             done = total - sum(len(parts[part]) for part in pending)
@@ -199,14 +207,18 @@ def _neighbour_count(settings: Settings) -> int:
     return searched_neighbours(settings.neighbours, words_only=settings.words_only)
 
 
-def _audited_threshold(settings: Settings) -> float:
-    """Return the probability from which enough of the labelled texts are right. Errors: `ConfigurationError` (78) if none is."""
-    labelled = repeated(lambda connection: labelled_texts(connection, settings.catalogue, [OFF_TITLE]), read_only=True)
-    threshold = publish_threshold(labelled, settings.from_audit or 0.0)
+def _audited_threshold(share: float, catalogue_name: str, matcher_digest: str) -> float:
+    """Return the probability from which this share of the labelled texts is right. Errors: `ConfigurationError` (78) if there is none."""
+    repeated(migrate)
+    labelled = repeated(
+        lambda connection: labelled_texts(connection, catalogue_name, matcher_digest, [OFF_TITLE]), read_only=True
+    )
+    threshold = publish_threshold(labelled, share)
     if threshold is None:
         raise ConfigurationError(
-            f"--from-audit {settings.from_audit}: expected a threshold with this share of right texts, found none in the {len(labelled):,} labelled "
-            f"texts of catalogue {settings.catalogue!r} (at least {MIN_LABELS} are needed): label more with `skuscribe audit`, or lower it"
+            f"--from-audit {share}: expected a threshold with this share of right texts, found none in the {len(labelled):,} labelled "
+            f"texts of catalogue {catalogue_name!r} and this matcher (at least {MIN_LABELS} are needed): label more with `skuscribe audit`, "
+            "or lower it"
         )
     log.info("threshold from the audit", **vars(threshold))
     return round(threshold.probability, PROBABILITY_DIGITS)

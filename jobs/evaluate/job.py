@@ -29,7 +29,7 @@ from jobs.t5 import inference
 if TYPE_CHECKING:
     from jobs.evaluate.evaluator import Evaluation, LoadedModel
 
-LATER = ("index", "matcher")
+LATER = ("index", "matcher", "words_only")
 """Earlier versions checked the answers of most stages without them. Their evaluations are kept."""
 
 REFERENCE_MAX_TOKENS = 512
@@ -153,6 +153,7 @@ def _config(settings: Settings, retrieval: bool) -> dict[str, Any]:
         **({"neighbours": settings.neighbours} if retrieval else {}),
         **({} if settings.publish_from is None else {"publish_from": settings.publish_from}),
         **support_config(settings.number_support),
+        **({"words_only": True} if settings.words_only else {}),
         **inference.generation_config(settings.precision, settings.prompt_max_tokens, settings.decoding),
     }
 

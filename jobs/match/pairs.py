@@ -86,7 +86,8 @@ def _replaced(product: LearningProduct, other: LearningProduct, generator: np.ra
     if not own or not new:
         return None
     phrase, instead = own[generator.integers(len(own))], new[generator.integers(len(new))]
-    return with_phrase(product.text, phrase, instead)
+    replaced = with_phrase(product.text, phrase, instead)
+    return None if replaced == product.text else replaced  # the text has the terms apart: `Red, Large`
 
 
 def _terms_of(product: LearningProduct) -> set[str]:

@@ -77,8 +77,8 @@ def differing_titles(titles: Sequence[str]) -> list[tuple[int, int]]:
     At most `MAX_SPANS_IN_A_PLACE` titles are compared that have the same terms around a span.
     """
     places: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-    for position, title in enumerate(titles):
-        sequence = _without_codes(terms(title))
+    sequences = [_without_codes(terms(title)) for title in titles]
+    for position, sequence in enumerate(sequences):
         for length in range(1, min(LONGEST, len(sequence) - MIN_SHARED_TERMS) + 1):
             for start in range(len(sequence) - length + 1):
                 around = " ".join(sequence[:start]), " ".join(sequence[start + length :])
@@ -86,7 +86,7 @@ def differing_titles(titles: Sequence[str]) -> list[tuple[int, int]]:
                 if len(spans) < MAX_SPANS_IN_A_PLACE:
                     spans.setdefault(" ".join(sequence[start : start + length]), position)
     found = (pair for spans in places.values() for pair in combinations(spans.values(), 2))
-    return list(dict.fromkeys(found))
+    return [pair for pair in dict.fromkeys(found) if difference(*(sequences[position] for position in pair))]
 
 
 def find_alternatives(pairs: Iterable[tuple[str, str]]) -> Table:

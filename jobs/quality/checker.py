@@ -38,4 +38,4 @@ def load_checker(matcher_artifact: Artifact | None, publish_from: float | None, 
         log.warning(
             "the matcher is not calibrated: texts are checked by their words only", matcher=matcher_artifact.path
         )
-    return Checker(loaded, publish_from or loaded.calibration.publish_from, number_support)
+    return Checker(loaded, loaded.calibration.publish_from if publish_from is None else publish_from, number_support)

@@ -6,22 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
+from jobs.quality.terms import has_digit
+
 _CODE = re.compile(r"\w+(?:[-./]\w+)*")
 _THOUSANDS_SEPARATOR = re.compile(r"(?<=\d),(?=\d{3}\b)")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _END_OF_DIGITS = re.compile(r"(?<=\d)(?=[^\W\d])")
 MIN_BEGINNING = 4
 """Shorter beginnings of a code name another product: `S10` is not `S10e`."""
-
-
-def grounding(text: str, sources: Sequence[str]) -> float:
-    """Return the fraction of the numbers and codes in `text` that one of the sources has; 1 if the text has none.
-
-    A code is a word with a digit. Case and hyphens are ignored: `A7-B` equals `a7b`. A code that begins with a digit (`10cm`,
-    `5-10`, `4x6`) is also grounded if each of its numbers is, and `HP15/HP17` if both parts are. `1,000` equals `1000`, and
-    `2.60` equals `2.6`. A source with the code `DCT418S1` also has its beginning `DCT418`, but not `DCT41`.
-    """
-    return grounded_share(text, ungrounded(text, sources))
 
 
 def grounded_share(text: str, missing: Sequence[str]) -> float:
@@ -33,7 +25,10 @@ def grounded_share(text: str, missing: Sequence[str]) -> float:
 def ungrounded(text: str, sources: Sequence[str], others: Sequence[str] = (), support: int = 1) -> list[str]:
     """Return the numbers and codes in `text` that neither a source nor `support` of the others have, in order, as often as they occur.
 
-    If there are fewer others, all of them must have it.
+    If there are fewer others, all of them must have it. A code is a word with a digit. Case and hyphens are ignored: `A7-B` equals
+    `a7b`. A code that begins with a digit (`10cm`, `5-10`, `4x6`) is known if each of its numbers is, and `HP15/HP17` if both parts
+    are. `1,000` equals `1000`, and `2.60` equals `2.6`. A source with the code `DCT418S1` also has its beginning `DCT418`, but not
+    `DCT41`.
     """
     known = {form for source in sources for form in _known_forms(source)}
     counts = Counter(form for other in others for form in _known_forms(other))
@@ -42,7 +37,7 @@ def ungrounded(text: str, sources: Sequence[str], others: Sequence[str] = (), su
 
 
 def _codes(text: str) -> list[str]:
-    return [code for code in _CODE.findall(without_thousands_separators(text)) if any(map(str.isdigit, code))]
+    return [code for code in _CODE.findall(without_thousands_separators(text)) if has_digit(code)]
 
 
 def _is_known(code: str, known: set[str]) -> bool:
@@ -50,12 +45,12 @@ def _is_known(code: str, known: set[str]) -> bool:
         return True
     if code[0].isdigit():
         return all(plain_number(number) in known for number in _NUMBER.findall(code))
-    parts = [part for part in code.split("/") if any(map(str.isdigit, part))]
+    parts = [part for part in code.split("/") if has_digit(part)]
     return "/" in code and all(_is_known(part, known) for part in parts)
 
 
 def _known_forms(source: str) -> set[str]:
-    """Return the words, codes and numbers of a source, and each pair of adjacent words as one (`iPhone 15`)."""
+    """Return the words, codes and numbers of a source, and each word and adjacent number as one (`iPhone 15`, but not `8, 10`)."""
     text = without_thousands_separators(source)
     words = [_without_hyphens(code) for code in _CODE.findall(text)]
     parts = [part for word in words if "/" in word for part in word.split("/")]
@@ -65,7 +60,7 @@ def _known_forms(source: str) -> set[str]:
         *parts,
         *(start for start in beginnings if len(start) >= MIN_BEGINNING and not start[0].isdigit()),
         *map(plain_number, _NUMBER.findall(text)),
-        *(left + right for left, right in pairwise(words)),
+        *(left + right for left, right in pairwise(words) if not (has_digit(left) and has_digit(right))),
     }
 
 

@@ -38,13 +38,16 @@ class Threshold:
     is_certain: bool
 
 
-def labelled_texts(connection: Connection, catalogue: str, matched_reasons: Sequence[str]) -> list[LabelledText]:
-    """Return the labelled texts of a catalogue's batches whose verdict depends on their probability only.
+def labelled_texts(
+    connection: Connection, catalogue: str, matcher_digest: str, matched_reasons: Sequence[str]
+) -> list[LabelledText]:
+    """Return the labelled texts of a catalogue's batches whose verdict depends on their probability only, by this matcher.
 
     These are the published ones, and those that are held back for nothing but `matched_reasons`, the reasons that follow from
-    a low probability. A text that is held back for another reason would not be published at any threshold.
+    a low probability. A text that is held back for another reason would not be published at any threshold. Labels count as they
+    were given, also when their batch has other texts by now: a batch that is written again with its threshold keeps it.
     """
-    values = {"catalogue": catalogue, "matched_reasons": list(matched_reasons)}
+    values = {"catalogue": catalogue, "matcher_digest": matcher_digest, "matched_reasons": list(matched_reasons)}
     return [LabelledText(*row) for row in connection.execute(statement("labelled_texts"), values)]
 
 

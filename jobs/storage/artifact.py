@@ -272,6 +272,17 @@ def require(store: Store, path: str, kind: str, made_by: str) -> Artifact:
     return existing
 
 
+def withdraw_outdated(spec: Spec) -> None:
+    """Delete the manifest at the path of `spec` if it was created with different settings or inputs.
+
+    For an artifact that lists files of others, before the first of these is replaced: until it is made again, it does not exist.
+    """
+    existing = find(spec.store, spec.path)
+    if existing is not None and _differences(spec, existing.manifest):
+        spec.store.delete(f"{spec.path}/{MANIFEST}")
+        log.info("outdated artifact withdrawn", artifact=existing.url)
+
+
 def remove(store: Store, path: str) -> None:
     """Delete an artifact, its manifest first, so that no reader finds a part of it."""
     store.delete(f"{path}/{MANIFEST}")

@@ -153,8 +153,10 @@ def _check_address(address: str, where: str, setting: str) -> None:
         valid = bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:  # its text may quote a password
         valid = False
-    if not valid or (scheme != "s3" and any(letter.isspace() or not letter.isprintable() for letter in address)):
-        raise ConfigurationError(f"{where} is not a valid address: write a space as %20, and correct {setting}")
+    if not valid or (scheme != "s3" and not all("!" <= letter <= "~" for letter in address)):
+        raise ConfigurationError(
+            f"{where} is not a valid address: write a space as %20 and \N{LATIN SMALL LETTER A WITH DIAERESIS} as %C3%A4, and correct {setting}"
+        )
     if "@" in parts.netloc:
         raise ConfigurationError(
             f"{where} is given with a user or password, which is not supported: use a signed address, or AWS_* for s3://, and "

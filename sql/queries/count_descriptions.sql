@@ -1,1 +1,1 @@
-SELECT count(*) FROM skuscribe.description WHERE batch = %(batch)s;
+SELECT count(*) FROM skuscribe.description WHERE batch = %(batch)s AND model_digest = %(model_digest)s;

@@ -18,8 +18,9 @@ from jobs.cli import main
 from jobs.database.connection import session
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.quality.intervals import wilson
-from jobs.quality.publish_threshold import labelled_texts, publish_threshold
+from jobs.quality.publish_threshold import LabelledText, labelled_texts, publish_threshold
 from jobs.storage import artifact, layout
+from jobs.storage.artifact import Spec
 from jobs.storage.layout import Kind
 from jobs.storage.store import Store
 from tests.audit import batches
@@ -56,6 +57,11 @@ def query(text: str) -> list[tuple[Any, ...]]:
         return connection.execute(text.encode()).fetchall()
 
 
+def labelled(catalogue: str, matcher_digest: str) -> list[LabelledText]:
+    with session(read_only=True) as connection:
+        return labelled_texts(connection, catalogue, matcher_digest, ["off-title"])
+
+
 def test_labels_of_a_batch_of_2000_are_read_back(
     store: Store, tmp_path: Path, database: str, environment: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,7 +83,8 @@ def test_labels_of_a_batch_of_2000_are_read_back(
     share = wilson(right, 100)
     [published, held_back] = query("SELECT * FROM skuscribe.audit_result")
     assert published[:4] == ("main", "published", 100, right)
-    assert published[4:] == pytest.approx((share.value, share.low, share.high))
+    assert published[4:7] == pytest.approx((share.value, share.low, share.high))
+    assert published[7] == held_back[7] == 0
     assert held_back[1:5] == ("held back", 100, 0, 0.0)
     reasons = {row[1]: row[2:5] for row in query("SELECT * FROM skuscribe.audit_by_reason")}
     assert set(reasons) == {"off-title", "contradicts", "copied", "short"}
@@ -199,9 +206,8 @@ def test_labels_give_a_threshold_for_their_catalogue(store: Store, tmp_path: Pat
     audit(store, tmp_path, rows=400)
     file = fill(tmp_path / "audit.csv", lambda row: "right" if float(row["probability"]) > 0.96 else "wrong")
     audit(store, tmp_path, labels=str(file))
-    with session(read_only=True) as connection:
-        found = labelled_texts(connection, "main", ["off-title"])
-        assert labelled_texts(connection, "other", ["off-title"]) == []
+    found = labelled("main", "its matcher")
+    assert labelled("other", "its matcher") == []
     depends_on_it = [row for row in rows if row.published or row.flags == ("off-title",)]
     assert len(found) == len(depends_on_it)
     threshold = publish_threshold(found, 0.99)
@@ -209,3 +215,34 @@ def test_labels_give_a_threshold_for_their_catalogue(store: Store, tmp_path: Pat
     assert threshold.probability == pytest.approx(
         min(row.probability or 0 for row in rows if (row.probability or 0) > 0.96)
     )
+    batches.write([replace(row, description="Another text.", published=False, flags=("short",)) for row in rows])
+    assert labelled("main", "its matcher") == found, "a batch that is written again keeps its threshold"
+
+
+def test_labels_of_texts_that_another_matcher_checked_give_no_threshold(store: Store, tmp_path: Path) -> None:
+    batches.write([batches.description(number) for number in range(4)])
+    spec = Spec(store, layout.export_path("main"), Kind.EXPORT, {}, {"matcher": "its digest"})
+    artifact.make_once(spec, lambda _draft: {})
+    audit(store, tmp_path)
+    audit(store, tmp_path, labels=str(fill(tmp_path / "audit.csv", lambda _row: "right")))
+    assert len(labelled("main", "its digest")) == 3  # one of four has another reason than its probability
+    assert labelled("main", "another digest") == []
+
+
+def test_labels_of_texts_that_the_batch_no_longer_has_are_counted_as_outdated(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [batches.description(number) for number in range(10)]
+    batches.write(rows)
+    audit(store, tmp_path)
+    file = fill(tmp_path / "audit.csv", lambda _row: "right")
+    audit(store, tmp_path, labels=str(file))
+    assert "no longer has" not in capsys.readouterr().out
+    assert set(query("SELECT outdated FROM skuscribe.audit_result")) == {(0,)}
+    batches.write([replace(row, description="Another text.") for row in rows[:4]])
+    assert set(query("SELECT outdated FROM skuscribe.audit_result")) == {(4,)}
+    fill(file, only("P000009"))
+    audit(store, tmp_path, labels=str(file))
+    assert "4 more labels are of texts that the batch no longer has" in capsys.readouterr().out
+    committed = artifact.require(store, layout.audit_path("main"), Kind.AUDIT, "audit")
+    assert (committed.manifest.figures["labelled"], committed.manifest.figures["outdated"]) == (6, 4)

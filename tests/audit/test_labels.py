@@ -14,6 +14,7 @@ from jobs.process.errors import InputError
 from tests.audit.batches import HOSTILE
 
 Cells = dict[str, str]
+BATCH_ROWS = 100
 ROWS = [
     AuditRow(
         "main", f"P{number}", f"Title {number}", f"Text {number}.\nNext line.", (), True, (), {}, 0.9, "published", 90, f"{number}" * 64
@@ -40,7 +41,7 @@ def checked(data: bytes, rows: list[AuditRow] = ROWS) -> list[Label]:
     known = [KnownText(row.uid, row.title, row.description, row.text_digest) for row in rows]
     read = labels.read(data, "audit.csv")
     wanted = set(labels.uids_of(read))
-    return labels.check(read, [text for text in known if text.uid in wanted], "audit.csv")
+    return labels.check(read, [text for text in known if text.uid in wanted], BATCH_ROWS, "audit.csv")
 
 
 def test_a_label_has_the_text_the_note_and_the_stratum_of_its_row() -> None:
@@ -57,6 +58,9 @@ def test_a_label_has_the_text_the_note_and_the_stratum_of_its_row() -> None:
         ("title", "Another title", "the title of 'P2' was changed"),
         ("text_digest", "0" * 64, "the batch has another text for 'P2'"),
         ("stratum", " ", "stratum and stratum_rows were changed"),
+        ("stratum", "another", "stratum and stratum_rows were changed"),
+        ("stratum_rows", "101", "stratum and stratum_rows were changed"),
+        ("stratum_rows", "9" * 5000, "stratum and stratum_rows were changed"),
         ("stratum_rows", "many", "stratum and stratum_rows were changed"),
         ("stratum_rows", "0", "stratum and stratum_rows were changed"),
     ],

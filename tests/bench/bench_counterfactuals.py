@@ -106,10 +106,11 @@ def _trained(store: Store, rows: int, share: float, seed: int, work: Path) -> Co
 
 
 def _texts(folder: Path, titles: list[str]) -> list[str]:
-    model, tokenizer = models.load(folder).eval(), models.load_tokenizer(folder)
+    model, tokenizer = models.load(folder), models.load_tokenizer(folder)
+    model.eval()  # type: ignore[no-untyped-call]
     inputs = tokenizer([prompt(title) for title in titles], return_tensors="pt", padding=True)
     with torch.inference_mode():
-        tokens: Any = model.generate(**inputs, max_new_tokens=MAX_TOKENS)
+        tokens: Any = model.generate(**inputs, max_new_tokens=MAX_TOKENS)  # type: ignore[misc]  # its self excludes T5
     return list(tokenizer.batch_decode(tokens, skip_special_tokens=True))
 
 

@@ -158,6 +158,28 @@ def test_a_batch_of_another_model_is_replaced_on_request(ready: Ready, tmp_path:
     assert table_rows("replaced", "uid, model_digest") == sorted((row["uid"], model.digest) for row in rows)
 
 
+def test_a_batch_that_is_being_replaced_does_not_exist_until_all_of_it_is_replaced(
+    ready: Ready, tmp_path: Path
+) -> None:
+    old = {"limit": 4, "neighbours": 0, "part_rows": 2, "shard": 0}
+    describe_all(ready, "half", **old)
+    assert describe(ready, "half", **{**old, "shard": 1, "replace": True, "index": 0}) is None
+    with pytest.raises(ConfigurationError, match="model was"):  # its part 0 is of the other model
+        describe(ready, "half", **old)
+    again = describe_all(ready, "half", **old, replace=True)
+    rows = rows_of(again, tmp_path)
+    assert {row["model_digest"] for row in rows} == {runs.trained_shard(ready.store, NAME, 0).digest}
+    assert table_rows("half", "uid, model_digest") == sorted((row["uid"], row["model_digest"]) for row in rows)
+
+
+def test_an_index_with_other_settings_than_those_of_another_part_writes_nothing(ready: Ready) -> None:
+    describe(ready, "mixed", limit=4, part_rows=2, neighbours=0, index=0)
+    with pytest.raises(ConfigurationError, match="no_repeat_ngram was 3, now 2"):
+        describe(ready, "mixed", limit=4, part_rows=2, neighbours=0, index=1, no_repeat_ngram=2)
+    assert len(table_rows("mixed", "uid")) == 2
+    assert artifact.find(ready.store, layout.export_part_path("mixed", 1)) is None
+
+
 def test_a_batch_of_the_same_model_is_not_made_again(ready: Ready, capsys: pytest.CaptureFixture[str]) -> None:
     first = describe_all(ready, "kept", limit=2, neighbours=0, replace=True)
     assert describe_all(ready, "kept", limit=2, neighbours=0, replace=True) == first

@@ -123,6 +123,7 @@ def test_the_config_is_that_of_earlier_versions(evaluated: Ready) -> None:
     config = {
         "questions": 6, "reference_max_tokens": 512, "seed": 13, "prompt_max_tokens": 384, "beam_size": 1,
         "no_repeat_ngram": 3, "repetition_penalty": 1.2, "min_target_tokens": 8, "max_target_tokens": 16,
+        "words_only": True,  # which earlier versions did not record
     }  # fmt: skip
     plain, retrieval = (dict(stage(evaluated, name).manifest.settings) for name in STAGES[:2])
     assert plain == config | {"precision": plain["precision"]}

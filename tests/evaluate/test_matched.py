@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.quality.checks import Checker
 from jobs.storage import artifact, layout
 from jobs.storage.catalogue import Title
-from jobs.storage.layout import Kind, QuestionGroup
+from jobs.storage.layout import MANIFEST, Kind, QuestionGroup
+from jobs.storage.manifest import from_json
 from jobs.t5.generation import Answer
 from tests.quality.matchers import commit_matcher, share_matcher
 from tests.ready import HELD_OUT, NAME, SHARDS, Ready, write_trained_shard
@@ -121,8 +123,24 @@ def test_without_its_matcher_an_evaluation_is_retried_until_it_exists(checked: R
 
 
 def test_an_evaluation_of_an_earlier_version_is_kept(checked: Ready, capsys: pytest.CaptureFixture[str]) -> None:
+    """It was checked by words only, and recorded neither that nor a matcher."""
     evaluate(checked, words_only=True)
+    path = f"{layout.evaluation_path(RUN, layout.stage_name(SHARDS - 1, False))}/{MANIFEST}"
+    made = from_json(checked.store.read(path) or b"", path)
+    settings = {name: value for name, value in made.settings.items() if name != "words_only"}
+    checked.store.write(path, replace(made, settings=settings).to_json())
     commit_matcher(checked.store, share_matcher())
-    capsys.readouterr()
-    evaluate(checked)
-    assert "already done" in capsys.readouterr().err
+    for words_only in (True, False):
+        capsys.readouterr()
+        evaluate(checked, words_only=words_only)
+        assert "already done" in capsys.readouterr().err
+
+
+def test_an_evaluation_by_words_only_is_another_one_than_with_a_matcher(checked: Ready) -> None:
+    commit_matcher(checked.store, share_matcher())
+    evaluate(checked, words_only=True)
+    with pytest.raises(ConfigurationError, match="words_only was True, now absent"):
+        evaluate(checked)
+    evaluate(checked, replace=True)
+    with pytest.raises(ConfigurationError, match="matcher was"):
+        evaluate(checked, words_only=True)

@@ -37,6 +37,13 @@ def test_each_product_has_its_own_text_and_one_wrong_text_of_each_kind() -> None
     assert replaced == "A green sock, number 1."
 
 
+def test_a_text_in_which_nothing_can_be_replaced_is_no_wrong_text() -> None:
+    sock = LearningProduct("S", "Wool Sock", "Of wool, sock-like: wool. Sock!", 1, (), ())
+    bed = LearningProduct("B", "Cat Bed", "A cat bed.", 2, (), ())
+    apart = replace(sock, text="Wool, sock.")  # the terms follow each other, the words do not
+    assert of_kind(PairKind.REPLACED, list(pairs([apart] * 20, [bed], {}, seed=13))) == []
+
+
 def test_words_of_the_title_are_replaced_by_words_that_another_text_has_from_its_title() -> None:
     pan = LearningProduct("P", "Alder Frying Pan, 10-inch", "The Alder frying pan. Size: 10-inch.", 1, (), ())
     bed = LearningProduct("B", "Birch Cat Bed, 50 cm", "The Birch cat bed for the kitchen. Size: 50 cm.", 2, (), ())

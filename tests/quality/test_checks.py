@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jobs.quality import checks
 from jobs.quality.contradiction import facts_of_another, other_numbers
 from jobs.quality.copying import copying
-from jobs.quality.grounding import grounding
+from jobs.quality.grounding import grounded_share, ungrounded
 from jobs.quality.word_statistics import WordStatistics
 from jobs.retrieval.neighbours import Neighbour
 from tests.quality.matchers import share_matcher
@@ -91,10 +91,13 @@ def test_a_truncated_text_is_unfinished_unless_its_last_sentence_is_complete() -
         ("the DCT418", "DCT418S1 kit", 1),
         ("the DCT41", "DCT418S1 kit", 0),
         ("S10", "S10e", 0),
+        ("iPhone15", "iPhone 15", 1),
+        ("holds 810 ml", "with 8, 10 or 12 litre", 0),
+        ("12 of 15", "packs of 1, 2 and 15", 0.5),
     ],
 )
 def test_grounding_is_the_fraction_of_numbers_and_codes_in_the_sources(text: str, source: str, fraction: float) -> None:
-    assert grounding(text, ["something else", source]) == fraction
+    assert grounded_share(text, ungrounded(text, ["something else", source])) == fraction
 
 
 PAN = "Alderney Cast Iron Frying Pan, 12-inch, Red"
@@ -133,6 +136,12 @@ def test_words_that_distinguish_a_similar_title_contradict_the_title(other: str,
         ("Print, 4x6 inch", "For frames of 8 inch.", False),
         ("Hose, 1/2 inch", "Fits taps of 3/4 inch.", False),
         ("Volume 2 of Rome", "1 of the best.", False),
+        ("Cotton towels, pack of 4", "A pack of 6 towels.", True),
+        ("Cotton towels, pack of 4", "A 6-pack of towels.", True),
+        ("Cotton towels, 4 pack", "A pack of 4 towels.", False),
+        ("Boots, size 42", "Boots of size 41.", True),
+        ("Boots, size 42", "Boots of size 42, also sold in size 41.", False),
+        ("Ink, 2 packs of 5", "A pack of 5.", False),
     ],
 )
 def test_another_number_for_the_same_quantity_contradicts_the_title(title: str, text: str, contradicts: bool) -> None:
@@ -179,7 +188,7 @@ def test_scores_are_fractions_and_reproducible_for_any_text(
     assert all(0 <= fraction <= 1 for fraction in (scores.repetition, scores.grounding, scores.copying))
     assert scores.length_words >= 0
     assert list(scores.flags) == [reason for reason in checks.REASONS if reason in scores.flags]
-    assert grounding(text, [text]) == 1
+    assert ungrounded(text, [text]) == []
 
 
 @given(st.text(max_size=200), st.integers(10**6, 10**9))

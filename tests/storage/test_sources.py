@@ -164,6 +164,8 @@ def test_a_web_server_without_head_has_no_identity(web: str) -> None:
         "http://someone:hun:hunter2@127.0.0.1:9/rows.jsonl?sig=hunter2",
         "http://someone:hun/hunter2@127.0.0.1:9/rows.jsonl",
         "http://127.0.0.1:9/all rows?sig=hunter2",
+        "http://127.0.0.1:9/möbel.jsonl?sig=hunter2",
+        "http://möbel.example/rows.jsonl?sig=hunter2",
         "http://127.0.0.1:hunter2/rows.jsonl",
         "http://[::1:9/rows.jsonl?sig=hunter2",
         "http:///rows.jsonl?sig=hunter2",

@@ -21,6 +21,8 @@ def section(history: History) -> Section | None:
         f"People labelled {count(figures['labelled'])} texts of batch {history.batch!r} as right or wrong, drawn at random: "
         "right if a text is about its product and every statement in it is true."
     )
+    if figures.get("outdated"):
+        introduction += f" {count(figures['outdated'])} more labels are of texts that the batch no longer has, so these are no random sample of it."
     return Section("audit", "What people found", [Text(introduction), *(table for table in tables if table.rows)])
 
 
