@@ -125,20 +125,26 @@ def _with_rows(chunk: CleanedChunk, positions: list[int], rows: list[RawRow]) ->
     count = chunk.products.num_rows
     source = np.arange(count)  # of each row: where it is in the chunk followed by the changed rows
     source[positions] = count + np.arange(len(rows))
-    target = np.full(count + len(rows), -1)
-    target[source] = np.arange(count)
-
-    def joined(name: str) -> NDArray[Any]:
-        return np.concatenate([getattr(chunk, name), getattr(changed, name)])
-
-    owners = np.repeat(target, joined("sentences"))
-    order = np.argsort(owners, kind="stable")[np.count_nonzero(owners < 0) :]
-    return CleanedChunk(
-        pa.concat_batches([chunk.products, changed.products]).take(number_column(source)),
-        chunk.rejects,
-        **{name: joined(name)[source] for name in (*COLUMNS, "signatures")},
-        sentence_hashes=joined("sentence_hashes")[order],
+    columns = {
+        name: np.concatenate([getattr(chunk, name), getattr(changed, name)])[source]
+        for name in (*COLUMNS, "signatures")
+    }
+    products, sentence_hashes = (
+        joined.take(number_column(source))
+        for joined in (
+            pa.concat_batches([chunk.products, changed.products]),
+            pa.concat_arrays([_sentence_lists(chunk), _sentence_lists(changed)]),
+        )
     )
+    return CleanedChunk(products, chunk.rejects, **columns, sentence_hashes=sentence_hashes.flatten().to_numpy())
+
+
+def _sentence_lists(chunk: CleanedChunk) -> pa.ListArray:
+    """Return the sentence hashes of each row."""
+    offsets = np.concatenate([[0], np.cumsum(chunk.sentences)]).astype(np.int32)
+    values = pa.Array.from_buffers(pa.uint64(), len(chunk.sentence_hashes), [None, pa.py_buffer(chunk.sentence_hashes)])
+    buffers = [None, pa.py_buffer(offsets)]
+    return pa.Array.from_buffers(pa.list_(pa.uint64()), len(chunk.sentences), buffers, children=[values])
 
 
 def _recurring(cleaned: CleanedRows, similarity: float, min_clusters: int) -> dict[int, int]:

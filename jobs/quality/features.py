@@ -54,34 +54,92 @@ def measure(
     title_terms, text_terms = terms(title), terms(text)
     words = list(dict.fromkeys(title_terms)) or [""]
     mentioned = term_set(text_terms)
-    found = contradictions(title, text, alternatives)
     present = np.array([word in mentioned for word in words])
     evidence = np.array([statistics.evidence(word, bool(here)) for word, here in zip(words, present, strict=True)])
     rarity = np.array([statistics.rarity(word) for word in words])
-    numbers = np.array([has_digit(word) for word in words])
-    new_numbers = sum(has_digit(term) for term in mentioned.difference(words))
-    strengths = [item.strength for item in found]
     extra = absent_terms(text_terms, title_terms)
     of_extra = np.array([statistics.evidence_of_extra(word) for word in extra])
-    distinct = set(words)
-    others = [_compare(distinct, other, mentioned, statistics) for other in neighbour_titles]
-    values = [
-        evidence.sum(), evidence.mean(), evidence.min(), evidence.max(), (evidence * numbers).sum(), evidence[0], evidence[-1],
-        present.mean(), _share(rarity, present), _share(rarity, _forms(words, present, text_terms)), present[0], present[-1],
-        (present & numbers).sum(), (~present & numbers).sum(), rarity[~present].max(initial=0.0), rarity[present].max(initial=0.0),
-        _pairs_present(title_terms, text_terms), len(words), len(text_terms), new_numbers, new_numbers / max(1, len(mentioned)),
-        max(strengths, default=0.0), sum(max(strength, 0.0) for strength in strengths), len(strengths),
-        _share(rarity, np.isin(words, text_terms[:BEGINNING_TERMS])),
-        of_extra.sum(), of_extra.sum() / max(1, len(extra)), (of_extra * np.isin(extra, text_terms[:BEGINNING_TERMS])).sum(),
-        max((share for share, _ in others), default=0.0), max((gain for _, gain in others), default=0.0),
-    ]  # fmt: skip
+    found = contradictions(title, text, alternatives)
+    others = [_compare(set(words), other, mentioned, statistics) for other in neighbour_titles]
+    features = {
+        **_of_evidence(words, evidence),
+        **_of_presence(words, present, rarity, text_terms),
+        **_of_numbers(words, present, mentioned),
+        **_of_contradictions(found),
+        **_of_extra_words(extra, of_extra, text_terms),
+        "word_pairs_present": _pairs_present(title_terms, text_terms),
+        "title_terms": len(words),
+        "text_terms": len(text_terms),
+        "other_title_share": max((share for share, _ in others), default=0.0),
+        "other_title_evidence": max((gain for _, gain in others), default=0.0),
+    }
     return Measured(
-        np.array(values, dtype=np.float64),
+        np.array([features[name] for name in NAMES], dtype=np.float64),
         found,
         [words[row] for row in np.argsort(evidence, kind="stable") if words[row] and not present[row]],
         _unexpected(extra, of_extra, statistics.evidence_of_extra(NEVER_SEEN)),
         _better(neighbour_titles, others),
     )
+
+
+def _of_evidence(words: Sequence[str], evidence: np.ndarray) -> dict[str, float]:
+    """Return features of the evidence that each word of the title gives by being in the text or not."""
+    numbers = np.array([has_digit(word) for word in words])
+    return {
+        "evidence": evidence.sum(),
+        "evidence_mean": evidence.mean(),
+        "evidence_least": evidence.min(),
+        "evidence_most": evidence.max(),
+        "evidence_numbers": (evidence * numbers).sum(),
+        "evidence_first": evidence[0],
+        "evidence_last": evidence[-1],
+    }
+
+
+def _of_presence(
+    words: Sequence[str], present: np.ndarray, rarity: np.ndarray, text_terms: Sequence[str]
+) -> dict[str, float]:
+    """Return features of which words of the title the text has, and how rare these are."""
+    return {
+        "share_present": present.mean(),
+        "rarity_present": _share(rarity, present),
+        "rarity_present_forms": _share(rarity, _forms(words, present, text_terms)),
+        "rarity_present_at_beginning": _share(rarity, np.isin(words, text_terms[:BEGINNING_TERMS])),
+        "rarest_present": rarity[present].max(initial=0.0),
+        "rarest_absent": rarity[~present].max(initial=0.0),
+        "first_present": present[0],
+        "last_present": present[-1],
+    }
+
+
+def _of_numbers(words: Sequence[str], present: np.ndarray, mentioned: set[str]) -> dict[str, float]:
+    """Return features of the numbers and codes of the title and of the text."""
+    numbers = np.array([has_digit(word) for word in words])
+    new = sum(has_digit(term) for term in mentioned.difference(words))
+    return {
+        "numbers_present": (present & numbers).sum(),
+        "numbers_absent": (~present & numbers).sum(),
+        "new_numbers": new,
+        "new_numbers_share": new / max(1, len(mentioned)),
+    }
+
+
+def _of_contradictions(found: Sequence[Alternative]) -> dict[str, float]:
+    strengths = [item.strength for item in found]
+    return {
+        "contradictions": len(strengths),
+        "contradiction_strongest": max(strengths, default=0.0),
+        "contradiction_sum": sum(max(strength, 0.0) for strength in strengths),
+    }
+
+
+def _of_extra_words(extra: Sequence[str], evidence: np.ndarray, text_terms: Sequence[str]) -> dict[str, float]:
+    """Return features of the evidence of the words that the text adds to the title."""
+    return {
+        "extra": evidence.sum(),
+        "extra_mean": evidence.sum() / max(1, len(extra)),
+        "extra_at_beginning": (evidence * np.isin(extra, text_terms[:BEGINNING_TERMS])).sum(),
+    }
 
 
 def _unexpected(extra: Sequence[str], evidence: np.ndarray, at_most: float) -> list[str]:
