@@ -149,7 +149,8 @@ def _describe_parts(settings: Settings, sources: BatchSources, store: Store, bat
         missing = [part for part, spec in enumerate(specs) if find(spec) is None]  # any part may be of other settings
         pending = [part for part in selected if part in missing]
         if pending:
-            artifact.withdraw_outdated(batch_spec)
+            if settings.replace:
+                artifact.withdraw_outdated(batch_spec)
             search, describer = _search(settings, sources.index), _load_describer(settings, sources, work)
             total = sum(len(parts[part]) for part in selected)
             done = total - sum(len(parts[part]) for part in pending)

@@ -68,6 +68,27 @@ def test_a_database_migrated_by_a_former_text_is_accepted(database: str, name: s
             migrate(connection)
 
 
+def test_labels_of_an_earlier_version_get_what_their_texts_had(database: str, own_sql: Path) -> None:
+    """The label of a text that the batch no longer has gets nothing."""
+    for path in own_sql.glob("0006*"):
+        path.unlink()
+    description = """INSERT INTO skuscribe.description (batch, uid, catalogue, title, description, flags, published, model_digest,
+                     probability) VALUES ('main', %s, 'shop', 'Lamp', 'A lamp.', '{short}', false, '', 0.5)"""
+    label = """INSERT INTO skuscribe.audit_label (batch, uid, text_digest, label, stratum, stratum_rows)
+               VALUES ('main', %s, skuscribe.text_digest('Lamp', %s), 'right', 'short', 1)"""
+    with connect() as connection:
+        migrate(connection, own_sql)
+        for uid, text in (("A", "A lamp."), ("B", "An earlier text.")):
+            connection.execute(description, [uid])
+            connection.execute(label, [uid, text])
+        migrate(connection)
+        found = connection.execute(
+            "SELECT uid, catalogue, published, flags, probability, matcher_digest FROM skuscribe.audit_label ORDER BY uid"
+        ).fetchall()
+        assert found == [("A", "shop", False, ["short"], 0.5, None), ("B", None, None, None, None, None)]
+        assert connection.execute("SELECT labelled, outdated FROM skuscribe.audit_result").fetchall() == [(1, 1)]
+
+
 def test_a_failed_migration_leaves_the_database_unchanged(database: str, own_sql: Path) -> None:
     (own_sql / "9999_broken.sql").write_text("CREATE TABLE skuscribe.half (); SELECT 1 / 0;")
     with connect() as connection:
