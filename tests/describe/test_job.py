@@ -243,6 +243,14 @@ def test_a_committed_part_is_not_described_again(ready: Ready, capsys: pytest.Ca
     assert committed == ["part-00001", "part-00002", "resumed"]
 
 
+def test_rows_of_parts_that_were_made_for_another_database_are_restored_at_the_end(ready: Ready) -> None:
+    describe(ready, "moved", limit=4, part_rows=2, index=0)
+    with session() as connection:
+        connection.execute("DELETE FROM skuscribe.description WHERE batch = 'moved'")
+    describe_all(ready, "moved", limit=4, part_rows=2, index=1)
+    assert len(table_rows("moved", "uid")) == 4
+
+
 def test_rows_of_a_finished_batch_are_restored_after_they_were_lost(ready: Ready) -> None:
     describe_all(ready, "lost", limit=3)
     before = table_rows("lost", "uid, description, neighbours, flags, neighbour_similarities")
