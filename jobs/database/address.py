@@ -18,6 +18,7 @@ _URL = re.compile(r"[a-zA-Z][\w+.-]*://")
 _CONNECTION_STRING = re.compile(r"\b(host|hostaddr|port|user|password|dbname|service)\s*=", re.IGNORECASE)
 _USER_INFO = re.compile(r"(?<=://)[^\s\"']*@")
 _PASSWORD = re.compile(r"(\bpassword\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s\"'&]+)", re.IGNORECASE)
+_FILES = ("PGSERVICEFILE", "PGSYSCONFDIR")
 _PARTS = "PGHOST, PGPORT, PGDATABASE, PGUSER and PGPASSWORD"
 
 
@@ -35,9 +36,9 @@ def user() -> str:
 
 def check_variables() -> None:
     """Raise `ConfigurationError` (78) if a PG* variable or the service file has a value that libpq cannot use."""
-    for name, value in sorted(os.environ.items()):
-        if name.startswith("PG") and name not in SECRETS:
-            _refuse_connection_string(name, value)
+    known = {option.envvar.decode() for option in pq.Conninfo.get_defaults() if option.envvar}
+    for name in sorted(known.union(_FILES).difference(SECRETS)):  # other programs have variables that begin with PG
+        _refuse_connection_string(name, os.environ.get(name, ""))
     values = _values()
     for name in ("host", "port", "user", "dbname"):
         _refuse_connection_string(f"{name} in the service file", values.get(name, ""))

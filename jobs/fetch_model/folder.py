@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.process.errors import ConfigurationError
+from jobs.process.settings import without_secrets
 from jobs.storage.manifest import digest_of
 from jobs.storage.store import file_sha256
 from jobs.t5.files import check_files
@@ -40,7 +41,8 @@ class Folder:
     def _files(self) -> list[Path]:
         if not self.path.is_dir():
             raise ConfigurationError(
-                f"--source: there is no folder {self.path}: correct the path, or give the name of a model of the hub"
+                f"--source: there is no folder {without_secrets(str(self.path))}: correct the path, or give the name of a model "
+                "of the hub"
             )
         check_files(self.path)
         return sorted(path for pattern in MODEL_PATTERNS for path in self.path.glob(pattern))
@@ -49,3 +51,13 @@ class Folder:
 def looks_like_folder(source: str) -> bool:
     """Return whether a source is a path: it exists, starts like one, or has more parts than a name on the hub."""
     return source.startswith(("/", ".", "~")) or Path(source).is_dir() or source.count("/") > 1
+
+
+def expanded(path: str, flag: str) -> Path:
+    """Return a path with the home folder in place of `~`. Errors: `ConfigurationError` (78) if `~USER` has none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"{flag}: {without_secrets(path)} begins with the home folder of a user that does not exist: correct the path"
+        ) from error

@@ -1,6 +1,5 @@
 """A model from the Hugging Face hub."""
 
-import errno
 import os
 import re
 import shutil
@@ -11,6 +10,8 @@ from typing import Any
 from jobs.fetch_model.folder import MODEL_PATTERNS
 from jobs.process import log
 from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.process.settings import without_secrets
+from jobs.retrieval.hub_address import check_endpoint
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,19 @@ class Hub:
     def fetch(self, folder: Path) -> None:
         """Download the model to `folder`.
 
-        Errors: `ConfigurationError` (78) if the hub has no such model, `NotReadyError` (75) if it cannot be reached.
+        Errors: `ConfigurationError` (78) if the hub has no such model, refuses the credentials or is no hub, `NotReadyError`
+        (75) if it cannot be reached, `OSError` if the disk is full.
         """
         if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", self.name):
             raise ConfigurationError(
-                f"--source {self.name!r} is neither a folder on this machine nor the name of a model of the hub (OWNER/NAME)"
+                f"--source {without_secrets(self.name)!r} is neither a folder on this machine nor the name of a model of the hub (OWNER/NAME)"
             )
+        check_endpoint()
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         from huggingface_hub import errors, snapshot_download  # noqa: PLC0415 - reads the variables when it is imported
+
+        from jobs.retrieval import hub  # noqa: PLC0415 - as above
 
         log.info("downloading", source=self.name, revision=self.revision)
         try:
@@ -49,16 +54,19 @@ class Hub:
                 local_dir=folder,
                 allow_patterns=list(MODEL_PATTERNS),
                 ignore_patterns=["*/*"],
-                endpoint=os.environ.get("HF_ENDPOINT"),
+                endpoint=os.environ.get("HF_ENDPOINT") or None,
             )
         except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError) as error:
             raise ConfigurationError(
                 f"the hub has no model {self.name!r} at revision {self.revision!r} that these credentials can read, and there "
                 "is no folder of this name: correct --source or --revision, or set HF_TOKEN"
             ) from error
-        except (errors.HTTPError, OSError) as error:  # type: ignore[attr-defined]  # of the HTTP library that it uses
-            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-                raise
+        except hub.NOT_FROM_A_HUB as error:
+            raise hub.not_a_hub(error, "--source") from error
+        except (hub.HTTP_ERROR, OSError) as error:
+            hub.raise_if_disk_is_full(error)
+            if refusal := hub.refused(error, "--source", self.name):
+                raise refusal from error
             raise NotReadyError(
                 f"the hub cannot be reached for {self.name!r} ({type(error).__name__}): try again later, or give a folder or "
                 "an s3:// prefix that has the model as --source"

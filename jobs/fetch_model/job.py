@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from jobs.fetch_model.folder import Folder, looks_like_folder
+from jobs.fetch_model.folder import Folder, expanded, looks_like_folder
 from jobs.fetch_model.hub import Hub
 from jobs.fetch_model.s3 import S3Prefix
 from jobs.fetch_model.settings import TINY, Settings
@@ -73,5 +73,5 @@ def _provider(settings: Settings, store: Store, work: Path) -> Provider:
     if source.startswith("s3://"):
         return S3Prefix(source)
     if looks_like_folder(source):
-        return Folder(Path(source).expanduser())
+        return Folder(expanded(source, "--source"))
     return Hub(source, settings.revision)

@@ -6,9 +6,10 @@ models/NAME: configuration, safetensors weights, tokenizer. Pickled weights are 
     skuscribe fetch-model --source tiny --tokenizer folder/of/flan-t5
 """
 
+import re
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from jobs.process.settings import Name, StoreSettings, unit
 
@@ -47,7 +48,16 @@ class Settings(StoreSettings):
         description="Vocabulary size of a tokenizer trained on the catalogue.",
         json_schema_extra=unit("tokens"),
     )
-    seed: int = Field(13, ge=0, description="Seed of the tiny model's weights.")
+    seed: int = Field(13, ge=0, lt=2**32, description="Seed of the tiny model's weights.")
+
+    @field_validator("source", "tokenizer")
+    @classmethod
+    def _has_a_known_scheme(cls, value: str) -> str:
+        if "://" in value and not re.match(r"s3://[^/@]+(/|$)", value):
+            raise ValueError(
+                "expected a folder or s3://BUCKET/PREFIX without a password, or a model of the hub (OWNER/NAME)"
+            )
+        return value
 
     @model_validator(mode="after")
     def _tokenizer_is_for_tiny(self) -> Self:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jobs.fetch_model.folder import expanded
 from jobs.fetch_model.s3 import S3Prefix
 from jobs.fetch_model.settings import TINY
 from jobs.process.errors import ConfigurationError, InputError
+from jobs.process.settings import without_secrets
 from jobs.storage import catalogue
 from jobs.storage.store import Store
 from jobs.t5.files import TOKENIZER_FILE, copy_tokenizer
@@ -59,11 +61,12 @@ class Tiny:
     def _fetch_tokenizer(self) -> None:
         if self.tokenizer.startswith("s3://"):
             S3Prefix(self.tokenizer, ("*.json",)).fetch(self._tokenizer_folder)
-        elif (folder := Path(self.tokenizer).expanduser()).is_dir():
+        elif (folder := expanded(self.tokenizer, "--tokenizer")).is_dir():
             copy_tokenizer(folder, self._tokenizer_folder)
         else:
             raise ConfigurationError(
-                f"--tokenizer: there is no folder {self.tokenizer}: correct the path, or leave --tokenizer out to train one"
+                f"--tokenizer: there is no folder {without_secrets(self.tokenizer)}: correct the path, or leave --tokenizer out to "
+                "train one"
             )
         if not (self._tokenizer_folder / TOKENIZER_FILE).is_file():
             raise InputError(

@@ -20,6 +20,11 @@ def verify(folder: Path) -> dict[str, int]:
             f"the tokenizer has {len(tokenizer):,} tokens, but the model's vocabulary has {model.config.vocab_size:,}: give a "
             "folder in which both are of the same model"
         )
+    if (highest := max(tokenizer.get_vocab().values())) >= model.config.vocab_size:
+        raise InputError(
+            f"the tokenizer has the token id {highest:,}, but the model's vocabulary ends at {model.config.vocab_size - 1:,}: "
+            "give a folder in which both are of the same model"
+        )
     if not (folder / GENERATION_CONFIG_FILE).is_file():
         model.generation_config.save_pretrained(folder)
     return {"parameters": models.count_parameters(model), "vocabulary": len(tokenizer)}

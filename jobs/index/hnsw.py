@@ -32,7 +32,7 @@ def create(connection: Connection, table: str, parameters: Parameters) -> None:
     """Build the index `TABLE_hnsw`, unless it exists: it is complete then, and only its answer was lost.
 
     A parallel build takes its memory from the server's /dev/shm, which is 64 MiB in a container by default. If that is too
-    small, the index is built without workers.
+    small, for which the server has the code of a full disk or of no memory, the index is built without workers.
     """
     row = connection.execute(sql.SQL("SELECT count(*) FROM skuscribe.{}").format(sql.Identifier(table))).fetchone()
     needed_mb = build_bytes(row[0] if row else 0, parameters) // _MIB + 1
@@ -40,11 +40,10 @@ def create(connection: Connection, table: str, parameters: Parameters) -> None:
     try:
         _create(connection, table, parameters, memory_mb, BUILD_WORKERS)
     except (errors.DiskFull, errors.OutOfMemory) as error:
-        if "shared memory" not in str(error):  # a full disk has the same code
-            raise
         log.warning(
-            "the server's shared memory (/dev/shm) is too small for a parallel build: building without workers",
+            "a parallel build failed, probably because the server's shared memory (/dev/shm) is too small: building without workers",
             needed_mb=memory_mb,
+            error=str(error),
         )
         _create(connection, table, parameters, memory_mb, 0)
 
@@ -58,11 +57,11 @@ def build_bytes(rows: int, parameters: Parameters) -> int:
     return rows * (2 * parameters.dimensions + 2 * parameters.m * 16 + 256) * 4 // 3
 
 
-def measure_recall(table: str, dimensions: int, seed: int) -> dict[str, float]:
+def measure_recall(table: str, dimensions: int, seed: int, at_least: float = FULL_RECALL) -> dict[str, float]:
     """Return recall@10 by ef_search: the fraction of the 10 exact nearest neighbours that a search of the index finds.
 
     The queries are the vectors of `RECALL_QUERIES` random products; a product is not its own neighbour. The larger values
-    of ef_search are left out once one has full recall.
+    of ef_search are left out once one has full recall, and at least `at_least`.
     """
     sample = formatted("recall_queries", table=sql.Identifier(table))
     values = {"seed": str(seed), "queries": RECALL_QUERIES}
@@ -75,7 +74,7 @@ def measure_recall(table: str, dimensions: int, seed: int) -> dict[str, float]:
         options = {"enable_seqscan": "off", "enable_sort": "off", "hnsw.ef_search": str(ef_search)}
         found = _nearest_distances(table, dimensions, rows, options)
         recall[str(ef_search)] = round(recall_of(exact, found), 5)
-        if recall[str(ef_search)] >= FULL_RECALL:
+        if recall[str(ef_search)] >= max(FULL_RECALL, at_least):
             break
     return recall
 
@@ -92,6 +91,11 @@ def recall_of(exact: Mapping[int, list[float]], found: Mapping[int, list[float]]
         if distances
     )
     return hits / total if total else 1.0
+
+
+def is_measured(recall: Mapping[str, float], at_least: float) -> bool:
+    """Return whether a recall of `at_least` was measured, or with every ef_search that it is not reached."""
+    return max(recall.values()) >= at_least or str(EF_SEARCH[-1]) in recall
 
 
 def choose_ef_search(recall: Mapping[str, float], at_least: float) -> int:

@@ -64,12 +64,17 @@ def _is_built_in_new_tables(connection: Connection, settings: Settings, products
 
 
 def _is_built(connection: Connection, settings: Settings, products: Catalogue, encoder: Encoder) -> bool:
-    """Return whether the index is built. If --recall-at-least has changed, its ef_search is chosen again."""
+    """Return whether the index is built. If --recall-at-least has changed, its ef_search is chosen again.
+
+    An index whose recall was not measured up to --recall-at-least is built again.
+    """
     row = connection.execute(statement("current_index"), {"catalogue": settings.catalogue}).fetchone()
     if row is None:
         return False
     generation, rows, ef_search, recall, *config = row
     if config != [products.digest, encoder.digest, settings.m, settings.ef_construction]:
+        return False
+    if not hnsw.is_measured(recall, settings.recall_at_least):
         return False
     chosen = hnsw.choose_ef_search(recall, settings.recall_at_least)
     if chosen != ef_search:
@@ -111,7 +116,7 @@ def _build(
         repeated(lambda connection: hnsw.create(connection, table.name, parameters))
         unfinished.index_seconds = time.monotonic() - index_started
     if unfinished.recall is None:
-        unfinished.recall = hnsw.measure_recall(table.name, encoder.dimensions, settings.seed)
+        unfinished.recall = hnsw.measure_recall(table.name, encoder.dimensions, settings.seed, settings.recall_at_least)
     build = Build(
         catalogue_digest=products.digest,
         encoder=encoder.name,

@@ -62,6 +62,7 @@ def name_from(out: Path) -> str:
 
 def _run_all(settings: Settings, state: Path) -> None:
     name = settings.name or name_from(settings.out)
+    results.require_no_foreign_files(settings.out)
     started = time.monotonic()
     log.info("starting Postgres and S3", folder=str(state))
     own_variables = services.start(state)

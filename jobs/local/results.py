@@ -21,6 +21,7 @@ LINES, CSV, PARQUET = "descriptions.jsonl", "descriptions.csv", "descriptions.pa
 PAGE = "report.html"
 EXPECTED = (MODEL, LINES, CSV, PARQUET, PAGE, layout.REPORT_PDF)
 SUMMARY = "summary.json"
+FILES = (*EXPECTED, *layout.REPORT_TABLES, SUMMARY)
 MARKER = ".artifacts.json"
 """The digests of the artifacts that the folder's files come from. A folder without it holds no results of ours."""
 
@@ -33,10 +34,19 @@ def _last_trained_shard(store: Store, run: str, shards: int) -> int:
     return next(trained, shards - 1)
 
 
+def require_no_foreign_files(out: Path) -> None:
+    """Errors: `ConfigurationError` (78) if `out` has files with the names of ours that we did not write, which would be replaced."""
+    found = [] if (out / MARKER).exists() else [name for name in FILES if (out / name).exists()]
+    if found:
+        raise ConfigurationError(
+            f"--out {out} already has {', '.join(found)}, which skuscribe did not write: move it, or choose another folder"
+        )
+
+
 def collect(store: Store, name: str, out: Path) -> dict[str, Any]:
     """Download the results of the run `name` into `out`, unless they are there, and return their figures.
 
-    Errors: `ConfigurationError` (78) if `out` has a folder `model` that is not ours, which would be replaced.
+    Errors: as `require_no_foreign_files()`.
     """
     products = catalogue.require(store, name)
     last_shard = _last_trained_shard(store, name, products.shards)
@@ -44,11 +54,8 @@ def collect(store: Store, name: str, out: Path) -> dict[str, Any]:
     export = artifact.require(store, layout.export_path(name), Kind.EXPORT, f"describe --batch {name}")
     report = artifact.require(store, layout.report_path(name), Kind.REPORT, f"report --run {name}")
     out.mkdir(parents=True, exist_ok=True)
+    require_no_foreign_files(out)
     marker = out / MARKER
-    if (out / MODEL).exists() and not marker.exists():
-        raise ConfigurationError(
-            f"{out / MODEL} already exists and was not made by skuscribe: move it, or choose another --out"
-        )
     digests = {source.path: source.digest for source in (model, export, report)}
     complete = marker.exists() and all((out / file).exists() for file in EXPECTED)
     if not (complete and json.loads(marker.read_text()) == digests):
@@ -71,7 +78,7 @@ def remove(out: Path) -> list[Path]:
     """Remove the files of `collect()` from `out`, and `out` if it is empty then. Returns what was removed."""
     if not (out / MARKER).exists():
         return []
-    return folders.remove(out, (*EXPECTED, *layout.REPORT_TABLES, SUMMARY, MARKER))
+    return folders.remove(out, (*FILES, MARKER))
 
 
 def _download_model(model: Artifact, out: Path) -> None:

@@ -65,7 +65,7 @@ class ReleaseStatus:
     def check_complete(self) -> None:
         """Errors: `InputError` (65) if the pipeline or a Job has failed, `NotReadyError` (75) if something is not complete.
 
-        Without a pipeline, only the Jobs that exist count.
+        Without a pipeline, the Jobs that exist count, of which there must be one.
         """
         statuses = [self.pipeline, *self.steps] if self.pipeline else list(self.steps)
         failed = [status.step for status in statuses if status.state == "failed"]
@@ -75,6 +75,11 @@ class ReleaseStatus:
         unfinished = [status.step for status in (*decisive, *self.steps) if status.state in ("running", "suspended")]
         if unfinished:
             raise NotReadyError(f"not complete yet: {', '.join(unfinished)}")
+        if not any(status.state == "complete" for status in (*decisive, *self.steps)):
+            raise NotReadyError(
+                "no Job of the release is complete: an upgrade of the release starts its pipeline (finished Jobs are removed after "
+                "ttlSecondsAfterFinished)"
+            )
 
 
 def read(cluster: Cluster, release: str, now: datetime | None = None) -> ReleaseStatus:

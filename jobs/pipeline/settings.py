@@ -35,7 +35,7 @@ class Settings(StoreSettings):
     max_disruptions: int = Field(
         20,
         ge=1,
-        description="Stop a step after this number of evicted or preempted pods in a row without one that succeeds.",
+        description="Stop a step after this number of pods evicted by node pressure in a row without one that succeeds.",
         json_schema_extra=unit("pods"),
     )
     wait_for: str = Field(

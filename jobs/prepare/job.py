@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from tokenizers import Tokenizer
 
 from jobs.prepare.assignment import Assignment, assign_rows
 from jobs.prepare.boilerplate import without_boilerplate
@@ -50,7 +51,8 @@ def run(settings: Settings) -> None:
     """Make the catalogue, unless it already exists.
 
     Errors: `InputError` (65) if the input has no usable rows, `NotReadyError` (75) if the input or the store does not answer,
-    `ConfigurationError` (78) if the catalogue was created with different settings or has an unexpected number of shards.
+    `ConfigurationError` (78) if the catalogue was created with different settings or has an unexpected number of shards, or
+    if the tokenizer cannot be read.
     """
     started = time.monotonic()
     store = Store(settings.store)
@@ -58,6 +60,7 @@ def run(settings: Settings) -> None:
     source_identity = sources.identity(settings.input)
 
     def build(draft: Draft) -> dict[str, Any]:
+        tokenizer = _load_tokenizer(tokenizer_file) if tokenizer_file else None  # before hours of cleaning
         with folders.temporary_folder() as folder:
             cleaned, draft.inputs["rows"] = _clean(settings, folder)
             if settings.boilerplate_from:
@@ -67,7 +70,7 @@ def run(settings: Settings) -> None:
             assignment = assign_rows(
                 cleaned, settings.similarity, settings.shard_rows, settings.held_out_rows, settings.seed
             )
-            figures = _add_files(draft, cleaned, assignment, tokenizer_file, settings.seed)
+            figures = _add_files(draft, cleaned, assignment, tokenizer, settings.seed)
         seconds = time.monotonic() - started
         return {
             **figures,
@@ -90,6 +93,16 @@ def _tokenizer_file(folder: str) -> Path | None:
             f"there is no file {path}: --tokenizer (SKUSCRIBE_TOKENIZER) must name a folder with tokenizer.json"
         )
     return path
+
+
+def _load_tokenizer(path: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises no narrower type
+        raise ConfigurationError(
+            f"{path} is not the file of a tokenizer ({error}): --tokenizer (SKUSCRIBE_TOKENIZER) must name a folder with an "
+            "intact tokenizer.json"
+        ) from error
 
 
 def _spec(settings: Settings, store: Store, tokenizer_file: Path | None, source_identity: str | None) -> Spec:
@@ -178,10 +191,10 @@ def _check_cleaned(cleaned: CleanedRows, rows: RawRows, address: str, max_unread
 
 
 def _add_files(
-    draft: Draft, cleaned: CleanedRows, assignment: Assignment, tokenizer_file: Path | None, seed: int
+    draft: Draft, cleaned: CleanedRows, assignment: Assignment, tokenizer: Tokenizer | None, seed: int
 ) -> dict[str, Any]:
     """Write and upload the files one at a time, so that the disk holds one of them. Returns the figures of the catalogue."""
-    values = statistics(cleaned, assignment, tokenizer_file, seed)
+    values = statistics(cleaned, assignment, tokenizer, seed)
     rejects = cleaned.folder / layout.REJECTS_FILE
     write_rejects(cleaned, assignment, rejects)
     draft.add(layout.REJECTS_FILE, rejects)

@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 _SIZE_EDGES = (1, 2, 3, 5, 10, 100, 1000)
 
 
-def statistics(cleaned: CleanedRows, assignment: Assignment, tokenizer_file: Path | None, seed: int) -> dict[str, Any]:
+def statistics(cleaned: CleanedRows, assignment: Assignment, tokenizer: Tokenizer | None, seed: int) -> dict[str, Any]:
     """Return the statistics as a JSON object.
 
     Lengths in tokens are those of at most 10,000 rows chosen by `seed`, null without a tokenizer.
@@ -45,7 +44,7 @@ def statistics(cleaned: CleanedRows, assignment: Assignment, tokenizer_file: Pat
             "title": _lengths(cleaned.title_words[kept]),
             "content": _lengths(cleaned.content_words[kept]),
         },
-        "tokens": _token_lengths(cleaned, kept, tokenizer_file, seed) if tokenizer_file else None,
+        "tokens": _token_lengths(cleaned, kept, tokenizer, seed) if tokenizer else None,
         "boilerplate": {
             "sentences": len(cleaned.boilerplate),
             "most_frequent": [asdict(item) for item in cleaned.boilerplate[:SHOWN_BOILERPLATE]],
@@ -83,8 +82,7 @@ def _shards(assignment: Assignment) -> list[dict[str, int]]:
     ]
 
 
-def _token_lengths(cleaned: CleanedRows, kept: NDArray[np.bool_], tokenizer_file: Path, seed: int) -> dict[str, Any]:
-    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+def _token_lengths(cleaned: CleanedRows, kept: NDArray[np.bool_], tokenizer: Tokenizer, seed: int) -> dict[str, Any]:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     sample = np.zeros(len(kept), dtype=bool)

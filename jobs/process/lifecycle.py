@@ -103,6 +103,11 @@ def _interruption(error: BaseException) -> Interrupted | None:
     return error
 
 
+def _is_out_of_gpu_memory(error: BaseException) -> bool:
+    """Return whether torch raised its own error of this kind, by name: this module does not import torch."""
+    return any((kind.__module__, kind.__name__) == ("torch", "OutOfMemoryError") for kind in type(error).__mro__)
+
+
 def _exit_code_of(error: Exception | Interrupted) -> int:
     if isinstance(error, JobError | Interrupted):
         return report(str(error), error.exit_code)
@@ -111,6 +116,8 @@ def _exit_code_of(error: Exception | Interrupted) -> int:
         return 0
     if isinstance(error, MemoryError):
         return report(str(error) or "out of memory: give the job more memory, or make its batches smaller", 137)
+    if _is_out_of_gpu_memory(error):
+        return report("out of GPU memory: use a GPU with more memory, or make the batches smaller", 137)
     if _disk_is_full(error):
         folder = getattr(error, "filename", None) or tempfile.gettempdir()
         return report(f"no space left on the disk of {folder}: free some, or point TMPDIR at a larger disk", 75)

@@ -134,7 +134,10 @@ def _metavar(annotation: Any) -> str:
 def _explain(kind: type[Settings], error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
-        name = str(problem["loc"][0]) if problem["loc"] else "settings"
+        if not problem["loc"]:  # of several settings, which the message names
+            lines.append(problem["msg"].removeprefix("Value error, "))
+            continue
+        name = str(problem["loc"][0])
         field = kind.model_fields.get(name)
         secret = field is not None and field.annotation is SecretStr
         found = "" if secret or problem["type"] == "missing" else f", found {_shown(problem['input'])}"

@@ -43,9 +43,11 @@ def compare(before: Stage, after: Stage, group: QuestionGroup, metric: str) -> C
 
 
 def compare_first_shard(history: History) -> Comparison | None:
-    """Return how the loss on the first shard's products changed from the first trained stage to the last: forgetting."""
+    """Return how the loss on the first shard's products changed since the model was trained on it: forgetting."""
     stages = trained_stages(history, retrieval=False)
-    return compare(stages[0], stages[-1], QuestionGroup.FIRST_SHARD, "loss") if len(stages) > 1 else None
+    if len(stages) < 2 or stages[0].shard != 0:
+        return None
+    return compare(stages[0], stages[-1], QuestionGroup.FIRST_SHARD, "loss")
 
 
 def base_stage(history: History, retrieval: bool) -> Stage | None:

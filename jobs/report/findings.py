@@ -68,7 +68,7 @@ def summary(history: History) -> list[str]:
 
 
 def _unfinished(history: History, last: Stage | None) -> list[str]:
-    trained, total = len(history.shards), history.catalogue.shards
+    trained, total = len(history.shards), history.planned_shards
     evaluated = 0 if last is None or last.shard is None else last.shard + 1
     sentences = []
     if trained < total:

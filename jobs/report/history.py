@@ -14,6 +14,7 @@ from jobs.process.errors import InputError
 from jobs.quality.metrics import Interval
 from jobs.report.epochs import Epoch, read_epochs
 from jobs.report.sources import Sources
+from jobs.steps import trained_shards
 from jobs.storage.artifact import Artifact
 from jobs.storage.layout import ANSWERS_FILE, METRICS_FILE, SCORES_FILE, STATISTICS_FILE
 
@@ -74,7 +75,8 @@ class History:
     `batch` is empty if no batch is reported on, `batch_figures` None if the batch does not exist yet. `batch_scores` has the
     number of descriptions read (`rows`) and the means of their scores, 0 to 1. `audit_figures` is None if no person has
     labelled texts of the batch. `matcher_scores` is scores.json of the matcher, empty if nothing was calibrated, or if
-    `matcher_replaced`: the matcher that the batch was checked with has been made again since.
+    `matcher_replaced`: the matcher that the batch was checked with has been made again since. `max_shards`: how many shards of the
+    catalogue are to be trained; None for all.
     """
 
     run: str
@@ -90,6 +92,12 @@ class History:
     audit_figures: Mapping[str, Any] | None = None
     matcher_scores: Mapping[str, Any] = field(default_factory=dict)
     matcher_replaced: bool = False
+    max_shards: int | None = None
+
+    @property
+    def planned_shards(self) -> int:
+        """The number of shards that the run is to train."""
+        return trained_shards(self.catalogue.shards, self.max_shards)
 
     @property
     def training_seconds(self) -> float | None:
@@ -119,6 +127,7 @@ def read(sources: Sources, folder: Path) -> History:
         audit_figures=sources.audit.manifest.figures if sources.audit else None,
         matcher_scores=_read_json(sources.matcher, SCORES_FILE, folder / "matcher") if sources.matcher else {},
         matcher_replaced=bool(sources.batch and "matcher" in sources.batch.manifest.inputs and not sources.matcher),
+        max_shards=sources.max_shards,
     )
 
 

@@ -12,6 +12,7 @@ from jobs.process.errors import NotReadyError
 from jobs.report import sources
 from jobs.report.settings import SEED, Settings
 from jobs.report.sources import Sources
+from jobs.steps import trained_shards
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Draft, Spec
 from jobs.storage.layout import Kind
@@ -21,10 +22,15 @@ from jobs.storage.store import Store
 def run(settings: Settings) -> None:
     """Make the report, unless one of the same inputs and settings exists."""
     store = Store(settings.store)
-    found = sources.find(store, settings.run, settings.catalogue, settings.batch)
+    found = sources.find(store, settings.run, settings.catalogue, settings.batch, settings.max_shards)
     if not settings.partial:
         _require_all_shards(found)
-    config = settings.model_dump(exclude={"store", "partial"}) | {"seed": SEED, "code_version": __version__}
+    config = settings.model_dump(exclude={"store", "partial", "max_shards"}) | {
+        "seed": SEED,
+        "code_version": __version__,
+    }
+    if settings.max_shards is not None:
+        config["max_shards"] = settings.max_shards
     spec = Spec(store, layout.report_path(settings.run), Kind.REPORT, config, found.digests())
 
     def build(draft: Draft) -> Mapping[str, Any]:
@@ -36,7 +42,7 @@ def run(settings: Settings) -> None:
 
 
 def _require_all_shards(found: Sources) -> None:
-    total = found.catalogue.shards
+    total = trained_shards(found.catalogue.shards, found.max_shards)
     missing = [shard for shard in range(total) if shard not in found.shards]
     if missing:
         raise NotReadyError(

@@ -23,7 +23,8 @@ READERS = 8
 class Sources:
     """The artifacts of a report. `model`, `batch`, `audit` and `matcher` are None if they do not exist.
 
-    `batch_name` is empty for no batch. `matcher` is the one that the batch was checked with.
+    `batch_name` is empty for no batch. `matcher` is the one that the batch was checked with. `max_shards`: how many shards are to be
+    trained; None for all.
     """
 
     run: str
@@ -37,6 +38,7 @@ class Sources:
     batch: Artifact | None
     audit: Artifact | None
     matcher: Artifact | None = None
+    max_shards: int | None = None
 
     @property
     def base_model(self) -> str:
@@ -59,8 +61,8 @@ class Sources:
         return max(source.manifest.created for source in timed)
 
 
-def find(store: Store, run: str, catalogue_name: str, batch: str) -> Sources:
-    """Return the artifacts that exist now.
+def find(store: Store, run: str, catalogue_name: str, batch: str, max_shards: int | None = None) -> Sources:
+    """Return the artifacts that exist now. `max_shards`: how many shards are to be trained; None for all.
 
     Errors: `NotReadyError` (75) if the run has not started, has no trained shard, or its catalogue does not exist;
     `ConfigurationError` (78) if the run is trained on another catalogue.
@@ -90,6 +92,7 @@ def find(store: Store, run: str, catalogue_name: str, batch: str) -> Sources:
         batch=exported,
         audit=_audit(store, batch, exported) if exported else None,
         matcher=_matcher(store, exported) if exported else None,
+        max_shards=max_shards,
     )
 
 

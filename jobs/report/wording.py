@@ -72,9 +72,14 @@ def count(value: object) -> str:
     return f"{int(value):,}" if isinstance(value, int | float) else ""
 
 
+MIN_WHOLE = 0.0995
+
+
 def percent(value: float) -> str:
-    """Return a share from 0 to 1 as a percentage, with one digit after the point below ten."""
-    return f"{value * 100:.1f} %" if 0 < value < 0.0995 else f"{value * 100:.0f} %"
+    """Return a share from 0 to 1 as a percentage, with one digit after the point below 10 and above 90. Only 0 and 1 are 0 and 100 %."""
+    if 0 < value < MIN_WHOLE or 1 - MIN_WHOLE < value < 1:
+        return f"{min(max(value * 100, 0.1), 99.9):.1f} %"
+    return f"{value * 100:.0f} %"
 
 
 def share(part: object, whole: object) -> str:

@@ -4,7 +4,6 @@ A batch holds texts of one length in tokens, so there is no padding and no mask,
 That is several times the speed of sentence-transformers; the cosine of the two vectors of a text is at least 0.999.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,26 +14,35 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch.nn import functional
 
+from jobs.retrieval.encoder_files import read_json, reading
+
 BATCH_TOKENS = {"cpu": 4_096, "cuda": 65_536}
 """Tokens per batch: what fits into the cache of a CPU, and what keeps a GPU busy for longer than its launch takes."""
 
 
 class Bert:
-    """The model in a folder: config.json, model.safetensors and tokenizer.json."""
+    """The model in a folder: config.json, model.safetensors and tokenizer.json.
+
+    Errors: `ConfigurationError` (78) if a file is damaged, or if the files do not match.
+    """
 
     def __init__(self, folder: Path, max_tokens: int) -> None:
-        self._config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        self._config = read_json(folder / "config.json")
+        with reading(folder / "tokenizer.json"):
+            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            self._tokenizer.no_padding()
+            self._tokenizer.enable_truncation(max_tokens)
+        with reading(folder / "model.safetensors"):
+            loaded = load_file(folder / "model.safetensors")
+        self._weights = {
+            name.removeprefix("bert."): value.float() for name, value in loaded.items() if value.is_floating_point()
+        }
+        with reading(folder):
+            self._fuse_attention_inputs()
+            self._check_weights(max_tokens)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         dtype = torch.bfloat16 if _multiplies_bfloat16() else torch.float32
-        self._weights = {
-            name.removeprefix("bert."): value.to(self._device, dtype)
-            for name, value in load_file(folder / "model.safetensors").items()
-            if value.is_floating_point()
-        }
-        self._fuse_attention_inputs()
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(max_tokens)
+        self._weights = {name: value.to(self._device, dtype) for name, value in self._weights.items()}
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return the vectors of the texts: float32, shape (len(texts), dimensions), each of length 1."""
@@ -73,6 +81,14 @@ class Bert:
     def _layer_norm(self, states: torch.Tensor, name: str) -> torch.Tensor:
         weight, bias = self._weights[name + ".weight"], self._weights[name + ".bias"]
         return functional.layer_norm(states, weight.shape, weight, bias, float(self._config["layer_norm_eps"]))
+
+    def _check_weights(self, max_tokens: int) -> None:
+        """Encode the longest text of the highest token id, so that missing or too small weights raise an error now."""
+        highest = max(self._tokenizer.get_vocab().values())
+        with torch.inference_mode():
+            width = self._forward(torch.full((1, max_tokens), highest)).shape[-1]
+        if width != self._config["hidden_size"]:
+            raise ValueError(f"the weights have the width {width}, but config.json has {self._config['hidden_size']}")
 
     def _fuse_attention_inputs(self) -> None:
         """Join the weights of query, key and value, so that one matrix product computes all three."""

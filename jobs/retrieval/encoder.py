@@ -6,18 +6,15 @@ instead. Models with the architecture of the default run in `bert.py`, all other
 
 import hashlib
 import importlib.util
-import json
-import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from jobs.process.errors import ConfigurationError
-from jobs.process.settings import without_secrets
+from jobs.retrieval.encoder_files import read_json, reading
+from jobs.retrieval.hub_address import check_endpoint
 from jobs.retrieval.settings import DEFAULT_ENCODER
 from jobs.storage.store import file_sha256
 
@@ -40,6 +37,7 @@ class Encoder:
     """A sentence encoder: `DEFAULT_ENCODER`, a folder, or a model of the Hugging Face hub (OWNER/NAME).
 
     The first `encode()` loads the weights. The digest, and the dimensions of the default encoder, need no torch.
+    Errors: `ConfigurationError` (78) if there is no such encoder or its files cannot be loaded.
     """
 
     def __init__(self, name: str = DEFAULT_ENCODER) -> None:
@@ -59,7 +57,8 @@ class Encoder:
     def dimensions(self) -> int:
         """The number of dimensions of a vector."""
         if self._folder is not None and _is_plain_bert(self._folder):
-            return int(_read_json(self._folder / "config.json")["hidden_size"])
+            with reading(self._folder / "config.json"):
+                return int(read_json(self._folder / "config.json")["hidden_size"])
         return int(self.encode(["dimensions"]).shape[1])
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
@@ -88,30 +87,19 @@ class Encoder:
         """The commit of a model of the hub, None for a folder. All methods use the same one if the hub changes meanwhile."""
         if self._folder is not None:
             return None
-        _check_endpoint()
+        check_endpoint()
         from jobs.retrieval import hub  # noqa: PLC0415 - the client is slow to import, only a model of the hub needs it
 
         return hub.revision(self.name)
 
 
-def _check_endpoint() -> None:
-    """Raise `ConfigurationError` (78) if HF_ENDPOINT is no address: importing the hub's client fails then."""
-    endpoint = os.environ.get("HF_ENDPOINT")
-    if not endpoint:
-        return
-    try:
-        parts = urlsplit(endpoint)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # the port
-        valid = False
-    if not valid:
-        raise ConfigurationError(
-            f"HF_ENDPOINT is {without_secrets(endpoint)!r}, expected the address of a hub: https://HOST or https://HOST:PORT"
-        )
-
-
 def _folder_of(name: str) -> Path | None:
     """Return the folder with an encoder's files, or None for a model of the hub."""
+    if not name.strip():  # Path("") is the current directory
+        raise ConfigurationError(
+            f"--encoder is empty, expected {DEFAULT_ENCODER}, a folder, or OWNER/NAME on the hub: pass one, or leave "
+            "--encoder out"
+        )
     if name not in _PACKAGES:
         return Path(name) if Path(name).is_dir() else None
     package, folder = _PACKAGES[name]
@@ -127,15 +115,12 @@ def _is_plain_bert(folder: Path) -> bool:
         (folder / name).exists() for name in ("config.json", "modules.json", "tokenizer.json", "model.safetensors")
     ):
         return False
-    config, modules = _read_json(folder / "config.json"), _read_json(folder / "modules.json")
-    kinds = [module["type"].rsplit(".", 1)[-1] for module in modules]
-    if kinds != ["Transformer", "Pooling", "Normalize"] or config.get("model_type") != "bert":
-        return False
-    pooling = _read_json(folder / modules[1]["path"] / "config.json")
-    modes = {key for key, value in pooling.items() if key.startswith("pooling_mode") and value is True}
-    absolute_positions = config.get("position_embedding_type", "absolute") == "absolute"
-    return modes == {"pooling_mode_mean_tokens"} and config["hidden_act"] == "gelu" and absolute_positions
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    with reading(folder):
+        config, modules = read_json(folder / "config.json"), read_json(folder / "modules.json")
+        kinds = [module["type"].rsplit(".", 1)[-1] for module in modules]
+        if kinds != ["Transformer", "Pooling", "Normalize"] or config.get("model_type") != "bert":
+            return False
+        pooling = read_json(folder / modules[1]["path"] / "config.json")
+        modes = {key for key, value in pooling.items() if key.startswith("pooling_mode") and value is True}
+        absolute_positions = config.get("position_embedding_type", "absolute") == "absolute"
+        return modes == {"pooling_mode_mean_tokens"} and config["hidden_act"] == "gelu" and absolute_positions

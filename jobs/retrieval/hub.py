@@ -1,5 +1,8 @@
-"""Sentence encoders of the Hugging Face hub: the revision to use, and errors of the hub."""
+"""Models of the Hugging Face hub: the revision of an encoder to use, and errors of the hub as job errors."""
 
+import errno
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from huggingface_hub import HfApi, constants, errors, try_to_load_from_cache
@@ -9,7 +12,10 @@ from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.process.settings import without_secrets
 
 TIMEOUT_SECONDS = 10.0
-_HTTP_ERROR: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]  # of httpx or httpx2, by version
+HTTP_ERROR: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]  # of httpx or httpx2, by version
+NOT_FROM_A_HUB = (ValueError, KeyError)
+"""What the client raises if an answer is not JSON, or lacks a field."""
+
 _TRY_AGAIN = (408, 425, 429)  # HTTP statuses
 _CACHED_FILES = ("modules.json", "config.json")  # every encoder has one of them
 
@@ -28,18 +34,12 @@ def revision(name: str) -> str:
             f"--encoder {without_secrets(name)!r} is neither a folder nor a model of the hub that can be read with these "
             "credentials: correct the name, or set HF_TOKEN"
         ) from error
-    except ValueError as error:
-        raise ConfigurationError(
-            f"the server that HF_ENDPOINT names ({without_secrets(constants.ENDPOINT)}) does not answer as a hub does "
-            f"({type(error).__name__}): correct HF_ENDPOINT, or pass a folder as --encoder"
-        ) from error
-    except (_HTTP_ERROR, OSError) as error:
-        status = _status(error)
-        if status is not None and 400 <= status < 500 and status not in _TRY_AGAIN:
-            raise ConfigurationError(
-                f"the hub ({without_secrets(constants.ENDPOINT)}) answered {status} for --encoder {without_secrets(name)!r}: "
-                "correct HF_TOKEN or HF_ENDPOINT, or pass a folder"
-            ) from error
+    except NOT_FROM_A_HUB as error:
+        raise not_a_hub(error, "--encoder") from error
+    except (HTTP_ERROR, OSError) as error:
+        raise_if_disk_is_full(error)
+        if refusal := refused(error, "--encoder", name):
+            raise refusal from error
         commit = _cached_revision(repository)
         if commit is None:
             raise unreachable(name, error) from error
@@ -59,18 +59,57 @@ def unreachable(name: str, error: BaseException) -> NotReadyError:
 
 def is_unreachable(error: BaseException | None) -> bool:
     """Return whether an error, or an error that led to it, is one of the connection to the hub."""
-    while error is not None:
-        if isinstance(error, errors.LocalEntryNotFoundError | ConnectionError):
+    for link in _chain(error):
+        if isinstance(link, errors.LocalEntryNotFoundError | ConnectionError):
             return True
-        if isinstance(error, _HTTP_ERROR) and not isinstance(error, errors.RemoteEntryNotFoundError):
+        if isinstance(link, HTTP_ERROR) and not isinstance(link, errors.RemoteEntryNotFoundError):
             return True
-        error = error.__cause__ or error.__context__
     return False
 
 
+def not_a_hub(error: BaseException, flag: str) -> ConfigurationError:
+    """Return the error of a server that answers something else than a hub does. `flag`: the setting of the model."""
+    return ConfigurationError(
+        f"the server that HF_ENDPOINT names ({_endpoint()}) does not answer as a hub does ({type(error).__name__}): correct "
+        f"HF_ENDPOINT, or pass a folder as {flag}"
+    )
+
+
+def refused(error: BaseException, flag: str, name: str) -> ConfigurationError | None:
+    """Return the error of a hub that refuses a model, such as with 401 or 403, or None if it may answer later."""
+    status = _status(error)
+    if status is None or not 400 <= status < 500 or status in _TRY_AGAIN:
+        return None
+    return ConfigurationError(
+        f"the hub ({_endpoint()}) answered {status} for {flag} {without_secrets(name)!r}: correct HF_TOKEN or HF_ENDPOINT, or "
+        "pass a folder"
+    )
+
+
+def raise_if_disk_is_full(error: BaseException) -> None:
+    """Raise the `OSError` of a full disk that is, or led to, an error: it is neither one of the hub nor of a setting."""
+    for link in _chain(error):
+        if isinstance(link, OSError) and link.errno == errno.ENOSPC:
+            raise OSError(link.errno, link.strerror, link.filename) from error
+
+
 def _status(error: BaseException) -> int | None:
-    """Return the HTTP status that the hub answered, or None if it did not answer."""
-    return error.response.status_code if isinstance(error, errors.HfHubHTTPError) else None
+    """Return the HTTP status that the hub answered for a model, or None if it did not answer."""
+    for link in _chain(error):
+        if isinstance(link, errors.HfHubHTTPError) and not isinstance(link, errors.RemoteEntryNotFoundError):
+            return link.response.status_code
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and the errors that led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _endpoint() -> str:
+    return without_secrets(os.environ.get("HF_ENDPOINT") or constants.ENDPOINT)
 
 
 def _repository(name: str) -> str:

@@ -103,9 +103,18 @@ def trained_shard_path(run: str, shard: int) -> str:
     return f"{run_path(run)}/{trained_shard_name(shard)}"
 
 
+_CHECKPOINT_PREFIX = "step-"
+
+
 def checkpoint_name(step: int) -> str:
-    """Return the folder of the checkpoint after `step` optimizer steps; the names sort by step."""
-    return f"step-{step:06d}"
+    """Return the folder of the checkpoint after `step` optimizer steps."""
+    return f"{_CHECKPOINT_PREFIX}{step:06d}"
+
+
+def checkpoint_step(path: str) -> int:
+    """Return the step of a checkpoint's path, -1 if it is not one. From 1,000,000 on, the names do not sort by step."""
+    step = path.rpartition("/")[2].removeprefix(_CHECKPOINT_PREFIX)
+    return int(step) if step.isdecimal() else -1
 
 
 def neighbours_path(run: str, shard: int) -> str:

@@ -1,5 +1,6 @@
 """Input files at a path, http(s):// or s3:// address, read as a stream that counts and hashes its bytes."""
 
+import errno
 import hashlib
 import urllib.error
 import urllib.request
@@ -188,5 +189,9 @@ def _as_job_errors(address: str, setting: str = INPUT) -> Iterator[None]:
         raise NotReadyError(
             f"{where} cannot be reached ({error}): check the address, and that the service runs"
         ) from error
+    except OSError as error:
+        if "://" not in address or error.errno == errno.ENOSPC:
+            raise
+        raise NotReadyError(f"the connection to {where} broke ({error}): try again") from error
     except (BotoCoreError, HTTPError) as error:  # the stream of an S3 object
         raise NotReadyError(f"the connection to {where} broke ({error}): try again") from error

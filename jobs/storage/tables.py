@@ -234,13 +234,24 @@ def _python_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     try:
         rows: list[dict[str, Any]] = batch.to_pylist()
     except UnicodeDecodeError:
-        binary = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}
-        columns = [column.cast(binary.get(column.type, column.type)) for column in batch.columns]
+        decoded = (
+            column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in batch.columns
+        )
+        columns = [column.cast(_as_binary(column.type)) for column in decoded]
         rows = pa.record_batch(columns, names=batch.schema.names).to_pylist()
     return [{name: _decoded(value) for name, value in row.items()} for row in rows]
 
 
+def _as_binary(kind: pa.DataType) -> pa.DataType:
+    """Return the type with bytes in place of text, also in lists."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return (pa.large_list if pa.types.is_large_list(kind) else pa.list_)(_as_binary(kind.value_type))
+    return {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}.get(kind, kind)
+
+
 def _decoded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decoded(item) for item in value]
     return value.decode(errors="surrogateescape") if isinstance(value, bytes) else value
 
 

@@ -36,10 +36,14 @@ def convert(
 
 
 def _vocabulary(tokenizer: PreTrainedTokenizerFast, size: int) -> list[str]:
-    """Return the tokens by id. The ids that pad the embedding matrix get names that no token has."""
-    tokens = [token for token, _ in sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])]
-    if len(tokens) > size:
+    """Return the tokens by id. Ids without a token, such as those that pad the embedding matrix, get names that no token has."""
+    ids = tokenizer.get_vocab()
+    needed = max(ids.values(), default=-1) + 1
+    if needed > size:
         raise ConfigurationError(
-            f"the tokenizer has {len(tokens):,} tokens and the model only {size:,}: use the tokenizer of this model"
+            f"the tokenizer needs {needed:,} tokens and the model has only {size:,}: use the tokenizer of this model"
         )
-    return tokens + [f"<unused_{number}>" for number in range(len(tokens), size)]
+    tokens = [f"<unused_{number}>" for number in range(size)]
+    for token, number in ids.items():
+        tokens[number] = token
+    return tokens

@@ -26,10 +26,11 @@ _ELEMENTS = (
     "ol|option|p|param|picture|pre|q|s|script|section|select|small|source|span|strike|strong|style|sub|summary|"
     "sup|svg|table|tbody|td|textarea|tfoot|th|thead|time|title|tr|tt|u|ul|var|video|wbr"
 )
-_INVISIBLE = r"<(script|style|noscript|template|svg)\b[^<>]*>.*?(?:</\1\s*>%s) | <!--.*?(?:-->%s) | <!\[CDATA\[ | \]\]>"
-_INVISIBLE_OR_TRUNCATED, _INVISIBLE_AND_CLOSED = (
-    re.compile(_INVISIBLE % (end, end), re.VERBOSE | re.DOTALL | re.IGNORECASE) for end in (r"|\Z", "")
-)
+_INVISIBLE = ("script", "style", "noscript", "template", "svg")
+_OPENING = re.compile(rf"<({'|'.join(_INVISIBLE)})\b[^<>]*>|<!--", re.IGNORECASE)
+_COMMENT = "!--"
+_ENDS = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in _INVISIBLE} | {_COMMENT: re.compile("-->")}
+_CDATA = re.compile(r"<!\[CDATA\[|\]\]>", re.IGNORECASE)
 _JOINING = re.compile(r"</?(?:sup|sub|wbr)\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"""<[A-Za-z/!?](?:[^<>"']|"[^"<]{0,2000}"|'[^'<]{0,2000}')*+> | <[A-Za-z/!?][^<>]*+>""", re.VERBOSE)
 _CLOSING = re.compile(r"[.,!?;:)](?!\w)|['’]s\b")
@@ -64,16 +65,15 @@ _METHOD_CALL = re.compile(r"[\w$)]\.[\w$]+\(")
 
 def without_markup(text: str) -> str:
     """Return the text that a browser would show; plain text is unchanged."""
-    invisible = _INVISIBLE_OR_TRUNCATED  # a script may be truncated, but a decoded `&lt;script&gt;` may be just a word
-    for _ in range(_MAX_ROUNDS):
+    for number in range(_MAX_ROUNDS):
         if "<" not in text and "&" not in text:
             break
         before = text
         if "<" in text:
-            text = _without_tags(text, invisible)
+            # a script may be truncated, but a decoded `&lt;script&gt;` may be just a word
+            text = _without_tags(_without_invisible(text, may_be_truncated=number == 0))
         if "&" in text:
             text = _ENTITY.sub(_entity_replacement, text)
-        invisible = _INVISIBLE_AND_CLOSED
         if text == before:
             break
     return _CSS_RULE.sub(" ", text) if "{" in text else text
@@ -104,8 +104,26 @@ def _end_of_script(text: str, start: re.Match[str]) -> int | None:
     return end if marks >= 2 or (marks and _METHOD_CALL.search(text, start.start(), end)) else None
 
 
-def _without_tags(text: str, invisible: re.Pattern[str]) -> str:
-    text = _JOINING.sub("", invisible.sub(" ", text))
+def _without_invisible(text: str, *, may_be_truncated: bool) -> str:
+    """Return the text without scripts, styles and comments, in time linear in its length.
+
+    `may_be_truncated`: remove one that has no end as well, up to the end of the text.
+    """
+    kept, position, searched, without_end = [], 0, 0, set[str]()
+    while start := _OPENING.search(text, searched):
+        name = (start[1] or _COMMENT).lower()
+        end = None if name in without_end else _ENDS[name].search(text, start.end())
+        if end is None and not may_be_truncated:
+            without_end.add(name)  # no later one has an end either
+            searched = start.end()
+            continue
+        kept.append(text[position : start.start()])
+        position = searched = end.end() if end else len(text)
+    return _CDATA.sub(" ", " ".join([*kept, text[position:]]))
+
+
+def _without_tags(text: str) -> str:
+    text = _JOINING.sub("", text)
     return _TRUNCATED.sub(" ", _FRAGMENT.sub(" ", _TAG.sub(_tag_replacement, text)))
 
 

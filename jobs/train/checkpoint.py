@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from jobs.process import folders, log
 from jobs.process.errors import InputError, NotReadyError
-from jobs.storage import artifact
+from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact, DamagedFile, Draft, Spec
 from jobs.storage.layout import Kind
 from jobs.train.checkpoint_location import CheckpointLocation
@@ -60,10 +60,11 @@ def save(
             artifact.make_once(spec, add_files, replace_outdated=True)
         except NotReadyError:
             # A concurrent writer that committed this step first may have removed its checkpoint before we read it.
-            if not any(other > path for other in location.paths()) and not _is_finished(location):
+            is_newest = all(layout.checkpoint_step(other) <= progress.step for other in location.paths())
+            if is_newest and not _is_finished(location):
                 raise
     for other in location.paths():
-        if other < path:
+        if layout.checkpoint_step(other) < progress.step:
             artifact.remove(location.store, other)
 
 

@@ -30,7 +30,8 @@ def checkpoint_paths(store: Store, shard_path: str) -> list[str]:
     """Return the paths of a shard's checkpoints, complete or not, in the order of their steps."""
     folder = _folder(shard_path)
     # from the objects, because some servers also list folders that have become empty
-    return sorted({folder + stored.key.removeprefix(folder).split("/")[0] for stored in store.objects(folder)})
+    paths = {folder + stored.key.removeprefix(folder).split("/")[0] for stored in store.objects(folder)}
+    return sorted(paths, key=layout.checkpoint_step)
 
 
 def remove_checkpoints(store: Store, shard_path: str) -> None:

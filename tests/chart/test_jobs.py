@@ -78,7 +78,7 @@ def test_the_limit_of_the_shards_reaches_the_pipeline_and_the_jobs_that_depend_o
     manifests = render(*PROD, "train.shards=4")
     limits = {name: environment_of(pod).get("SKUSCRIBE_MAX_SHARDS", {}).get("value") for name, pod in pods(manifests)}
     assert {name.rsplit("prod-", 1)[1].partition("-")[0] for name, limit in limits.items() if limit == "4"} == {
-        "pipeline", "train", "evaluate", "describe",
+        "pipeline", "train", "evaluate", "describe", "report",
     }  # fmt: skip
 
 
@@ -167,6 +167,14 @@ def test_the_settings_of_a_job_take_precedence_over_those_of_the_demo() -> None:
     variables = environment_of(job_of(render(*DEMO, "prepare.settings.shard_rows=99"), "prepare")["template"])
     assert variables["SKUSCRIBE_SHARD_ROWS"]["value"] == "99"
     assert variables["SKUSCRIBE_INPUT"]["value"] == "s3://skuscribe/raw/sample.jsonl.gz"
+
+
+@pytest.mark.parametrize("values", ["train.settings", "demo.settings.train"])
+def test_a_batch_size_in_tokens_replaces_the_one_in_rows_of_the_demo(values: str) -> None:
+    manifests = render(*DEMO, f"{values}.target_tokens_per_batch=2048")
+    variables = environment_of(job_of(manifests, "train")["template"])
+    assert variables["SKUSCRIBE_TARGET_TOKENS_PER_BATCH"]["value"] == "2048"
+    assert "SKUSCRIBE_BATCH_ROWS" not in variables
 
 
 def test_a_setting_of_a_job_changes_the_template_of_that_job_only(prod: list[Manifest]) -> None:

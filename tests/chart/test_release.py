@@ -108,12 +108,17 @@ WITHOUT_SECRET = tuple(value for value in PROD if not value.startswith("store.ex
         ((*WITHOUT_SECRET, f"store.roleArn={ROLE}"), "prod"),
         ((*WITHOUT_SECRET, "serviceAccount.create=false", "serviceAccount.name=trusted"), "trusted"),
         ((*WITHOUT_SECRET, "serviceAccount.create=false"), "prod-pipeline"),
+        ((*WITHOUT_SECRET, "serviceAccount.create=false", f"store.roleArn={ROLE}"), "default"),
     ],
 )
 def test_the_pipeline_has_the_account_that_s3_trusts_or_its_own(values: tuple[str, ...], account: str) -> None:
     manifests = render(*values)
     [(_, pod)] = [item for item in pods(manifests) if item[0].startswith("Job")]
     assert pod["spec"]["serviceAccountName"] == account
+    if account != "prod-pipeline":
+        assert {pod["spec"]["serviceAccountName"] for name, pod in pods(manifests) if name.startswith("CronJob")} == {
+            account
+        }
     [subject] = of_kind(manifests, "RoleBinding")["prod-pipeline"]["subjects"]
     assert subject["name"] == account
     assert ("prod-pipeline" in of_kind(manifests, "ServiceAccount")) == (account == "prod-pipeline")
@@ -249,6 +254,33 @@ def test_the_network_policy_of_s3_has_the_port_of_the_endpoint(endpoint: str, po
     assert policy["spec"]["egress"][0]["ports"] == [{"protocol": "TCP", "port": port}]
 
 
+@pytest.mark.parametrize(
+    ("values", "ports"),
+    [
+        (("prepare.settings.input=https://host:8443/rows.json.gz",), [80, 443, 8443]),
+        (("prepare.settings.input=http://host/rows:8443/rows.json.gz",), [80, 443]),
+        (("prepare.settings.input=http://name:123@host:8080",), [80, 443, 8080]),
+        (("prepare.settings.input=http://[2001:db8::1]/rows?at=12:30",), [80, 443]),
+        (("prepare.settings.input=http://[2001:db8::1]:8080/rows",), [80, 443, 8080]),
+        (("describe.settings.titles=https://host:8443/titles.csv",), [80, 443, 8443]),
+        (
+            ("describe.settings.titles=https://a:8443/t.csv", "prepare.settings.input=https://b:8443/r.gz"),
+            [80, 443, 8443],
+        ),
+        (
+            ("describe.settings.titles=https://a:8443/t.csv", "prepare.settings.input=https://b:9443/r.gz"),
+            [80, 443, 8443, 9443],
+        ),
+        ((*DEMO, "demo.settings.describe.titles=https://host:8443/titles.csv"), [80, 443, 8443]),
+    ],
+)
+def test_the_network_policy_of_the_internet_has_the_ports_of_the_addresses(
+    values: tuple[str, ...], ports: list[int]
+) -> None:
+    policy = of_kind(render(*PROD, *values), "NetworkPolicy")["prod-internet"]
+    assert sorted(item["port"] for item in policy["spec"]["egress"][0]["ports"]) == ports
+
+
 def pipeline_name(*values: str) -> str:
     found = list(of_kind(render(*values), "Job"))
     assert len(found) == 1
@@ -347,6 +379,7 @@ def test_network_policies_follow_the_values() -> None:
     )
     assert ports("prod-internet")[1] == ["prepare", "fetch-model"]
     assert "embed" in ports("prod-internet", "settings.encoder=hub/encoder")[1]
+    assert "services" in ports("prod-internet", "settings.encoder=hub/encoder", *DEMO)[1]
     assert "describe" in ports("prod-internet", "describe.settings.titles=https://host/titles.csv")[1]
 
 
@@ -370,18 +403,50 @@ def test_the_doctor_has_a_gpu_if_training_has_one(prod: list[Manifest], demo: li
     assert doctor(prod)["metadata"]["annotations"]["helm.sh/hook"] == "test"
 
 
-@pytest.mark.parametrize("values", [PROD, DEMO], ids=["prod", "demo"])
-def test_the_notes_have_the_names_of_existing_objects(values: tuple[str, ...]) -> None:
+def notes_of(*values: str) -> str:
     options = [word for value in values for word in ("--set", value)]
     done = subprocess.run(
         [str(HELM), "install", "prod", str(CHART), "--dry-run=client", "-n", "somewhere", *options],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    notes = done.stdout.split("NOTES:")[1]
+    return done.stdout.split("NOTES:")[1]
+
+
+@pytest.mark.parametrize("values", [PROD, DEMO], ids=["prod", "demo"])
+def test_the_notes_have_the_names_of_existing_objects(values: tuple[str, ...]) -> None:
+    notes = notes_of(*values)
     assert "cronjob/prod-describe" in notes
     assert "kubectl -n somewhere" in notes
     if values is DEMO:
         assert "deploy/prod-services" in notes
+
+
+def test_the_notes_describe_a_product_with_the_shared_settings() -> None:
+    assert " -- skuscribe describe --query " in notes_of(*DEMO)
+    shared = (
+        "settings.run=r",
+        "settings.catalogue=c",
+        "settings.matcher=m",
+        "settings.encoder=hub/e",
+        "settings.seed=1",
+    )
+    command = ' -- skuscribe describe --run r --catalogue c --matcher m --encoder "hub/e" --query '
+    assert command in notes_of(*DEMO, *shared)
+    assert " -- skuscribe describe --catalogue c --query " in notes_of(*DEMO, "settings.catalogue=c")
+
+
+def test_the_notes_have_a_placeholder_for_a_role_that_a_secret_names() -> None:
+    assert "-U owner skuscribe" in notes_of(*PROD, "postgres.user=owner")
+    notes = notes_of(*PROD, "postgres.user=owner", "postgres.userKey=username")
+    assert "-U USER skuscribe" in notes
+    assert "USER is the value of username in Secret db-password" in notes
+
+
+def test_the_notes_warn_if_the_passwords_follow_from_the_names() -> None:
+    warning = "passwords follow from the names"
+    assert warning in notes_of(*DEMO)
+    assert warning not in notes_of(*DEMO, "demo.secret=own")
+    assert warning not in notes_of(*PROD)
 
 
 def test_the_credentials_of_the_demo_are_the_same_in_each_rendering() -> None:

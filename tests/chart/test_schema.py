@@ -39,6 +39,14 @@ def test_helm_lint_passes_for_each_example(file: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_example_of_gke_uses_cloud_storage_with_an_hmac_key() -> None:
+    for name, pod in pods(render(file=CHART / "examples" / "gke.yaml")):
+        if name.startswith("CronJob"):
+            variables = environment_of(pod)
+            assert variables["AWS_ENDPOINT_URL_S3"]["value"] == "https://storage.googleapis.com"
+            assert variables["AWS_ACCESS_KEY_ID"]["valueFrom"]["secretKeyRef"]["name"] == "skuscribe-store"
+
+
 def test_every_value_is_used_by_a_template() -> None:
     templates = "".join(path.read_text() for path in sorted((CHART / "templates").rglob("*")) if path.is_file())
     keys = {value.path.split(".")[-1] for value in documentation.values(VALUES)} - {"global"}

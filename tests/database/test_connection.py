@@ -95,6 +95,14 @@ def test_a_wrong_variable_is_a_wrong_setting_and_no_secret_is_shown(
     assert SECRET not in str(caught.value)
 
 
+def test_variables_of_other_programs_are_not_checked(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubernetes sets the first for a Service named pgbouncer."""
+    monkeypatch.setenv("PGBOUNCER_PORT", "tcp://10.0.0.1:6432")
+    monkeypatch.setenv("PGRST_DB_URI", URL)
+    with connect() as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_a_service_is_used_and_its_password_not_shown(
     environment: dict[str, str], database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -11,9 +11,12 @@ from typing import Any
 
 
 @contextmanager
-def hub_server(folder: Path) -> Iterator[str]:
-    """Serve the model `acme/tiny` from a folder, and yield the address. Any other model is answered with 401, as the hub does."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, folder))
+def hub_server(folder: Path, answer: tuple[int, bytes] | None = None) -> Iterator[str]:
+    """Serve the model `acme/tiny` from a folder, and yield the address. Any other model is answered with 401, as the hub does.
+
+    `answer`: the status and the body that every request gets instead.
+    """
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, folder, answer))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -27,8 +30,8 @@ def hub_server(folder: Path) -> Iterator[str]:
 class _Handler(BaseHTTPRequestHandler):
     commit = "a" * 40
 
-    def __init__(self, folder: Path, *arguments: Any) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, answer: tuple[int, bytes] | None, *arguments: Any) -> None:
+        self.folder, self.answer = folder, answer
         super().__init__(*arguments)
 
     def do_HEAD(self) -> None:
@@ -38,6 +41,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(with_body=True)
 
     def _answer(self, with_body: bool) -> None:
+        if self.answer is not None:
+            status, body = self.answer
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if with_body:
+                self.wfile.write(body)
+            return
         if self.path.startswith("/api/models/acme/tiny/tree/"):
             listed = [
                 {"type": "file", "path": path.name, "size": path.stat().st_size, "oid": "0"}

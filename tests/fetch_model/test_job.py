@@ -1,5 +1,6 @@
 """The job `fetch-model`, with each of its sources."""
 
+import errno
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,8 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from jobs.fetch_model import job
 from jobs.fetch_model.settings import Settings
-from jobs.process.errors import ConfigurationError, InputError, NotReadyError
+from jobs.process.errors import ConfigurationError, InputError, JobError, NotReadyError
+from jobs.process.settings import parse
 from jobs.storage import runs
 from jobs.storage.store import Store
 from jobs.t5 import models
@@ -135,6 +137,87 @@ def test_an_unreachable_hub_is_not_ready(store: Store, monkeypatch: pytest.Monke
         fetch(store, source="acme/tiny")
 
 
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        ((401, b"no"), ConfigurationError, "answered 401 for --source 'acme/tiny': correct HF_TOKEN or HF_ENDPOINT"),
+        ((403, b"no"), ConfigurationError, "answered 403 for --source 'acme/tiny'"),
+        ((404, b"no"), ConfigurationError, "answered 404 for --source 'acme/tiny'"),
+        (
+            (200, b"<html>"),
+            ConfigurationError,
+            r"does not answer as a hub does \(JSONDecodeError\): correct HF_ENDPOINT",
+        ),
+        ((200, b"{}"), ConfigurationError, "does not answer as a hub does"),
+        ((503, b"busy"), NotReadyError, "the hub cannot be reached for 'acme/tiny'"),
+        ((429, b"slow down"), NotReadyError, "the hub cannot be reached for 'acme/tiny'"),
+    ],
+)
+def test_a_hub_that_refuses_is_told_from_one_that_is_busy(
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: tuple[int, bytes],
+    error: type[JobError],
+    message: str,
+) -> None:
+    with hub_server(tmp_path, answer) as address:
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        with pytest.raises(error, match=message):
+            fetch(store, source="acme/tiny")
+
+
+@pytest.mark.parametrize("address", ["localhost:99999", "http://host:port", "http://a:hunter2@127.0.0.1:99999"])
+def test_an_address_of_the_hub_that_is_none_is_a_wrong_setting(
+    store: Store, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", address)
+    with pytest.raises(ConfigurationError, match="HF_ENDPOINT is ") as caught:
+        fetch(store, source="acme/tiny")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_full_disk_is_no_error_of_the_hub(store: Store, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object, **settings: object) -> None:
+        raise FileNotFoundError("not cached") from OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    with pytest.raises(OSError, match="No space left") as caught:
+        fetch(store, source="acme/tiny", model="full")
+    assert caught.value.errno == errno.ENOSPC
+
+
+@pytest.mark.parametrize("setting", ["source", "tokenizer"])
+@pytest.mark.parametrize("scheme", ["https", "s3"])
+def test_an_address_with_a_password_is_a_wrong_setting_and_not_shown(setting: str, scheme: str) -> None:
+    address = f"{scheme}://user:hf_SECRET@huggingface.co/google/flan-t5-base"
+    given = ["--source", "tiny"] if setting == "tokenizer" else []
+    with pytest.raises(ConfigurationError, match=rf"--{setting} .*found '{scheme}://huggingface\.co") as caught:
+        parse(Settings, "fetch-model", "", [*given, f"--{setting}", address])
+    assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "source", ["user:hf_SECRET@huggingface.co/google/flan", "user:hf_SECRET@huggingface.co/google"]
+)
+def test_a_source_that_looks_like_a_login_is_not_shown(store: Store, source: str) -> None:
+    with pytest.raises(ConfigurationError, match="--source") as caught:
+        fetch(store, source=source)
+    assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize("settings", [{"source": "~nouser/x"}, {"source": "tiny", "tokenizer": "~nouser/x"}])
+def test_the_home_folder_of_an_unknown_user_is_a_configuration_error(store: Store, settings: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="~nouser/x begins with the home folder of a user that does not exist"):
+        fetch(store, **settings)
+
+
+def test_a_seed_has_at_most_32_bits() -> None:
+    Settings.model_validate({"seed": 2**32 - 1})
+    with pytest.raises(ValueError, match="less than 4294967296"):
+        Settings.model_validate({"seed": 2**32})
+
+
 @pytest.mark.parametrize("source", ["/no/such/folder", "./nothing", "not a name"])
 def test_a_source_that_does_not_exist_is_a_configuration_error(store: Store, source: str) -> None:
     with pytest.raises(ConfigurationError, match="--source"):
@@ -160,6 +243,15 @@ def test_a_tokenizer_with_more_tokens_than_the_model_is_a_bad_input(
     (tiny_folder / "tokenizer.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match="tokens, but the model's vocabulary has"):
         fetch(store, source=str(tiny_folder), model="mixed")
+
+
+def test_a_tokenizer_with_a_higher_token_id_than_the_model_has_is_a_bad_input(store: Store, tiny_folder: Path) -> None:
+    config = json.loads((tiny_folder / "tokenizer.json").read_text())
+    last = max(config["model"]["vocab"], key=lambda token: config["model"]["vocab"][token])
+    config["model"]["vocab"][last] = 5_000
+    (tiny_folder / "tokenizer.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="has the token id 5,000, but the model's vocabulary ends at"):
+        fetch(store, source=str(tiny_folder), model="gaps")
 
 
 def test_a_tokenizer_is_accepted_for_the_tiny_model_only() -> None:

@@ -309,9 +309,9 @@ def test_a_build_that_loses_its_lock_goes_on_with_the_table_and_the_index_that_i
 
         monkeypatch.setattr(module, name, record)
 
-    def lose_the_lock(table: str, dimensions: int, seed: int) -> dict[str, float]:
+    def lose_the_lock(*arguments: Any) -> dict[str, float]:
         select("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
-        return measure_recall(table, dimensions, seed)
+        return measure_recall(*arguments)
 
     monkeypatch.setattr(hnsw, "measure_recall", lose_the_lock)
     recorded(product_table, "fill")
@@ -379,6 +379,17 @@ def test_another_minimum_recall_chooses_ef_search_again_without_a_build(store: S
         build(store, recall_at_least=minimum)
         assert select("SELECT generation, ef_search FROM skuscribe.catalogue") == [(1, ef_search)]
         assert select("SELECT ef_search FROM skuscribe.index_size") == [(ef_search,)]
+
+
+def test_a_minimum_recall_above_what_was_measured_is_measured(store: Store, database: str) -> None:
+    commit(store, PRODUCTS, HELD_OUT)
+    build(store)
+    with session() as connection:
+        connection.execute("""UPDATE skuscribe.index_build SET recall_at_10 = '{"40": 0.9995}'""")
+    build(store, recall_at_least=0.9996)
+    assert select("SELECT generation, ef_search FROM skuscribe.catalogue") == [(2, 40)]
+    build(store, recall_at_least=1)
+    assert select("SELECT generation FROM skuscribe.catalogue") == [(2,)]
 
 
 def test_recall_counts_neighbours_by_distance() -> None:

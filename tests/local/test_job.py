@@ -101,6 +101,17 @@ def test_only_clean_removes_our_files_and_leaves_others(
     state.mkdir()  # the fixture removes it
 
 
+@pytest.mark.parametrize("name", ["descriptions.csv", "report.pdf", "summary.json", "model"])
+def test_files_that_are_not_ours_are_refused_before_anything_starts(state: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("mine")
+    with pytest.raises(ConfigurationError, match=f"already has {name}, which skuscribe did not write"):
+        job.run(Settings(out=out, state=state))
+    assert (out / name).read_text() == "mine"
+    assert list(state.iterdir()) == []
+
+
 def test_a_folder_without_our_marker_is_not_cleaned(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     assert results.remove(tmp_path) == []

@@ -176,6 +176,11 @@ def test_a_pipeline_that_cannot_start_is_shown_with_the_reason(api: ApiInMemory)
         found.check_complete()
 
 
+def test_a_release_without_any_job_is_not_complete(api: ApiInMemory) -> None:
+    with pytest.raises(NotReadyError, match="no Job of the release is complete"):
+        release()[0].check_complete()
+
+
 def test_a_job_without_pods_is_shown_with_the_event_that_says_why(api: ApiInMemory) -> None:
     api.add("jobs", pipeline_job())
     about = {"kind": "Job", "name": "demo-pipeline-1"}

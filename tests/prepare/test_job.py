@@ -222,6 +222,16 @@ def test_a_missing_tokenizer_is_a_configuration_error(store: Store, raw: Path) -
         prepared(store, raw, tokenizer="nowhere")
 
 
+@pytest.mark.parametrize("content", ["not JSON", "{}"])
+def test_a_damaged_tokenizer_is_a_configuration_error_before_rows_are_cleaned(
+    store: Store, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    monkeypatch.setattr(job, "_clean", lambda *_: pytest.fail("the rows were cleaned first"))
+    (tmp_path / "tokenizer.json").write_text(content)
+    with pytest.raises(ConfigurationError, match=r"tokenizer\.json is not the file of a tokenizer \("):
+        prepared(store, raw, tokenizer=str(tmp_path))
+
+
 def test_a_full_disk_publishes_nothing(store: Store, raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: object) -> None:
         raise OSError(28, "No space left on device")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from jobs.process import lifecycle
 from jobs.process.errors import ConfigurationError, InputError, Interrupted, NotReadyError
@@ -45,6 +46,7 @@ def end_with(error: BaseException) -> int:
         (ConfigurationError("wrong"), 78),
         (Interrupted("stopped"), 143),
         (MemoryError(), 137),
+        (torch.OutOfMemoryError("CUDA out of memory"), 137),
         (OSError(errno.ENOSPC, "No space left on device"), 75),
         (RuntimeError("I/O error: No space left on device (os error 28)"), 75),  # as libraries in Rust report it
         (ValueError("a defect"), 1),

@@ -3,7 +3,7 @@
 from typing import Literal
 
 import pytest
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from jobs.process.errors import ConfigurationError
 from jobs.process.settings import IndexedSettings, StoreSettings, describe_field, parse, unit, without_secrets
@@ -38,6 +38,26 @@ def test_all_errors_are_reported_together_with_flag_variable_and_value() -> None
     assert message.startswith("3 settings are wrong")
     for part in ("--rows (SKUSCRIBE_ROWS)", "'0'", "'quick'", "--recipe", "--store", "'ftp://x'"):
         assert part in message
+
+
+class Paired(StoreSettings):
+    """Two settings that exclude each other."""
+
+    source: str = ""
+    folder: str = ""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "Paired":
+        if self.source and self.folder:
+            raise ValueError("--source and --folder exclude each other: give one")
+        return self
+
+
+def test_an_error_of_two_settings_is_shown_without_their_values() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse(Paired, "sample", "", ["--source", "https://user:hunter2@host/x", "--folder", "y"])
+    assert str(caught.value).startswith("a setting is wrong: --source and --folder exclude each other: give one")
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_secret_has_no_flag_and_is_in_no_message(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,6 +97,18 @@ def test_the_summary_says_if_retrieval_makes_answers_worse() -> None:
     assert "It was trained without neighbours, so `describe` shows it none." in text
 
 
+def test_forgetting_is_not_claimed_if_the_model_after_the_first_shard_is_not_evaluated() -> None:
+    stages = (stage(4, 0.12, 3.2, first=3.0), stage(5, 0.13, 3.1, first=2.5))
+    assert "first shard" not in " ".join(findings.summary(run_of(*stages, trained=6, total=6)))
+
+
+def test_a_run_that_is_limited_to_some_shards_is_finished_after_these() -> None:
+    run = replace(run_of(stage(2, 0.1, 3.5), trained=3, total=65), max_shards=3)
+    assert "not finished" not in " ".join(findings.summary(run))
+    assert "3 of 4 shards are trained" in " ".join(findings.summary(replace(run, max_shards=4)))
+    assert "3 of 65 shards are trained" in " ".join(findings.summary(replace(run, max_shards=None)))
+
+
 @pytest.mark.parametrize(("share", "figure"), [(0.0, "0.300"), (0.5, "0.200")])
 def test_the_summary_and_the_cards_are_about_the_stage_that_describe_uses(share: float, figure: str) -> None:
     stages = (stage(None, 0.1, 3.5), stage(0, 0.3, 3.1), stage(0, 0.2, 3.1, retrieval=True))

@@ -138,7 +138,7 @@ def test_a_csv_text_that_looks_like_a_formula_is_quoted(store: Store, tmp_path: 
 def test_the_page_shows_why_descriptions_were_flagged_and_their_scores(files: dict[str, str]) -> None:
     text = words(files["index.html"])
     assert "invented number or code 81 4.0 %" in text
-    assert "that the title or a neighbour has 94 %" in text
+    assert "that the title or a neighbour has 94.5 %" in text
 
 
 def test_the_page_shows_the_boilerplate_that_was_removed(files: dict[str, str]) -> None:
@@ -150,7 +150,7 @@ def test_the_page_shows_the_boilerplate_that_was_removed(files: dict[str, str]) 
 def test_the_page_shows_what_people_found(files: dict[str, str]) -> None:
     text = words(files["index.html"])
     assert "People labelled 200 texts of batch 'main'" in text
-    assert re.search(r"Published\s+120\s+117\s+98 %\s+93 % – 99 %", text)
+    assert re.search(r"Published\s+120\s+117\s+97.5 %\s+92.9 % – 99.1 %", text)
     assert re.search(r"contradicts the title\s+80\s+60\s+75 %", text)
 
 

@@ -1,8 +1,12 @@
 """The encoder: the vectors of sentence-transformers, several times as fast, and a digest of what determines them."""
 
+import errno
+import json
+import shutil
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -95,3 +99,77 @@ def test_a_folder_without_an_encoder_is_a_wrong_setting(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ConfigurationError, match="--encoder"):
         Encoder(str(tmp_path)).encode(["a"])
+
+
+@pytest.fixture
+def copied(folder: Path, tmp_path: Path) -> Path:
+    """A copy of the default encoder that a test may damage."""
+    return Path(shutil.copytree(folder, tmp_path / "encoder"))
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def change_json(path: Path, **values: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / "modules.json").write_text("[{"), r"encoder/modules\.json .*JSONDecodeError"),
+        (lambda folder: (folder / "modules.json").write_text("[1]"), "encoder cannot be loaded .*TypeError"),
+        (lambda folder: (folder / "1_Pooling/config.json").unlink(), r"1_Pooling/config\.json .*FileNotFoundError"),
+        (lambda folder: (folder / "config.json").write_bytes(b"\xff"), r"encoder/config\.json .*UnicodeDecodeError"),
+        (lambda folder: truncate(folder / "model.safetensors"), r"encoder/model\.safetensors .*SafetensorError"),
+        (lambda folder: truncate(folder / "tokenizer.json"), r"encoder/tokenizer\.json .*Exception"),
+        (
+            lambda folder: change_json(folder / "config.json", num_hidden_layers=7),
+            "encoder cannot be loaded .*KeyError",
+        ),
+        (lambda folder: change_json(folder / "config.json", hidden_size=300), "the weights have the width 384"),
+    ],
+)
+def test_a_damaged_folder_is_a_wrong_setting_that_names_it(
+    copied: Path, damage: Callable[[Path], object], message: str
+) -> None:
+    damage(copied)
+    with pytest.raises(ConfigurationError, match=f"^--encoder: .*{message}"):
+        Encoder(str(copied)).encode(["a"])
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: truncate(folder / "model.safetensors"), "encoder cannot be loaded .*SafetensorError"),
+        (lambda folder: truncate(folder / "tokenizer.json"), "encoder cannot be loaded"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_damaged_folder_of_another_architecture_is_a_wrong_setting(
+    copied: Path, damage: Callable[[Path], object], message: str
+) -> None:
+    change_json(copied / "1_Pooling/config.json", pooling_mode_mean_tokens=False, pooling_mode_cls_token=True)
+    assert Encoder(str(copied)).encode(["a"]).shape == (1, 384)
+    damage(copied)
+    with pytest.raises(ConfigurationError, match=f"^--encoder: .*{message}"):
+        Encoder(str(copied)).encode(["a"])
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_encoder_is_a_wrong_setting_not_the_current_directory(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="--encoder is empty, expected all-MiniLM-L6-v2, a folder"):
+        Encoder(name)
+
+
+def test_a_full_disk_is_no_error_of_the_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobs.retrieval import sentence_transformer
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("cannot load") from OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sentence_transformer, "SentenceTransformer", fail)
+    with pytest.raises(OSError, match="No space left") as caught:
+        sentence_transformer.load("maker/model", "1" * 40, 48)
+    assert caught.value.errno == errno.ENOSPC

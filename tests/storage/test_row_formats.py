@@ -102,6 +102,27 @@ def test_parquet_columns_of_other_types_are_read() -> None:
     assert read(buffer.getvalue()).values == ["invalid-utf-8", {"title": "Lamp", "content": None}]
 
 
+@pytest.mark.parametrize("kind", ["string", "list", "large_list", "dictionary", "binary", "list of binary"])
+def test_only_the_row_whose_parquet_text_is_not_utf8_is_rejected(kind: str) -> None:
+    values = [b"Great pan.", b"b\xffd"]
+    texts = pa.array(values, pa.binary())
+    unchecked = pa.Array.from_buffers(pa.string(), 2, texts.buffers())
+    offsets = pa.array([0, 1, 2], pa.int32())
+    column = {
+        "string": unchecked,
+        "list": pa.ListArray.from_arrays(offsets, unchecked),
+        "large_list": pa.LargeListArray.from_arrays(offsets.cast(pa.int64()), unchecked),
+        "dictionary": pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int32()), unchecked),
+        "binary": texts,
+        "list of binary": pa.ListArray.from_arrays(offsets, texts),
+    }[kind]
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"uid": ["1", "2"], "title": ["Pan", "Bed"], "content": column}), buffer)
+    good, bad = read(buffer.getvalue()).values
+    assert good["content"] == (["Great pan."] if "list" in kind else "Great pan.")
+    assert bad == "invalid-utf-8"
+
+
 @pytest.mark.parametrize("size", [4, 20, 200, -1])
 def test_damaged_parquet_is_an_input_error(size: int) -> None:
     with pytest.raises(InputError, match="damaged Parquet"):

@@ -13,6 +13,9 @@ import ctranslate2
 import pytest
 import torch
 from ctranslate2.converters.transformers import T5Loader
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 from jobs.process import threads
 from jobs.process.errors import ConfigurationError
@@ -84,6 +87,22 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> ConvertedModel:
         conversion.convert(model, tokenizer, folder / precision, precision)
         writers.append(Writer(folder / precision, tokenizer, Device("cpu", precision, 2, 1024)))
     return ConvertedModel(folder, model, tokenizer, *writers)
+
+
+def test_tokens_keep_their_ids_also_if_some_ids_have_none(tmp_path: Path) -> None:
+    words = {"<pad>": 0, "</s>": 1, "<unk>": 2, "pan": 9}
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=Tokenizer(WordLevel(words, unk_token="<unk>")),
+        pad_token="<pad>", eos_token="</s>", unk_token="<unk>",
+    )  # fmt: skip
+    model = T5ForConditionalGeneration(T5Config(vocab_size=12, d_model=8, d_kv=4, num_heads=2, num_layers=1, d_ff=8))
+    model.config.decoder_start_token_id = 0
+    conversion.convert(model, tokenizer, tmp_path / "t5", "float32")
+    tokens = json.loads((tmp_path / "t5" / "shared_vocabulary.json").read_text())
+    assert (len(tokens), {token: tokens.index(token) for token in words}) == (12, words)
+    with pytest.raises(ConfigurationError, match="needs 10 tokens and the model has only 9"):
+        model.resize_token_embeddings(9)
+        conversion.convert(model, tokenizer, tmp_path, "float32")
 
 
 @pytest.fixture(scope="module")

@@ -61,6 +61,14 @@ def test_only_the_newest_checkpoint_is_kept(location: CheckpointLocation, tmp_pa
         assert location.paths() == [location.at(done)]
 
 
+def test_a_checkpoint_with_more_digits_is_newer(location: CheckpointLocation, tmp_path: Path) -> None:
+    model, optimizer = network(1)
+    for done in (999_900, 1_000_000):
+        checkpoint.save(location, Progress(step=done), model, optimizer)
+    assert location.paths() == [location.at(1_000_000)]
+    assert checkpoint.restore(location, model, optimizer, tmp_path) == Progress(step=1_000_000)
+
+
 def test_the_newer_checkpoint_of_a_concurrent_writer_is_kept_and_restored(
     location: CheckpointLocation, tmp_path: Path
 ) -> None:

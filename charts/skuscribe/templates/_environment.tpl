@@ -54,7 +54,12 @@ Arguments: dict "root" "key" (in the values) "values" "shares" (the shared setti
 {{- if eq .key "prepare" -}}
 {{- $_ := set $found "input" "s3://skuscribe/raw/sample.jsonl.gz" -}}
 {{- end -}}
-{{- $found = mergeOverwrite $found (get .root.Values.demo.settings .key | default dict | deepCopy) -}}
+{{- $ofDemo := get .root.Values.demo.settings .key | default dict | deepCopy -}}
+{{- /* The sizes of a batch in tokens and in rows exclude each other. */ -}}
+{{- if get (mergeOverwrite (deepCopy $ofDemo) (.values.settings | default dict | deepCopy)) "target_tokens_per_batch" -}}
+{{- $_ := unset $ofDemo "batch_rows" -}}
+{{- end -}}
+{{- $found = mergeOverwrite $found $ofDemo -}}
 {{- end -}}
 {{- $found = mergeOverwrite $found (.values.settings | default dict | deepCopy) -}}
 {{- if and (eq .key "prepare") (not (get $found "input")) -}}

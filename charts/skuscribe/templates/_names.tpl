@@ -15,6 +15,11 @@
 {{- printf "%s%s-services" (regexMatch "^[0-9]" $name | ternary "skuscribe-" "") $name -}}
 {{- end -}}
 
+{{- /* A password of the demo that follows from `demo.secret` and the names. Arguments: dict "root" "key" (in the Secret). */ -}}
+{{- define "skuscribe.derivedPassword" -}}
+{{- printf "skuscribe/%s/%s/%s/%s" .root.Values.demo.secret .root.Release.Namespace .root.Release.Name .key | sha256sum | trunc 32 -}}
+{{- end -}}
+
 {{- /* Labels that select the pods of this release. They have no version, which would change the template of every Job. */ -}}
 {{- define "skuscribe.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
@@ -87,10 +92,22 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ printf "%.0f" . }}{{- else -}}{{ toString . }}{{- end -}}
 {{- end -}}
 
+{{- /* A setting of a job or of the demo, as text; nothing if neither has it. Arguments: dict "root" "key" (in the values) "name". */ -}}
+{{- define "skuscribe.setting" -}}
+{{- $settings := dict -}}
+{{- if .root.Values.demo.enabled -}}{{- $settings = get .root.Values.demo.settings .key | default dict | deepCopy -}}{{- end -}}
+{{- $settings = mergeOverwrite $settings ((get .root.Values .key).settings | default dict | deepCopy) -}}
+{{- with get $settings .name -}}{{- include "skuscribe.text" . -}}{{- end -}}
+{{- end -}}
+
+{{- /* The port of an http(s) URL. */ -}}
+{{- define "skuscribe.port" -}}
+{{- $authority := regexReplaceAll "^(?i:https?)://([^/?#]*@)?([^/?#]*).*$" . "${2}" -}}
+{{- regexFind ":[0-9]+$" $authority | trimPrefix ":" | default (hasPrefix "http://" (lower .) | ternary "80" "443") -}}
+{{- end -}}
+
 {{- /* The setting `retrieval_share` of `train`, or nothing for 0. With it, training needs the index in Postgres. */ -}}
 {{- define "skuscribe.retrievalShare" -}}
-{{- $settings := dict -}}
-{{- if .Values.demo.enabled -}}{{- $settings = .Values.demo.settings.train | default dict | deepCopy -}}{{- end -}}
-{{- $share := get (mergeOverwrite $settings (.Values.train.settings | default dict | deepCopy)) "retrieval_share" -}}
+{{- $share := include "skuscribe.setting" (dict "root" . "key" "train" "name" "retrieval_share") -}}
 {{- if gt (toString $share | float64) 0.0 -}}{{ $share }}{{- end -}}
 {{- end -}}

@@ -40,7 +40,7 @@ def _throughput_row(shard: TrainedShard, price: float) -> list[Cell]:
 
 
 def _time_table(history: History, price: float) -> Table:
-    trained, left = history.training_seconds, history.catalogue.shards - len(history.shards)
+    trained, left = history.training_seconds, history.planned_shards - len(history.shards)
     evaluated = [stage.seconds for stage in history.stages if stage.seconds is not None]
     done = [
         (f"Training, {len(history.shards):,} shards", trained),
@@ -49,7 +49,7 @@ def _time_table(history: History, price: float) -> Table:
     ]
     known = [(name, seconds) for name, seconds in done if seconds is not None]
     known.append(("Total", sum(seconds for _, seconds in known)))
-    if left and trained:
+    if left > 0 and trained:
         known.append(
             (f"Remaining training, {left:,} shards at the mean time so far", trained / len(history.shards) * left)
         )

@@ -36,7 +36,7 @@ def _introduction(batch: str, figures: Mapping[str, Any]) -> str:
     words = [f"Batch {batch!r}: {int(figures.get('products', 0)):,} products"]
     words += [f"by the model {figures['model']}"] if figures.get("model") else []
     words += [f"{speed:,.1f} products per second"] if speed else []
-    words += [f"{figures['retries']:,} generated again with stricter decoding"] if figures.get("retries") else []
+    words += [f"{figures['retries']:,} further texts generated for those with a flag"] if figures.get("retries") else []
     return ", ".join(words) + "."
 
 

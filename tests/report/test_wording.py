@@ -1,0 +1,16 @@
+"""Figures as they are written in the report."""
+
+import pytest
+
+from jobs.report.wording import percent
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0 %"), (0.0004, "0.1 %"), (0.012, "1.2 %"), (0.0994, "9.9 %"), (0.0995, "10 %"), (0.5, "50 %"), (0.9, "90 %"),
+        (0.952, "95.2 %"), (0.995, "99.5 %"), (0.9996, "99.9 %"), (1, "100 %"),
+    ],
+)  # fmt: skip
+def test_only_none_is_0_percent_and_only_all_is_100_percent(value: float, text: str) -> None:
+    assert percent(value) == text
