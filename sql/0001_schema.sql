@@ -83,7 +83,7 @@ CREATE TABLE skuscribe.description (
     description             text NOT NULL,
     flags                   text[] NOT NULL DEFAULT '{}',   -- reasons not to publish
     published               boolean NOT NULL,
-    neighbours              text[] NOT NULL DEFAULT '{}',   -- uids of the retrieved neighbours, nearest first
+    neighbours              text[] NOT NULL DEFAULT '{}',   -- uids of the retrieved neighbours in the prompt, nearest first
     neighbour_similarities  real[] NOT NULL DEFAULT '{}',
     repetition              real,                           -- fraction of repeated word 3-grams
     grounding               real,                           -- fraction of its numbers and codes that title or neighbours have

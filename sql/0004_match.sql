@@ -7,7 +7,7 @@ ALTER TABLE skuscribe.description
 -- Words that exclude each other: titles of this catalogue are the same but for this word.
 CREATE TABLE skuscribe.alternative (
     catalogue      text NOT NULL,
-    word           text NOT NULL,       -- one or two words of a title, in lower case
+    word           text NOT NULL,       -- one to three words of a title, in lower case
     other          text NOT NULL,
     pairs          integer NOT NULL,    -- pairs of titles that differ only in these words
     example        text NOT NULL,       -- a title with `word`

@@ -13,7 +13,8 @@ FROM skuscribe.description d
 WHERE d.batch = l.batch AND d.uid = l.uid AND skuscribe.text_digest(d.title, d.description) = l.text_digest;
 
 COMMENT ON TABLE skuscribe.audit_label IS
-    'What people said about texts. catalogue to matcher_digest are those of the text when it was labelled; NULL in older labels.';
+    'What people said about texts. catalogue, published, flags, probability and matcher_digest are those of the text when it was '
+    'labelled. matcher_digest is NULL in labels of earlier versions, and the others in those of texts that the batch no longer had.';
 
 -- `outdated` makes visible that the labels are no random sample any more: their batch was described again, and lost some texts.
 CREATE OR REPLACE VIEW skuscribe.audit_result AS

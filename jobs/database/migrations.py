@@ -4,7 +4,7 @@ The database records the SHA-256 of each applied file, so that an edited migrati
 """
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +19,9 @@ from jobs.process.errors import ConfigurationError
 MIN_POSTGRES = 14
 MIN_PGVECTOR = (0, 8, 4)
 ENCODING = "UTF8"
-FORMER_DIGESTS: Mapping[str, Collection[str]] = {
-    "0001_schema.sql": (
-        "82deb7dc3778bd37cb89e4c4af1637280d01e53174ec4f93071698a907329c07",
-        "8d353d87c78fb92baab96a44c75c57b391b99677e270ef9513ce956fbd9a5e37",
-    ),
-    "0002_views.sql": ("683344432223d05e6ccc66b860aed7112159a1585f03bca2c34a94e94f3ecf75",),
-    "0004_match.sql": ("799a28f57dc5f5be823d3113bdad6bd2ee875c98a5e78dec5842767f52bef14c",),
+FORMER_DIGESTS = {
+    "0001_schema.sql": "82deb7dc3778bd37cb89e4c4af1637280d01e53174ec4f93071698a907329c07",
+    "0002_views.sql": "683344432223d05e6ccc66b860aed7112159a1585f03bca2c34a94e94f3ecf75",
 }
 """The SHA-256 of earlier texts of these files, as older databases record them. Only comments have changed since."""
 
@@ -184,7 +180,7 @@ def _pending(folder: Path, applied: Mapping[str, str]) -> list[Path]:
     """Return the files that are not applied yet. Errors: `ConfigurationError` (78) if an applied one has changed."""
     migrations = sorted(folder.glob("[0-9]*.sql"))
     for path in migrations:
-        accepted = {_sha256(path), *FORMER_DIGESTS.get(path.name, ())}
+        accepted = {_sha256(path), FORMER_DIGESTS.get(path.name)}
         if path.name in applied and applied[path.name] not in accepted:
             raise ConfigurationError(
                 f"sql/{path.name} was edited after it was applied to {address()}, where its SHA-256 was "

@@ -79,9 +79,8 @@ def run(settings: Settings) -> None:
         batch.remove_other_rows(committed, settings.batch)
     build = partial(batch.include_parts, parts=committed, model_name=sources.model_name)
     batch_artifact = artifact.make_once(spec, build, replace_outdated=settings.replace)
-    batch.restore_rows(
-        batch_artifact, settings.batch, settings.catalogue
-    )  # of parts that were made for another database
+    # Parts may have been made for another database.
+    batch.restore_rows(batch_artifact, settings.batch, settings.catalogue)
 
 
 def _as_trained(settings: Settings, store: Store) -> Settings:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from jobs.evaluate.evaluator import Evaluation, LoadedModel
 
 LATER = ("index", "matcher", "words_only")
-"""Earlier versions checked the answers of most stages without them. Their evaluations are kept."""
+"""What earlier versions did not record, as they checked most answers without index and matcher. Their evaluations are kept."""
 
 REFERENCE_MAX_TOKENS = 512
 """Maximum reference length for the loss; longer references are truncated."""

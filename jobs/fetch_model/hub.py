@@ -62,7 +62,7 @@ class Hub:
                 "is no folder of this name: correct --source or --revision, or set HF_TOKEN"
             ) from error
         except hub.NOT_FROM_A_HUB as error:
-            raise hub.not_a_hub(error, "--source") from error
+            raise hub.refused(error, "--source", self.name) or hub.not_a_hub(error, "--source") from error
         except (hub.HTTP_ERROR, OSError) as error:
             hub.raise_if_disk_is_full(error)
             if refusal := hub.refused(error, "--source", self.name):

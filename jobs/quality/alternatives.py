@@ -22,7 +22,9 @@ MIN_PAIRS_TO_EXCHANGE = 2
 MAX_SPANS_IN_A_PLACE = 8
 _WEIGHT_OF_PAIRS = 0.2
 _WHOLE_TERMS = r"(?:(?<!\w)(?P<article>an?)(?P<space> ))?(?<!\w)(?<!\w[-./])(?P<phrase>{})(?![-./]?\w)"
-_VOWELS = frozenset("aeiou")
+_VOWEL = re.compile(r"[aeiou]|8|1[18](?!\d)", re.IGNORECASE)
+LONGEST_SIZE = 3
+"""Letters of a size such as `XXL`, which stays in upper case beside `L`."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ def repeated_phrases(title: str, text: str) -> list[str]:
 
 
 def with_phrase(text: str, phrase: str, instead: str) -> str:
-    """Return the text with another phrase in place of this one, in the same case and after the right article.
+    """Return the text with another phrase in place of this one, in its case, and after `a` or `an` as its first letter demands.
 
     Compounds such as `red-hot` are not changed.
     """
@@ -180,14 +182,19 @@ def with_phrase(text: str, phrase: str, instead: str) -> str:
 
 def _in_place_of(found: re.Match[str], instead: str) -> str:
     article, space, phrase = (found[name] or "" for name in ("article", "space", "phrase"))
-    before_vowel = instead[0] in _VOWELS
-    if article and before_vowel != (phrase[0].casefold() in _VOWELS):
+    before_vowel = _begins_with_vowel(instead)
+    if article and before_vowel != _begins_with_vowel(phrase):
         article = article[0] + "n" * before_vowel
     return f"{article}{space}{_in_case_of(phrase, instead)}"
 
 
+def _begins_with_vowel(phrase: str) -> bool:
+    """Return whether the first letter or number of a phrase is spoken with a vowel, as far as its spelling shows."""
+    return _VOWEL.match(phrase) is not None
+
+
 def _in_case_of(phrase: str, instead: str) -> str:
-    if phrase.isupper() and len(phrase) > 1:
+    if phrase.isupper() and (len(phrase) > 1 or len(instead) <= LONGEST_SIZE):
         return instead.upper()
     return " ".join(word[0].upper() + word[1:] for word in instead.split()) if phrase[0].isupper() else instead
 

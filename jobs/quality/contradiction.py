@@ -15,7 +15,7 @@ MIN_TITLE_SIMILARITY = 0.6
 
 THOUSANDS_DIGITS = 3
 _QUANTITY = re.compile(r"(?<![\w./])(\d+(?:\.\d+)?)[ -]?([^\W\d_]+)")
-_NAMED_NUMBER = re.compile(r"\b(packs?|sets?|size)(?: of)? (\d+(?:\.\d+)?)(?![\w/-]|\.\d)")
+_NAMED_NUMBER = re.compile(r"\b(?:(packs?|sets?) of|(size)) (\d+(?:\.\d+)?)(?![\w/-]|\.\d)")
 _NOT_UNITS = frozenset(
     {"a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "of", "on", "or", "the", "to", "with", "x"}
 )
@@ -43,12 +43,17 @@ def facts_of_another(text: str, title: str, other_titles: Sequence[str]) -> list
 def _quantities(text: str) -> dict[str, set[str]]:
     """Return the numbers of each unit, without a plural ending: `12 inches, pack of 9` gives `inch` 12 and `pack` 9.
 
-    A unit is the word after a number, or a word before it that is followed by a number: a pack, a size.
+    A unit is the word after a number, or what it counts in `pack of 9`, `set of 3` and `size 42`.
     """
     text, numbers = without_thousands_separators(text), dict[str, set[str]]()
-    found = [(unit, number) for number, unit in _QUANTITY.findall(text) if unit not in _NOT_UNITS]
-    for unit, number in found + _NAMED_NUMBER.findall(text):
-        numbers.setdefault(unit.removesuffix("s").removesuffix("e") or unit, set()).update(_spellings(number))
+    found = [
+        (unit.removesuffix("s").removesuffix("e") or unit, number)
+        for number, unit in _QUANTITY.findall(text)
+        if unit not in _NOT_UNITS
+    ]
+    found += [(counted.removesuffix("s") or size, number) for counted, size, number in _NAMED_NUMBER.findall(text)]
+    for unit, number in found:
+        numbers.setdefault(unit, set()).update(_spellings(number))
     return numbers
 
 

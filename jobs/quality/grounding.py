@@ -50,7 +50,7 @@ def _is_known(code: str, known: set[str]) -> bool:
 
 
 def _known_forms(source: str) -> set[str]:
-    """Return the words, codes and numbers of a source, and each word and adjacent number as one (`iPhone 15`, but not `8, 10`)."""
+    """Return the words, codes and numbers of a source, and each pair of adjacent words as one unless both have a digit (`iPhone 15`, not `8, 10`)."""
     text = without_thousands_separators(source)
     words = [_without_hyphens(code) for code in _CODE.findall(text)]
     parts = [part for word in words if "/" in word for part in word.split("/")]

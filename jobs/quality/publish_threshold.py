@@ -44,7 +44,7 @@ def labelled_texts(
     """Return the labelled texts of a catalogue's batches whose verdict depends on their probability only, by this matcher.
 
     These are the published ones, and those that are held back for nothing but `matched_reasons`, the reasons that follow from
-    a low probability. A text that is held back for another reason would not be published at any threshold. Labels count as they
+    a low probability. Labels whose matcher is not known, as in earlier versions, count for each. A text that is held back for another reason would not be published at any threshold. Labels count as they
     were given, also when their batch has other texts by now: a batch that is written again with its threshold keeps it.
     """
     values = {"catalogue": catalogue, "matcher_digest": matcher_digest, "matched_reasons": list(matched_reasons)}

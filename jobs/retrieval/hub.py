@@ -35,7 +35,7 @@ def revision(name: str) -> str:
             "credentials: correct the name, or set HF_TOKEN"
         ) from error
     except NOT_FROM_A_HUB as error:
-        raise not_a_hub(error, "--encoder") from error
+        raise refused(error, "--encoder", name) or not_a_hub(error, "--encoder") from error
     except (HTTP_ERROR, OSError) as error:
         raise_if_disk_is_full(error)
         if refusal := refused(error, "--encoder", name):

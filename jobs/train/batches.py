@@ -19,6 +19,9 @@ from jobs.process.errors import ConfigurationError
 from jobs.t5.loss import IGNORED
 from jobs.train.recipes import Recipe
 
+ACCUMULATED_SCHEDULE = 2
+"""The version of the schedule with gradient accumulation: a checkpoint of another version is not resumed."""
+
 Rows: TypeAlias = "npt.NDArray[np.int64]"
 """Row numbers of a dataset, from 0; shape (rows,)."""
 
@@ -101,12 +104,25 @@ def _epoch_steps(lengths: Lengths, recipe: Recipe, random: np.random.Generator) 
     if recipe.batch_rows:
         size = recipe.batch_rows * accumulation
         groups = [order[first : first + size] for first in range(0, len(order), size)]
-    else:
-        windows = [order[first : first + recipe.window_rows] for first in range(0, len(order), recipe.window_rows)]
-        max_tokens = recipe.target_tokens_per_batch * accumulation
-        groups = [group for window in windows for group in token_batches(window, lengths, max_tokens)]
-        groups = [groups[index] for index in random.permutation(len(groups))]
-    return [tuple(np.array_split(group, accumulation)) for group in _merge_small(groups, accumulation)]
+        return [tuple(np.array_split(group, accumulation)) for group in _merge_small(groups, accumulation)]
+    windows = [order[first : first + recipe.window_rows] for first in range(0, len(order), recipe.window_rows)]
+    batches = [batch for window in windows for batch in token_batches(window, lengths, recipe.target_tokens_per_batch)]
+    batches = _multiple_of(accumulation, [batches[index] for index in random.permutation(len(batches))])
+    return [tuple(batches[first : first + accumulation]) for first in range(0, len(batches), accumulation)]
+
+
+def _multiple_of(count: int, batches: list[Rows]) -> list[Rows]:
+    """Split the largest batches in two until there are a multiple of `count`. There are at least `count` rows.
+
+    If no batch has two rows left, the last ones are merged with the first: these then have more than the maximum of tokens.
+    """
+    while len(batches) % count:
+        largest = max(range(len(batches)), key=lambda index: len(batches[index]))
+        if len(batches[largest]) == 1:
+            kept = len(batches) // count * count
+            return [np.concatenate(batches[index::kept]) for index in range(kept)]
+        batches = [*batches[:largest], *np.array_split(batches[largest], 2), *batches[largest + 1 :]]
+    return batches
 
 
 def token_batches(window: Rows, lengths: Lengths, max_tokens: int) -> list[Rows]:

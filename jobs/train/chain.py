@@ -33,7 +33,8 @@ class Chain:
     """A run. `catalogue` is the name of `products`, `source` the origin of the base model.
 
     `config` holds the settings that determine the weights, `inputs` the digests of base model and catalogue. `retrieval` is
-    None for prompts without neighbours. `counterfactual_share`: fraction of the training rows with a counterfactual one. After each epoch, ROUGE is computed on `rouge_rows` test rows.
+    None for prompts without neighbours. `counterfactual_share`: fraction of the training rows with a counterfactual one. After
+    each epoch, ROUGE is computed on `rouge_rows` test rows.
     """
 
     store: Store

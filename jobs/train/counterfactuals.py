@@ -56,11 +56,14 @@ def _alternatives(titles: Sequence[str], contents: Sequence[str]) -> Table:
 
 
 def _drawn(title: str, content: str, table: Table, generator: np.random.Generator) -> Alternative | None:
-    """Return what to exchange: each fact has the same probability, however many alternatives it has."""
-    facts = [
-        [item for item, _ in group]
-        for _, group in groupby(exchanges(title, content, table), key=lambda exchange: exchange[0].phrase)
-    ]
+    """Return what to exchange: each fact has the same probability, however many alternatives it has.
+
+    A phrase with punctuation within it, such as `Blue, Small`, cannot be exchanged in the title.
+    """
+    found = (
+        item for item, _ in exchanges(title, content, table) if with_phrase(title, item.phrase, item.other) != title
+    )
+    facts = [list(group) for _, group in groupby(found, key=lambda item: item.phrase)]
     if not facts:
         return None
     alternatives = facts[generator.integers(len(facts))]

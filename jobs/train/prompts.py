@@ -53,9 +53,10 @@ def retrieved_neighbours(
 
 
 def prompts(table: pa.Table, neighbours: Artifact | None, folder: Path) -> list[str]:
-    """Return the prompt of each row of a table, as `with_counterfactuals()` returns it, in order.
+    """Return the prompt of each row of a table, with the columns `title` and `row`, in order.
 
-    A counterfactual row has the neighbours of the row that it was made from. `neighbours`: as `retrieved_neighbours()` returns them, or None. `folder`: for the downloaded file.
+    A counterfactual row has the neighbours of the row that it was made from. `neighbours`: as `retrieved_neighbours()` returns
+    them, or None. `folder`: for the downloaded file.
     """
     texts: dict[int, list[str]] = {}
     if neighbours is not None:

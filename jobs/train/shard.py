@@ -13,14 +13,14 @@ from transformers import PreTrainedTokenizerFast
 from jobs.process import log
 from jobs.process.errors import InputError
 from jobs.process.lifecycle import Stop
-from jobs.storage.artifact import Artifact, Draft
+from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import TEST, TRAIN
 from jobs.storage.columns import number_column
 from jobs.storage.layout import COUNTERFACTUALS_FILE, METRICS_FILE, MODEL_CARD_FILE, MODEL_PREFIX
 from jobs.storage.parquet import parquet_bytes
 from jobs.t5 import gpu, models
 from jobs.train import model_card, recipes
-from jobs.train.batches import batch_schedule, lengths_of, tokenize
+from jobs.train.batches import ACCUMULATED_SCHEDULE, batch_schedule, lengths_of, tokenize
 from jobs.train.chain import Chain
 from jobs.train.checkpoint_location import CheckpointLocation
 from jobs.train.counterfactuals import counterfactual_rows
@@ -31,7 +31,7 @@ from jobs.train.shard_training import ShardTraining
 from jobs.train.trainer import train
 
 COUNTERFACTUAL_SEED = 1
-"""Added to the seed of a shard, so that other rows are drawn than for neighbours."""
+"""Third part of the seed of a shard, so that other rows are drawn than for neighbours."""
 
 
 def train_shard(
@@ -72,7 +72,8 @@ def train_shard(
     lengths = lengths_of(examples[TRAIN])
     training = ShardTraining(
         shard, examples[TRAIN], lengths, batch_schedule(lengths, chain.recipe, chain.seed), chain.recipe, device, chain.seed,
-        CheckpointLocation(chain.store, spec.path, spec.config, dict(draft.inputs)), save_every_seconds, stall_seconds,
+        CheckpointLocation(chain.store, spec.path, _checkpoint_config(chain, spec), dict(draft.inputs)), save_every_seconds,
+        stall_seconds,
     )  # fmt: skip
     evaluate = epoch_evaluator(training, model, tokenizer, examples[TEST], references[TEST][: chain.rouge_rows])
     progress = train(training, model, evaluate, stop, work)
@@ -93,6 +94,11 @@ def train_shard(
         "seconds": progress.seconds,
         **({"counterfactual_rows": counterfactuals} if chain.counterfactual_share else {}),
     }
+
+
+def _checkpoint_config(chain: Chain, spec: Spec) -> dict[str, Any]:
+    version = {"schedule": ACCUMULATED_SCHEDULE} if chain.recipe.gradient_accumulation > 1 else {}
+    return {**spec.config, **version}
 
 
 def _neighbours(chain: Chain, shard: int, table: pa.Table) -> Artifact | None:

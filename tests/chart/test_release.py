@@ -108,7 +108,6 @@ WITHOUT_SECRET = tuple(value for value in PROD if not value.startswith("store.ex
         ((*WITHOUT_SECRET, f"store.roleArn={ROLE}"), "prod"),
         ((*WITHOUT_SECRET, "serviceAccount.create=false", "serviceAccount.name=trusted"), "trusted"),
         ((*WITHOUT_SECRET, "serviceAccount.create=false"), "prod-pipeline"),
-        ((*WITHOUT_SECRET, "serviceAccount.create=false", f"store.roleArn={ROLE}"), "default"),
     ],
 )
 def test_the_pipeline_has_the_account_that_s3_trusts_or_its_own(values: tuple[str, ...], account: str) -> None:
@@ -123,6 +122,11 @@ def test_the_pipeline_has_the_account_that_s3_trusts_or_its_own(values: tuple[st
     assert subject["name"] == account
     assert ("prod-pipeline" in of_kind(manifests, "ServiceAccount")) == (account == "prod-pipeline")
     assert "SKUSCRIBE_STORE" in environment_of(pod)
+
+
+def test_a_role_for_s3_needs_an_account_of_the_release() -> None:
+    error = rendering.error_of(*WITHOUT_SECRET, "serviceAccount.create=false", f"store.roleArn={ROLE}")
+    assert "set serviceAccount.create=true, or serviceAccount.name" in error
 
 
 def test_the_pipeline_waits_for_the_services_of_the_demo(prod: list[Manifest], demo: list[Manifest]) -> None:

@@ -54,14 +54,12 @@ def test_an_edited_migration_is_refused(database: str, own_sql: Path) -> None:
             migrate(connection, own_sql)
 
 
-@pytest.mark.parametrize(
-    ("name", "digest"), [(name, digest) for name in FORMER_DIGESTS for digest in FORMER_DIGESTS[name]]
-)
-def test_a_database_migrated_by_a_former_text_is_accepted(database: str, name: str, digest: str) -> None:
+@pytest.mark.parametrize("name", FORMER_DIGESTS)
+def test_a_database_migrated_by_the_former_text_is_accepted(database: str, name: str) -> None:
     record = "UPDATE skuscribe.migration SET sha256 = %s WHERE name = %s"
     with connect() as connection:
         migrate(connection)
-        connection.execute(record, [digest, name])
+        connection.execute(record, [FORMER_DIGESTS[name], name])
         assert migrate(connection) == []
         connection.execute(record, ["of another text", name])
         with pytest.raises(ConfigurationError, match="was edited"):

@@ -86,6 +86,12 @@ def test_a_phrase_is_exchanged_in_the_same_case_and_after_the_right_article(text
     assert with_phrase(changed, "orange", "red") == text
 
 
+def test_numbers_and_sizes_are_exchanged_as_they_are_spoken_and_written() -> None:
+    assert with_phrase("An 8 inch pan", "8", "10") == "A 10 inch pan"
+    assert with_phrase("a 10 inch pan", "10", "11") == "an 11 inch pan"
+    assert with_phrase("Tee, size L", "l", "xl") == "Tee, size XL"
+
+
 def test_titles_that_differ_in_one_short_span_are_paired() -> None:
     titles = [RED, BLUE, STEEL, "Copper pot", RED, "Fernhill cast iron frying pan 12 inch, navy blue F77"]
     pairs = differing_titles(titles)

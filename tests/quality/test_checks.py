@@ -142,6 +142,8 @@ def test_words_that_distinguish_a_similar_title_contradict_the_title(other: str,
         ("Boots, size 42", "Boots of size 41.", True),
         ("Boots, size 42", "Boots of size 42, also sold in size 41.", False),
         ("Ink, 2 packs of 5", "A pack of 5.", False),
+        ("Knife set 8 inch Chef", "Comes in a set of 3.", False),
+        ("Battery pack 20000 mAh", "Pack of 6.", False),
     ],
 )
 def test_another_number_for_the_same_quantity_contradicts_the_title(title: str, text: str, contradicts: bool) -> None:

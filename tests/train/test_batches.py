@@ -85,6 +85,19 @@ def test_a_batch_has_at_most_the_maximum_number_of_tokens_with_padding(given_len
         assert len(batch) == 1 or len(batch) * longest <= max_tokens
 
 
+@given(lengths, st.integers(64, 2048), st.integers(1, 4))
+def test_each_accumulated_batch_has_at_most_the_maximum_number_of_tokens(
+    given_lengths: Lengths, max_tokens: int, accumulation: int
+) -> None:
+    """Unless there are fewer than `accumulation` rows more than batches, all of one row, which are too many for whole steps."""
+    recipe = replace(FAST, target_tokens_per_batch=max_tokens, gradient_accumulation=accumulation)
+    made = batches.batch_schedule(given_lengths, recipe, 1).epoch_batches(0)
+    surplus = len(given_lengths.target) - len(made)
+    for batch in made:
+        longest = max(given_lengths.source[batch].max(), given_lengths.target[batch].max())
+        assert len(batch) == 1 or len(batch) * longest <= max_tokens or surplus < accumulation
+
+
 def test_batches_sorted_by_length_have_little_padding() -> None:
     draw = np.random.default_rng(1)
     skewed = Lengths(draw.integers(10, 40, 4000), np.minimum(512, draw.lognormal(3.8, 0.9, 4000).astype(int) + 2))

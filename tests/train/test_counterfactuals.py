@@ -40,6 +40,16 @@ def test_one_fact_is_exchanged_in_title_and_content() -> None:
         )
 
 
+def test_a_phrase_with_punctuation_within_it_is_exchanged_in_both_or_not_at_all() -> None:
+    rows = [
+        (f"Acme Cotton Tee, {colour}, {size}", f"This {colour.lower()} {size.lower()} tee is soft.")
+        for colour in COLOURS[:3]
+        for size in ("Small", "Large", "Medium")
+    ]
+    for title, content in pairs_of(counterfactual_rows(table(rows * 3), 1.0, SEED)):
+        assert (title, content) in rows
+
+
 def test_a_fraction_of_the_rows_is_drawn_with_the_seed() -> None:
     rows = table(ROWS * 20)
     drawn = counterfactual_rows(rows, 0.5, SEED)

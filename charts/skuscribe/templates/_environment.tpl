@@ -54,12 +54,12 @@ Arguments: dict "root" "key" (in the values) "values" "shares" (the shared setti
 {{- if eq .key "prepare" -}}
 {{- $_ := set $found "input" "s3://skuscribe/raw/sample.jsonl.gz" -}}
 {{- end -}}
-{{- $ofDemo := get .root.Values.demo.settings .key | default dict | deepCopy -}}
+{{- $demoSettings := get .root.Values.demo.settings .key | default dict | deepCopy -}}
 {{- /* The sizes of a batch in tokens and in rows exclude each other. */ -}}
-{{- if get (mergeOverwrite (deepCopy $ofDemo) (.values.settings | default dict | deepCopy)) "target_tokens_per_batch" -}}
-{{- $_ := unset $ofDemo "batch_rows" -}}
+{{- if get (mergeOverwrite (deepCopy $demoSettings) (.values.settings | default dict | deepCopy)) "target_tokens_per_batch" -}}
+{{- $_ := unset $demoSettings "batch_rows" -}}
 {{- end -}}
-{{- $found = mergeOverwrite $found $ofDemo -}}
+{{- $found = mergeOverwrite $found $demoSettings -}}
 {{- end -}}
 {{- $found = mergeOverwrite $found (.values.settings | default dict | deepCopy) -}}
 {{- if and (eq .key "prepare") (not (get $found "input")) -}}
