@@ -79,7 +79,7 @@ def _read_labels(store: Store, address: str, chosen: str | None) -> None:
         with connection.transaction():
             rows.lock(connection)
             known = rows.known_texts(connection, batch, labels.uids_of(filled))
-            checked = labels.check(filled, known, len(rows.candidates(connection, batch)), name)
+            checked = labels.check(filled, known, rows.count_candidates(connection, batch), name)
             rows.write_labels(connection, checked, export.manifest.inputs.get("matcher") if export else None)
             verdicts, reasons = rows.results(connection, batch), rows.by_reason(connection, batch)
             outdated = rows.outdated(connection, batch)

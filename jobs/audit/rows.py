@@ -39,6 +39,12 @@ def candidates(connection: Connection, batch: str) -> list[Candidate]:
     return [Candidate(uid, published, tuple(flags)) for uid, published, flags in rows]
 
 
+def count_candidates(connection: Connection, batch: str) -> int:
+    """Return the number of texts of a batch that can be drawn."""
+    row = connection.execute(statement("count_audit_candidates"), {"batch": batch}).fetchone()
+    return row[0] if row else 0
+
+
 def audit_rows(connection: Connection, batch: str, drawn: Sequence[Drawn]) -> list[AuditRow]:
     """Return the drawn texts with their verdict and neighbours, in the order of `drawn`."""
     values = {

@@ -120,11 +120,10 @@ def remove_other_rows(parts: Sequence[Artifact], batch: str) -> None:
 
 def restore_rows(batch_artifact: Artifact, batch: str, catalogue: str) -> None:
     """Write the rows of a finished batch to Postgres again if the table has fewer of its model, as in a new database."""
-    query, values = (
-        statement("count_descriptions"),
-        {"batch": batch, "model_digest": batch_artifact.manifest.inputs["model"]},
+    values = {"batch": batch, "model_digest": batch_artifact.manifest.inputs["model"]}
+    row = repeated(
+        lambda connection: connection.execute(statement("count_descriptions"), values).fetchone(), read_only=True
     )
-    row = repeated(lambda connection: connection.execute(query, values).fetchone(), read_only=True)
     if row is not None and row[0] >= batch_artifact.manifest.figures["products"]:
         return
     with folders.temporary_folder() as work:

@@ -148,7 +148,7 @@ def _describe_parts(settings: Settings, sources: BatchSources, store: Store, bat
         selected = _selected_parts(settings.index, settings.workers, len(parts))
         if not selected:
             log.info("nothing to do: no part with this index", index=settings.index, parts=len(parts))
-        missing = [part for part, spec in enumerate(specs) if find(spec) is None]  # any part may be of other settings
+        missing = {part for part, spec in enumerate(specs) if find(spec) is None}  # any part may be of other settings
         pending = [part for part in selected if part in missing]
         if pending:
             if settings.replace:

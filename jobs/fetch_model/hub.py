@@ -61,12 +61,8 @@ class Hub:
                 f"the hub has no model {self.name!r} at revision {self.revision!r} that these credentials can read, and there "
                 "is no folder of this name: correct --source or --revision, or set HF_TOKEN"
             ) from error
-        except hub.NOT_FROM_A_HUB as error:
-            raise hub.refused(error, "--source", self.name) or hub.not_a_hub(error, "--source") from error
-        except (hub.HTTP_ERROR, OSError) as error:
-            hub.raise_if_disk_is_full(error)
-            if refusal := hub.refused(error, "--source", self.name):
-                raise refusal from error
+        except hub.CLIENT_ERRORS as error:
+            hub.raise_unless_unreachable(error, "--source", self.name)
             raise NotReadyError(
                 f"the hub cannot be reached for {self.name!r} ({type(error).__name__}): try again later, or give a folder or "
                 "an s3:// prefix that has the model as --source"

@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 
 from jobs.match.products import LearningProduct
-from jobs.quality.alternatives import Table, exchanges, repeated_phrases, with_phrase
+from jobs.quality.alternatives import Table, exchanges, has_phrase, repeated_phrases, with_phrase
 from jobs.quality.terms import terms
 
 BEGINNING_WORDS = (2, 15)
@@ -86,8 +86,7 @@ def _replaced(product: LearningProduct, other: LearningProduct, generator: np.ra
     if not own or not new:
         return None
     phrase, instead = own[generator.integers(len(own))], new[generator.integers(len(new))]
-    replaced = with_phrase(product.text, phrase, instead)
-    return None if replaced == product.text else replaced  # the text has the terms apart: `Red, Large`
+    return with_phrase(product.text, phrase, instead) if has_phrase(product.text, phrase) else None
 
 
 def _terms_of(product: LearningProduct) -> set[str]:

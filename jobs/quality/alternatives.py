@@ -145,17 +145,25 @@ def contradictions(title: str, text: str, table: Table) -> list[Alternative]:
 
 
 def exchanges(title: str, text: str, table: Table) -> Iterator[tuple[Alternative, str]]:
-    """Yield the text with one fact of the title exchanged for an alternative, for each fact that the text repeats.
+    """Yield each alternative of `exchangeable()`, and the text with the fact exchanged for it.
 
-    Neither the title nor the text has the alternative. Compounds such as `red-hot` are not changed.
+    Compounds such as `red-hot` are not changed.
+    """
+    for item in exchangeable(title, text, table):
+        yield item, with_phrase(text, item.phrase, item.other)
+
+
+def exchangeable(title: str, text: str, table: Table) -> Iterator[Alternative]:
+    """Yield what a fact of the title can be exchanged for, for each fact that the text repeats, in the order of the facts.
+
+    Neither the title nor the text has the alternative. The text has the fact without punctuation within it.
     """
     in_title, in_text = phrases(terms(title), LONGEST), phrases(terms(text), LONGEST)
     for phrase in sorted(in_title & in_text & table.keys()):
-        for other, item in sorted(table[phrase].items()):
-            if item.pairs >= MIN_PAIRS_TO_EXCHANGE and item.strength > 0 and other not in in_title | in_text:
-                changed = with_phrase(text, phrase, other)
-                if changed != text:
-                    yield item, changed
+        if has_phrase(text, phrase):
+            for other, item in sorted(table[phrase].items()):
+                if item.pairs >= MIN_PAIRS_TO_EXCHANGE and item.strength > 0 and other not in in_title | in_text:
+                    yield item
 
 
 def repeated_phrases(title: str, text: str) -> list[str]:
@@ -175,9 +183,16 @@ def with_phrase(text: str, phrase: str, instead: str) -> str:
 
     Compounds such as `red-hot` are not changed.
     """
-    return re.sub(
-        _WHOLE_TERMS.format(re.escape(phrase)), lambda found: _in_place_of(found, instead), text, flags=re.IGNORECASE
-    )
+    return _whole(phrase).sub(lambda found: _in_place_of(found, instead), text)
+
+
+def has_phrase(text: str, phrase: str) -> bool:
+    """Return whether `with_phrase()` finds the phrase in a text: not in a compound, and without punctuation within it."""
+    return _whole(phrase).search(text) is not None
+
+
+def _whole(phrase: str) -> re.Pattern[str]:
+    return re.compile(_WHOLE_TERMS.format(re.escape(phrase)), re.IGNORECASE)
 
 
 def _in_place_of(found: re.Match[str], instead: str) -> str:

@@ -73,6 +73,7 @@ def count(value: object) -> str:
 
 
 MIN_WHOLE = 0.0995
+"""From this share to 1 minus it, `percent()` shows no digit after the point."""
 
 
 def percent(value: float) -> str:

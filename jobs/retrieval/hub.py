@@ -12,9 +12,12 @@ from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.process.settings import without_secrets
 
 TIMEOUT_SECONDS = 10.0
-HTTP_ERROR: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]  # of httpx or httpx2, by version
-NOT_FROM_A_HUB = (ValueError, KeyError)
+_HTTP_ERROR: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]  # of httpx or httpx2, by version
+_NOT_FROM_A_HUB = (ValueError, KeyError)
 """What the client raises if an answer is not JSON, or lacks a field."""
+
+CLIENT_ERRORS = (_HTTP_ERROR, OSError, *_NOT_FROM_A_HUB)
+"""What the client raises, apart from its errors of a model that does not exist."""
 
 _TRY_AGAIN = (408, 425, 429)  # HTTP statuses
 _CACHED_FILES = ("modules.json", "config.json")  # every encoder has one of them
@@ -34,12 +37,8 @@ def revision(name: str) -> str:
             f"--encoder {without_secrets(name)!r} is neither a folder nor a model of the hub that can be read with these "
             "credentials: correct the name, or set HF_TOKEN"
         ) from error
-    except NOT_FROM_A_HUB as error:
-        raise refused(error, "--encoder", name) or not_a_hub(error, "--encoder") from error
-    except (HTTP_ERROR, OSError) as error:
-        raise_if_disk_is_full(error)
-        if refusal := refused(error, "--encoder", name):
-            raise refusal from error
+    except CLIENT_ERRORS as error:
+        raise_unless_unreachable(error, "--encoder", name)
         commit = _cached_revision(repository)
         if commit is None:
             raise unreachable(name, error) from error
@@ -62,12 +61,25 @@ def is_unreachable(error: BaseException | None) -> bool:
     for link in _chain(error):
         if isinstance(link, errors.LocalEntryNotFoundError | ConnectionError):
             return True
-        if isinstance(link, HTTP_ERROR) and not isinstance(link, errors.RemoteEntryNotFoundError):
+        if isinstance(link, _HTTP_ERROR) and not isinstance(link, errors.RemoteEntryNotFoundError):
             return True
     return False
 
 
-def not_a_hub(error: BaseException, flag: str) -> ConfigurationError:
+def raise_unless_unreachable(error: BaseException, flag: str, name: str) -> None:
+    """Raise the job error of one of `CLIENT_ERRORS`, unless it is one of the connection, or a status that may change.
+
+    `flag`: the setting of the model. Errors: `ConfigurationError` (78) if the hub refuses the model or is no hub, `OSError` if
+    the disk is full.
+    """
+    if isinstance(error, _NOT_FROM_A_HUB):
+        raise refused(error, flag, name) or _not_a_hub(error, flag) from error
+    raise_if_disk_is_full(error)
+    if refusal := refused(error, flag, name):
+        raise refusal from error
+
+
+def _not_a_hub(error: BaseException, flag: str) -> ConfigurationError:
     """Return the error of a server that answers something else than a hub does. `flag`: the setting of the model."""
     return ConfigurationError(
         f"the server that HF_ENDPOINT names ({_endpoint()}) does not answer as a hub does ({type(error).__name__}): correct "

@@ -16,8 +16,9 @@ from jobs.quality.alternatives import (
     Alternative,
     Table,
     differing_titles,
-    exchanges,
+    exchangeable,
     find_alternatives,
+    has_phrase,
     with_phrase,
     with_text_counts,
 )
@@ -60,10 +61,8 @@ def _drawn(title: str, content: str, table: Table, generator: np.random.Generato
 
     A phrase with punctuation within it, such as `Blue, Small`, cannot be exchanged in the title.
     """
-    found = (
-        item for item, _ in exchanges(title, content, table) if with_phrase(title, item.phrase, item.other) != title
-    )
-    facts = [list(group) for _, group in groupby(found, key=lambda item: item.phrase)]
+    found = groupby(exchangeable(title, content, table), key=lambda item: item.phrase)
+    facts = [list(items) for phrase, items in found if has_phrase(title, phrase)]
     if not facts:
         return None
     alternatives = facts[generator.integers(len(facts))]

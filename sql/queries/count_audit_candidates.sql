@@ -1,0 +1,2 @@
+SELECT count(*) FROM skuscribe.description
+WHERE batch = %(batch)s AND error IS NULL AND description <> '';
