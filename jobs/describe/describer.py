@@ -77,17 +77,18 @@ class Describer:
         self,
         titles: Sequence[Title],
         neighbours: Sequence[Sequence[Neighbour]],
-        on_answers: Callable[[int], None] = lambda _count: None,
+        on_finished: Callable[[int], None] = lambda _count: None,
     ) -> list[Description]:
         """Return a description of each title, in order.
 
         `neighbours`: the retrieved neighbours of each title, nearest first. A title that has an error, or that
-        exceeds the maximum prompt length, becomes a row with its error. `on_answers` receives the number of titles done.
+        exceeds the maximum prompt length, becomes a row with its error. `on_finished` receives the number of titles that have
+        their first text.
         """
         errors = self._errors(titles)
         valid = [row for row, error in enumerate(errors) if error is None]
-        on_answers(len(titles) - len(valid))
-        attempts = self._attempts([titles[row] for row in valid], [neighbours[row] for row in valid], on_answers)
+        on_finished(len(titles) - len(valid))
+        attempts = self._attempts([titles[row] for row in valid], [neighbours[row] for row in valid], on_finished)
         by_row = dict(zip(valid, _compared([titles[row] for row in valid], attempts), strict=True))
         return [
             self._description(title, neighbours[row], by_row[row])
@@ -108,11 +109,12 @@ class Describer:
         ]
 
     def _attempts(
-        self, titles: Sequence[Title], neighbours: Sequence[Sequence[Neighbour]], on_answers: Callable[[int], None]
+        self, titles: Sequence[Title], neighbours: Sequence[Sequence[Neighbour]], on_finished: Callable[[int], None]
     ) -> list[Attempt]:
         """Return the best text of each title. Titles without a flag at the first text have only one, and so have all if the first
         texts show that nothing will be published.
 
+        Texts are checked while others are generated, so that neither the GPU nor a core waits for the checks.
         The prompt of the candidates omits the neighbours if the first text contradicted its title, because they may be the
         cause.
         """
@@ -120,11 +122,14 @@ class Describer:
             prompt(title.title, prompt_texts(retrieved[: self._prompt_neighbours]))
             for title, retrieved in zip(titles, neighbours, strict=True)
         ]
-        answers = self._writer.write(self._encode(prompts), self._decoding, on_answers)
-        attempts = [
-            self._attempt(answer, title, retrieved)
-            for answer, title, retrieved in zip(answers, titles, neighbours, strict=True)
-        ]
+        checked: dict[int, Attempt] = {}
+
+        def check(row: int, answers: list[Answer]) -> None:
+            checked[row] = self._attempt(answers[0], titles[row], neighbours[row])
+            on_finished(1)
+
+        self._writer.write(self._encode(prompts), self._decoding, check)
+        attempts = [checked[row] for row in range(len(titles))]
         flagged = [row for row, attempt in enumerate(attempts) if attempt.scores.flags]
         if not checks.candidates_may_help([attempt.scores for attempt in attempts], self._candidates):
             log.warning("no candidates: too few first texts pass the checks", flagged=len(flagged), texts=len(attempts))
@@ -133,13 +138,13 @@ class Describer:
             prompt(titles[row].title) if checks.CONTRADICTS in attempts[row].scores.flags else prompts[row]
             for row in flagged
         ]
-        written = self._writer.write_candidates(
-            self._encode(retry_prompts), self._decoding.stricter(), self._candidates
-        )
-        for row, candidates in zip(flagged, written, strict=True):
+
+        def choose(position: int, candidates: list[Answer]) -> None:
+            row = flagged[position]
             others = [self._attempt(answer, titles[row], neighbours[row]) for answer in candidates]
-            best = min([attempts[row], *others], key=_rank)
-            attempts[row] = replace(best, retries=len(others))
+            attempts[row] = replace(min([attempts[row], *others], key=_rank), retries=len(others))
+
+        self._writer.write_candidates(self._encode(retry_prompts), self._decoding.stricter(), self._candidates, choose)
         return attempts
 
     def _encode(self, prompts: Sequence[str]) -> list[list[str]]:

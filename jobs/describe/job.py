@@ -183,11 +183,11 @@ def _make_part(
     rows: Sequence[Title],
     search: Search,
     describer: "Describer",
-    on_answers: Callable[[int], None],
+    on_finished: Callable[[int], None],
 ) -> None:
     def build(draft: Draft) -> dict[str, Any]:
         started = time.monotonic()
-        descriptions = describer.describe(rows, search(rows), on_answers)
+        descriptions = describer.describe(rows, search(rows), on_finished)
         batch.write_rows(descriptions, settings.batch, settings.catalogue)
         figures = batch.add_part(draft, part, descriptions, time.monotonic() - started)
         if not figures["published"]:

@@ -102,5 +102,7 @@ def _answers(
     writer = Writer(work / "converted", loaded.tokenizer, device)
     with log.progress("answers", len(prompts), "answers") as progress:
         started = time.monotonic()
-        answers = writer.write(writer.encode(prompts, prompt_max_tokens), decoding, progress.advance)
+        answers = writer.write(
+            writer.encode(prompts, prompt_max_tokens), decoding, lambda _position, _answers: progress.advance()
+        )
         return answers, time.monotonic() - started

@@ -5,9 +5,11 @@ Each is a pair: what the title has, and what the text has in its place.
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 
-from jobs.quality.grounding import plain_number, without_thousands_separators
+from jobs.quality.grounding import CACHED_SOURCES, plain_number, without_thousands_separators
 from jobs.quality.metrics import words
 
 MIN_TITLE_SIMILARITY = 0.6
@@ -37,7 +39,14 @@ def facts_of_another(text: str, title: str, other_titles: Sequence[str]) -> list
     The text has more than half of the words that replace words of this title in one place, and none of the replaced words.
     Codes count only if no other word differs.
     """
-    return [pair for other in other_titles for pair in _facts_of(text, title, other)]
+    text_words = set(words(text))
+    return [
+        (replacement.own, replacement.others)
+        for other_title in other_titles
+        for replacement in _replacements(title, other_title)
+        if not replacement.own_words & text_words
+        and len(replacement.other_words & text_words) * 2 > len(replacement.other_words)
+    ]
 
 
 def _quantities(text: str) -> dict[str, set[str]]:
@@ -63,16 +72,28 @@ def _spellings(number: str) -> set[str]:
     return {plain_number(number), *([whole + decimals] if len(decimals) == THOUSANDS_DIGITS else [])}
 
 
-def _facts_of(text: str, title: str, other_title: str) -> list[tuple[str, str]]:
-    title_words, other_words, text_words = words(title), words(other_title), set(words(text))
+@dataclass(frozen=True)
+class _Replacement:
+    """What one title has in the place of what a similar one has, and the words that distinguish the two."""
+
+    own: str
+    others: str
+    own_words: frozenset[str]
+    other_words: frozenset[str]
+
+
+@lru_cache(CACHED_SOURCES)
+def _replacements(title: str, other_title: str) -> tuple[_Replacement, ...]:
+    title_words, other_words = words(title), words(other_title)
     matcher = SequenceMatcher(None, title_words, other_words, autojunk=False)
     if matcher.ratio() < MIN_TITLE_SIMILARITY:
-        return []
+        return ()
     found = []
     for change, start, end, other_start, other_end in matcher.get_opcodes():
-        own = set(title_words[start:end]) - set(other_words)
-        others = set(other_words[other_start:other_end]) - set(title_words)
-        others = {word for word in others if word.isalpha()} or others
-        if change == "replace" and own and not own & text_words and len(others & text_words) * 2 > len(others):
-            found.append((" ".join(title_words[start:end]), " ".join(other_words[other_start:other_end])))
-    return found
+        replaced, replacing = title_words[start:end], other_words[other_start:other_end]
+        own = frozenset(replaced).difference(other_words)
+        others = frozenset(replacing).difference(title_words)
+        others = frozenset(filter(str.isalpha, others)) or others
+        if change == "replace" and own:
+            found.append(_Replacement(" ".join(replaced), " ".join(replacing), own, others))
+    return tuple(found)

@@ -1,10 +1,16 @@
 """Copying: how much of a text is taken from its title or from a neighbour."""
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import TypeAlias
 
+from jobs.quality.grounding import CACHED_SOURCES
 from jobs.quality.metrics import words
 
 COPIED_RUN_WORDS = 8
+
+Run: TypeAlias = tuple[str, ...]
+"""Adjacent words of a text."""
 
 
 def copying(text: str, title: str, neighbour_texts: Sequence[str]) -> float:
@@ -18,17 +24,24 @@ def copying(text: str, title: str, neighbour_texts: Sequence[str]) -> float:
         return 0.0
     if set(text_words) <= set(words(title)):
         return 1.0
-    return max((_words_in_long_runs(text_words, words(source)) for source in neighbour_texts), default=0) / len(
-        text_words
-    )
+    runs = _runs(text_words)
+    return max((_words_in_runs(runs, _runs_of(source)) for source in neighbour_texts), default=0) / len(text_words)
 
 
-def _words_in_long_runs(text_words: Sequence[str], source: Sequence[str]) -> int:
-    """Return the number of words in runs of `COPIED_RUN_WORDS` that the source has too."""
-    size = COPIED_RUN_WORDS
-    runs = {tuple(source[start : start + size]) for start in range(len(source) - size + 1)}
+def _words_in_runs(runs: Sequence[Run], of_source: frozenset[Run]) -> int:
+    """Return the number of words in those runs of a text that a source has too."""
     covered: set[int] = set()
-    for start in range(len(text_words) - size + 1):
-        if tuple(text_words[start : start + size]) in runs:
-            covered.update(range(start, start + size))
+    for start, run in enumerate(runs):
+        if run in of_source:
+            covered.update(range(start, start + COPIED_RUN_WORDS))
     return len(covered)
+
+
+def _runs(sequence: Sequence[str]) -> list[Run]:
+    """Return the runs of `COPIED_RUN_WORDS` words, in order."""
+    return [tuple(sequence[start : start + COPIED_RUN_WORDS]) for start in range(len(sequence) - COPIED_RUN_WORDS + 1)]
+
+
+@lru_cache(CACHED_SOURCES)
+def _runs_of(source: str) -> frozenset[Run]:
+    return frozenset(_runs(words(source)))

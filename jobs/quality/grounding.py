@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from jobs.quality.terms import has_digit
@@ -14,6 +14,9 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _END_OF_DIGITS = re.compile(r"(?<=\d)(?=[^\W\d])")
 MIN_BEGINNING = 4
 """Shorter beginnings of a code name another product: `S10` is not `S10e`."""
+
+CACHED_SOURCES = 256
+"""The candidates of a title are checked one after the other, against the same sources."""
 
 
 def grounded_share(text: str, missing: Sequence[str]) -> float:
@@ -30,38 +33,44 @@ def ungrounded(text: str, sources: Sequence[str], others: Sequence[str] = (), su
     are. `1,000` equals `1000`, and `2.60` equals `2.6`. A source with the code `DCT418S1` also has its beginning `DCT418`, but not
     `DCT41`.
     """
-    known = {form for source in sources for form in _known_forms(source)}
-    counts = Counter(form for other in others for form in _known_forms(other))
-    known |= {form for form, count in counts.items() if count >= min(support, len(others))}
-    return [code for code in _codes(text) if not _is_known(code, known)]
+    codes = _codes(text)
+    if not codes:
+        return []
+    of_sources, of_others = ([_known_forms(source) for source in side] for side in (sources, others))
+    enough = max(1, min(support, len(others)))
+
+    def is_known(form: str) -> bool:
+        return any(form in forms for forms in of_sources) or sum(form in forms for forms in of_others) >= enough
+
+    return [code for code in codes if not _is_known(code, is_known)]
 
 
 def _codes(text: str) -> list[str]:
     return [code for code in _CODE.findall(without_thousands_separators(text)) if has_digit(code)]
 
 
-def _is_known(code: str, known: set[str]) -> bool:
-    if _without_hyphens(code) in known:
+def _is_known(code: str, is_known: Callable[[str], bool]) -> bool:
+    if is_known(_without_hyphens(code)):
         return True
     if code[0].isdigit():
-        return all(plain_number(number) in known for number in _NUMBER.findall(code))
+        return all(is_known(plain_number(number)) for number in _NUMBER.findall(code))
     parts = [part for part in code.split("/") if has_digit(part)]
-    return "/" in code and all(_is_known(part, known) for part in parts)
+    return "/" in code and all(_is_known(part, is_known) for part in parts)
 
 
-def _known_forms(source: str) -> set[str]:
+@lru_cache(CACHED_SOURCES)
+def _known_forms(source: str) -> frozenset[str]:
     """Return the words, codes and numbers of a source, and each pair of adjacent words as one unless both have a digit (`iPhone 15`, not `8, 10`)."""
     text = without_thousands_separators(source)
     words = [_without_hyphens(code) for code in _CODE.findall(text)]
     parts = [part for word in words if "/" in word for part in word.split("/")]
     beginnings = [word[: end.start()] for word in words + parts for end in _END_OF_DIGITS.finditer(word)]
-    return {
-        *words,
-        *parts,
-        *(start for start in beginnings if len(start) >= MIN_BEGINNING and not start[0].isdigit()),
-        *map(plain_number, _NUMBER.findall(text)),
-        *(left + right for left, right in pairwise(words) if not (has_digit(left) and has_digit(right))),
-    }
+    return frozenset(words).union(
+        parts,
+        (start for start in beginnings if len(start) >= MIN_BEGINNING and not start[0].isdigit()),
+        map(plain_number, _NUMBER.findall(text)),
+        (left + right for left, right in pairwise(words) if not (has_digit(left) and has_digit(right))),
+    )
 
 
 def plain_number(number: str) -> str:

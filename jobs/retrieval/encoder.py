@@ -74,8 +74,12 @@ class Encoder:
 
     @cached_property
     def _encode(self) -> Callable[[Sequence[str]], np.ndarray]:
+        import torch  # noqa: PLC0415 - takes seconds, and a digest does not need it
+
+        # It plans the attention of each new shape, which takes 7 ms on an H200: 5 times as long as all the rest of a batch.
+        torch.backends.cuda.enable_cudnn_sdp(False)
         if self._folder is not None and _is_plain_bert(self._folder):
-            from jobs.retrieval.bert import Bert  # noqa: PLC0415 - torch takes seconds, and a digest does not need it
+            from jobs.retrieval.bert import Bert  # noqa: PLC0415 - imports torch
 
             return Bert(self._folder, MAX_TOKENS).encode
         from jobs.retrieval import sentence_transformer  # noqa: PLC0415 - takes seconds, the default does not need it

@@ -22,6 +22,9 @@ from jobs.t5.settings import Decoding
 Source = tuple[str, ...]
 """The tokens of a prompt."""
 
+OnAnswers = Callable[[int, "list[Answer]"], None]
+"""`on_answers(position, answers)` is called for each source when its batch is finished, while the next ones are generated."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -61,13 +64,12 @@ class Writer:
         self,
         sources: Sequence[Sequence[str]],
         decoding: Decoding,
-        on_answers: Callable[[int], None] = lambda _count: None,
+        on_answers: OnAnswers = lambda _position, _answers: None,
     ) -> list[Answer]:
         """Return the answer to each source, in order. Equal sources are answered once.
 
-        Batches depend only on the sources, so the same sources get the same answers. `on_answers` receives the number of
-        sources that each batch answered. Errors: `Interrupted` between batches; `ConfigurationError` (78) if the GPU runs
-        out of memory.
+        Batches depend only on the sources, so the same sources get the same answers. Errors: `Interrupted` between batches;
+        `ConfigurationError` (78) if the GPU runs out of memory.
         """
         return [answers[0] for answers in self.write_candidates(sources, decoding, 1, on_answers)]
 
@@ -76,7 +78,7 @@ class Writer:
         sources: Sequence[Sequence[str]],
         decoding: Decoding,
         candidates: int,
-        on_answers: Callable[[int], None] = lambda _count: None,
+        on_answers: OnAnswers = lambda _position, _answers: None,
     ) -> list[list[Answer]]:
         """Return the best `candidates` hypotheses of the beam for each source, most probable first; otherwise as `write()`.
 
@@ -90,8 +92,9 @@ class Writer:
         batches = batches_by_tokens(list(positions), self.device.batch_tokens // decoding.beam_size, decoding)
         for batch, batch_answers in self._translate(batches, decoding, candidates):
             for source, hypotheses in zip(batch, batch_answers, strict=True):
-                answers.update(dict.fromkeys(positions[source], hypotheses))
-            on_answers(sum(len(positions[source]) for source in batch))
+                for position in positions[source]:
+                    answers[position] = hypotheses
+                    on_answers(position, hypotheses)
         return [answers[position] for position in range(len(sources))]
 
     def unknown_share(self, text: str) -> float:

@@ -6,6 +6,7 @@ rows in each step as an uninterrupted one.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeAlias
 
 import datasets
@@ -158,18 +159,19 @@ def collate(rows: Sequence[Mapping[str, Sequence[int]]], multiple: int = 1) -> d
 
     Padded to the longest row, rounded up to a multiple of `multiple`; padding in `labels` is `IGNORED`.
     """
-    source_width, target_width = (
-        -(-max(len(row[name]) for row in rows) // multiple) * multiple for name in ("input_ids", "labels")
-    )
-    input_ids = torch.zeros((len(rows), source_width), dtype=torch.int64)
-    attention_mask = torch.zeros_like(input_ids)
-    labels = torch.full((len(rows), target_width), IGNORED, dtype=torch.int64)
-    for index, row in enumerate(rows):
-        source, target = row["input_ids"], row["labels"]
-        input_ids[index, : len(source)] = torch.tensor(source)
-        attention_mask[index, : len(source)] = 1
-        labels[index, : len(target)] = torch.tensor(target)
-    return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
+    input_ids, real = _padded([row["input_ids"] for row in rows], multiple, padding=0)
+    labels, _ = _padded([row["labels"] for row in rows], multiple, padding=IGNORED)
+    return {"input_ids": input_ids, "attention_mask": real.long(), "labels": labels}
+
+
+def _padded(rows: Sequence[Sequence[int]], multiple: int, padding: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the tokens of the rows, and which of them are real."""
+    lengths = torch.tensor([len(row) for row in rows])
+    width = -(-int(lengths.max()) // multiple) * multiple
+    real = torch.arange(width) < lengths[:, None]
+    tokens = torch.full(real.shape, padding)
+    tokens[real] = torch.tensor(list(chain.from_iterable(rows)))
+    return tokens, real
 
 
 def padding_efficiency(batches: Sequence[Rows], lengths: Lengths) -> float:

@@ -17,6 +17,7 @@ from transformers import (
 from jobs.process import log
 from jobs.process.lifecycle import Stop
 from jobs.process.stall import StallWatch
+from jobs.t5 import fused
 from jobs.t5.loss import IGNORED, summed_loss
 from jobs.train import checkpoint, throughput
 from jobs.train.batches import collate
@@ -39,9 +40,11 @@ def train(
 ) -> Progress:
     """Train `model` in place, from its checkpoint if there is one, to the end of the last epoch. Returns its progress.
 
-    `work` is a folder for temporary files. Errors: `Interrupted` (143) after a signal, with a checkpoint saved; `InputError`
+    On a GPU its layers are replaced with those of `jobs.t5.fused`. `work` is a folder for temporary files. Errors: `Interrupted` (143) after a signal, with a checkpoint saved; `InputError`
     (65) if the loss is NaN or infinite; `MemoryError` (137) if the GPU is out of memory.
     """
+    if training.device.gpu is not None:
+        fused.fuse(model)
     model.to(torch.device(training.device.name))  # type: ignore[arg-type]  # a decorator hides self
     optimizer = adamw(model, training.recipe)
     checkpoint_folder = work / "checkpoint"

@@ -1,6 +1,6 @@
 """A description that fails a check is generated once more, with stricter decoding, and the better text is kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from jobs.retrieval.neighbours import Neighbour
 from jobs.storage import layout, runs
 from jobs.storage.catalogue import Title
 from jobs.t5 import conversion, models
-from jobs.t5.generation import Answer, Writer
+from jobs.t5.generation import Answer, OnAnswers, Writer
 from jobs.t5.inference import Device
 from jobs.t5.settings import Decoding
 from tests.quality.matchers import share_matcher
@@ -44,7 +44,7 @@ class RecordingWriter(Writer):
         sources: Sequence[Sequence[str]],
         decoding: Decoding,
         candidates: int,
-        on_answers: Callable[[int], None] = lambda _count: None,
+        on_answers: OnAnswers = lambda _position, _answers: None,
     ) -> list[list[Answer]]:
         self.sources += map(list, sources)
         if self.texts is None:
@@ -52,7 +52,10 @@ class RecordingWriter(Writer):
         texts = self.texts[0 if decoding == DECODING else 1]
         prompts = ["".join(source).removesuffix("</s>") for source in sources]
         others = self.others[: candidates - 1] if decoding != DECODING else ()
-        return [[Answer(text, 9, True, -1.0) for text in (texts[prompt[-1]], *others)] for prompt in prompts]
+        answers = [[Answer(text, 9, True, -1.0) for text in (texts[prompt[-1]], *others)] for prompt in prompts]
+        for position, written in enumerate(answers):
+            on_answers(position, written)
+        return answers
 
 
 @pytest.fixture

@@ -45,9 +45,9 @@ from jobs.t5.settings import Decoding
 converted, tokenizer, prompts = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
 batches = []
 
-def send_signal_after_two(count):
-    batches.append(count)
-    print(count, flush=True)
+def send_signal_after_two(position, answers):
+    batches.append(position)
+    print(len(answers), flush=True)
     if len(batches) == 2:
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -190,11 +190,11 @@ def test_an_answer_says_whether_it_has_an_end_token(converted: ConvertedModel, p
 
 
 def test_equal_sources_are_answered_once(converted: ConvertedModel, prompts: list[str]) -> None:
-    counts: list[int] = []
+    answered: dict[int, list[Answer]] = {}
     sources = converted.writer.encode(prompts[:2] * 3, 128)
-    answers = converted.writer.write(sources, PLAIN, counts.append)
+    answers = converted.writer.write(sources, PLAIN, answered.__setitem__)
     assert answers[:2] * 3 == answers
-    assert sum(counts) == 6
+    assert answered == {position: [answer] for position, answer in enumerate(answers)}
     assert converted.writer.write([], PLAIN) == []
 
 
