@@ -14,10 +14,13 @@ from jobs.sample.products import CARE, CATEGORIES, COLOURS, MAKERS
 
 KIND, MAKER, MATERIAL, SIZE, COLOUR = "kind", "maker", "material", "size", "colour"
 
+_FORMER_MATERIALS = ("Titanium-Coated", "Braided", "Wooden", "Cork-Backed")
+"""Of samples that an earlier version made, which `make run` keeps."""
+
 _VALUES = {
     KIND: tuple(category.name for category in CATEGORIES),
     MAKER: MAKERS,
-    MATERIAL: tuple(material for category in CATEGORIES for material in category.materials),
+    MATERIAL: (*(material for category in CATEGORIES for material in category.materials), *_FORMER_MATERIALS),
     SIZE: tuple(size for category in CATEGORIES for size in category.sizes),
     COLOUR: COLOURS,
 }

@@ -49,7 +49,7 @@ CATEGORIES = (
     ),
     Category(
         "Drill Bit Set",
-        ("HSS", "Cobalt", "Titanium-Coated"),
+        ("HSS", "Cobalt", "Titanium"),
         ("13 Piece", "19 Piece", "25 Piece"),
         "wood, plastic and metal",
         ("Sizes run from 1/16\" to 1/2\".", "Each bit is marked with its size.", "The case locks & stands upright."),
@@ -77,14 +77,14 @@ CATEGORIES = (
     ),
     Category(
         "USB-C Cable",
-        ("Braided", "Silicone", "Aramid"),
+        ("Nylon", "Silicone", "Aramid"),
         ("1 m", "2 m", "3 m"),
         "phones, tablets and laptops",
         ("Charges at up to 100W.", "Moves data at 10 Gbit/s.", "Tested for 20,000 bends."),
     ),
     Category(
         "Puzzle",
-        ("Wooden", "Cardboard", "Cork-Backed"),
+        ("Birch", "Cardboard", "Cork"),
         ("200 Piece", "500 Piece", "1000 Piece"),
         "rainy afternoons, ages 8+",
         ("The picture shows a harbour at dusk.", "Every piece has a shape of its own.", "A poster is in the box!"),

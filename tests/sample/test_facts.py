@@ -28,6 +28,13 @@ def test_the_facts_of_a_title_are_found() -> None:
     }
 
 
+@pytest.mark.parametrize("material", ["Titanium-Coated", "Braided", "Wooden", "Cork-Backed"])
+def test_the_materials_of_an_earlier_sample_are_known(material: str) -> None:
+    title = f"Dovetail {material} Puzzle, 200 Piece, Red (P312)"
+    assert facts_of(title)["material"] == material
+    assert check_facts(title, f"A Dovetail puzzle of {material}. Size: 200 Piece. Colour: red.").all_right
+
+
 def test_every_content_of_the_sample_has_all_facts_of_its_title() -> None:
     assert len(CLEANED) > 300
     assert [title for title, content in CLEANED if not check_facts(title, content).all_right] == []
