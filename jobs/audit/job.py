@@ -18,6 +18,9 @@ from jobs.storage.store import Store
 
 PAGE, WORKSHEET = "audit.html", "audit.csv"
 
+_UNFINISHED = ""
+"""The matcher's digest of a label whose batch is not finished: `--from-audit` of no matcher counts it."""
+
 
 def run(settings: Settings) -> None:
     """Draw a sample, or read the labels of one.
@@ -80,7 +83,7 @@ def _read_labels(store: Store, address: str, chosen: str | None) -> None:
             rows.lock(connection)
             known = rows.known_texts(connection, batch, labels.uids_of(filled))
             checked = labels.check(filled, known, rows.count_candidates(connection, batch), name)
-            rows.write_labels(connection, checked, export.manifest.inputs.get("matcher") if export else None)
+            rows.write_labels(connection, checked, export.manifest.inputs.get("matcher") if export else _UNFINISHED)
             verdicts, reasons = rows.results(connection, batch), rows.by_reason(connection, batch)
             outdated = rows.outdated(connection, batch)
             results.commit(store, batch, export, rows.audited(connection, batch), verdicts, reasons, outdated)

@@ -39,12 +39,14 @@ _SETTINGS = {
     "statement_timeout": "0",
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
-    # With these, the server ends the statement of a killed job within seconds.
+    # With these, the server ends the statement of a killed job within seconds, and that of a lost node within a minute.
     "client_connection_check_interval": "5000",
     "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
 }
 _HAS_TRANSACTION_TIMEOUT = 170_000  # server version
-_KEEPALIVES_IDLE_SECONDS = 30
+_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 # A session of a pool belongs to others too, so its timeout stays. The process of the server tells it from a session of our own.
 _LIFT_IDLE_TIMEOUT = """
     SELECT pg_backend_pid(), set_config(
@@ -241,7 +243,7 @@ def _parameters() -> dict[str, Any]:
         "connect_timeout": _connect_timeout_seconds(),
         "client_encoding": "UTF8",
         "fallback_application_name": "skuscribe",
-        "keepalives_idle": _KEEPALIVES_IDLE_SECONDS,
+        **_KEEPALIVES,
     }
 
 

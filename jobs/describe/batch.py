@@ -26,6 +26,8 @@ from jobs.storage.store import Store
 JOB = "describe"
 """The value of `job` in the table skuscribe.failure."""
 
+_COUNTED = ("products", "published", "flagged", "failed", "retries")
+
 
 def batch_spec(store: Store, batch: str, config: Mapping[str, Any], inputs: Mapping[str, str]) -> Spec:
     """Return the spec of a batch."""
@@ -112,20 +114,29 @@ def remove_other_rows(parts: Sequence[Artifact], batch: str) -> None:
     with folders.temporary_folder() as work:
         files = [(part, name) for part in parts for name in part.names() if name.endswith(exports.PARQUET_SUFFIX)]
         uids = [row.uid for part, name in files for row in exports.read(part.fetch(name, work / part.path))]
-    values = {"batch": batch, "kept": uids}
-    removed = repeated(lambda connection: connection.execute(statement("remove_descriptions"), values).rowcount)
+    values = {"batch": batch, "kept": uids, "job": JOB, "scope": batch}
+
+    def remove(connection: Connection) -> int:
+        with connection.transaction():
+            connection.execute(statement("remove_failures"), values)
+            return connection.execute(statement("remove_descriptions"), values).rowcount
+
+    removed = repeated(remove)
     if removed:
         log.info("rows of the replaced batch removed", batch=batch, rows=removed)
 
 
 def restore_rows(batch_artifact: Artifact, batch: str, catalogue: str) -> None:
-    """Write the rows of a finished batch to Postgres again if the table has fewer of its model, as in a new database."""
+    """Write the rows of a finished batch to Postgres again if those of its model are others: in a new database, or after a
+    replacement that was given up.
+    """
     values = {"batch": batch, "model_digest": batch_artifact.manifest.inputs["model"]}
     row = repeated(
         lambda connection: connection.execute(statement("count_descriptions"), values).fetchone(), read_only=True
     )
-    if row is not None and row[0] >= batch_artifact.manifest.figures["products"]:
+    if row == tuple(batch_artifact.manifest.figures[name] for name in _COUNTED):
         return
+    remove_other_rows([batch_artifact], batch)
     with folders.temporary_folder() as work:
         for name in batch_artifact.names():
             if name.endswith(exports.PARQUET_SUFFIX):

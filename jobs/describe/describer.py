@@ -183,7 +183,7 @@ def _rank(attempt: Attempt) -> tuple[int, float]:
 def _compared(titles: Sequence[Title], attempts: Sequence[Attempt]) -> list[Attempt]:
     """Return the attempts with the reasons that only show beside the other texts."""
     texts = [attempt.answer.text for attempt in attempts]
-    clusters = [title.uid if title.cluster is None else title.cluster for title in titles]
+    clusters = [title.title.casefold() if title.cluster is None else title.cluster for title in titles]
     scores = checks.compared([attempt.scores for attempt in attempts], texts, clusters)
     return [replace(attempt, scores=score) for attempt, score in zip(attempts, scores, strict=True)]
 

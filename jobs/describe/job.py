@@ -98,7 +98,7 @@ def _find_sources(settings: Settings, store: Store) -> BatchSources:
             f"--shard {shard}: the catalogue {settings.catalogue!r} has {products.shards} shards, counted from 0"
         )
     model = runs.trained_shard(store, settings.run, shard)
-    index = find_index(settings.catalogue) if _neighbour_count(settings) else None
+    index = find_index(settings.catalogue, products.digest) if _neighbour_count(settings) else None
     matcher_artifact = find_matcher(store, settings.matcher, words_only=settings.words_only)
     publish_from = settings.publish_from
     if settings.from_audit is not None and matcher_artifact is not None:
@@ -242,7 +242,7 @@ def _load_describer(settings: Settings, sources: BatchSources, work: Path) -> "D
 
 
 def _answer_query(settings: Settings, sources: BatchSources) -> None:
-    """Print the description of a query. Errors: `InputError` (65) if no title is left after cleaning."""
+    """Print the description of a query. Errors: `InputError` (65) if it cannot be described."""
     title = titles.of_query(settings.query, _profile(sources.products))
     if title.error:
         raise InputError(f"--query {settings.query!r}: {title.error}")
@@ -250,4 +250,6 @@ def _answer_query(settings: Settings, sources: BatchSources) -> None:
         search, describer = _search(settings, sources.index), _load_describer(settings, sources, work)
         neighbours = search([title])
         [description] = describer.describe([title], neighbours)
+    if description.error:
+        raise InputError(f"--query {settings.query!r}: {description.error}")
     print(preview.format_description(description, neighbours[0], sources.model_name))

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -216,12 +217,14 @@ def _storable(text: str) -> str:
 def _with_unique_uids(titles: list[Title]) -> list[Title]:
     """Return the titles with `#2`, `#3`, ... appended to repeated uids, because a uid identifies one row of a batch."""
     used: set[str] = set()
+    counts: Counter[str] = Counter()
     unique = []
     for title in titles:
-        uid, count = title.uid, 1
+        counts[title.uid] += 1
+        uid = title.uid
         while uid in used:
-            count += 1
-            uid = f"{title.uid}#{count}"
+            counts[title.uid] += uid != title.uid
+            uid = f"{title.uid}#{counts[title.uid]}"
         used.add(uid)
         unique.append(replace(title, uid=uid))
     return unique

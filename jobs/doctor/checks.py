@@ -15,6 +15,12 @@ from jobs.storage.layout import MANIFEST
 from jobs.storage.store import Store
 
 GIGABYTE = 1e9
+CGROUP = Path("/sys/fs/cgroup")
+MEMORY_FILES = (
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
+)
+"""Limit, use, statistics, and in these the page cache that the kernel reclaims first: of cgroup v2, of v1."""
 
 
 def base_models(url: str) -> str:
@@ -65,9 +71,9 @@ def disk(minimum_gigabytes: float) -> str:
     return f"{free:.1f} GB free in {folder}"
 
 
-def memory(minimum_gigabytes: float) -> str:
-    """Compare the free memory with the minimum."""
-    free = _available_memory_bytes() / GIGABYTE
+def memory(minimum_gigabytes: float, cgroup: Path = CGROUP) -> str:
+    """Compare the free memory with the minimum. `cgroup`: the folder where the cgroup of this process is mounted."""
+    free = _available_memory_bytes(cgroup) / GIGABYTE
     if free < minimum_gigabytes:
         raise NotReadyError(
             f"{free:.1f} GB of memory free, expected {minimum_gigabytes:.1f}: raise the pod's memory limit"
@@ -87,14 +93,25 @@ def _base_model(model: Artifact) -> str:
     return f"{name}, complete" + (f", {parameters:,} parameters" if parameters else "")
 
 
-def _available_memory_bytes() -> int:
+def _available_memory_bytes(cgroup: Path) -> int:
     """Return the memory that this process may still take: the machine's, or what its cgroup leaves if that is less."""
     available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
         available = int(fields["MemAvailable"].split()[0]) * 1024
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if limit.exists() and limit.read_text().strip() != "max":
-        return min(available, int(limit.read_text()) - int(used.read_text()))
-    return available
+    left = _cgroup_memory_bytes(cgroup)
+    return available if left is None else min(available, left)
+
+
+def _cgroup_memory_bytes(cgroup: Path) -> int | None:
+    """Return what the limit of a cgroup leaves, with the inactive page cache; None if it has no limit."""
+    for limit, used, statistics, cache in MEMORY_FILES:
+        if (cgroup / limit).exists():
+            maximum = (cgroup / limit).read_text().strip()
+            if maximum == "max":
+                return None
+            lines = (cgroup / statistics).read_text().splitlines() if (cgroup / statistics).exists() else []
+            counts = dict(line.split() for line in lines)
+            return int(maximum) - int((cgroup / used).read_text()) + int(counts.get(cache, 0))
+    return None

@@ -68,7 +68,7 @@ def run(settings: Settings) -> None:
             log.info("nothing to do: no stage with this index", index=settings.index, stages=len(selected))
             return
         selected = [selected[settings.index]]
-    shared = Shared(settings, store)
+    shared = Shared(settings, store, products.digest)
     for stage in selected:
         with folders.temporary_folder() as work:
             _evaluate(settings, products, stage, shared, work)
@@ -77,15 +77,15 @@ def run(settings: Settings) -> None:
 class Shared:
     """What the stages of a process share, each loaded when a stage first needs it."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
-        self._settings, self.store = settings, store
+    def __init__(self, settings: Settings, store: Store, catalogue_digest: str) -> None:
+        self._settings, self.store, self._catalogue_digest = settings, store, catalogue_digest
         self.model: LoadedModel | None = None
         """The last model, because the next stage with retrieval may have the same one."""
 
     @cached_property
     def index(self) -> SearchIndex:
         """The index of the catalogue."""
-        return find_index(self._settings.catalogue)
+        return find_index(self._settings.catalogue, self._catalogue_digest)
 
     @cached_property
     def search(self) -> NeighbourSearch:

@@ -17,7 +17,7 @@ from jobs.local import facts, processes, results, services, summary
 from jobs.local.settings import Settings
 from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError
-from jobs.process.settings import PREFIX
+from jobs.process.settings import PREFIX, flag, variable
 from jobs.sample.rows import write_sample
 from jobs.storage.store import Store
 
@@ -61,6 +61,7 @@ def name_from(out: Path) -> str:
 
 
 def _run_all(settings: Settings, state: Path) -> None:
+    _require_no_s3_address(settings)
     name = settings.name or name_from(settings.out)
     results.require_no_foreign_files(settings.out)
     started = time.monotonic()
@@ -81,6 +82,22 @@ def _run_all(settings: Settings, state: Path) -> None:
     folders.write_atomically(summary_file, json.dumps(figures, indent=1, ensure_ascii=False).encode())
     print(summary.table(figures, settings.out))
     print(summary.next_commands(name, state))
+
+
+def _require_no_s3_address(settings: Settings) -> None:
+    """Raise `ConfigurationError` (78) naming each setting with an s3:// address.
+
+    The address is not shown: it may have a password.
+    """
+    addresses = {"input": settings.input, "source": settings.source, "tokenizer": settings.tokenizer}
+    names = [name for name, address in addresses.items() if address.lower().startswith("s3://")]
+    if names:
+        wrong = ", ".join(f"{flag(name)} ({variable(name)})" for name in names)
+        raise ConfigurationError(
+            f"{wrong}: found an s3:// address, but `make run` and `skuscribe local` use an S3 server of their own, not "
+            "yours. Download the files and give their path, or run the jobs (`skuscribe prepare`, ...) with your own "
+            "bucket"
+        )
 
 
 def _sample(path: Path) -> Path:

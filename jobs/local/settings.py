@@ -17,8 +17,8 @@ from jobs.retrieval.settings import RetrievalShare
 class Settings(CommonSettings):
     """Settings of the local run. The jobs also read their own settings from their environment variables."""
 
-    input: str = Field("", description="Raw rows: a path, https:// or s3://. Empty: a generated sample of 2,100 rows.")
-    source: str = Field("tiny", description="The base model: a hub id, a folder, s3://, or `tiny`, a small random T5.")
+    input: str = Field("", description="Raw rows: a path or https://. Empty: a generated sample of 2,100 rows.")
+    source: str = Field("tiny", description="The base model: a hub id, a folder, or `tiny`, a small random T5.")
     tokenizer: str = Field(
         "", description="A folder with the tokenizer of the tiny model. Empty: one trained on the rows."
     )

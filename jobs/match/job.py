@@ -36,7 +36,7 @@ def run(settings: Settings) -> None:
     """
     store = Store(settings.store)
     source = catalogue.require(store, settings.catalogue)
-    index = find_index(settings.catalogue)
+    index = find_index(settings.catalogue, source.digest)
 
     def build(draft: Draft) -> Mapping[str, Any]:
         started = time.monotonic()
@@ -100,6 +100,7 @@ def publish_alternatives(made: Artifact, name: str) -> None:
 
 def _replace_alternatives(connection: Connection, catalogue: str, rows: Sequence[tuple[Any, ...]]) -> None:
     with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('skuscribe.alternative ' || %s, 0))", [catalogue])
         cursor.execute("DELETE FROM skuscribe.alternative WHERE catalogue = %s", [catalogue])
         with cursor.copy(
             "COPY skuscribe.alternative (catalogue, word, other, pairs, example, example_other) FROM STDIN"

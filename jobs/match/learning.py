@@ -50,9 +50,9 @@ def learn(
     is_own = np.array([pair.kind == PairKind.OWN for pair in learning], dtype=np.float64)
     weights = np.array([KIND_WEIGHTS[pair.kind] for pair in learning])
     trained = network.train(values, is_own, weights, seed)
-    return calibrate(
-        statistics, alternatives, trained, test_pairs(test_products, test_products, alternatives, seed), hold_back
-    )
+    exchanged_for = alternatives_of(test_products)  # not those of the matcher, which would find each of its own
+    measured = test_pairs(test_products, test_products, exchanged_for, seed)
+    return calibrate(statistics, alternatives, trained, measured, hold_back)
 
 
 def _statistics(products: Sequence[LearningProduct]) -> WordStatistics:

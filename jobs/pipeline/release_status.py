@@ -5,8 +5,9 @@ Kubernetes still lists: those that were deleted with their node are missing. `sk
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from statistics import fmean
 
 from jobs import steps
 from jobs.pipeline.cluster import CRONJOBS, JOBS, PODS, Cluster, Json
@@ -19,6 +20,12 @@ NAME_LABEL, INSTANCE_LABEL, COMPONENT_LABEL = (
     f"app.kubernetes.io/{name}" for name in ("name", "instance", "component")
 )
 PIPELINE, SERVICES = "pipeline", "services"
+
+MIN_WORK_SECONDS = 30.0
+"""A pod that succeeded sooner is taken for one that found its index done."""
+
+MIN_WORK_FRACTION = 0.25
+"""So is a pod that succeeded in less than this fraction of the longest time of the Job's pods."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +41,16 @@ class PodStatus:
 
 @dataclass(frozen=True)
 class StepStatus:
-    """A step of the release, from its latest Job. `per_hour` counts indexes; None until one is complete."""
+    """A step of the release, from its latest Job.
+
+    `state`: waiting, running, suspended, complete, failed, or superseded: the Job failed before the running pipeline was created.
+    `per_hour`: indexes; None if no Job runs, or none of its pods has done the work of an index.
+    """
 
     step: str
     state: str
     job: str
+    created: str
     done: int
     indexes: int
     running: int
@@ -102,11 +114,13 @@ def read(cluster: Cluster, release: str, now: datetime | None = None) -> Release
     )
     warnings = read_warnings(cluster)
     own_pipelines = [job for job in jobs if _label(job, COMPONENT_LABEL) == PIPELINE]
+    pipeline = _status(PIPELINE, own_pipelines, 1, pods, warnings, now) if own_pipelines else None
+    found = [step_status(step, cronjob, jobs, pods, warnings, now) for step, cronjob in cronjobs.items()]
     return ReleaseStatus(
         release,
         cluster.namespace,
-        [step_status(step, cronjob, jobs, pods, warnings, now) for step, cronjob in cronjobs.items()],
-        _status(PIPELINE, own_pipelines, 1, pods, warnings, now) if own_pipelines else None,
+        [_superseded(step, pipeline) for step in found],
+        pipeline,
         list(_service_notes([pod for pod in pods if _label(pod, COMPONENT_LABEL) == SERVICES], warnings)),
     )
 
@@ -154,6 +168,16 @@ def _service_notes(pods: Sequence[Json], warnings: Warnings) -> Iterator[str]:
                 yield f"no pod: {warning}"
 
 
+def _superseded(step: StepStatus, pipeline: StepStatus | None) -> StepStatus:
+    """Return the status, as superseded if its Job failed before the pipeline that is not finished was created."""
+    if pipeline is None or pipeline.state not in ("running", "suspended"):
+        return step
+    if step.state != "failed" or step.created >= pipeline.created:
+        return step
+    note = f"Job {step.job} is older than the pipeline and failed"
+    return replace(step, state="superseded", note=f"{note}; {step.note}" if step.note else note)
+
+
 def step_status(
     step: str, cronjob: Json, jobs: Sequence[Json], pods: Sequence[Json], warnings: Warnings, now: datetime
 ) -> StepStatus:
@@ -169,21 +193,22 @@ def _status(
 ) -> StepStatus:
     """Return the status of the latest of some Jobs. `indexes`: the number to show if there is none."""
     if not owned:
-        return StepStatus(step, "waiting", "", 0, indexes, 0, 0, 0, 0, 0.0, None, None, 0.0, "")
+        return StepStatus(step, "waiting", "", "", 0, indexes, 0, 0, 0, 0, 0.0, None, None, 0.0, "")
     job = max(owned, key=lambda job: str(job["metadata"]["creationTimestamp"]))
     job_names = {job["metadata"]["name"] for job in owned}
     status, indexes = job.get("status", {}), job["spec"].get("completions") or 1
     done, state = status.get("succeeded", 0), _state(job)
     seconds = _seconds(status.get("startTime"), status.get("completionTime") or _failed_at(job), now)
-    per_hour = done / seconds * 3600 if done and seconds else None
     listed = [(pod, pod_status(pod, now)) for pod in pods]
     own_pods = [(pod, found) for pod, found in listed if found.job == job["metadata"]["name"]]
+    per_hour = _per_hour([found for _, found in own_pods]) if state == "running" else None
     failures = [found.failure for _, found in own_pods if found.failure is not None]
     listed_failures = sum(not failure.disrupted for failure in failures)
     return StepStatus(
         step=step,
         state=state,
         job=job["metadata"]["name"],
+        created=job["metadata"]["creationTimestamp"],
         done=done,
         indexes=indexes,
         running=sum(found.phase == "Running" for _, found in own_pods),
@@ -192,10 +217,19 @@ def _status(
         disrupted=sum(failure.disrupted for failure in failures),
         seconds=seconds,
         per_hour=per_hour,
-        seconds_left=(indexes - done) / per_hour * 3600 if per_hour and state == "running" else None,
+        seconds_left=(indexes - done) / per_hour * 3600 if per_hour else None,
         gpu_hours=sum(found.seconds * found.gpus for _, found in listed if found.job in job_names) / 3600,
         note=_note(job, state, [pod for pod, _ in own_pods], failures, warnings),
     )
+
+
+def _per_hour(pods: Sequence[PodStatus]) -> float | None:
+    """Return the indexes per hour of the running pods, from the mean time of those that have done the work of an index."""
+    longest = max((pod.seconds for pod in pods), default=0.0)
+    minimum = max(MIN_WORK_SECONDS, MIN_WORK_FRACTION * longest)
+    times = [pod.seconds for pod in pods if pod.phase == "Succeeded" and pod.seconds >= minimum]
+    running = sum(pod.phase == "Running" for pod in pods)
+    return running * 3600 / fmean(times) if times and running else None
 
 
 def pod_status(pod: Json, now: datetime) -> PodStatus:

@@ -70,6 +70,7 @@ def run(settings: Settings) -> None:
             assignment = assign_rows(
                 cleaned, settings.similarity, settings.shard_rows, settings.held_out_rows, settings.seed
             )
+            _check_shards(spec.store.at(spec.path), assignment.splits.shards, settings.expected_shards)
             figures = _add_files(draft, cleaned, assignment, tokenizer, settings.seed)
         seconds = time.monotonic() - started
         return {
@@ -81,7 +82,8 @@ def run(settings: Settings) -> None:
         }
 
     spec = _spec(settings, store, tokenizer_file, source_identity)
-    _check_shards(Catalogue(artifact.make_once(spec, build)), settings.expected_shards)
+    made = Catalogue(artifact.make_once(spec, build))
+    _check_shards(made.artifact.url, made.shards, settings.expected_shards)
 
 
 def _tokenizer_file(folder: str) -> Path | None:
@@ -214,11 +216,11 @@ def _add_files(
     }
 
 
-def _check_shards(catalogue: Catalogue, expected: int | None) -> None:
-    """Errors: `ConfigurationError` (78) if the catalogue has another number of shards than expected."""
-    if expected is not None and catalogue.shards != expected:
+def _check_shards(url: str, shards: int, expected: int | None) -> None:
+    """Errors: `ConfigurationError` (78) if a catalogue has another number of shards than expected."""
+    if expected is not None and shards != expected:
         raise ConfigurationError(
-            f"{catalogue.artifact.url} has {catalogue.shards} shards, expected {expected}: change --expected-shards "
+            f"{url} has {shards} shards, expected {expected}: change --expected-shards "
             "(SKUSCRIBE_EXPECTED_SHARDS) or --shard-rows, or expect no number"
         )
 

@@ -30,7 +30,9 @@ MaxShards = Annotated[
     int | None, Field(ge=1, description="Train at most this number of shards, from the first one. Default: all.")
 ]
 
-RequireGpu = Annotated[bool, Field(description="Fail with exit code 78 if no GPU works, instead of using the CPU.")]
+RequireGpu = Annotated[
+    bool, Field(description="Fail without a GPU (78) or if it does not work (75), instead of using the CPU.")
+]
 
 
 class Settings(BaseSettings):

@@ -92,10 +92,10 @@ def differing_titles(titles: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def find_alternatives(pairs: Iterable[tuple[str, str]]) -> Table:
-    """Return the alternatives that pairs of titles show."""
+    """Return the alternatives that pairs of titles show. A pair counts once, whichever title comes first."""
     counts: Counter[tuple[str, str]] = Counter()
     examples: dict[tuple[str, str], tuple[str, str]] = {}
-    for title, other in pairs:
+    for title, other in dict.fromkeys((min(pair), max(pair)) for pair in pairs):
         spans = difference(terms(title), terms(other))
         if spans:
             for key, example in ((spans, (title, other)), (spans[::-1], (other, title))):

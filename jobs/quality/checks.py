@@ -28,7 +28,7 @@ from jobs.quality.copying import copying
 from jobs.quality.grounding import grounded_share, ungrounded
 from jobs.quality.matcher import Match, Matcher
 from jobs.quality.metrics import repetition, sentences, words
-from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT
+from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT, EVIDENCE_NEIGHBOURS
 from jobs.quality.terms import absent_terms, terms
 from jobs.retrieval.neighbours import Neighbour
 
@@ -84,11 +84,11 @@ class Checker:
     number_support: int = DEFAULT_NUMBER_SUPPORT
 
     def score(self, text: str, title: str, neighbours: Sequence[Neighbour], ended: bool) -> Scores:
-        """Return the scores of a description of `title`, checked against the title and the texts of its `neighbours`.
+        """Return the scores of a description of `title`, checked against the title and its nearest `EVIDENCE_NEIGHBOURS` neighbours.
 
         `ended`: whether the model ended the text before the maximum length.
         """
-        length = len(words(text))
+        length, neighbours = len(words(text)), neighbours[:EVIDENCE_NEIGHBOURS]
         neighbour_texts = [f"{neighbour.title}. {neighbour.content}" for neighbour in neighbours]
         neighbour_titles = [neighbour.title for neighbour in neighbours]
         match = (

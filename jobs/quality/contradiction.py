@@ -16,7 +16,8 @@ MIN_TITLE_SIMILARITY = 0.6
 """The ratio of `difflib.SequenceMatcher` from which two titles, compared word by word, are similar."""
 
 THOUSANDS_DIGITS = 3
-_QUANTITY = re.compile(r"(?<![\w./])(\d+(?:\.\d+)?)[ -]?([^\W\d_]+)")
+_QUANTITY = re.compile(r"(?<![\w./])(\d+(?:\.\d+)?)([ -]?)([^\W\d_]+|[\"%°])")
+_SYMBOLS = {'"': "inch"}
 _NAMED_NUMBER = re.compile(r"\b(?:(packs?|sets?) of|(size)) (\d+(?:\.\d+)?)(?![\w/-]|\.\d)")
 _NOT_UNITS = frozenset(
     {"a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "of", "on", "or", "the", "to", "with", "x"}
@@ -24,12 +25,12 @@ _NOT_UNITS = frozenset(
 
 
 def other_numbers(text: str, title: str) -> list[tuple[str, str]]:
-    """Return the quantities of the title for which the text has only other numbers: `("12 inch", "10 inch")`."""
+    """Return the quantities of the title for which the text has only other numbers, as each states the first: `('12"', "10 inches")`."""
     expected, given = _quantities(title), _quantities(text)
     return [
-        (f"{min(expected[unit])} {unit}", f"{min(given[unit])} {unit}")
+        (next(iter(expected[unit].values())), next(iter(given[unit].values())))
         for unit in expected
-        if unit in given and not expected[unit] & given[unit]
+        if unit in given and not expected[unit].keys() & given[unit].keys()
     ]
 
 
@@ -49,20 +50,25 @@ def facts_of_another(text: str, title: str, other_titles: Sequence[str]) -> list
     ]
 
 
-def _quantities(text: str) -> dict[str, set[str]]:
-    """Return the numbers of each unit, without a plural ending: `12 inches, pack of 9` gives `inch` 12 and `pack` 9.
+def _quantities(text: str) -> dict[str, dict[str, str]]:
+    """Return the numbers of each unit, and how the text states them: `12 inches, pack of 9` gives `12` of `inch` and `9` of `pack`.
 
-    A unit is the word after a number, or what it counts in `pack of 9`, `set of 3` and `size 42`.
+    A unit is the word or symbol after a number, without a plural ending, or what the number counts in `pack of 9`, `set of 3` and
+    `size 42`. `"` is `inch`.
     """
-    text, numbers = without_thousands_separators(text), dict[str, set[str]]()
+    text, numbers = without_thousands_separators(text), dict[str, dict[str, str]]()
     found = [
-        (unit.removesuffix("s").removesuffix("e") or unit, number)
-        for number, unit in _QUANTITY.findall(text)
+        (_SYMBOLS.get(unit) or unit.removesuffix("s").removesuffix("e") or unit, number, f"{number}{space}{unit}")
+        for number, space, unit in _QUANTITY.findall(text)
         if unit not in _NOT_UNITS
     ]
-    found += [(counted.removesuffix("s") or size, number) for counted, size, number in _NAMED_NUMBER.findall(text)]
-    for unit, number in found:
-        numbers.setdefault(unit, set()).update(_spellings(number))
+    found += [
+        (counted.removesuffix("s") or size, number, f"{counted} of {number}" if counted else f"{size} {number}")
+        for counted, size, number in _NAMED_NUMBER.findall(text)
+    ]
+    for unit, number, stated in found:
+        for spelling in _spellings(number):
+            numbers.setdefault(unit, {}).setdefault(spelling, stated)
     return numbers
 
 

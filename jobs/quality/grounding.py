@@ -9,7 +9,7 @@ from itertools import pairwise
 from jobs.quality.terms import has_digit
 
 _CODE = re.compile(r"\w+(?:[-./]\w+)*")
-_THOUSANDS_SEPARATOR = re.compile(r"(?<=\d),(?=\d{3}\b)")
+_THOUSANDS_SEPARATOR = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _END_OF_DIGITS = re.compile(r"(?<=\d)(?=[^\W\d])")
 MIN_BEGINNING = 4

@@ -8,7 +8,7 @@ from jobs.database.connection import Connection, statement
 from jobs.quality.intervals import wilson
 
 MIN_LABELS = 30
-"""Fewer labelled texts at or above a threshold say too little about it."""
+"""Fewer labelled texts at or above a threshold, by their effective number, say too little about it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ def labelled_texts(
     """Return the labelled texts of a catalogue's batches whose verdict depends on their probability only, by this matcher.
 
     These are the published ones, and those that are held back for nothing but `matched_reasons`, the reasons that follow from
-    a low probability. Labels whose matcher is not known, as in earlier versions, count for each. A text that is held back for another reason would not be published at any threshold. Labels count as they
+    a low probability. Labels of earlier versions, whose matcher is not known, count for each; those
+    of an unfinished batch count for none. A text that is held back for another reason would not be published at any threshold. Labels count as they
     were given, also when their batch has other texts by now: a batch that is written again with its threshold keeps it.
     """
     values = {"catalogue": catalogue, "matcher_digest": matcher_digest, "matched_reasons": list(matched_reasons)}
@@ -54,16 +55,17 @@ def labelled_texts(
 def publish_threshold(labelled: Sequence[LabelledText], at_least: float) -> Threshold | None:
     """Return the lowest probability from which the share of right texts is at least `at_least` (0 < at_least < 1), or None.
 
-    Each probability of a labelled text is a candidate. If the labelled texts at or above it are so many that the lower bound
-    of the Wilson interval can reach `at_least` (for 0.99: 381), the bound has to. If they are fewer, but at least
-    `MIN_LABELS`, the share has to. The interval is that of the effective number of labels, (sum of weights)^2 / sum of
-    squared weights, which is the number of labels if all weights are equal.
+    Each probability of a labelled text is a candidate. If the labelled texts at or above it, or at or above a higher one, are so
+    many that the lower bound of the Wilson interval can reach `at_least` (for 0.99: 381), the bound has to. If they are fewer, but
+    at least `MIN_LABELS`, the share has to. Both numbers, and the interval, are of the effective number of labels, (sum of
+    weights)^2 / sum of squared weights, which is the number of labels if all weights are equal.
 
     Errors: `ValueError` if `at_least` is not between 0 and 1.
     """
     if not 0 < at_least < 1:
         raise ValueError(f"expected a share between 0 and 1, found {at_least}")
     lowest: Threshold | None = None
+    can_be_certain = False
     labels, total, right, squares = 0, 0.0, 0.0, 0.0
     descending = sorted(labelled, key=lambda text: -text.probability)
     for probability, texts in groupby(descending, key=lambda text: text.probability):
@@ -74,7 +76,7 @@ def publish_threshold(labelled: Sequence[LabelledText], at_least: float) -> Thre
             squares += text.weight**2
         effective = total**2 / squares
         found = wilson(min(right / total, 1.0) * effective, effective)
-        can_be_certain = wilson(effective, effective).low >= at_least
-        if labels >= MIN_LABELS and (found.low if can_be_certain else found.value) >= at_least:
+        can_be_certain = can_be_certain or wilson(effective, effective).low >= at_least
+        if effective >= MIN_LABELS and (found.low if can_be_certain else found.value) >= at_least:
             lowest = Threshold(probability, labels, found.value, found.low, can_be_certain)
     return lowest

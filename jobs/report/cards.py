@@ -87,8 +87,8 @@ def _cost_card(history: History, gpu_hour_price: float) -> Card | None:
     if seconds is None:
         return None
     if gpu_hour_price <= 0:
-        return Card("Training time", duration(seconds), "set --gpu-hour-price for the cost")
-    detail = f"{duration(seconds)} at ${gpu_hour_price:,.2f} per hour"
+        return Card("Training time", duration(seconds), "steps and validation; set --gpu-hour-price for the cost")
+    detail = f"{duration(seconds)} of steps and validation at ${gpu_hour_price:,.2f} per hour"
     return Card("Training cost", dollars(seconds, gpu_hour_price), detail)
 
 

@@ -34,7 +34,10 @@ class CatalogueSummary:
 
 @dataclass(frozen=True)
 class TrainedShard:
-    """The training of one shard. `seconds` is the time of all its epochs; `committed` is an ISO date and time."""
+    """The training of one shard.
+
+    `seconds` is the time of its steps and validation; `committed` is an ISO date and time.
+    """
 
     number: int
     epochs: tuple[Epoch, ...]
@@ -72,11 +75,12 @@ class Stage:
 class History:
     """Everything that a report shows.
 
-    `batch` is empty if no batch is reported on, `batch_figures` None if the batch does not exist yet. `batch_scores` has the
-    number of descriptions read (`rows`) and the means of their scores, 0 to 1. `audit_figures` is None if no person has
-    labelled texts of the batch. `matcher_scores` is scores.json of the matcher, empty if nothing was calibrated, or if
-    `matcher_replaced`: the matcher that the batch was checked with has been made again since. `max_shards`: how many shards of the
-    catalogue are to be trained; None for all.
+    `batch` is empty if no batch is reported on, `batch_figures` None if the batch does not exist yet, or if
+    `batch_rejected`: no model of the run wrote it. `batch_scores` has the number of descriptions read (`rows`) and the
+    means of their scores, 0 to 1. `audit_figures` is None if no person has labelled texts of the batch.
+    `matcher_scores` is scores.json of the matcher, empty if nothing was calibrated, or if `matcher_replaced`: the
+    matcher that the batch was checked with has been made again since. `max_shards`: how many shards of the catalogue
+    are to be trained; None for all.
     """
 
     run: str
@@ -92,6 +96,7 @@ class History:
     audit_figures: Mapping[str, Any] | None = None
     matcher_scores: Mapping[str, Any] = field(default_factory=dict)
     matcher_replaced: bool = False
+    batch_rejected: bool = False
     max_shards: int | None = None
 
     @property
@@ -127,6 +132,7 @@ def read(sources: Sources, folder: Path) -> History:
         audit_figures=sources.audit.manifest.figures if sources.audit else None,
         matcher_scores=_read_json(sources.matcher, SCORES_FILE, folder / "matcher") if sources.matcher else {},
         matcher_replaced=bool(sources.batch and "matcher" in sources.batch.manifest.inputs and not sources.matcher),
+        batch_rejected=sources.rejected_batch is not None,
         max_shards=sources.max_shards,
     )
 

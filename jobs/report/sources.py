@@ -23,8 +23,9 @@ READERS = 8
 class Sources:
     """The artifacts of a report. `model`, `batch`, `audit` and `matcher` are None if they do not exist.
 
-    `batch_name` is empty for no batch. `matcher` is the one that the batch was checked with. `max_shards`: how many shards are to be
-    trained; None for all.
+    `batch_name` is empty for no batch. `rejected_batch` is the batch of this name if no model of the run wrote it;
+    `batch` is then None. `matcher` is the one that the batch was checked with. `max_shards`: how many shards are to
+    be trained; None for all.
     """
 
     run: str
@@ -38,6 +39,7 @@ class Sources:
     batch: Artifact | None
     audit: Artifact | None
     matcher: Artifact | None = None
+    rejected_batch: Artifact | None = None
     max_shards: int | None = None
 
     @property
@@ -52,6 +54,7 @@ class Sources:
         digests |= {f"evaluation/{stage}": source.digest for stage, source in self.stages.items()}
         digests |= {"model": self.model.digest} if self.model else {}
         digests |= {"export": self.batch.digest} if self.batch else {}
+        digests |= {"rejected_export": self.rejected_batch.digest} if self.rejected_batch else {}
         digests |= {"matcher": self.matcher.digest} if self.matcher else {}
         return digests | ({"audit": self.audit.digest} if self.audit else {})
 
@@ -79,7 +82,8 @@ def find(store: Store, run: str, catalogue_name: str, batch: str, max_shards: in
         raise NotReadyError(
             f"run {run!r} has no trained shard in {store.at(layout.run_path(run))}: `skuscribe train --run {run}` trains one"
         )
-    exported = artifact.find(store, layout.export_path(batch)) if batch else None
+    named = artifact.find(store, layout.export_path(batch)) if batch else None
+    exported = named if named and _is_of_the_run(named, shards) else None
     return Sources(
         run=run,
         config=config,
@@ -92,6 +96,7 @@ def find(store: Store, run: str, catalogue_name: str, batch: str, max_shards: in
         batch=exported,
         audit=_audit(store, batch, exported) if exported else None,
         matcher=_matcher(store, exported) if exported else None,
+        rejected_batch=None if exported else named,
         max_shards=max_shards,
     )
 
@@ -117,6 +122,12 @@ def _stages(store: Store, run: str) -> dict[str, Artifact]:
         for name, source in zip(names, artifacts, strict=True)
         if source is not None and source.manifest.kind == Kind.EVALUATION
     }
+
+
+def _is_of_the_run(exported: Artifact, shards: Mapping[int, Artifact]) -> bool:
+    """Return whether a trained shard wrote the batch. A batch that does not record its model is accepted."""
+    digest = exported.manifest.inputs.get("model")
+    return digest is None or any(shard.digest == digest for shard in shards.values())
 
 
 def _audit(store: Store, batch: str, exported: Artifact) -> Artifact | None:

@@ -45,20 +45,31 @@ class SearchIndex:
     """The index of a catalogue. `digest` changes with its products, its encoder and the parameters of its build."""
 
     catalogue: str
+    catalogue_digest: str
     encoder_digest: str
     digest: str
 
 
-def find_index(catalogue: str) -> SearchIndex:
-    """Return the index of a catalogue. Errors: `NotReadyError` (75) if the catalogue is not indexed yet."""
+def find_index(catalogue: str, catalogue_digest: str) -> SearchIndex:
+    """Return the index of a catalogue. Errors: `NotReadyError` (75) if the catalogue of this digest is not indexed yet."""
     row = repeated(lambda connection: _current_index(connection, catalogue), read_only=True)
     if row is None:
         raise NotReadyError(
             f"the catalogue {catalogue!r} is not indexed yet: run `skuscribe index --catalogue {catalogue}`"
         )
+    found = _index_of(catalogue, row)
+    if found.catalogue_digest != catalogue_digest:
+        raise NotReadyError(
+            f"the index of the catalogue {catalogue!r} has other products, those of an earlier version of it: run "
+            f"`skuscribe index --catalogue {catalogue}`"
+        )
+    return found
+
+
+def _index_of(catalogue: str, row: tuple[Any, ...]) -> SearchIndex:
     _generation, _rows, ef_search, _recall, *config = row
-    _catalogue_digest, encoder_digest, _m, _ef_construction = config
-    return SearchIndex(catalogue, str(encoder_digest), digest_of([*config, ef_search]))
+    catalogue_digest, encoder_digest, _m, _ef_construction = config
+    return SearchIndex(catalogue, str(catalogue_digest), str(encoder_digest), digest_of([*config, ef_search]))
 
 
 def _current_index(connection: Connection, catalogue: str) -> tuple[Any, ...] | None:
@@ -99,7 +110,7 @@ class NeighbourSearch:
     def _nearest(self, connection: Connection, titles: Sequence[Title], vectors: np.ndarray) -> list[list[Neighbour]]:
         """Return the neighbours of all titles, in one transaction, so that the index is not replaced meanwhile."""
         with connection.transaction():
-            self._require_same_encoder(connection)
+            self._require_same_index(connection)
             clusters = self._clusters(connection, titles)
             searches = [
                 (_NEAREST, self._values(title, cluster, vector))
@@ -123,12 +134,13 @@ class NeighbourSearch:
             known = dict(connection.execute(query, [self._index.catalogue, uids]).fetchall())
         return [known.get(title.known_uid or "") if title.cluster is None else title.cluster for title in titles]
 
-    def _require_same_encoder(self, connection: Connection) -> None:
-        """Check that no other encoder's index has replaced this one since the job began."""
-        query = "SELECT encoder_digest FROM skuscribe.catalogue WHERE catalogue = %s AND generation > 0"
-        if connection.execute(query, [self._index.catalogue]).fetchone() != (self._index.encoder_digest,):
+    def _require_same_index(self, connection: Connection) -> None:
+        """Check that no index of other products, another encoder or other parameters has replaced this one."""
+        row = _current_index(connection, self._index.catalogue)
+        if row is None or _index_of(self._index.catalogue, row) != self._index:
             raise NotReadyError(
-                f"the catalogue {self._index.catalogue!r} was indexed with another encoder while this job ran: run it again"
+                f"the catalogue {self._index.catalogue!r} was indexed again, with other products, another encoder or other "
+                "parameters, while this job ran: run it again"
             )
 
 

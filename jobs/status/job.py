@@ -21,7 +21,7 @@ def run(settings: Settings) -> None:
     if settings.release:
         _print_release(settings.namespace, settings.release, settings.gpu_hour_price)
         return
-    lines = list(store_overview.lines(Store(settings.store), settings.run))
+    lines = list(store_overview.lines(Store(settings.store), settings.run, settings.max_shards))
     if not lines:
         raise NotReadyError(f"{settings.store} is empty: `skuscribe prepare` makes the first artifact")
     print("\n".join([*lines, *index.lines()]))

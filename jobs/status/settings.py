@@ -14,6 +14,9 @@ class Settings(StoreSettings):
     """Which run, or which release."""
 
     run: str = Field("", description="Show only this run. Empty: all runs.")
+    max_shards: int | None = Field(
+        None, ge=1, description="Number of shards that the runs are to train, from the first one. Default: all."
+    )
     release: str = Field(
         "", description="Show this release on the cluster instead: steps, shards, pods, time left, cost."
     )

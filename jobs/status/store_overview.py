@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from jobs.steps import trained_shards
 from jobs.storage import artifact, layout, runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.catalogue import Catalogue
@@ -30,8 +31,11 @@ class ShardState:
     note: str = ""
 
 
-def lines(store: Store, only_run: str = "") -> Iterator[str]:
-    """Yield the lines about all artifacts and runs, or about all artifacts and one run."""
+def lines(store: Store, only_run: str = "", max_shards: int | None = None) -> Iterator[str]:
+    """Yield the lines about all artifacts and runs, or about all artifacts and one run.
+
+    `max_shards`: how many shards of each run are to be trained; None for all.
+    """
     for name in store.folders(layout.CATALOGUES):
         yield _artifact_line(store, layout.catalogue_path(name), ("kept", "rejected", "shards", "held_out"))
     for name in store.folders(layout.MODELS):
@@ -42,19 +46,20 @@ def lines(store: Store, only_run: str = "") -> Iterator[str]:
         )
     for name in store.folders(layout.RUNS):
         if only_run in ("", name):
-            yield from _run_lines(store, name)
+            yield from _run_lines(store, name, max_shards)
     for name in store.folders(layout.EXPORTS):
         yield _artifact_line(store, layout.export_path(name), ("products", "published", "flagged", "failed"))
         if artifact.find(store, layout.audit_path(name)) is not None:
             yield _artifact_line(store, layout.audit_path(name), ("labelled",))
 
 
-def _run_lines(store: Store, run: str) -> Iterator[str]:
+def _run_lines(store: Store, run: str, max_shards: int | None) -> Iterator[str]:
     config = runs.read_config(store, run)
     shown = [f"{key} {_short(value)}" for key, value in config.items() if not isinstance(value, dict)]
     yield f"{layout.run_path(run)}  {'  '.join(shown)}"
     yield f"  {'shard':>5}  {'state':<8}" + "".join(f"{title:>{width}}" for title, _, width, _ in COLUMNS)
-    shards = [_shard_state(store, run, shard) for shard in range(_shard_count(store, run, config))]
+    total = trained_shards(_shard_count(store, run, config), max_shards)
+    shards = [_shard_state(store, run, shard) for shard in range(total)]
     for shard in shards:
         yield f"  {shard.shard:>5}  {shard.state:<8}{_cells(shard.figures)}{shard.note}".rstrip()
     yield f"  {sum(shard.state == 'done' for shard in shards)} of {len(shards)} shards done"

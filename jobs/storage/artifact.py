@@ -217,7 +217,8 @@ def make_once(spec: Spec, build: Callable[[Draft], Mapping[str, Any]], *, replac
         if committed is not None and committed.manifest.attempt == work.attempt:
             _log("committed", committed)
             return committed
-        # Another writer was first: compare the spec with what it committed.
+        # Another writer was first: compare what this one would have committed with what that one did.
+        spec = replace(spec, inputs=dict(work.inputs), added_inputs=())
     raise NotReadyError(
         f"{spec.store.at(spec.path)} was changed by other writers {WRITE_ATTEMPTS} times while this job made it: "
         "run it again when they have ended"

@@ -14,7 +14,6 @@ import ctranslate2
 from transformers import PreTrainedTokenizerFast
 
 from jobs.process import lifecycle
-from jobs.process.errors import ConfigurationError
 from jobs.t5 import gpu
 from jobs.t5.inference import Device
 from jobs.t5.settings import Decoding
@@ -69,7 +68,7 @@ class Writer:
         """Return the answer to each source, in order. Equal sources are answered once.
 
         Batches depend only on the sources, so the same sources get the same answers. Errors: `Interrupted` between batches;
-        `ConfigurationError` (78) if the GPU runs out of memory.
+        `MemoryError` (137) if the GPU runs out of memory.
         """
         return [answers[0] for answers in self.write_candidates(sources, decoding, 1, on_answers)]
 
@@ -165,5 +164,5 @@ def _wait(result: Any) -> Any:
         return result.result()
     except RuntimeError as error:
         if "out of memory" in str(error):  # CTranslate2 has no error type for it
-            raise ConfigurationError(f"the GPU is out of memory ({error}): lower --batch-tokens") from error
+            raise MemoryError(f"the GPU is out of memory ({error}): lower --batch-tokens") from error
         raise

@@ -7,30 +7,49 @@ from pathlib import Path
 import torch
 
 from jobs.process import threads
-from jobs.process.errors import ConfigurationError
+from jobs.process.errors import ConfigurationError, NotReadyError
 
 _CUBLAS = ("libcublasLt.so.12", "libcublas.so.12")
+_DEVICES = Path("/dev")
 
 
 def describe(*, required: bool) -> str:
-    """Return a phrase about the GPUs that torch can use. Errors: `ConfigurationError` (78) if one is required and none works."""
-    if torch.cuda.is_available():
-        load_cublas()
-        memory = torch.cuda.get_device_properties(0).total_memory / 1e9
-        bf16 = "bf16" if torch.cuda.is_bf16_supported() else "no bf16"
-        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}, {memory:.0f} GB, {bf16}"
-    if required:
-        raise ConfigurationError(
-            f"torch {torch.__version__} (CUDA {torch.version.cuda or 'none'}) finds no GPU: check that nvidia.com/gpu is in "
-            "the pod's limits, that the driver of the node supports this CUDA version, and that this is the gpu image"
-        )
-    return f"none (torch {torch.__version__}): training and describing use {threads.cpus()} CPU cores"
+    """Return a phrase about the GPUs that torch and CTranslate2 can use.
+
+    Errors: those of `require` if one is required, and of `load_cublas`.
+    """
+    require(required)
+    if not torch.cuda.is_available():
+        return f"none (torch {torch.__version__}): training and describing use {threads.cpus()} CPU cores"
+    load_cublas()
+    memory = torch.cuda.get_device_properties(0).total_memory / 1e9
+    bf16 = "bf16" if torch.cuda.is_bf16_supported() else "no bf16"
+    return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}, {memory:.0f} GB, {bf16}"
 
 
 def require(required: bool) -> None:
-    """Check the GPU if one is required. Errors: `ConfigurationError` (78) if none works."""
-    if required:
-        describe(required=True)
+    """Check that torch can use a GPU, if one is required.
+
+    Errors: `ConfigurationError` (78) if the image or the pod has none, `NotReadyError` (75) if the GPU of this node does not work.
+    """
+    if not required:
+        return
+    reason = "torch cannot use it"
+    if torch.cuda.is_available():
+        try:
+            torch.cuda.get_device_properties(0)  # initializes CUDA, which is_available() does not
+            return
+        except RuntimeError as error:
+            reason = str(error)
+    version = f"torch {torch.__version__} (CUDA {torch.version.cuda or 'none'})"
+    if torch.version.cuda is None or not any(_DEVICES.glob("nvidia[0-9]*")):
+        raise ConfigurationError(
+            f"{version} finds no GPU: check that nvidia.com/gpu is in the pod's limits, and that this is the gpu image"
+        )
+    raise NotReadyError(
+        f"{version}: the GPU of this node or its driver does not work ({reason}). The job is run again; if the node stays "
+        "broken, run it on another one"
+    )
 
 
 def load_cublas() -> None:

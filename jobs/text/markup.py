@@ -32,6 +32,8 @@ _COMMENT = "!--"
 _ENDS = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in _INVISIBLE} | {_COMMENT: re.compile("-->")}
 _CDATA = re.compile(r"<!\[CDATA\[|\]\]>", re.IGNORECASE)
 _JOINING = re.compile(r"</?(?:sup|sub|wbr)\b[^<>]*>", re.IGNORECASE)
+_RAISED_NUMBER = re.compile(r"(?<=\d)\s*<sup\b[^<>]*>\s*(?=\d)", re.IGNORECASE)
+_FRACTION = re.compile(r"\d+\s*(?:</sup\s*>)?\s*(?:[/\u2044]|&frasl;)", re.IGNORECASE)
 _TAG = re.compile(r"""<[A-Za-z/!?](?:[^<>"']|"[^"<]{0,2000}"|'[^'<]{0,2000}')*+> | <[A-Za-z/!?][^<>]*+>""", re.VERBOSE)
 _CLOSING = re.compile(r"[.,!?;:)](?!\w)|['’]s\b")
 _FRAGMENT = re.compile(
@@ -123,8 +125,13 @@ def _without_invisible(text: str, *, may_be_truncated: bool) -> str:
 
 
 def _without_tags(text: str) -> str:
-    text = _JOINING.sub("", text)
+    text = _JOINING.sub("", _RAISED_NUMBER.sub(_separator, text))
     return _TRUNCATED.sub(" ", _FRAGMENT.sub(" ", _TAG.sub(_tag_replacement, text)))
+
+
+def _separator(match: re.Match[str]) -> str:
+    """Return what stands between a number and a raised one: a space if that is a fraction, as in `8 1/2`, else `^`, as in `10^6`."""
+    return " " if _FRACTION.match(match.string, match.end()) else "^"
 
 
 def _tag_replacement(match: re.Match[str]) -> str:

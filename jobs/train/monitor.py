@@ -9,7 +9,7 @@ import torch
 from transformers import TrainerCallback
 
 from jobs.process import log
-from jobs.process.errors import InputError
+from jobs.process.errors import InputError, NotReadyError
 from jobs.process.lifecycle import Stop
 from jobs.process.stall import StallWatch
 from jobs.train import checkpoint
@@ -105,13 +105,21 @@ class TrainingMonitor(TrainerCallback):
         )
 
     def _safe_point(self) -> None:
-        """Save a checkpoint if one is due or a signal has arrived; after a signal, raise `Interrupted`. Not within a step."""
+        """Save a checkpoint if one is due or a signal has arrived; after a signal, raise `Interrupted`. Not within a step.
+
+        If S3 does not answer, training goes on without the checkpoint that is due.
+        """
         self._watch.progress()
         due = time.monotonic() - self._saved_at >= self._training.save_every_seconds
         if (due or self._stop.requested) and self._progress.step > self._saved_step:
             self._update_progress()
-            checkpoint.save(self._training.location, self._progress, self._model, self._optimizer)
-            self._saved_step = self._progress.step
+            try:
+                checkpoint.save(self._training.location, self._progress, self._model, self._optimizer)
+                self._saved_step = self._progress.step
+            except NotReadyError as error:
+                if self._stop.requested:
+                    raise
+                log.warning("checkpoint not saved, training goes on", step=self._progress.step, error=str(error))
             self._clock = self._saved_at = time.monotonic()
             self._watch.progress()
         self._stop.check()

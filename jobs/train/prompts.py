@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.retrieval.neighbours import NeighbourSearch, find_index, prompt_texts
+from jobs.process.lifecycle import Stop
+from jobs.retrieval.neighbours import SEARCH_ROWS, NeighbourSearch, find_index, prompt_texts
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import Title
@@ -29,22 +30,34 @@ _SCHEMA = pa.schema([("row", pa.int64()), ("texts", pa.list_(pa.string()))])
 
 
 def retrieved_neighbours(
-    store: Store, run: str, shard: int, catalogue: str, catalogue_digest: str, table: pa.Table, config: RetrievalConfig
+    store: Store,
+    run: str,
+    shard: int,
+    catalogue: str,
+    catalogue_digest: str,
+    table: pa.Table,
+    config: RetrievalConfig,
+    stop: Stop,
 ) -> Artifact:
     """Return the neighbours for the prompts of a shard, whose products are `table`; they are searched if none are stored.
 
-    Errors: `NotReadyError` (75) if the catalogue is not indexed, `ConfigurationError` (78) if it is with another encoder.
+    Errors: `Interrupted` (143) after a signal, `NotReadyError` (75) if the catalogue is not indexed, `ConfigurationError` (78) if it is with another encoder.
     """
     path = layout.neighbours_path(run, shard)
     spec = Spec(store, path, Kind.NEIGHBOURS, {**asdict(config), "shard": shard}, {"catalogue": catalogue_digest})
 
     def search(draft: Draft) -> dict[str, int]:
-        neighbour_search = NeighbourSearch(find_index(catalogue), config.encoder, config.neighbours)
+        neighbour_search = NeighbourSearch(find_index(catalogue, catalogue_digest), config.encoder, config.neighbours)
         drawn = np.random.default_rng([config.seed, shard]).random(table.num_rows) < config.share
         rows = np.flatnonzero(drawn)
         products = table.select(["uid", "title", "cluster"]).take(number_column(rows)).to_pylist()
         titles = [Title(product["uid"], product["title"], product["uid"], product["cluster"]) for product in products]
-        texts = [prompt_texts(neighbours) for neighbours in neighbour_search.of(titles)]
+        texts = []
+        for start in range(0, len(titles), SEARCH_ROWS):
+            stop.check()
+            texts += [
+                prompt_texts(neighbours) for neighbours in neighbour_search.of(titles[start : start + SEARCH_ROWS])
+            ]
         columns = {"row": rows.tolist(), "texts": texts}
         draft.add_bytes(NEIGHBOURS_FILE, parquet_bytes(pa.Table.from_pydict(columns, schema=_SCHEMA)))
         return {"rows": len(texts)}

@@ -47,7 +47,7 @@ def train_shard(
 ) -> Mapping[str, Any]:
     """Add the files and the inputs of a trained shard to `draft`. Returns its figures.
 
-    `work` is a folder for temporary files. Errors: as `trainer.train()`, and `InputError` (65) if the shard has no training
+    `work` is a folder for temporary files. A signal ends it between its phases, too. Errors: as `trainer.train()`, and `InputError` (65) if the shard has no training
     rows.
     """
     device = select_device()
@@ -55,20 +55,24 @@ def train_shard(
     log.info("shard started", shard=shard, device=device.name, gpu=device.gpu, **recipes.described(chain.recipe))
     with log.timed("rows read", shard=shard) as fields:
         table = chain.products.read_shard(shard, work)
-        neighbours = _neighbours(chain, shard, table)
+        neighbours = _neighbours(chain, shard, table, stop)
         fields["rows"] = table.num_rows
+    stop.check()
     rows = _rows(draft, chain, shard, table)
     counterfactuals = rows.num_rows - table.num_rows
     draft.inputs |= {"parent": parent.digest} | ({"neighbours": neighbours.digest} if neighbours else {})
     spec = chain.spec(shard)
+    stop.check()
 
     with log.timed("parent model loaded", shard=shard, parent=parent.url) as fields:
         parent_folder = parent.fetch_all(work / "parent", MODEL_PREFIX if shard else "")
         model, tokenizer = models.load(parent_folder), models.load_tokenizer(parent_folder)
         models.set_threads(model)
         fields["parameters"] = model.num_parameters()
+    stop.check()
     with log.timed("rows tokenized", shard=shard):
         examples, references = _examples(chain, shard, rows, prompts(rows, neighbours, work), tokenizer)
+    stop.check()
     lengths = lengths_of(examples[TRAIN])
     training = ShardTraining(
         shard, examples[TRAIN], lengths, batch_schedule(lengths, chain.recipe, chain.seed), chain.recipe, device, chain.seed,
@@ -101,11 +105,11 @@ def _checkpoint_config(chain: Chain, spec: Spec) -> dict[str, Any]:
     return {**spec.config, **version}
 
 
-def _neighbours(chain: Chain, shard: int, table: pa.Table) -> Artifact | None:
+def _neighbours(chain: Chain, shard: int, table: pa.Table, stop: Stop) -> Artifact | None:
     if chain.retrieval is None:
         return None
     return retrieved_neighbours(
-        chain.store, chain.run, shard, chain.catalogue, chain.products.digest, table, chain.retrieval
+        chain.store, chain.run, shard, chain.catalogue, chain.products.digest, table, chain.retrieval, stop
     )
 
 

@@ -206,6 +206,10 @@ def test_labels_give_a_threshold_for_their_catalogue(store: Store, tmp_path: Pat
     audit(store, tmp_path, rows=400)
     file = fill(tmp_path / "audit.csv", lambda row: "right" if float(row["probability"]) > 0.96 else "wrong")
     audit(store, tmp_path, labels=str(file))
+    assert labelled("main", "its matcher") == [], "the batch is not finished: which matcher checked it is not known"
+    spec = Spec(store, layout.export_path("main"), Kind.EXPORT, {}, {"matcher": "its matcher"})
+    artifact.make_once(spec, lambda _draft: {})
+    audit(store, tmp_path, labels=str(file))
     found = labelled("main", "its matcher")
     assert labelled("other", "its matcher") == []
     depends_on_it = [row for row in rows if row.published or row.flags == ("off-title",)]

@@ -16,6 +16,7 @@ from jobs.index import settings as index_settings
 from jobs.local import postgres
 from jobs.process.errors import ConfigurationError
 from jobs.retrieval.neighbours import NeighbourSearch, find_index
+from jobs.storage import catalogue
 from jobs.storage.catalogue import Title
 from jobs.storage.store import Store
 from tests.database.roles import reader, superuser
@@ -71,7 +72,9 @@ def test_everything_works_with_the_extension_in_another_schema(
     moved.run(f"GRANT USAGE ON SCHEMA {SCHEMA} TO PUBLIC")
     commit(store, PRODUCTS[:12], HELD_OUT[:3])
     index.run(index_settings.Settings(store=store.url))
-    found = NeighbourSearch(find_index("main"), "all-MiniLM-L6-v2", 2).of([Title("a", PRODUCTS[1].title)])
+    found = NeighbourSearch(find_index("main", catalogue.require(store, "main").digest), "all-MiniLM-L6-v2", 2).of(
+        [Title("a", PRODUCTS[1].title)]
+    )
     assert found[0][0].uid == PRODUCTS[1].uid
     assert f"in the schema {SCHEMA}" in checks.postgres()
     with reader(environment, moved.database) as connection:

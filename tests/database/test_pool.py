@@ -13,6 +13,7 @@ from jobs.index import job as index
 from jobs.index import settings as index_settings
 from jobs.process.errors import ConfigurationError
 from jobs.retrieval.neighbours import NeighbourSearch, find_index
+from jobs.storage import catalogue
 from jobs.storage.catalogue import Title
 from jobs.storage.store import Store
 from tests.database.pool import pool
@@ -45,7 +46,9 @@ def test_the_test_pool_changes_the_session_with_the_transaction(pooled: bool) ->
 def test_an_index_is_built_and_searched_through_a_pool(pooled: bool, store: Store, database: str) -> None:
     commit(store, PRODUCTS[:12], HELD_OUT[:3])
     index.run(index_settings.Settings(store=store.url))
-    found = NeighbourSearch(find_index("main"), "all-MiniLM-L6-v2", 2).of([Title("a", PRODUCTS[1].title)])
+    found = NeighbourSearch(find_index("main", catalogue.require(store, "main").digest), "all-MiniLM-L6-v2", 2).of(
+        [Title("a", PRODUCTS[1].title)]
+    )
     assert [neighbour.uid for neighbour in found[0]][:1] == [PRODUCTS[1].uid]
     assert locks(database) == 0
 

@@ -169,5 +169,7 @@ def test_a_text_that_more_products_share_than_may_is_not_published(
     titles = [Title(f"u{number}", "Desk lamp", cluster=number % 2) for number in range(6)]
     assert all(row.published for row in describer.describe(titles, [[]] * 6))
     titles = [Title(f"u{number}", "Desk lamp") for number in range(6)]
+    assert all(row.published for row in describer.describe(titles, [[]] * 6))  # one product, listed six times
+    titles = [Title(f"u{number}", f"Desk lamp {'no. ' * number}p", cluster=number) for number in range(6)]
     for row in describer.describe(titles, [[]] * 6):
         assert (row.flags, row.evidence["generic"], row.published) == (("generic",), {"products": 6}, False)

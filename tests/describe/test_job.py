@@ -261,6 +261,24 @@ def test_rows_of_a_finished_batch_are_restored_after_they_were_lost(ready: Ready
     assert table_rows("lost", "uid, description, neighbours, flags, neighbour_similarities") == before
 
 
+def test_verdicts_of_a_replacement_that_was_given_up_are_undone(ready: Ready) -> None:
+    describe_all(ready, "given-up", limit=3)
+    before = table_rows("given-up", "uid, published")
+    with session() as connection:
+        connection.execute("UPDATE skuscribe.description SET published = NOT published WHERE batch = 'given-up'")
+        connection.execute(
+            'INSERT INTO skuscribe.description SELECT (jsonb_populate_record(d, \'{"uid": "another"}\')).* '
+            "FROM skuscribe.description d WHERE batch = 'given-up' LIMIT 1"
+        )
+    describe_all(ready, "given-up", limit=3)
+    assert table_rows("given-up", "uid, published") == before
+
+
+def test_a_query_that_cannot_be_described_is_bad_input(ready: Ready) -> None:
+    with pytest.raises(InputError, match=r"--query '.*: the title and its question are longer than 32 tokens"):
+        describe(ready, "query", query="kettle " * 250, prompt_max_tokens=32)
+
+
 def test_a_title_that_cannot_be_described_is_a_row_with_its_error(ready: Ready, tmp_path: Path) -> None:
     path = tmp_path / "titles.jsonl"
     rows: list[Any] = [{"uid": "good", "title": "Red Kettle &amp; lid"}, {"uid": "long", "title": "kettle " * 250}]
@@ -298,7 +316,7 @@ def test_neighbours_exclude_the_product_and_its_duplicates(ready: Ready, tmp_pat
 
 
 def test_without_neighbours_no_index_is_needed(ready: Ready, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def find_index(_catalogue: str) -> None:
+    def find_index(_catalogue: str, _digest: str) -> None:
         raise AssertionError("the index was looked up")
 
     monkeypatch.setattr(job, "find_index", find_index)

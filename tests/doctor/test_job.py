@@ -1,6 +1,8 @@
 """`doctor` says what works; a failed check says what to do, and has the right exit code."""
 
 import ctypes
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 import torch
@@ -59,6 +61,43 @@ def test_too_little_disk_or_memory_says_how_much_is_free() -> None:
         checks.disk(1e9)
     with pytest.raises(NotReadyError, match="memory free"):
         checks.memory(1e9)
+
+
+V2 = {"memory.max": "300000000\n", "memory.current": "290000000\n", "memory.stat": "anon 40\ninactive_file 190000000\n"}
+V1 = {
+    "memory/memory.limit_in_bytes": "300000000\n",
+    "memory/memory.usage_in_bytes": "290000000\n",
+    "memory/memory.stat": "inactive_file 40\ntotal_inactive_file 190000000\n",
+}
+
+
+def write_cgroup(folder: Path, files: Mapping[str, str]) -> Path:
+    (folder / "memory").mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "files", [V2, V1, {**V1, **V2, "memory/memory.limit_in_bytes": "1\n"}], ids=["v2", "v1", "both"]
+)
+def test_the_page_cache_of_a_cgroup_is_free_memory(tmp_path: Path, files: Mapping[str, str]) -> None:
+    assert checks.memory(0.1, write_cgroup(tmp_path, files)) == "0.2 GB free"
+
+
+def test_the_page_cache_that_is_in_use_is_not_free_memory(tmp_path: Path) -> None:
+    files = {**V2, "memory.stat": "inactive_file 0\nactive_file 190000000\n"}
+    with pytest.raises(NotReadyError, match=r"0\.0 GB of memory free, expected 0\.1"):
+        checks.memory(0.1, write_cgroup(tmp_path, files))
+
+
+@pytest.mark.parametrize(
+    "files", [{}, {"memory.max": "max\n"}, {**V1, "memory/memory.limit_in_bytes": f"{2**63 - 4096}\n"}]
+)
+def test_without_a_limit_the_memory_of_the_machine_counts(tmp_path: Path, files: Mapping[str, str]) -> None:
+    with pytest.raises(NotReadyError, match="of memory free, expected 1000000") as caught:
+        checks.memory(1e6, write_cgroup(tmp_path, files))
+    assert not str(caught.value).startswith("0.")
 
 
 def test_a_base_model_that_lacks_a_file_is_reported(store: Store) -> None:

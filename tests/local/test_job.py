@@ -112,6 +112,37 @@ def test_files_that_are_not_ours_are_refused_before_anything_starts(state: Path,
     assert list(state.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["input", "source", "tokenizer"])
+@pytest.mark.parametrize("address", ["s3://rows/a.jsonl", "S3://rows/a.jsonl", "s3://me:9/secret-word@rows/a.jsonl"])
+def test_an_address_of_another_s3_is_refused_before_anything_starts(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str, address: str
+) -> None:
+    settings = Settings.model_validate({name: address, "out": tmp_path / "out", "state": tmp_path / "state"})
+    with pytest.raises(ConfigurationError, match="use an S3 server of their own") as caught:
+        job.run(settings)
+    message = str(caught.value)
+    assert message.startswith(f"--{name} (SKUSCRIBE_{name.upper()}): ")
+    assert "Download the files" in message
+    assert "skuscribe prepare" in message
+    assert "secret-word" not in message + "".join(capfd.readouterr())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_address_of_another_s3_is_named(tmp_path: Path) -> None:
+    settings = Settings(input="s3://a/b", source="google/flan-t5-small", tokenizer="s3://a/c", state=tmp_path / "state")
+    with pytest.raises(
+        ConfigurationError, match=r"^--input \(SKUSCRIBE_INPUT\), --tokenizer \(SKUSCRIBE_TOKENIZER\): "
+    ):
+        job.run(settings)
+
+
+@pytest.mark.parametrize("flag", ["only_stop", "only_clean"])
+def test_stop_and_clean_need_no_valid_input(tmp_path: Path, flag: str) -> None:
+    job.run(
+        Settings.model_validate({"input": "s3://a/b", "out": tmp_path / "out", "state": tmp_path / "state", flag: True})
+    )
+
+
 def test_a_folder_without_our_marker_is_not_cleaned(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     assert results.remove(tmp_path) == []

@@ -8,7 +8,7 @@ from jobs.quality.alternatives import LONGEST, find_alternatives, with_phrase
 from jobs.quality.terms import phrases, terms
 from tests.match.products import learning_products
 
-TABLE = find_alternatives([("Wool sock red", "Wool sock blue")] * 2)
+TABLE = find_alternatives([("Wool sock red", "Wool sock blue"), ("Linen sock red", "Linen sock blue")])
 
 
 def product(number: int, cluster: int, colour: str = "red", others: tuple[str, ...] = ()) -> LearningProduct:

@@ -51,10 +51,36 @@ def test_a_step_without_a_job_is_waiting() -> None:
     assert (found.state, found.done, found.indexes, found.seconds_left) == ("waiting", 0, 65, None)
 
 
-def test_the_time_left_follows_from_the_rate() -> None:
-    found = status([job(succeeded=20, active=1)], pod("p", "Running", at(11, 30)))
-    assert (found.state, found.running, found.per_hour) == ("running", 1, 2.0)
-    assert found.seconds_left == 45 / 2.0 * 3600
+def test_the_time_left_follows_from_the_times_of_the_pods_that_did_work_and_the_pods_that_run() -> None:
+    succeeded = pod("a", "Succeeded", at(2), at(4)), pod("b", "Succeeded", at(2), at(3))
+    running = pod("c", "Running", at(11, 30)), pod("d", "Running", at(11, 30))
+    found = status([job(succeeded=20, active=2)], *succeeded, *running)
+    assert (found.state, found.running) == ("running", 2)
+    assert found.per_hour == pytest.approx(2 / 1.5)
+    assert found.seconds_left == pytest.approx(45 * 1.5 / 2 * 3600)
+
+
+def test_indexes_that_were_already_done_do_not_count_in_the_rate() -> None:
+    already_done = [pod(f"done-{number}", "Succeeded", at(11, 0), "2026-06-01T11:00:40Z") for number in range(20)]
+    worked, running = pod("a", "Succeeded", at(11), at(11, 30)), pod("b", "Running", at(11, 30))
+    assert status([job(succeeded=21)], *already_done, worked, running).per_hour == 2.0
+
+
+@pytest.mark.parametrize(
+    "running",
+    [
+        pytest.param([pod("b", "Running", "2026-06-01T11:59:55Z")], id="the first pod that works has just started"),
+        pytest.param([pod("b", "Running", at(11, 30))], id="the first pod that works is not finished"),
+    ],
+)
+def test_without_a_finished_pod_that_did_work_no_rate_is_shown(running: list[dict[str, Any]]) -> None:
+    found = status([job(succeeded=20)], pod("a", "Succeeded", at(11), "2026-06-01T11:00:08Z"), *running)
+    assert (found.per_hour, found.seconds_left) == (None, None)
+
+
+def test_without_a_running_pod_no_rate_is_shown() -> None:
+    found = status([job(succeeded=1)], pod("a", "Succeeded", at(2), at(4)), pod("b", "Pending"))
+    assert (found.per_hour, found.seconds_left) == (None, None)
 
 
 def test_gpu_hours_include_all_pods_of_all_jobs_of_the_step() -> None:
@@ -237,3 +263,22 @@ def test_a_script_can_tell_complete_from_unfinished_and_failed(
     else:
         with pytest.raises(error):
             check()
+
+
+def test_a_job_that_failed_before_the_running_pipeline_was_created_does_not_fail_the_release(api: ApiInMemory) -> None:
+    api.add("jobs", pipeline_job())
+    failed = [{"type": "Failed", "status": "True", "lastTransitionTime": at(1, 30)}]
+    api.add("jobs", labelled(job(created=at(1), succeeded=40, conditions=failed), "train"))
+    found, text = release()
+    assert "  train       superseded       40/65" in text
+    assert "  train: Job demo-train-1 is older than the pipeline and failed" in text
+    with pytest.raises(NotReadyError, match="not complete yet: pipeline"):
+        found.check_complete()
+
+
+def test_a_job_that_failed_before_a_pipeline_that_failed_too_is_shown_as_failed(api: ApiInMemory) -> None:
+    api.add("jobs", pipeline_job("Failed"))
+    failed = [{"type": "Failed", "status": "True", "lastTransitionTime": at(1, 30)}]
+    api.add("jobs", labelled(job(created=at(1), conditions=failed), "train"))
+    with pytest.raises(InputError, match="failed: pipeline, train"):
+        release()[0].check_complete()

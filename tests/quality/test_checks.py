@@ -150,6 +150,36 @@ def test_another_number_for_the_same_quantity_contradicts_the_title(title: str, 
     assert bool(other_numbers(text, title)) is contradicts
 
 
+@pytest.mark.parametrize(
+    ("title", "text", "evidence"),
+    [
+        ("Anker Power Bank 20,000mAh", "A power bank with 10,000mAh.", [("20000mah", "10000mah")]),
+        ("Anker Power Bank 20,000mAh", "A power bank with 20,000 mAh.", []),
+        ('Laptop 15.6"', "A laptop of 13.3 inches.", [('15.6"', "13.3 inches")]),
+        ('Laptop 15.6"', "A 15.6-inch laptop.", []),
+        ("100% Cotton Bag", "A bag of 50% cotton.", [("100%", "50%")]),
+        ("Bit Set, 19 Piece", "A set of 15 pieces.", [("19 piece", "15 pieces")]),
+        ("Pads, pack of 6", "A pack of 4.", [("pack of 6", "pack of 4")]),
+    ],
+)
+def test_quantities_are_shown_as_they_are_stated(title: str, text: str, evidence: list[tuple[str, str]]) -> None:
+    assert other_numbers(text, title) == evidence
+
+
+def test_a_separator_of_thousands_before_a_unit_is_none_of_the_number() -> None:
+    assert ungrounded("It has 20000 mAh and 20,000mAh.", ["Power bank 20,000mAh"]) == []
+    assert ungrounded("It has 10,000mAh.", ["Power bank 20,000mAh"]) == ["10000mah"]
+
+
+def test_only_the_nearest_neighbours_are_evidence() -> None:
+    neighbours = [Neighbour(str(number), "Lamp", "A lamp.", 0.9) for number in range(8)]
+    last = Neighbour("8", "Lamp", "A lamp of 37 cm.", 0.8)
+    checker = checks.Checker()
+    for found in ([*neighbours, last], [last, *neighbours]):
+        scores = checker.score("A lamp of 37 cm for the desk and for the shelf.", "Desk lamp", found, ended=True)
+        assert ("invented" in scores.flags) == (found[0] is not last)
+
+
 def test_evidence_is_readable() -> None:
     evidence = {"probability": 0.1, "missing": ["red", "wool"], "fits_better": "Blue Sock"}
     assert checks.evidence_text(evidence) == "probability 0.1; missing red, wool; fits better Blue Sock"

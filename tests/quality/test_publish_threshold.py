@@ -38,6 +38,15 @@ def test_a_few_labels_give_no_threshold() -> None:
     assert publish_threshold([], 0.9) is None
 
 
+def test_a_few_heavy_labels_do_not_lower_the_threshold() -> None:
+    """Of 100 published texts 90 are right. Two right texts that stand for many more make the share 0.96, of about 5 labels."""
+    published = [*texts(0.9, 90, 10, weight=10.0)]
+    assert publish_threshold(published, 0.95) is None
+    assert (
+        publish_threshold([*published, *texts(0.41, 1, 0, weight=900.0), *texts(0.4, 1, 0, weight=900.0)], 0.95) is None
+    )
+
+
 def test_a_label_counts_for_the_texts_that_it_represents() -> None:
     """Half of the labels are right, but they represent 99 times as many texts."""
     labelled = [*texts(0.9, 50, 0, weight=99.0), *texts(0.9, 0, 50, weight=1.0)]

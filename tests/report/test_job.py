@@ -286,6 +286,18 @@ def test_a_run_without_evaluation_and_batch_is_reported(store: Store, tmp_path: 
     assert "of unknown size" in text
 
 
+def test_a_batch_of_another_run_is_named_and_not_shown(store: Store, tmp_path: Path) -> None:
+    factory.make(store, factory.RunShape(shards=1, trained=1, questions=5, retrieval=False))
+    assert "Descriptions published" in text_of(make(store), tmp_path / "own")
+    artifact.remove(store, layout.export_path("main"))
+    with artifact.draft(store, layout.export_path("main"), Kind.EXPORT, {}, {"model": "f" * 64}) as draft:
+        draft.commit({"products": 2000, "published": 1874, "flagged": 123, "failed": 3, "seconds": 88.0})
+    text = text_of(make(store), tmp_path / "other")
+    assert "Batch 'main' was not written by a model of run 'main': name another one with --batch." in text
+    assert "Descriptions published" not in text
+    assert "1,874" not in text
+
+
 def test_product_text_is_not_interpreted_as_markup(store: Store, tmp_path: Path) -> None:
     factory.make(store, factory.RunShape(questions=4, titles=[factory.HOSTILE], answer=factory.HOSTILE))
     folder = make(store).fetch_all(tmp_path)

@@ -103,3 +103,37 @@ def test_the_matcher_is_the_one_that_the_batch_was_checked_with(store: Store) ->
     assert find(store).matcher is None
     commit_batch(store, "")
     assert find(store).matcher is None
+
+
+def commit_batch_of(store: Store, model: str) -> None:
+    """Commit the batch `main`, written by the model with this digest."""
+    artifact.remove(store, layout.export_path("main"))
+    with artifact.draft(store, layout.export_path("main"), Kind.EXPORT, {}, {"model": model, "titles": "0"}) as draft:
+        draft.commit({"products": 7, "published": 7})
+
+
+def test_a_batch_that_any_shard_of_the_run_wrote_is_a_source(store: Store) -> None:
+    factory.make(store, factory.RunShape(questions=3))
+    commit_batch_of(store, find(store).shards[0].digest)
+    found = find(store)
+    assert found.batch is not None
+    assert found.rejected_batch is None
+    assert found.digests()["export"] == found.batch.digest
+
+
+def test_a_batch_of_another_run_and_what_belongs_to_it_are_no_sources(store: Store) -> None:
+    factory.make(store, factory.RunShape(questions=3))
+    artifact.remove(store, layout.export_path("main"))
+    before = find(store).digests()
+    commit_batch_of(store, "f" * 64)
+    factory.make_audit(store)
+    found = find(store)
+    assert (found.batch, found.audit, found.matcher) == (None, None, None)
+    assert found.rejected_batch is not None
+    assert "export" not in found.digests()
+    assert found.digests() != before, "a report that says that the batch does not exist would be kept"
+
+
+def test_a_batch_that_does_not_record_its_model_is_a_source(store: Store) -> None:
+    factory.make(store, factory.RunShape(questions=3))
+    assert find(store).batch is not None

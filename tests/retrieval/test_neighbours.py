@@ -1,5 +1,6 @@
 """The neighbours of a title: the nearest training products, never the product itself or its duplicates."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -10,8 +11,9 @@ from jobs.index import settings as index_settings
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.retrieval import neighbours
 from jobs.retrieval.encoder import Encoder, text_to_embed
-from jobs.retrieval.neighbours import Neighbour, NeighbourSearch, find_index, prompt_texts
+from jobs.retrieval.neighbours import Neighbour, NeighbourSearch, SearchIndex, find_index, prompt_texts
 from jobs.retrieval.settings import DEFAULT_ENCODER
+from jobs.storage import artifact, catalogue, layout
 from jobs.storage.catalogue import Title
 from jobs.storage.store import Store
 from tests.factories import product, write_catalogue
@@ -28,8 +30,13 @@ def indexed(store: Store, database: str) -> Store:
     return store
 
 
-def search(count: int) -> NeighbourSearch:
-    return NeighbourSearch(find_index("main"), DEFAULT_ENCODER, count)
+def current_index(store: Store) -> SearchIndex:
+    return find_index("main", catalogue.require(store, "main").digest)
+
+
+@pytest.fixture
+def search(indexed: Store) -> Callable[[int], NeighbourSearch]:
+    return lambda count: NeighbourSearch(current_index(indexed), DEFAULT_ENCODER, count)
 
 
 def title_of(number: int) -> Title:
@@ -42,7 +49,7 @@ def uids(items: list[Neighbour]) -> set[str]:
     return {item.uid for item in items}
 
 
-def test_neighbours_are_the_nearest_training_products(indexed: Store) -> None:
+def test_neighbours_are_the_nearest_training_products(search: Callable[[int], NeighbourSearch]) -> None:
     titles = [title_of(85), title_of(40), Title("query", product(33, "").title)]
     results = search(5).of(titles)
     for items in results:
@@ -53,13 +60,15 @@ def test_neighbours_are_the_nearest_training_products(indexed: Store) -> None:
     assert results[2][0].uid == "P000033"
 
 
-def test_the_similarity_is_the_cosine_of_the_title_and_the_text_in_the_index(indexed: Store) -> None:
+def test_the_similarity_is_the_cosine_of_the_title_and_the_text_in_the_index(
+    search: Callable[[int], NeighbourSearch],
+) -> None:
     [[nearest]] = search(1).of([Title("query", "green lamp")])
     one, other = Encoder().encode(["green lamp", text_to_embed(nearest.title, nearest.content)])
     assert nearest.similarity == pytest.approx(float(one @ other), abs=2e-3)
 
 
-def test_the_product_and_its_cluster_are_left_out(indexed: Store) -> None:
+def test_the_product_and_its_cluster_are_left_out(search: Callable[[int], NeighbourSearch]) -> None:
     with session() as connection:
         connection.execute("UPDATE skuscribe.product SET cluster = 40 WHERE uid IN ('P000041', 'P000042')")
     everything = {f"P{number:06d}" for number in range(TEST_ROWS, SHARD_ROWS)}
@@ -70,14 +79,14 @@ def test_the_product_and_its_cluster_are_left_out(indexed: Store) -> None:
     assert [uids(items) for items in results] == [everything, left_out, left_out]
 
 
-def test_a_title_with_an_error_has_no_neighbours_and_moves_no_others(indexed: Store) -> None:
+def test_a_title_with_an_error_has_no_neighbours_and_moves_no_others(search: Callable[[int], NeighbourSearch]) -> None:
     titles = [Title("a", "", error="no title"), Title("b", product(33, "").title), Title("c", "", error="no title")]
     first, second, third = search(1).of(titles)
     assert (first, [item.uid for item in second], third) == ([], ["P000033"], [])
 
 
 def test_neighbours_do_not_depend_on_how_many_titles_are_searched_at_once(
-    indexed: Store, monkeypatch: pytest.MonkeyPatch
+    search: Callable[[int], NeighbourSearch], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     titles = [title_of(number) for number in range(20, 27)]
     expected = [[item.uid for item in items] for items in search(2).of(titles)]
@@ -87,34 +96,41 @@ def test_neighbours_do_not_depend_on_how_many_titles_are_searched_at_once(
 
 def test_a_catalogue_that_is_not_indexed_is_not_ready(indexed: Store) -> None:
     with pytest.raises(NotReadyError, match="'other' is not indexed yet: run `skuscribe index --catalogue other`"):
-        find_index("other")
+        find_index("other", "")
 
 
 def test_a_database_without_tables_is_not_ready(database: str) -> None:
     with pytest.raises(NotReadyError, match="'main' is not indexed yet"):
-        find_index("main")
+        find_index("main", "")
+
+
+def test_the_index_of_other_products_is_not_ready(indexed: Store) -> None:
+    artifact.remove(indexed, layout.catalogue_path("main"))
+    write_catalogue(indexed, shards=1, rows_per_shard=SHARD_ROWS + 1, held_out=HELD_OUT_ROWS)
+    with pytest.raises(NotReadyError, match=r"has other products.*run `skuscribe index --catalogue main`"):
+        current_index(indexed)
 
 
 def test_another_encoder_than_that_of_the_index_is_a_wrong_setting(indexed: Store) -> None:
-    another = replace(find_index("main"), encoder_digest="of another encoder")
+    another = replace(current_index(indexed), encoder_digest="of another encoder")
     with pytest.raises(ConfigurationError, match=f"another encoder than --encoder {DEFAULT_ENCODER}"):
         NeighbourSearch(another, DEFAULT_ENCODER, 1)
 
 
-def test_an_index_that_another_encoder_replaced_since_is_not_ready(indexed: Store) -> None:
+def test_an_index_that_another_encoder_replaced_since_is_not_ready(search: Callable[[int], NeighbourSearch]) -> None:
     begun = search(1)
     with session() as connection:
         connection.execute("UPDATE skuscribe.catalogue SET encoder_digest = 'of another encoder', dimensions = 12")
-    with pytest.raises(NotReadyError, match="another encoder while this job ran"):
+    with pytest.raises(NotReadyError, match="another encoder, while this job ran"):
         begun.of([title_of(1)])
 
 
 def test_the_digest_of_an_index_changes_with_its_parameters_only(indexed: Store) -> None:
-    before = find_index("main").digest
+    before = current_index(indexed).digest
     index.run(index_settings.Settings(store=indexed.url))
-    assert find_index("main").digest == before
+    assert current_index(indexed).digest == before
     index.run(index_settings.Settings(store=indexed.url, m=24))
-    assert find_index("main").digest != before
+    assert current_index(indexed).digest != before
 
 
 def test_the_text_of_a_neighbour_ends_at_a_whole_word() -> None:
@@ -124,7 +140,7 @@ def test_the_text_of_a_neighbour_ends_at_a_whole_word() -> None:
     assert long == "Desk. " + " ".join(str(number) for number in range(neighbours.PROMPT_TEXT_WORDS))
 
 
-def test_products_at_the_same_distance_are_in_the_order_of_their_uids(indexed: Store) -> None:
+def test_products_at_the_same_distance_are_in_the_order_of_their_uids(search: Callable[[int], NeighbourSearch]) -> None:
     same = [f"P{number:06d}" for number in (70, 30, 50, 20, 60)]
     with session() as connection:
         connection.execute(

@@ -11,8 +11,8 @@ from jobs.storage.store import Store
 from tests.factories import write_catalogue
 
 
-def shown(store: Store, capsys: pytest.CaptureFixture[str], run: str = "") -> list[str]:
-    job.run(Settings(store=store.url, run=run))
+def shown(store: Store, capsys: pytest.CaptureFixture[str], run: str = "", max_shards: int | None = None) -> list[str]:
+    job.run(Settings(store=store.url, run=run, max_shards=max_shards))
     return capsys.readouterr().out.splitlines()
 
 
@@ -50,6 +50,17 @@ def test_the_catalogue_of_a_run_is_found_by_its_name_and_digest(
     other = write_catalogue(store, name="lamps", shards=3)
     runs.freeze(store, "main", {"catalogue": "shoes", "catalogue_digest": own.digest, "note": other.digest})
     assert "  0 of 2 shards done" in shown(store, capsys)
+
+
+def test_a_run_that_is_limited_to_some_shards_is_done_with_them(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    products = write_catalogue(store, shards=3)
+    runs.freeze(store, "main", {"catalogue": "main", "catalogue_digest": products.digest})
+    commit(store, layout.trained_shard_path("main", 0), Kind.TRAINED_SHARD)
+    lines = shown(store, capsys, max_shards=1)
+    assert "  1 of 1 shards done" in lines
+    assert not any(line.split() == ["1", "waiting"] for line in lines)
 
 
 @pytest.mark.parametrize("config", [{}, {"catalogue": "gone"}, {"catalogue": "main", "catalogue_digest": "0" * 64}])

@@ -8,8 +8,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.process.errors import ConfigurationError, Interrupted, NotReadyError
+from jobs.process.lifecycle import Stop
 from jobs.retrieval.settings import DEFAULT_ENCODER
+from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact
 from jobs.storage.layout import NEIGHBOURS_FILE
 from jobs.storage.store import Store
@@ -29,7 +31,7 @@ def numbered(table: pa.Table) -> pa.Table:
 
 
 def search(ready: Ready, table: pa.Table, config: RetrievalConfig, run: str, shard: int = 0) -> Artifact:
-    return retrieved_neighbours(ready.store, run, shard, NAME, ready.catalogue.digest, table, config)
+    return retrieved_neighbours(ready.store, run, shard, NAME, ready.catalogue.digest, table, config, Stop())
 
 
 def read_neighbours(neighbours: Artifact, folder: Path) -> dict[int, list[str]]:
@@ -99,7 +101,14 @@ def test_a_catalogue_without_an_index_is_not_ready(ready: Ready, store: Store, t
     products = write_catalogue(store, "unindexed")
     table = products.read_shard(0, tmp_path)
     with pytest.raises(NotReadyError, match="'unindexed' is not indexed yet"):
-        retrieved_neighbours(store, "main", 0, "unindexed", products.digest, table, HALF)
+        retrieved_neighbours(store, "main", 0, "unindexed", products.digest, table, HALF, Stop())
+
+
+def test_a_signal_ends_the_search(ready: Ready, tmp_path: Path) -> None:
+    table = ready.catalogue.read_shard(0, tmp_path)
+    with pytest.raises(Interrupted):
+        retrieved_neighbours(ready.store, "ended", 0, NAME, ready.catalogue.digest, table, ALL, Stop(requested=True))
+    assert artifact.find(ready.store, layout.neighbours_path("ended", 0)) is None
 
 
 def test_without_neighbours_each_prompt_has_only_the_title(ready: Ready, tmp_path: Path) -> None:

@@ -4,12 +4,24 @@ from jobs.report.document import Block, Cell, Section, Table, Text
 from jobs.report.history import History, TrainedShard
 from jobs.report.wording import dollars, duration, number, percent
 
+COUNTED = (
+    "The times of training include its steps and the validation after each epoch; those of evaluation include loading "
+    "of models, retrieval, generation and scoring; those of descriptions include retrieval, generation, checks and "
+    "writing to Postgres."
+)
+NOT_COUNTED = (
+    "The times exclude the other jobs, loading of models and rows for training and descriptions, tokenization for "
+    "training, saving and loading of checkpoints, steps that are repeated after an interruption, saving and upload of "
+    "results, pod start-up, image pulls and idle nodes."
+)
+
 
 def section(history: History, gpu_hour_price: float) -> Section:
     """Return the section. The price is in USD, 0 if it is unknown: the section then has times only."""
     blocks: list[Block] = [
         _throughput_table(history, gpu_hour_price),
         _time_table(history, gpu_hour_price),
+        Text(f"{COUNTED} {NOT_COUNTED}"),
         Text(_price(gpu_hour_price)),
     ]
     return Section("cost", "Speed and cost", blocks)
@@ -18,8 +30,9 @@ def section(history: History, gpu_hour_price: float) -> Section:
 def _throughput_table(history: History, price: float) -> Table:
     columns = ["Shard", "Examples/s", "Target tokens/s", "Padding efficiency", "MFU", "Time", "GPU"]
     return Table(
-        "Throughput in the last epoch of each shard, and the time of all its epochs. Padding efficiency is the share of tokens "
-        "that are not padding. MFU (model FLOPs utilisation) is the share of the GPU's peak throughput that the model used.",
+        "Throughput in the last epoch of each shard, and the time of all its steps and validations. Padding efficiency "
+        "is the share of tokens that are not padding. MFU (model FLOPs utilisation) is the share of the GPU's peak "
+        "throughput that the model used.",
         [*columns, *(["Cost"] if price > 0 else [])],
         [_throughput_row(shard, price) for shard in history.shards if shard.epochs],
     )
@@ -57,11 +70,11 @@ def _time_table(history: History, price: float) -> Table:
         [Cell(name), Cell(duration(seconds)), *([Cell(dollars(seconds, price))] if price > 0 else [])]
         for name, seconds in known
     ]
-    caption = "Machine time" + (" and cost" if price > 0 else "")
+    caption = "Counted time" + (" and cost" if price > 0 else "")
     return Table(caption, ["", "Time", *(["Cost"] if price > 0 else [])], rows)
 
 
 def _price(price: float) -> str:
     if price <= 0:
         return "Set --gpu-hour-price (USD) to show the cost of each time."
-    return f"Cost is machine time at ${price:,.2f} per hour, without pod start-up, image pulls and idle nodes."
+    return f"Cost is the counted time at ${price:,.2f} per hour; the machine costs more."

@@ -19,6 +19,11 @@ def section(history: History) -> Section | None:
     """Return the section, or None if no batch is reported on."""
     if not history.batch:
         return None
+    if history.batch_rejected:
+        text = (
+            f"Batch {history.batch!r} was not written by a model of run {history.run!r}: name another one with --batch."
+        )
+        return Section("batch", "Descriptions", [Text(text)])
     figures = history.batch_figures
     if figures is None:
         text = f"Batch {history.batch!r} does not exist yet: `skuscribe describe` makes it."
