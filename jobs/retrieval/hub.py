@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from huggingface_hub import HfApi, constants, errors, try_to_load_from_cache
+from huggingface_hub.file_download import repo_folder_name
 
 from jobs.process import log
 from jobs.process.errors import ConfigurationError, NotReadyError
@@ -134,4 +135,7 @@ def _cached_revision(repository: str) -> str | None:
         path = try_to_load_from_cache(repository, file)
         if isinstance(path, str):
             return Path(path).parent.name  # .../snapshots/COMMIT/FILE
-    return None
+    # A download of a commit, as all of ours are, does not record which branch it is of.
+    folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repository, repo_type="model") / "snapshots"
+    snapshots = {path.parent for file in _CACHED_FILES for path in folder.glob(f"*/{file}")}
+    return max(snapshots, key=lambda path: path.stat().st_mtime).name if snapshots else None

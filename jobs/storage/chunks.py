@@ -161,7 +161,7 @@ class _ArraySplitter:
                 size = (
                     self._max_row_bytes + 1
                 )  # one byte more than allowed, so that the caller sees that it is too long
-                yield self._buffer.lstrip()[:size].ljust(size)
+                yield self._buffer.lstrip()[:size].replace(b"\n", b" ").ljust(size)
             self._skipping = True
             self._forget()
 

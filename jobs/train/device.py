@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
+from jobs.t5 import gpu
+
 
 @dataclass(frozen=True)
 class Device:
@@ -18,10 +20,14 @@ class Device:
     bf16: bool
 
 
-def select_device() -> Device:
-    """Return the first GPU if torch can use one, else the CPU. On a GPU, turn on torch's deterministic algorithms."""
+def select_device(*, require_gpu: bool = False) -> Device:
+    """Return the first GPU if torch can use one, else the CPU. On a GPU, turn on torch's deterministic algorithms.
+
+    Errors: those of `gpu.require`.
+    """
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # with several GPUs, Seq2SeqTrainer would split the batches
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, results of cuBLAS differ between runs
+    gpu.require(require_gpu)
     if not torch.cuda.is_available():
         return Device("cpu", None, bf16=False)
     _use_deterministic_algorithms()

@@ -18,7 +18,7 @@ from jobs.storage.catalogue import TEST, TRAIN
 from jobs.storage.columns import number_column
 from jobs.storage.layout import COUNTERFACTUALS_FILE, METRICS_FILE, MODEL_CARD_FILE, MODEL_PREFIX
 from jobs.storage.parquet import parquet_bytes
-from jobs.t5 import gpu, models
+from jobs.t5 import models
 from jobs.train import model_card, recipes
 from jobs.train.batches import ACCUMULATED_SCHEDULE, batch_schedule, lengths_of, tokenize
 from jobs.train.chain import Chain
@@ -50,8 +50,7 @@ def train_shard(
     `work` is a folder for temporary files. A signal ends it between its phases, too. Errors: as `trainer.train()`, and `InputError` (65) if the shard has no training
     rows.
     """
-    device = select_device()
-    gpu.require(require_gpu)
+    device = select_device(require_gpu=require_gpu)
     log.info("shard started", shard=shard, device=device.name, gpu=device.gpu, **recipes.described(chain.recipe))
     with log.timed("rows read", shard=shard) as fields:
         table = chain.products.read_shard(shard, work)

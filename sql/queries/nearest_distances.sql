@@ -3,6 +3,7 @@ SELECT query.row, array(
     SELECT neighbour.distance FROM (
         SELECT p.row, p.embedding::halfvec({dimensions}) <=> query.embedding AS distance
         FROM skuscribe.{table} p
+        WHERE p.embedding IS NOT NULL
         ORDER BY p.embedding::halfvec({dimensions}) <=> query.embedding
         LIMIT 11
     ) AS neighbour

@@ -151,3 +151,11 @@ def test_an_incomplete_array_and_data_after_it_are_input_errors(data: bytes, mes
 @pytest.mark.parametrize("data", [b"", b"\n \n", b"[]", b" [ ]\n"])
 def test_an_empty_input_has_no_rows(data: bytes) -> None:
     assert read(data) == []
+
+
+def test_a_too_long_element_on_several_lines_is_one_reject() -> None:
+    contents = ("b", "c" * 800, "d", "e")
+    elements = ",\n".join(json.dumps({"title": "a", "content": content}, indent=1) for content in contents)
+    found = read(f"[\n{elements}\n]".encode(), max_row_bytes=500)
+    assert [outcome(row)[0] for row in found] == [1, 2, 3, 4]
+    assert outcome(found[1])[1] == "too-long"

@@ -89,6 +89,21 @@ def test_the_digest_of_the_default_encoder_is_that_of_existing_databases() -> No
     assert Encoder().digest == "f868b945de1c5d98b3295dd751c75e278801af9ab0a9d3fc54fdcddb6dabd518"
 
 
+def test_weights_in_another_format_are_in_the_digest_unless_they_are_not_read(tmp_path: Path) -> None:
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"weights")
+    before = Encoder(str(folder)).digest
+    (folder / "pytorch_model.bin").write_bytes(b"beside model.safetensors")
+    assert Encoder(str(folder)).digest == before
+    (folder / "2_Dense").mkdir()
+    weights = folder / "2_Dense" / "pytorch_model.bin"
+    weights.write_bytes(b"one")
+    with_dense = Encoder(str(folder)).digest
+    weights.write_bytes(b"another")
+    assert len({before, with_dense, Encoder(str(folder)).digest}) == 3
+
+
 def test_another_maximum_length_gives_another_digest(monkeypatch: pytest.MonkeyPatch) -> None:
     before = Encoder().digest
     monkeypatch.setattr(encoder_module, "MAX_TOKENS", 12)

@@ -102,6 +102,15 @@ def test_offline_the_digest_is_that_of_the_cached_revision(hub: str, tmp_path: P
     assert digest(tmp_path, HF_HUB_OFFLINE="1")[0] not in ("", online)
 
 
+def test_without_the_hub_a_downloaded_commit_is_used(hub: str, tmp_path: Path) -> None:
+    online, _ = digest(tmp_path, HF_ENDPOINT=hub)
+    add_to_cache(tmp_path, FIRST)
+    (tmp_path / f"models--{MODEL.replace('/', '--')}" / "refs" / "main").unlink()
+    offline, log = digest(tmp_path, HF_HUB_OFFLINE="1")
+    assert offline == online
+    assert "cached encoder used" in log
+
+
 def test_a_hub_that_does_not_answer_leaves_the_cached_revision(hub: str, tmp_path: Path) -> None:
     online, _ = digest(tmp_path, HF_ENDPOINT=hub)
     add_to_cache(tmp_path, FIRST)

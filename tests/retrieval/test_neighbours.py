@@ -121,7 +121,7 @@ def test_an_index_that_another_encoder_replaced_since_is_not_ready(search: Calla
     begun = search(1)
     with session() as connection:
         connection.execute("UPDATE skuscribe.catalogue SET encoder_digest = 'of another encoder', dimensions = 12")
-    with pytest.raises(NotReadyError, match="another encoder, while this job ran"):
+    with pytest.raises(NotReadyError, match="another encoder or other parameters, while this job ran"):
         begun.of([title_of(1)])
 
 
