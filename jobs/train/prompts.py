@@ -41,7 +41,8 @@ def retrieved_neighbours(
 ) -> Artifact:
     """Return the neighbours for the prompts of a shard, whose products are `table`; they are searched if none are stored.
 
-    Errors: `Interrupted` (143) after a signal, `NotReadyError` (75) if the catalogue is not indexed, `ConfigurationError` (78) if it is with another encoder.
+    Errors: `Interrupted` (143) after a signal, `NotReadyError` (75) if the catalogue is not indexed, `ConfigurationError`
+    (78) if it is with another encoder.
     """
     path = layout.neighbours_path(run, shard)
     spec = Spec(store, path, Kind.NEIGHBOURS, {**asdict(config), "shard": shard}, {"catalogue": catalogue_digest})
