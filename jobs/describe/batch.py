@@ -27,6 +27,7 @@ JOB = "describe"
 """The value of `job` in the table skuscribe.failure."""
 
 _COUNTED = ("products", "published", "flagged", "failed", "retries")
+"""The figures of a part and of a batch that its rows in Postgres show as well."""
 
 
 def batch_spec(store: Store, batch: str, config: Mapping[str, Any], inputs: Mapping[str, str]) -> Spec:
@@ -94,8 +95,7 @@ def include_parts(draft: Draft, parts: Sequence[Artifact], model_name: str) -> d
     for part in parts:
         draft.include(part)
     figures = [part.manifest.figures for part in parts]
-    names = ("products", "published", "flagged", "failed", "retries", "seconds")
-    totals = {name: sum(item[name] for item in figures) for name in names}
+    totals = {name: sum(item[name] for item in figures) for name in (*_COUNTED, "seconds")}
     reasons: Counter[str] = Counter()
     for item in figures:
         reasons.update(item["reasons"])
@@ -113,7 +113,11 @@ def remove_other_rows(parts: Sequence[Artifact], batch: str) -> None:
     """Remove the rows of a replaced batch from Postgres whose titles are in none of its parts any more."""
     with folders.temporary_folder() as work:
         files = [(part, name) for part in parts for name in part.names() if name.endswith(exports.PARQUET_SUFFIX)]
-        uids = [row.uid for part, name in files for row in exports.read(part.fetch(name, work / part.path))]
+        _keep_only([row.uid for part, name in files for row in exports.read(part.fetch(name, work / part.path))], batch)
+
+
+def _keep_only(uids: Sequence[str], batch: str) -> None:
+    """Remove the rows of a batch from Postgres that have another uid."""
     values = {"batch": batch, "kept": uids, "job": JOB, "scope": batch}
 
     def remove(connection: Connection) -> int:
@@ -136,11 +140,14 @@ def restore_rows(batch_artifact: Artifact, batch: str, catalogue: str) -> None:
     )
     if row == tuple(batch_artifact.manifest.figures[name] for name in _COUNTED):
         return
-    remove_other_rows([batch_artifact], batch)
+    uids: list[str] = []
     with folders.temporary_folder() as work:
         for name in batch_artifact.names():
             if name.endswith(exports.PARQUET_SUFFIX):
-                write_rows(exports.read(batch_artifact.fetch(name, work)), batch, catalogue)
+                rows = exports.read(batch_artifact.fetch(name, work))
+                write_rows(rows, batch, catalogue)
+                uids += [row.uid for row in rows]
+    _keep_only(uids, batch)
     log.info("rows restored from the export files", batch=batch)
 
 

@@ -4,7 +4,7 @@ Neighbours are training rows only, so that no test or held-out text reaches a pr
 duplicates (the products of its cluster) are never among them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,11 +93,15 @@ class NeighbourSearch:
                 "encoder that `skuscribe index` used, or index the catalogue again"
             )
 
-    def of(self, titles: Sequence[Title]) -> list[list[Neighbour]]:
-        """Return the neighbours of each title, nearest first; none for a title with an error."""
+    def of(self, titles: Sequence[Title], safe_point: Callable[[], None] = lambda: None) -> list[list[Neighbour]]:
+        """Return the neighbours of each title, nearest first; none for a title with an error.
+
+        `safe_point()` is called before each search of `SEARCH_ROWS` titles.
+        """
         neighbours: list[list[Neighbour]] = [[] for _ in titles]
         valid = [row for row, title in enumerate(titles) if title.error is None]
         for start in range(0, len(valid), SEARCH_ROWS):
+            safe_point()
             rows = valid[start : start + SEARCH_ROWS]
             for row, nearest in zip(rows, self._search([titles[row] for row in rows]), strict=True):
                 neighbours[row] = nearest

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.process.lifecycle import Stop
-from jobs.retrieval.neighbours import SEARCH_ROWS, NeighbourSearch, find_index, prompt_texts
+from jobs.retrieval.neighbours import NeighbourSearch, find_index, prompt_texts
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import Title
@@ -53,12 +53,7 @@ def retrieved_neighbours(
         rows = np.flatnonzero(drawn)
         products = table.select(["uid", "title", "cluster"]).take(number_column(rows)).to_pylist()
         titles = [Title(product["uid"], product["title"], product["uid"], product["cluster"]) for product in products]
-        texts = []
-        for start in range(0, len(titles), SEARCH_ROWS):
-            stop.check()
-            texts += [
-                prompt_texts(neighbours) for neighbours in neighbour_search.of(titles[start : start + SEARCH_ROWS])
-            ]
+        texts = [prompt_texts(neighbours) for neighbours in neighbour_search.of(titles, stop.check)]
         columns = {"row": rows.tolist(), "texts": texts}
         draft.add_bytes(NEIGHBOURS_FILE, parquet_bytes(pa.Table.from_pydict(columns, schema=_SCHEMA)))
         return {"rows": len(texts)}

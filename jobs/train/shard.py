@@ -47,8 +47,8 @@ def train_shard(
 ) -> Mapping[str, Any]:
     """Add the files and the inputs of a trained shard to `draft`. Returns its figures.
 
-    `work` is a folder for temporary files. A signal ends it between its phases, too. Errors: as `trainer.train()`, and `InputError` (65) if the shard has no training
-    rows.
+    `work` is a folder for temporary files. A signal ends it between its phases, too. Errors: as `trainer.train()`, and
+    `InputError` (65) if the shard has no training rows.
     """
     device = select_device(require_gpu=require_gpu)
     log.info("shard started", shard=shard, device=device.name, gpu=device.gpu, **recipes.described(chain.recipe))

@@ -40,8 +40,9 @@ def train(
 ) -> Progress:
     """Train `model` in place, from its checkpoint if there is one, to the end of the last epoch. Returns its progress.
 
-    On a GPU its layers are replaced with those of `jobs.t5.fused`. `work` is a folder for temporary files. Errors: `Interrupted` (143) after a signal, with a checkpoint saved; `InputError`
-    (65) if the loss is NaN or infinite; `MemoryError` (137) if the GPU is out of memory.
+    On a GPU its layers are replaced with those of `jobs.t5.fused`. `work` is a folder for temporary files. Errors:
+    `Interrupted` (143) after a signal, with a checkpoint saved; `InputError` (65) if the loss is NaN or infinite;
+    `MemoryError` (137) if the GPU is out of memory.
     """
     if training.device.gpu is not None:
         fused.fuse(model)
