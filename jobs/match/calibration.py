@@ -1,5 +1,6 @@
 """Calibration of a network on test products: Platt scaling, and the thresholds of the verdict."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,10 +10,17 @@ from jobs.match.pairs import Pair, PairKind
 from jobs.quality.alternatives import Table
 from jobs.quality.features import NAMES, measure
 from jobs.quality.matcher import Calibration, Matcher, Network, probability
+from jobs.quality.word_pairs import WordPairs
 from jobs.quality.word_statistics import WordStatistics
 
 CONTRADICTS_SHARE = 0.01
 """Fraction of the sellers' own texts that may contradict their title."""
+
+UNSEEN_SHARE = 0.01
+"""Fraction of the sellers' own texts that may have words side by side which no other text has so."""
+
+MIN_CUT_SHARE = 0.25
+"""Fraction of the texts with a gap that must be found so. Where sellers write in too many ways to find them, wording is no reason."""
 
 ENOUGH = 0.9
 """A text with this probability is published, even if nearly all own texts have a higher one."""
@@ -28,7 +36,12 @@ _RIDGE = 1e-3
 
 
 def calibrate(
-    statistics: WordStatistics, alternatives: Table, network: Network, test_pairs: Sequence[Pair], hold_back: float
+    statistics: WordStatistics,
+    word_pairs: WordPairs,
+    alternatives: Table,
+    network: Network,
+    test_pairs: Sequence[Pair],
+    hold_back: float,
 ) -> Matcher:
     """Return the matcher, calibrated on pairs of test products. `hold_back`: fraction of own texts below the threshold."""
     values = measured_values(test_pairs, statistics, alternatives)
@@ -37,9 +50,23 @@ def calibrate(
     own = kinds == PairKind.OWN
     strongest = values[own, NAMES.index("contradiction_strongest")]
     contradicts_from = float(np.quantile(strongest, 1 - CONTRADICTS_SHARE, method="higher")) + 1e-6
-    unset = Calibration(slope, offset, 0.0, contradicts_from, int(own.sum()))
+    unset = Calibration(slope, offset, 0.0, contradicts_from, int(own.sum()), _unseen_from(word_pairs, test_pairs))
     publish_from = min(float(np.quantile(probability(logits[own], unset), hold_back)), ENOUGH)
-    return Matcher(statistics, alternatives, network, replace(unset, publish_from=publish_from))
+    return Matcher(statistics, word_pairs, alternatives, network, replace(unset, publish_from=publish_from))
+
+
+def _unseen_from(word_pairs: WordPairs, test_pairs: Sequence[Pair]) -> float:
+    """Return the expectation from which an unseen pair of words is a reason, infinity if that would find too few gaps."""
+    own, cut = (
+        [
+            found.expected if (found := word_pairs.unseen_pair(pair.text, pair.title)) else 0.0
+            for pair in test_pairs
+            if pair.kind == kind
+        ]
+        for kind in (PairKind.OWN, PairKind.CUT)
+    )
+    threshold = float(np.quantile(own, 1 - UNSEEN_SHARE)) + 1e-6
+    return threshold if np.mean([expected >= threshold for expected in cut] or [False]) >= MIN_CUT_SHARE else math.inf
 
 
 def measured_values(pairs: Sequence[Pair], statistics: WordStatistics, alternatives: Table) -> np.ndarray:

@@ -17,7 +17,7 @@ CURVE_POINTS = 21
 def figures(matcher: Matcher, pairs: Sequence[Pair]) -> dict[str, Any]:
     """Return the figures of a matcher on pairs of held-out products, as scores.json has them.
 
-    `flagged`: by kind of text, the share with each reason. `auc`: area under the ROC curve of own against each other kind. `roc`:
+    `flagged`: by kind of text, the share with each reason, and with any of them (`either`). `auc`: area under the ROC curve of own against each other kind. `roc`:
     (share of nearest published, share of own published) by threshold. `reliability`: mean probability and share of own
     texts by bin, own and hard wrong texts weighted equally. `coverage`: by threshold, the share that is published of a batch of
     as many own as nearest texts, and the share of wrong ones among them.
@@ -30,6 +30,7 @@ def figures(matcher: Matcher, pairs: Sequence[Pair]) -> dict[str, Any]:
     )
     kinds = np.array([pair.kind for pair in pairs])
     off_title = probabilities < matcher.calibration.publish_from
+    wording = np.array([match.unseen is not None for match in matches], dtype=bool)
     own = probabilities[kinds == PairKind.OWN]
     others = {kind.value: probabilities[kinds == kind] for kind in PairKind if kind != PairKind.OWN}
     return {
@@ -38,7 +39,8 @@ def figures(matcher: Matcher, pairs: Sequence[Pair]) -> dict[str, Any]:
             kind.value: {
                 "off-title": _mean(off_title[kinds == kind]),
                 "contradicts": _mean(contradicts[kinds == kind]),
-                "either": _mean((off_title | contradicts)[kinds == kind]),
+                "wording": _mean(wording[kinds == kind]),
+                "either": _mean((off_title | contradicts | wording)[kinds == kind]),
             }
             for kind in PairKind
         },

@@ -7,11 +7,12 @@ import numpy as np
 
 from jobs.match import network
 from jobs.match.calibration import NOT_CALIBRATED, calibrate, measured_values
-from jobs.match.pairs import Pair, PairKind, pairs
+from jobs.match.pairs import Pair, PairKind, cut_texts, pairs
 from jobs.match.products import LearningProduct
 from jobs.quality.alternatives import Table, find_alternatives, with_text_counts
 from jobs.quality.features import NAMES
 from jobs.quality.matcher import Matcher
+from jobs.quality.word_pairs import count_word_pairs, no_word_pairs
 from jobs.quality.word_statistics import WordStatistics
 
 MIN_PRODUCTS, MIN_TEST_PRODUCTS = 500, 50
@@ -44,7 +45,7 @@ def learn(
     split = int(len(products) * STATISTICS_SHARE)
     statistics, alternatives = _statistics(products[:split]), alternatives_of(products[:split])
     if len(products) < MIN_PRODUCTS or len(test_products) < MIN_TEST_PRODUCTS:
-        return Matcher(statistics, alternatives, network.empty(len(NAMES)), NOT_CALIBRATED)
+        return Matcher(statistics, no_word_pairs(), alternatives, network.empty(len(NAMES)), NOT_CALIBRATED)
     learning = list(pairs(products[split:], products[split:], alternatives, seed, NEAREST_TEXTS, RANDOM_TEXTS))
     values = measured_values(learning, statistics, alternatives)
     is_own = np.array([pair.kind == PairKind.OWN for pair in learning], dtype=np.float64)
@@ -52,7 +53,8 @@ def learn(
     trained = network.train(values, is_own, weights, seed)
     exchanged_for = alternatives_of(test_products)  # not those of the matcher, which would find each of its own
     measured = test_pairs(test_products, test_products, exchanged_for, seed)
-    return calibrate(statistics, alternatives, trained, measured, hold_back)
+    word_pairs = count_word_pairs(text for product in products for text in (product.title, product.text))
+    return calibrate(statistics, word_pairs, alternatives, trained, measured, hold_back)
 
 
 def _statistics(products: Sequence[LearningProduct]) -> WordStatistics:
@@ -79,4 +81,4 @@ def test_pairs(
 
     `others`: products whose texts are the random ones. `alternatives`: what facts are exchanged for.
     """
-    return list(pairs(products, others, alternatives, seed + 1))
+    return [*pairs(products, others, alternatives, seed + 1), *cut_texts(products, seed + 1)]

@@ -1,4 +1,4 @@
-"""Pairs of a title and a text: the seller's own text, and six kinds of wrong ones."""
+"""Pairs of a title and a text: the seller's own text, and seven kinds of wrong ones."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,10 @@ from jobs.quality.terms import terms
 BEGINNING_WORDS = (2, 15)
 """The least and the most words of a beginning."""
 
+CUT_WORDS = (2, 5)
+"""The least and the most words that are cut out of a text. At least `CUT_AFTER` words are before them, and `CUT_BEFORE` after."""
+CUT_AFTER, CUT_BEFORE = 3, 3
+
 
 class PairKind(StrEnum):
     """What the text of a pair is, as scores.json records it."""
@@ -24,6 +28,7 @@ class PairKind(StrEnum):
     BEGINNING = "beginning"  # its first words: short and vague, as a model writes that has learnt little
     EXCHANGED = "exchanged"  # the seller's text with one fact of the title exchanged for an alternative
     REPLACED = "replaced"  # the seller's text with words of its title replaced by words of a random product's title
+    CUT = "cut"  # the seller's text without a few words in its middle: the facts may be right, the sentence is not
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,18 @@ def pairs(
         replaced = _replaced(product, others[int(generator.integers(len(others)))], generator)
         if replaced:
             yield Pair(PairKind.REPLACED, product.title, replaced, titles)
+
+
+def cut_texts(products: Sequence[LearningProduct], seed: int) -> Iterator[Pair]:
+    """Yield a pair of the kind `CUT` of each product whose text is long enough. No network learns these, which has no feature for them."""
+    generator = np.random.default_rng(seed)
+    for product in products:
+        words = product.text.split()
+        count = int(generator.integers(*CUT_WORDS, endpoint=True))
+        if len(words) >= CUT_AFTER + count + CUT_BEFORE:
+            start = int(generator.integers(CUT_AFTER, len(words) - CUT_BEFORE - count, endpoint=True))
+            text = " ".join([*words[:start], *words[start + count :]])
+            yield Pair(PairKind.CUT, product.title, text, product.other_titles)
 
 
 def _replaced(product: LearningProduct, other: LearningProduct, generator: np.random.Generator) -> str | None:

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.prepare.cleaned_rows import CleanedRows
-from jobs.prepare.hashes import first_of_each
 from jobs.prepare.near_duplicates import find_clusters
 from jobs.prepare.splits import HELD_OUT_SHARD, Splits, assign_splits
 from jobs.process.errors import InputError
+from jobs.text.hashes import first_of_each
 
 TEST_FRACTION = 0.05
 MAX_HELD_OUT_FRACTION = 0.05

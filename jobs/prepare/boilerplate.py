@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from jobs.prepare.chunk_cleaning import CleanedChunk, cleaned_chunk
 from jobs.prepare.cleaned_rows import COLUMNS, Boilerplate, CleanedRows, write_cleaned_rows
-from jobs.prepare.hashes import first_of_each, hashes
 from jobs.prepare.near_duplicates import find_clusters
 from jobs.prepare.rows import RawRow
 from jobs.prepare.sentences import TITLE, comparable, with_placeholder
@@ -25,6 +24,7 @@ from jobs.process import log
 from jobs.quality.metrics import words
 from jobs.quality.terms import has_digit
 from jobs.storage.columns import number_column
+from jobs.text.hashes import first_of_each, hashes
 
 MIN_WORDS = 2
 SAMPLED_TITLES = 5000

@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from jobs.prepare.hashes import hashes
 from jobs.prepare.near_duplicates import signatures
 from jobs.prepare.rows import RawRow, Reject, excerpt, parse_rows
 from jobs.prepare.sentences import rough_sentences
@@ -16,6 +15,7 @@ from jobs.storage.chunks import Chunk
 from jobs.storage.columns import number_column, text_column
 from jobs.storage.fields import DEFAULT_FIELDS, Fields
 from jobs.text.cleaning import Profile, clean_all
+from jobs.text.hashes import hashes
 
 CLEANED_SCHEMA = pa.schema(
     [("uid", pa.string()), ("title", pa.string()), ("content", pa.string()), ("row", pa.int64())]

@@ -6,6 +6,7 @@
 | off-title   | its probability to be about its title, and true of it, is below the threshold of the matcher |
 | contradicts | it has another number for a quantity in the title, or a word in place of one of the title that excludes it |
 | invented    | a number or code is neither in the title nor in the texts of enough of the nearest products |
+| wording     | two words are side by side that no text of the catalogue has so, though both are common in them |
 | generic     | more than 3 products of the part, of different clusters, have a text with the same words |
 | unreliable  | it passes all other checks, as fewer than 20 % of the part's texts do |
 | repetition  | more than 10 % of its word 3-grams repeat an earlier one, or a sentence of 3 or more words occurs twice |
@@ -45,9 +46,9 @@ PROBABILITY_DIGITS = 6
 MIN_TITLE_SHARE = 0.5
 """Without a calibrated matcher, the share of the title's words that a text must have."""
 
-OFF_TITLE, CONTRADICTS, GENERIC, UNRELIABLE = "off-title", "contradicts", "generic", "unreliable"
+OFF_TITLE, CONTRADICTS, WORDING, GENERIC, UNRELIABLE = "off-title", "contradicts", "wording", "generic", "unreliable"
 REASONS = (
-    "empty", OFF_TITLE, CONTRADICTS, "invented", GENERIC, "repetition", "copied", "short", "long", "unfinished", UNRELIABLE,
+    "empty", OFF_TITLE, CONTRADICTS, "invented", WORDING, GENERIC, "repetition", "copied", "short", "long", "unfinished", UNRELIABLE,
 )  # fmt: skip
 
 _SENTENCE_CLOSED = re.compile(r"[.!?][\"')\]]*$")
@@ -103,6 +104,7 @@ class Checker:
             OFF_TITLE: self._off_title(text, title, match) if length else None,
             CONTRADICTS: _first(contradictions(text, title, neighbour_titles, match)),
             "invented": {"numbers": list(dict.fromkeys(invented))} if invented else None,
+            WORDING: {"words": match.unseen.words} if match and match.unseen else None,
             "repetition": _repetition(repeated, twice),
             "copied": {"share": copied} if copied == 1 else None,
             "short": {"words": length} if 0 < length < MIN_WORDS else None,
@@ -195,7 +197,9 @@ def evidence_text(evidence: Any) -> str:
 
 def _against(match: Match) -> dict[str, Any]:
     """Return the evidence that a text is off its title."""
-    evidence: dict[str, Any] = {"probability": round(match.probability, 4), "missing": list(match.missing)}
+    evidence: dict[str, Any] = {"probability": round(match.probability, 4)}
+    if match.missing:
+        evidence["missing"] = list(match.missing)
     if match.unexpected:
         evidence["unexpected"] = list(match.unexpected)
     if match.other_title is not None:

@@ -8,7 +8,7 @@ from math import fsum
 import numpy as np
 
 from jobs.quality.alternatives import Alternative, Table, contradictions
-from jobs.quality.terms import absent_terms, has_digit, term_set, terms
+from jobs.quality.terms import absent_terms, has_digit, is_code, term_set, terms
 from jobs.quality.word_statistics import WordStatistics
 
 PREFIX_LETTERS = 5
@@ -76,7 +76,7 @@ def measure(
     return Measured(
         np.array([features[name] for name in NAMES], dtype=np.float64),
         found,
-        [words[row] for row in np.argsort(evidence, kind="stable") if words[row] and not present[row]],
+        _missing(words, present, evidence, statistics),
         _unexpected(extra, of_extra, statistics.evidence_of_extra(NEVER_SEEN)),
         _better(neighbour_titles, others),
     )
@@ -140,6 +140,12 @@ def _of_extra_words(extra: Sequence[str], evidence: np.ndarray, text_terms: Sequ
         "extra_mean": evidence.sum() / max(1, len(extra)),
         "extra_at_beginning": (evidence * np.isin(extra, text_terms[:BEGINNING_TERMS])).sum(),
     }
+
+
+def _missing(words: Sequence[str], present: np.ndarray, evidence: np.ndarray, statistics: WordStatistics) -> list[str]:
+    """Return the words that the text lacks, the strongest first. A code of this product alone, which no text repeats, says nothing."""
+    absent = [words[row] for row in np.argsort(evidence, kind="stable") if words[row] and not present[row]]
+    return [word for word in absent if statistics.titles[word] or not is_code(word)]
 
 
 def _unexpected(extra: Sequence[str], evidence: np.ndarray, at_most: float) -> list[str]:

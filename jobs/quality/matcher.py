@@ -3,9 +3,12 @@
 It is learnt from a catalogue by the job `match`, without labels: sellers' own texts are the right ones, texts of the nearest other
 products, of random ones, and own texts with one fact exchanged are the wrong ones (`jobs.match.pairs`). A network with one hidden
 layer weighs the features of `jobs.quality.features`; Platt scaling (Platt 1999) on test products makes its output a probability.
+Adjacent words that no text of the catalogue has side by side (`jobs.quality.word_pairs`) do not depend on the title and are checked
+separately.
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,8 +21,9 @@ from safetensors.numpy import load_file, save_file
 
 from jobs.quality.alternatives import Alternative, Table, to_table
 from jobs.quality.features import measure
+from jobs.quality.word_pairs import UnseenPair, WordPairs, load_word_pairs, no_word_pairs
 from jobs.quality.word_statistics import WordStatistics
-from jobs.storage.layout import ALTERNATIVES_FILE, CALIBRATION_FILE, WEIGHTS_FILE, WORDS_FILE
+from jobs.storage.layout import ALTERNATIVES_FILE, CALIBRATION_FILE, WEIGHTS_FILE, WORD_PAIRS_FILE, WORDS_FILE
 
 _COUNTS = (
     "titles", "own", "other_titles", "others", "own_texts", "own_extra", "other_texts", "other_extra", "texts",
@@ -61,6 +65,8 @@ class Calibration:
 
     `publish_from`: the probability below which a text is off its title. `contradicts_from`: the strength of an alternative from
     which it is a contradiction. `products`: the test products that both were measured on; 0 if they were too few to calibrate.
+    `unseen_from`: how often chance must have put an unseen pair of words there for it to be a reason; a matcher of an earlier version
+    has no such threshold.
     """
 
     slope: float
@@ -68,6 +74,7 @@ class Calibration:
     publish_from: float
     contradicts_from: float
     products: int
+    unseen_from: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,8 @@ class Match:
     """How a text fits a title.
 
     `missing`: the words of the title that the text lacks and that weigh most against it. `unexpected`: words of the text that the
-    title lacks and that do. `other_title`: the title of a neighbour that the text fits better, None if there is none.
+    title lacks and that do. `other_title`: the title of a neighbour that the text fits better, None if there is none. `unseen`: words that are side by
+    side in no text of the catalogue, None if they are expected to be unseen.
     """
 
     probability: float
@@ -83,6 +91,7 @@ class Match:
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     other_title: str | None
+    unseen: UnseenPair | None
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,7 @@ class Matcher:
     """What was learnt from a catalogue."""
 
     statistics: WordStatistics
+    word_pairs: WordPairs
     alternatives: Table
     network: Network
     calibration: Calibration
@@ -110,7 +120,12 @@ class Matcher:
             tuple(measured.missing[:WORDS_SHOWN]),
             tuple(measured.unexpected[:WORDS_SHOWN]),
             measured.other_title,
+            self._unseen(title, text),
         )
+
+    def _unseen(self, title: str, text: str) -> UnseenPair | None:
+        found = self.word_pairs.unseen_pair(text, title)
+        return found if found is not None and found.expected >= self.calibration.unseen_from else None
 
 
 def probability(logits: np.ndarray, calibration: Calibration) -> np.ndarray:
@@ -119,12 +134,13 @@ def probability(logits: np.ndarray, calibration: Calibration) -> np.ndarray:
 
 
 def save(matcher: Matcher, folder: Path) -> None:
-    """Write the matcher's files: words and alternatives as Parquet, weights as safetensors, the calibration as JSON."""
+    """Write the matcher's files: words and alternatives as Parquet, word pairs and weights as safetensors, the calibration as JSON."""
     statistics = matcher.statistics
     words = sorted({*statistics.texts, *statistics.other_texts})
     columns = {"word": words, **{name: [getattr(statistics, name)[word] for word in words] for name in _COUNTS}}
     table = pa.table(columns).replace_schema_metadata({"products": str(statistics.products)})
     pq.write_table(table, folder / WORDS_FILE, compression="zstd")
+    matcher.word_pairs.save(folder / WORD_PAIRS_FILE)
     rows = [asdict(item) for row in matcher.alternatives.values() for item in row.values()]
     columns_of = {str: pa.string(), int: pa.int64()}
     schema = pa.schema([(name, columns_of[kind]) for name, kind in get_type_hints(Alternative).items()])
@@ -142,9 +158,12 @@ def load(folder: Path) -> Matcher:
     words = table["word"].to_pylist()
     for name in table.column_names[1:]:  # a matcher of an earlier version has fewer counts
         getattr(statistics, name).update(dict(zip(words, table[name].to_pylist(), strict=True)))
+    file = folder / WORD_PAIRS_FILE
+    word_pairs = load_word_pairs(file) if file.exists() else no_word_pairs()  # a matcher of an earlier version has none
     network = Network(**load_file(folder / WEIGHTS_FILE))
     calibration = Calibration(**json.loads((folder / CALIBRATION_FILE).read_text(encoding="utf-8")))
-    return Matcher(statistics.finish(), read_alternatives(folder / ALTERNATIVES_FILE), network, calibration)
+    alternatives = read_alternatives(folder / ALTERNATIVES_FILE)
+    return Matcher(statistics.finish(), word_pairs, alternatives, network, calibration)
 
 
 def read_alternatives(path: Path) -> Table:

@@ -24,6 +24,7 @@ _REASONS = {
     "repetition": "repeated text",
     "invented": "invented number or code",
     "contradicts": "contradicts the title",
+    "wording": "unusual wording",
     "copied": "copied",
     "short": "too short",
     "long": "too long",

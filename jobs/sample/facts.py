@@ -2,7 +2,7 @@
 
 A fact is wrong if the text states another value that a product of the sample can have, also beside the right one. Remarks and
 uses belong to one kind of product, so those of another kind are a wrong kind. A seller makes remarks about some of the products
-of a kind, and promises (a guarantee, care, packaging) about some of all products: a title does not say about which.
+of a kind, and promises (a guarantee, care, packaging, an offer) about some of all products: a title does not say about which.
 """
 
 import re
@@ -10,7 +10,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from jobs.sample.products import CARE, CATEGORIES, COLOURS, MAKERS
+from jobs.quality.metrics import sentences
+from jobs.sample.products import CARE, CATEGORIES, COLOURS, MAKERS, OFFERS
 
 KIND, MAKER, MATERIAL, SIZE, COLOUR = "kind", "maker", "material", "size", "colour"
 
@@ -71,7 +72,7 @@ def check_facts(title: str, text: str) -> FactCheck:
         right=tuple(fact for fact in FACTS if stated[fact] == [own[fact]]),
         wrong={fact: values for fact, values in wrong.items() if values},
         missing=tuple(fact for fact in FACTS if not stated[fact]),
-        guesses=tuple(_stated(text, (*_PHRASES_OF_KIND[own[KIND]][1:], *CARE))),
+        guesses=(*_stated(text, (*_PHRASES_OF_KIND[own[KIND]][1:], *CARE)), *_offers(text)),
     )
 
 
@@ -91,6 +92,12 @@ def _values_in(text: str, fact: str) -> list[str]:
 def _stated(text: str, phrases: Iterable[str]) -> list[str]:
     known = _plain(text)
     return [phrase for phrase in phrases if _plain(phrase) in known]
+
+
+def _offers(text: str) -> list[str]:
+    """Return the offers of a text. They are so short that only a whole sentence is one."""
+    stated = {_plain(sentence) for sentence in sentences(text)}
+    return [offer for offer in OFFERS if _plain(offer) in stated]
 
 
 def _unknown_sizes(text: str, own: str) -> list[str]:

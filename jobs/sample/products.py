@@ -12,6 +12,7 @@ CARE = (
     "Comes with a two-year guarantee.",
     "Made in small batches and checked by hand.",
 )
+OFFERS = ("New!", "In stock.", "Best price!")
 
 
 @dataclass(frozen=True)

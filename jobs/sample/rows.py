@@ -13,7 +13,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from jobs.sample.products import product
+from jobs.sample.products import OFFERS, product
 
 _REJECTED_EVERY, _DUPLICATE_EVERY, _NEAR_DUPLICATE_EVERY = 25, 30, 12
 
@@ -55,7 +55,7 @@ def sample_rows(rows: int, seed: int) -> list[dict[str, Any]]:
 def _near_duplicate(rng: random.Random, title: str, content: str) -> tuple[str, str]:
     """Return title and content of the same product as another seller might list it."""
     title = title.replace(" (", " - ", 1).replace(")", "")
-    return title, f"{content} {rng.choice(('New!', 'In stock.', 'Best price!'))}"
+    return title, f"{content} {rng.choice(OFFERS)}"
 
 
 def _noisy_title(rng: random.Random, title: str) -> str:

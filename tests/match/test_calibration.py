@@ -10,6 +10,7 @@ from jobs.match.pairs import Pair, PairKind
 from jobs.quality import matcher
 from jobs.quality.alternatives import Table, find_alternatives
 from jobs.quality.matcher import Matcher
+from jobs.quality.word_pairs import WordPairs, count_word_pairs, no_word_pairs
 from jobs.quality.word_statistics import WordStatistics
 from tests.quality.matchers import share_network
 
@@ -23,10 +24,16 @@ def pairs(kind: PairKind, shares: list[int]) -> list[Pair]:
 
 
 def calibrated(
-    test_pairs: list[Pair], hold_back: float = 0.1, scale: float = 10.0, alternatives: Table | None = None
+    test_pairs: list[Pair],
+    hold_back: float = 0.1,
+    scale: float = 10.0,
+    alternatives: Table | None = None,
+    word_pairs: WordPairs | None = None,
 ) -> Matcher:
     network = share_network(scale, -scale / 2)
-    return calibrate(WordStatistics().finish(), alternatives or {}, network, test_pairs, hold_back)
+    return calibrate(
+        WordStatistics().finish(), word_pairs or no_word_pairs(), alternatives or {}, network, test_pairs, hold_back
+    )
 
 
 def probability_of(made: Matcher, share: int) -> float:
@@ -92,3 +99,29 @@ def test_any_test_products_give_probabilities(own: list[int], nearest: list[int]
     assert all(0 <= value <= 1 for value in values)
     assert 0 <= made.calibration.publish_from <= ENOUGH
     assert matcher.probability(np.zeros(1), made.calibration).shape == (1,)
+
+
+USUAL, RARE, ODD = "a b c d", "a c", "b b"
+WORDING = count_word_pairs([USUAL] * 50 + ["b e"] * 30)
+
+
+def with_gaps(found: int, missed: int) -> Matcher:
+    """Return a matcher that finds this many gaps. Of 101 own texts two have unseen words, and one has more surprising ones."""
+    texts = [USUAL] * 98 + [RARE] * 2 + [ODD]
+    own, cut = (
+        [Pair(kind, "", text, ()) for text in chosen]
+        for kind, chosen in ((PairKind.OWN, texts), (PairKind.CUT, [ODD] * found + [RARE] * missed))
+    )
+    return calibrated(own + cut, word_pairs=WORDING)
+
+
+def test_one_in_a_hundred_own_texts_may_have_words_side_by_side_that_no_other_text_has() -> None:
+    made = with_gaps(1, 3)
+    expected = {text: found.expected for text in (RARE, ODD) if (found := WORDING.unseen_pair(text, ""))}
+    assert expected[RARE] < made.calibration.unseen_from < expected[ODD]
+    assert [made.match("", text, ()).unseen is not None for text in (USUAL, RARE, ODD)] == [False, False, True]
+
+
+@pytest.mark.parametrize(("found", "missed"), [(1, 4), (0, 0)])
+def test_wording_that_finds_too_few_gaps_is_no_reason(found: int, missed: int) -> None:
+    assert with_gaps(found, missed).match("", ODD, ()).unseen is None

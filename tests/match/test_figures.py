@@ -1,6 +1,7 @@
 """The figures of a matcher are shares of texts that can be counted by hand."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from jobs.match.figures import CURVE_POINTS, area_under_curve, figures
 from jobs.match.pairs import Pair, PairKind
 from jobs.quality.alternatives import find_alternatives
+from jobs.quality.word_pairs import count_word_pairs
 from tests.quality.matchers import share_matcher
 
 TITLE = "red wool sock, 10 cm"
@@ -23,6 +25,7 @@ def pairs(kind: PairKind, *texts: str) -> list[Pair]:
 
 def test_each_reason_is_counted_by_kind_of_text() -> None:
     made = share_matcher(find_alternatives([("red wool sock", "blue wool sock")]), publish_from=0.4)
+    made = replace(made, word_pairs=count_word_pairs([RIGHT]), calibration=replace(made.calibration, unseen_from=0.05))
     found = figures(
         made,
         pairs(PairKind.OWN, RIGHT, RIGHT, RIGHT, WRONG)
@@ -31,7 +34,8 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         + pairs(PairKind.RANDOM, WRONG, WRONG)
         + pairs(PairKind.BEGINNING, "A red")
         + pairs(PairKind.EXCHANGED, "A blue sock of wool, 10 cm.", "A red sock of wool, 12 cm.")
-        + pairs(PairKind.REPLACED, WRONG),
+        + pairs(PairKind.REPLACED, WRONG)
+        + pairs(PairKind.CUT, "A red wool, 10 cm.", "A red wool sock of 10 cm."),
     )
     assert found["texts"] == {
         "own": 4,
@@ -41,15 +45,17 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "beginning": 1,
         "exchanged": 2,
         "replaced": 1,
+        "cut": 2,
     }
     assert found["flagged"] == {
-        "own": {"off-title": 0.25, "contradicts": 0.0, "either": 0.25},
-        "nearest": {"off-title": 0.5, "contradicts": 0.0, "either": 0.5},
-        "near": {"off-title": 1.0, "contradicts": 0.0, "either": 1.0},
-        "random": {"off-title": 1.0, "contradicts": 0.0, "either": 1.0},
-        "beginning": {"off-title": 1.0, "contradicts": 0.0, "either": 1.0},
-        "exchanged": {"off-title": 0.0, "contradicts": 1.0, "either": 1.0},
-        "replaced": {"off-title": 1.0, "contradicts": 0.0, "either": 1.0},
+        "own": {"off-title": 0.25, "contradicts": 0.0, "wording": 0.0, "either": 0.25},
+        "nearest": {"off-title": 0.5, "contradicts": 0.0, "wording": 0.0, "either": 0.5},
+        "near": {"off-title": 1.0, "contradicts": 0.0, "wording": 1.0, "either": 1.0},
+        "random": {"off-title": 1.0, "contradicts": 0.0, "wording": 0.0, "either": 1.0},
+        "beginning": {"off-title": 1.0, "contradicts": 0.0, "wording": 0.0, "either": 1.0},
+        "exchanged": {"off-title": 0.0, "contradicts": 1.0, "wording": 0.0, "either": 1.0},
+        "replaced": {"off-title": 1.0, "contradicts": 0.0, "wording": 0.0, "either": 1.0},
+        "cut": {"off-title": 0.0, "contradicts": 0.0, "wording": 0.5, "either": 0.5},
     }
     assert found["auc"] == {
         "nearest": 0.625,
@@ -58,6 +64,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "beginning": 0.75,
         "exchanged": 0.75,
         "replaced": 0.875,
+        "cut": 0.5625,
     }
     json.dumps(found, allow_nan=False)
 

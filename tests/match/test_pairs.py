@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from jobs.match.pairs import BEGINNING_WORDS, Pair, PairKind, pairs
+from jobs.match.pairs import BEGINNING_WORDS, CUT_AFTER, CUT_BEFORE, CUT_WORDS, Pair, PairKind, cut_texts, pairs
 from jobs.match.products import LearningProduct
 from jobs.quality.alternatives import LONGEST, find_alternatives, with_phrase
 from jobs.quality.terms import phrases, terms
@@ -25,7 +25,7 @@ def of_kind(kind: PairKind, found: list[Pair]) -> list[str]:
 def test_each_product_has_its_own_text_and_one_wrong_text_of_each_kind() -> None:
     chosen = [product(1, 1, others=("Another sock.",))]
     found = list(pairs(chosen, [product(2, 2, "green")], TABLE, seed=13))
-    assert [pair.kind for pair in found] == list(PairKind)
+    assert [pair.kind for pair in found] == [kind for kind in PairKind if kind != PairKind.CUT]
     assert {pair.title for pair in found} == {"Wool sock red"}
     own, nearest, near, random, beginning, exchanged, replaced = [pair.text for pair in found]
     assert own == "A red sock, number 1."
@@ -35,6 +35,24 @@ def test_each_product_has_its_own_text_and_one_wrong_text_of_each_kind() -> None
     assert len(beginning.split()) >= BEGINNING_WORDS[0]
     assert exchanged == "A blue sock, number 1."
     assert replaced == "A green sock, number 1."
+
+
+def test_words_in_the_middle_of_a_text_are_cut_out() -> None:
+    words = [f"w{number}" for number in range(12)]
+    long, short = (
+        LearningProduct("S1", "Sock", " ".join(words[:count]), 1, ("Other sock",), ("Another.",)) for count in (12, 7)
+    )
+    lengths = set()
+    for seed in range(40):
+        [pair] = cut_texts([long], seed)
+        left = pair.text.split()
+        gap = next(place for place, (word, expected) in enumerate(zip(left, words, strict=False)) if word != expected)
+        assert left == words[:gap] + words[gap + 12 - len(left) :]
+        assert CUT_AFTER <= gap <= len(left) - CUT_BEFORE
+        assert (pair.kind, pair.title, pair.neighbour_titles) == (PairKind.CUT, "Sock", ("Other sock",))
+        lengths.add(12 - len(left))
+    assert (min(lengths), max(lengths)) == CUT_WORDS
+    assert not [pair for pair in cut_texts([short] * 40, 13) if len(pair.text.split()) < CUT_AFTER + CUT_BEFORE]
 
 
 def test_a_text_in_which_nothing_can_be_replaced_is_no_wrong_text() -> None:

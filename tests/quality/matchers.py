@@ -9,6 +9,7 @@ from jobs.quality import matcher
 from jobs.quality.alternatives import Table
 from jobs.quality.features import NAMES
 from jobs.quality.matcher import Calibration, Matcher, Network
+from jobs.quality.word_pairs import no_word_pairs
 from jobs.quality.word_statistics import WordStatistics
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact
@@ -27,7 +28,7 @@ def share_network(scale: float = 10.0, offset: float = -5.0, features: int = len
 def share_matcher(alternatives: Table | None = None, publish_from: float = 0.5, products: int = 100) -> Matcher:
     """Return a matcher that publishes from half of the title's words. It is not calibrated if `products` is 0."""
     calibration = Calibration(1.0, 0.0, publish_from, 0.0, products)
-    return Matcher(WordStatistics().finish(), alternatives or {}, share_network(), calibration)
+    return Matcher(WordStatistics().finish(), no_word_pairs(), alternatives or {}, share_network(), calibration)
 
 
 def commit_matcher(store: Store, made: Matcher, name: str = "main") -> Artifact:

@@ -10,6 +10,7 @@ from jobs.quality import checks
 from jobs.quality.contradiction import facts_of_another, other_numbers
 from jobs.quality.copying import copying
 from jobs.quality.grounding import grounded_share, ungrounded
+from jobs.quality.word_pairs import count_word_pairs
 from jobs.quality.word_statistics import WordStatistics
 from jobs.retrieval.neighbours import Neighbour
 from tests.quality.matchers import share_matcher
@@ -277,3 +278,15 @@ def test_where_few_texts_pass_those_are_held_back_too(passing: int, texts: int, 
     assert found[passing:] == scores[passing:]
     expected = {"unreliable": {"passing": passing, "texts": texts}} if held_back else {}
     assert [score.evidence for score in found[:passing]] == [expected] * passing
+
+
+def test_words_that_are_never_side_by_side_are_named() -> None:
+    made = share_matcher()
+    made = replace(
+        made,
+        word_pairs=count_word_pairs(["A sock of red wool for winter."] * 9),
+        calibration=replace(made.calibration, unseen_from=0.5),
+    )
+    for text, expected in (("A sock of red winter.", {"words": "red winter"}), ("A sock of red wool.", None)):
+        found = checks.Checker(made).score(text, "red sock of wool", [], ended=True)
+        assert found.evidence.get(checks.WORDING) == expected

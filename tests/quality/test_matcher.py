@@ -1,7 +1,9 @@
 """A matcher gives a probability, the contradictions and the missing words, and the same after it was saved."""
 
+import json
 import math
 import tempfile
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +16,9 @@ from jobs.quality import matcher
 from jobs.quality.alternatives import find_alternatives, with_text_counts
 from jobs.quality.features import NAMES
 from jobs.quality.matcher import Calibration, Matcher, Network
+from jobs.quality.word_pairs import count_word_pairs, no_word_pairs
 from jobs.quality.word_statistics import WordStatistics
-from jobs.storage.layout import WORDS_FILE
+from jobs.storage.layout import CALIBRATION_FILE, WORD_PAIRS_FILE, WORDS_FILE
 from tests.quality.matchers import share_matcher, share_network
 
 RED, BLUE = "Alderney Wool Sock, Red", "Alderney Wool Sock, Blue"
@@ -32,7 +35,7 @@ def test_the_missing_words_are_those_of_the_title_that_weigh_most() -> None:
     counted = WordStatistics()
     for _ in range(9):
         counted.add("Alderney wool sock, 10-inch", "Alderney socks. 10-inch.", ["Greyfell socks."])
-    found = Matcher(counted.finish(), {}, share_matcher().network, share_matcher().calibration)
+    found = Matcher(counted.finish(), no_word_pairs(), {}, share_matcher().network, share_matcher().calibration)
     assert found.match("Alderney wool sock, 10-inch", "An inch of sock.", ()).missing == ("alderney", "10-inch", "wool")
     assert found.match("Inch sock", "A 10-inch thing.", ()).missing == ("sock",)
     assert len(found.match("one two three four five six seven", "", ()).missing) == matcher.WORDS_SHOWN
@@ -43,7 +46,7 @@ def test_only_alternatives_of_enough_strength_are_contradictions() -> None:
     [strength] = {item.strength for row in table.values() for item in row.values()}
     for threshold, named in ((strength, ["blue"]), (strength + 1e-6, [])):
         calibration = Calibration(1.0, 0.0, 0.5, threshold, 100)
-        found = Matcher(WordStatistics().finish(), table, share_matcher().network, calibration)
+        found = Matcher(WordStatistics().finish(), no_word_pairs(), table, share_matcher().network, calibration)
         assert [item.other for item in found.match(RED, "A blue sock.", ()).contradictions] == named
 
 
@@ -64,27 +67,35 @@ def test_a_saved_matcher_is_the_same_one(pairs: list[tuple[str, str]], seed: int
     table = with_text_counts(table, [(RED, BLUE)], pairs)
     draw = np.random.default_rng(seed)
     network = Network(*(draw.normal(size=shape) for shape in ((len(NAMES),), (len(NAMES),), (3, len(NAMES)), 3, 3, 1)))
-    made = Matcher(statistics.finish(), table, network, Calibration(1.5, -0.5, 0.25, 0.125, 9))
+    word_pairs = count_word_pairs(["A green sock, made of wool.", RED, *chain.from_iterable(pairs)])
+    calibration = Calibration(1.5, -0.5, 0.25, 0.125, 9, 0.001)
+    made = Matcher(statistics.finish(), word_pairs, table, network, calibration)
     with tempfile.TemporaryDirectory() as folder:
         matcher.save(made, Path(folder))
         loaded = matcher.load(Path(folder))
     assert (loaded.alternatives, loaded.calibration) == (made.alternatives, made.calibration)
     assert loaded.statistics.products == statistics.products
-    for title, text in [*pairs, (RED, "A blue sock."), (BLUE, "")]:
+    assert made.match(RED, "A green wool.", ()).unseen is not None
+    for title, text in [*pairs, (RED, "A blue sock."), (RED, "A green wool."), (BLUE, "")]:
         assert loaded.match(title, text, [RED, title]) == made.match(title, text, [RED, title])
 
 
 def test_a_matcher_of_an_earlier_version_is_read_and_uses_its_own_features(tmp_path: Path) -> None:
-    """The first version had 25 features and five counts by word."""
+    """The first version had 25 features, five counts by word, and no word pairs."""
     statistics = WordStatistics()
     statistics.add(RED, "A red sock by Alderney, of wool.", ["A blue sock by Greyfell."])
     network = share_network(features=25)
-    made = Matcher(statistics.finish(), {}, network, share_matcher().calibration)
+    made = Matcher(statistics.finish(), no_word_pairs(), {}, network, share_matcher().calibration)
     matcher.save(made, tmp_path)
     words = pq.read_table(tmp_path / WORDS_FILE)
     earlier = words.select(["word", "titles", "own", "other_titles", "others", "texts"])
     pq.write_table(earlier.replace_schema_metadata(words.schema.metadata), tmp_path / WORDS_FILE)
+    (tmp_path / WORD_PAIRS_FILE).unlink()
+    calibration = json.loads((tmp_path / CALIBRATION_FILE).read_text())
+    del calibration["unseen_from"]
+    (tmp_path / CALIBRATION_FILE).write_text(json.dumps(calibration))
     loaded = matcher.load(tmp_path)
+    assert loaded.match(RED, "Alderney by sock red a of wool.", [BLUE]).unseen is None
     for text in ("A red sock by Alderney, of wool.", "A blue sock by Greyfell."):
         found, expected = (one.match(RED, text, [BLUE]) for one in (loaded, made))
         assert (found.probability, found.missing) == (expected.probability, expected.missing)

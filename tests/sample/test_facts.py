@@ -101,6 +101,8 @@ def test_remarks_and_promises_are_guesses() -> None:
     checked = check_facts(TITLE, f"{TEXT} Works on gas and induction. Comes with a two-year guarantee.")
     assert checked.guesses == ("Works on gas and induction.", "Comes with a two-year guarantee.")
     assert check_facts(TITLE, TEXT).guesses == ()
+    assert check_facts(TITLE, f"{TEXT} New!").guesses == ("New!",)
+    assert check_facts(TITLE, f"{TEXT} Renewed.").guesses == ()
 
 
 def test_a_size_that_no_product_has_is_wrong() -> None:

@@ -16,7 +16,10 @@ KINDS = {
     "beginning": "Its first words, which are vague",
     "exchanged": "The seller's own text, one fact exchanged",
     "replaced": "The seller's own text, words of its title replaced by a random product's",
+    "cut": "The seller's own text, some words in its middle left out",
 }
+REASONS = ("off-title", "contradicts", "wording", "either")
+"""A matcher of an earlier version has no `wording`."""
 NOT_CALIBRATED = (
     "Nothing was calibrated: the batch was checked without a matcher, or the catalogue has too few products to learn one. The texts "
     "were compared with their titles word by word, which misses wrong facts."
@@ -60,14 +63,14 @@ def _table(scores: Mapping[str, Any]) -> Table:
         [
             Cell(label),
             Cell(count(scores["texts"][kind])),
-            *(Cell(_percent(scores["flagged"][kind][reason])) for reason in ("off-title", "contradicts", "either")),
+            *(Cell(_percent(scores["flagged"][kind].get(reason))) for reason in REASONS),
             Cell(f"{scores['auc'][kind]:.3f}" if kind in scores["auc"] else ""),
         ]
         for kind, label in KINDS.items()
         if kind in scores["texts"]  # a matcher of an earlier version has fewer
     ]
     caption = "Texts held back, by what they are. AUC: probability that the seller's own text scores above one of this kind; 0.5 is chance."
-    return Table(caption, ["", "Texts", "Off title", "Contradicts", "Either", "AUC"], rows)
+    return Table(caption, ["", "Texts", "Off title", "Contradicts", "Wording", "Any", "AUC"], rows)
 
 
 def _percent(share: float | None) -> str:

@@ -1,0 +1,104 @@
+"""Which words the texts of a catalogue have side by side.
+
+A model that has not learnt enough leaves words out of a sentence or exchanges one ("is made of birch Size: 500 Piece", "marked with
+its yellow"). Two words are then side by side that no text of the catalogue has so, although chance alone would have put them there.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from jobs.quality.terms import terms
+from jobs.text.hashes import hashes
+
+_PAIR_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+"""An odd number: the hash of `a b` differs from that of `b a`."""
+
+
+@dataclass(frozen=True)
+class UnseenPair:
+    """Two adjacent words that no text of the catalogue has side by side. `expected`: how often chance would have put them there."""
+
+    words: str
+    expected: float
+
+
+@dataclass(frozen=True)
+class WordPairs:
+    """The adjacent words of the titles and texts of a catalogue.
+
+    `words`: hashes of the words, sorted. `first`, `second`: how often each is the first and the second of two. `pairs`: hashes of the
+    pairs that occur, sorted.
+    """
+
+    words: NDArray[np.uint64]
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    pairs: NDArray[np.uint64]
+
+    def unseen_pair(self, text: str, title: str) -> UnseenPair | None:
+        """Return the pair of adjacent words in a text that is least expected to be unseen, None if all are seen.
+
+        Words of the title may be side by side: its maker and its kind may be new to each other.
+        """
+        words = terms(text)
+        hashed = hashes(words)
+        in_title = np.isin(hashed, hashes(terms(title)))
+        known = (in_title[:-1] & in_title[1:]) | _find(self.pairs, _pair_hashes(hashed))[0]
+        as_first, as_second = self._counts(self.first, hashed[:-1]), self._counts(self.second, hashed[1:])
+        expected = np.where(known, 0.0, as_first * as_second / max(1, self.first.sum()))
+        if not expected.any():
+            return None
+        strongest = int(expected.argmax())
+        return UnseenPair(" ".join(words[strongest : strongest + 2]), float(expected[strongest]))
+
+    def save(self, path: Path) -> None:
+        """Write the word pairs as safetensors."""
+        save_file({name: np.ascontiguousarray(values) for name, values in vars(self).items()}, path)
+
+    def _counts(self, counts: NDArray[np.int64], hashed: NDArray[np.uint64]) -> NDArray[np.int64]:
+        found, where = _find(self.words, hashed)
+        return np.where(found, counts[where], 0) if found.any() else np.zeros(len(hashed), dtype=np.int64)
+
+
+def count_word_pairs(texts: Iterable[str]) -> WordPairs:
+    """Return the word pairs of texts."""
+    hashed = [hashes(terms(text)) for text in texts] or [hashes([])]
+    first, second, pairs = (
+        np.concatenate(parts)
+        for parts in (
+            [part[:-1] for part in hashed],
+            [part[1:] for part in hashed],
+            [_pair_hashes(part) for part in hashed],
+        )
+    )
+    words = np.unique(np.concatenate([first, second]))
+    as_first, as_second = (np.bincount(_find(words, side)[1], minlength=len(words)) for side in (first, second))
+    return WordPairs(words, as_first, as_second, np.unique(pairs))
+
+
+def no_word_pairs() -> WordPairs:
+    """Return the word pairs of no text: chance would put none into a text, and so none is unseen."""
+    return count_word_pairs([])
+
+
+def load_word_pairs(path: Path) -> WordPairs:
+    """Return the word pairs of a file that `WordPairs.save()` wrote."""
+    return WordPairs(**load_file(path))
+
+
+def _pair_hashes(hashed: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the hashes of adjacent words, shape (words - 1,)."""
+    return hashed[:-1] * _PAIR_FACTOR + hashed[1:]
+
+
+def _find(ordered: NDArray[np.uint64], values: NDArray[np.uint64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Return which values are in a sorted array, and where."""
+    if not len(ordered):
+        return np.zeros(len(values), dtype=bool), np.zeros(len(values), dtype=np.int64)
+    where = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    return ordered[where] == values, where
