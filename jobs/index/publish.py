@@ -12,8 +12,11 @@ from jobs.index.product_table import Table
 from jobs.process import log
 from jobs.process.errors import NotReadyError
 
-PUBLISH_ATTEMPTS = 10
+PUBLISH_SECONDS = 1800
+"""How long a finished build waits for readers of the old index. Building it again would take longer."""
+
 LOCK_TIMEOUT = "3s"
+MAX_PAUSE_SECONDS = 30
 FIGURES = ("rows", "vectors_new", "rows_removed", "index_bytes", "table_bytes", "seconds")
 
 
@@ -39,18 +42,22 @@ def publish(connection: Connection, table: Table, build: Build, started: float) 
     A build that is published already returns the figures of its record: the answer to its commit was lost.
 
     This needs a lock that conflicts with every reader. An attempt gives up after `LOCK_TIMEOUT`, so that new readers do not
-    queue behind it. Errors: after `PUBLISH_ATTEMPTS` that of the lock, which a session translates to `NotReadyError` (75);
+    queue behind it. Errors: after `PUBLISH_SECONDS` that of the lock, which a session translates to `NotReadyError` (75);
     `NotReadyError` (75) if another process has replaced the table.
     """
-    for attempt in range(1, PUBLISH_ATTEMPTS):
+    deadline = time.monotonic() + PUBLISH_SECONDS
+    attempt = 0
+    while True:
+        attempt += 1
         try:
             with connection.transaction():
                 return _publish(connection, table, build, started)
-        except errors.LockNotAvailable:
-            log.warning("a long query holds the old index: trying again", attempt=attempt)
-            time.sleep(min(attempt, 5))
-    with connection.transaction():
-        return _publish(connection, table, build, started)
+        except (errors.LockNotAvailable, errors.DeadlockDetected):
+            pause = min(2 * attempt, MAX_PAUSE_SECONDS)
+            if time.monotonic() + pause > deadline:
+                raise
+            log.warning("a long query holds the old index", attempt=attempt, retry_in_seconds=pause)
+            time.sleep(pause)
 
 
 def _publish(connection: Connection, table: Table, build: Build, started: float) -> dict[str, int | float]:

@@ -30,7 +30,7 @@ class Settings(IndexedSettings):
     recall_at_least: float = Field(
         0.99, gt=0, le=1, description="Minimum recall@10: searches use the smallest ef_search that reaches it."
     )
-    seed: int = Field(13, description="Seed of the sample of products that recall is measured with.")
+    seed: int = Field(13, description="Seed of the sample of products with which recall is measured.")
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:

@@ -232,7 +232,7 @@ def test_a_long_query_delays_the_new_index_and_is_not_interrupted(
     commit(store, PRODUCTS, HELD_OUT)
     build(store)
     commit(store, PRODUCTS[:20], HELD_OUT)
-    monkeypatch.setattr(publish, "PUBLISH_ATTEMPTS", 1)
+    monkeypatch.setattr(publish, "PUBLISH_SECONDS", 1)
     monkeypatch.setattr(publish, "LOCK_TIMEOUT", "100ms")
     with psycopg.connect() as reader:
         reader.execute("SELECT count(*) FROM skuscribe.product")
@@ -240,6 +240,22 @@ def test_a_long_query_delays_the_new_index_and_is_not_interrupted(
             build(store)
         assert reader.execute("SELECT count(*) FROM skuscribe.product").fetchone() == (70,)
     build(store)
+    assert select("SELECT count(*) FROM skuscribe.product") == [(30,)]
+
+
+def test_a_finished_build_waits_for_a_reader_and_is_published_then(
+    store: Store, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(store, PRODUCTS, HELD_OUT)
+    build(store)
+    commit(store, PRODUCTS[:20], HELD_OUT)
+    monkeypatch.setattr(publish, "LOCK_TIMEOUT", "100ms")
+    with psycopg.connect() as reader:
+        reader.execute("SELECT count(*) FROM skuscribe.product")
+        end = threading.Timer(1, reader.close)
+        end.start()
+        build(store)
+        end.join()
     assert select("SELECT count(*) FROM skuscribe.product") == [(30,)]
 
 
