@@ -46,7 +46,7 @@ def find_clusters(
     members, groups = _groups(content_hashes[rows], rows)
     del content_hashes  # 8 bytes per row that are not needed any more
     _link(labels, *_with_leaders(members, groups)[:2])
-    if len(rows) < 2 or similarity > 1:
+    if len(rows) < 2:
         return labels
     for band in range(SIGNATURE_NUMBERS // BAND_NUMBERS):
         members, groups = _groups(_band(signature_file, band)[rows], rows)

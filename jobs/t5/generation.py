@@ -5,6 +5,7 @@ Beam search gives the same tokens without them; with them it differs a little, b
 softmax and transformers after it.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -109,19 +110,17 @@ class Writer:
         self, batches: Sequence[list[Source]], decoding: Decoding, candidates: int
     ) -> Iterator[tuple[list[Source], list[list[Answer]]]]:
         """Yield each batch with its answers. Each worker has one batch and one more in its queue, so that it stops soon."""
-        submitted: list[tuple[list[Source], list[Any]]] = []
-        in_flight = 2 * self.device.workers
+        waiting, submitted = deque(batches), deque[tuple[list[Source], list[Any]]]()
         with lifecycle.deferred() as stop:
-            for batch in [*batches, *[[]] * in_flight]:
+            while waiting or submitted:
                 stop.check()
-                submitted.append((batch, self._submit(batch, decoding, candidates)))
-                if len(submitted) > in_flight:
-                    finished, results = submitted.pop(0)
-                    yield finished, [self._answers(_wait(result)) for result in results]
+                while waiting and len(submitted) <= 2 * self.device.workers:
+                    batch = waiting.popleft()
+                    submitted.append((batch, self._submit(batch, decoding, candidates)))
+                finished, results = submitted.popleft()
+                yield finished, [self._answers(_wait(result)) for result in results]
 
     def _submit(self, batch: Sequence[Sequence[str]], decoding: Decoding, candidates: int) -> list[Any]:
-        if not batch:
-            return []
         return list(
             self._translator.translate_batch(
                 [list(source) for source in batch],

@@ -119,7 +119,7 @@ class TrainingMonitor(TrainerCallback):
             except NotReadyError as error:
                 if self._stop.requested:
                     raise
-                log.warning("checkpoint not saved, training goes on", step=self._progress.step, error=str(error))
+                log.warning("checkpoint not saved, training continues", step=self._progress.step, error=str(error))
             self._clock = self._saved_at = time.monotonic()
             self._watch.progress()
         self._stop.check()
