@@ -9,15 +9,22 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from jobs.quality.grounding import CACHED_SOURCES, plain_number, without_thousands_separators
+from jobs.quality.grounding import CACHED_SOURCES
 from jobs.quality.metrics import words
+from jobs.quality.numbers import UNITS, normalized, plain_number
 
 MIN_TITLE_SIMILARITY = 0.6
 """The ratio of `difflib.SequenceMatcher` from which two titles, compared word by word, are similar."""
 
 THOUSANDS_DIGITS = 3
 _QUANTITY = re.compile(r"(?<![\w./])(\d+(?:\.\d+)?)([ -]?)([^\W\d_]+|[\"%°])")
-_SYMBOLS = {'"': "inch"}
+_NUMBER_WORDS = {
+    word: str(number)
+    for number, word in enumerate(
+        ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), start=1
+    )
+}
+_NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_NUMBER_WORDS)})\b")
 _NAMED_NUMBER = re.compile(r"\b(?:(packs?|sets?) of|(size)) (\d+(?:\.\d+)?)(?![\w/-]|\.\d)")
 _NOT_UNITS = frozenset(
     {"a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "of", "on", "or", "the", "to", "with", "x"}
@@ -54,11 +61,12 @@ def _quantities(text: str) -> dict[str, dict[str, str]]:
     """Return the numbers of each unit, and how the text states them: `12 inches, pack of 9` gives `12` of `inch` and `9` of `pack`.
 
     A unit is the word or symbol after a number, without a plural ending, or what the number counts in `pack of 9`, `set of 3` and
-    `size 42`. `"` is `inch`.
+    `size 42`. `"` is `inch`, and `pack of two` is `pack of 2`.
     """
-    text, numbers = without_thousands_separators(text), dict[str, dict[str, str]]()
+    numbers: dict[str, dict[str, str]] = {}
+    text = _NUMBER_WORD.sub(lambda word: _NUMBER_WORDS[word[0]], normalized(text))
     found = [
-        (_SYMBOLS.get(unit) or unit.removesuffix("s").removesuffix("e") or unit, number, f"{number}{space}{unit}")
+        (UNITS.get(unit) or unit.removesuffix("s").removesuffix("e") or unit, number, f"{number}{space}{unit}")
         for number, space, unit in _QUANTITY.findall(text)
         if unit not in _NOT_UNITS
     ]

@@ -1,86 +1,165 @@
-"""Grounding: which numbers and codes of a text its sources have."""
+"""Grounding: which numbers, measures and codes of a text its sources have."""
 
 import re
-import unicodedata
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
+from jobs.quality.numbers import CURRENCY, UNITS, Measure, measures, normalized, plain_number
 from jobs.quality.terms import has_digit
 
 _CODE = re.compile(r"\w+(?:[-./]\w+)*")
-_THOUSANDS_SEPARATOR = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_PART = re.compile(r"[-/]")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _END_OF_DIGITS = re.compile(r"(?<=\d)(?=[^\W\d])")
+_LAST_NUMBER = re.compile(r"[^\W\d_]+(\d{1,2}(?:\.\d+)?)")
+"""Of a word such as `usb2.0` or `iphone15`. A longer number of a code, as in `m1255`, counts nothing."""
+
+_SUFFIXED = re.compile(r"\d+(?:\.\d+)?([^\W\d_]{1,4})")
+_PLAIN_SUFFIXES = frozenset({"st", "nd", "rd", "th", "s", "x"})
 MIN_BEGINNING = 4
 """Shorter beginnings of a code name another product: `S10` is not `S10e`."""
 
 CACHED_SOURCES = 256
 """The candidates of a title are checked one after the other, against the same sources."""
 
+IsKnown = Callable[..., bool]
+"""`is_known(form, ...)`: whether enough sources have one of these forms."""
+
 
 def grounded_share(text: str, missing: Sequence[str]) -> float:
     """Return the fraction of the numbers and codes in `text` that are not among `missing`, as `ungrounded()` returns them."""
-    codes = _codes(text)
-    return 1 - len(missing) / len(codes) if codes else 1.0
+    codes = sum(1 for _ in _codes(normalized(text)))
+    return max(0.0, 1 - len(missing) / codes) if codes else 1.0
 
 
 def ungrounded(text: str, sources: Sequence[str], others: Sequence[str] = (), support: int = 1) -> list[str]:
     """Return the numbers and codes in `text` that neither a source nor `support` of the others have, in order, as often as they occur.
 
     If there are fewer others, all of them must have it. A code is a word with a digit. Case and hyphens are ignored: `A7-B` equals
-    `a7b`. A code that begins with a digit (`10cm`, `5-10`, `4x6`) is known if each of its numbers is, and `HP15/HP17` if both parts
-    are. `1,000` equals `1000`, and `2.60` equals `2.6`. A source with the code `DCT418S1` also has its beginning `DCT418`, but not
-    `DCT41`.
+    `a7b`. A number is known if a source has it outside a code; with a unit of measurement or a currency, it must have the same there
+    (`64 GB`), or none. A code that begins with a digit is known if each of its numbers is (`5-10`), with letters that are no unit only
+    as a whole (`70XL`), and `HP15/HP17` if both parts are. The numbers of `20 x 30` must be together in a source, if any source has
+    such numbers. A source with the code `DCT418S1` also has its beginning `DCT418`, but not `DCT41`.
     """
-    codes = _codes(text)
+    text = normalized(text)
+    codes = list(_codes(text))
     if not codes:
         return []
     of_sources, of_others = ([_known_forms(source) for source in side] for side in (sources, others))
     enough = max(1, min(support, len(others)))
 
-    def is_known(form: str) -> bool:
-        return any(form in forms for forms in of_sources) or sum(form in forms for forms in of_others) >= enough
+    def is_known(*forms: str) -> bool:
+        return any(not known.isdisjoint(forms) for known in of_sources) or (
+            sum(not known.isdisjoint(forms) for known in of_others) >= enough
+        )
 
-    return [code for code in codes if not _is_known(code, is_known)]
+    of_text = measures(text)
+    missing = [
+        _stated(text, code, of_text)
+        for before, code in codes
+        if not _is_known(
+            code[0], before, [item for item in of_text if code.start() <= item.start < code.end()], is_known
+        )
+    ]
+    return missing + [
+        _as_text(group) for group in _groups(text, of_text) if not _is_known_group(group, [*sources, *others])
+    ]
 
 
-def _codes(text: str) -> list[str]:
-    return [code for code in _CODE.findall(without_thousands_separators(text)) if has_digit(code)]
+def _codes(text: str) -> Iterator[tuple[str, re.Match[str]]]:
+    """Yield each word with a digit of a normalized text, and the word before it."""
+    before = ""
+    for word in _CODE.finditer(text):
+        if has_digit(word[0]):
+            yield before, word
+        before = word[0]
 
 
-def _is_known(code: str, is_known: Callable[[str], bool]) -> bool:
-    if is_known(_without_hyphens(code)):
+def _is_known(code: str, before: str, of_code: Sequence[Measure], is_known: IsKnown) -> bool:
+    """Return whether a code is known, alone or joined to the word before it: `PGI 9` as `PGI9`. `of_code`: its measures."""
+    form = _without_hyphens(code)
+    is_measure = code[0].isdigit() and any(item.unit for item in of_code)
+    if not is_measure and is_known(form, _without_hyphens(before) + form):
         return True
     if code[0].isdigit():
-        return all(is_known(plain_number(number)) for number in _NUMBER.findall(code))
+        suffix = _SUFFIXED.fullmatch(code)
+        if suffix and suffix[1] not in UNITS and suffix[1] not in _PLAIN_SUFFIXES:
+            return False
+        return all(is_known(*_forms(item)) for item in of_code) and all(
+            is_known(plain_number(number)) for number in _NUMBER.findall(code)
+        )
     parts = [part for part in code.split("/") if has_digit(part)]
-    return "/" in code and all(_is_known(part, is_known) for part in parts)
+    return "/" in code and all(_is_known(part, "", measures(part), is_known) for part in parts)
+
+
+def _forms(item: Measure) -> list[str]:
+    """Return the forms of which a source must have one: the number with its unit, or without any. An amount of money needs its currency."""
+    if item.unit is None:
+        return [item.number]
+    return [_with_unit(item)] if item.unit == CURRENCY else [_with_unit(item), f"{item.number} "]
+
+
+def _with_unit(item: Measure) -> str:
+    return f"{item.number} {item.unit or ''}"
 
 
 @lru_cache(CACHED_SOURCES)
 def _known_forms(source: str) -> frozenset[str]:
-    """Return the words, codes and numbers of a source, and each pair of adjacent words as one unless both have a digit (`iPhone 15`, not `8, 10`)."""
-    text = without_thousands_separators(source)
+    """Return the words, codes, numbers and measures of a source.
+
+    Each pair of adjacent words is one too unless both have a digit (`iPhone 15`, not `8, 10`).
+    """
+    text = normalized(source)
     words = [_without_hyphens(code) for code in _CODE.findall(text)]
-    parts = [part for word in words if "/" in word for part in word.split("/")]
+    parts = [part for word in _CODE.findall(text) for part in _PART.split(word)]
     beginnings = [word[: end.start()] for word in words + parts for end in _END_OF_DIGITS.finditer(word)]
+    of_source = measures(text)
     return frozenset(words).union(
-        parts,
+        (part for word in words if "/" in word for part in word.split("/")),
         (start for start in beginnings if len(start) >= MIN_BEGINNING and not start[0].isdigit()),
-        map(plain_number, _NUMBER.findall(text)),
+        (plain_number(number) for part in parts if part[:1].isdigit() for number in _NUMBER.findall(part)),
+        (plain_number(last[1]) for word in words if (last := _LAST_NUMBER.fullmatch(word))),
+        (item.number for item in of_source),
+        map(_with_unit, of_source),
         (left + right for left, right in pairwise(words) if not (has_digit(left) and has_digit(right))),
     )
 
 
-def plain_number(number: str) -> str:
-    """Return a number without zeros after its last decimal."""
-    return number.rstrip("0").rstrip(".") if "." in number else number
+def _groups(text: str, of_text: Sequence[Measure]) -> list[list[Measure]]:
+    """Return the measures that `x` joins: `20 x 30 cm`."""
+    groups: list[list[Measure]] = []
+    for left, right in pairwise(of_text):
+        if text[left.end : right.start].strip() == "x":
+            if groups and groups[-1][-1] == left:
+                groups[-1].append(right)
+            else:
+                groups.append([left, right])
+    return groups
 
 
-def without_thousands_separators(text: str) -> str:
-    """Return the text in lower case, compatible characters as one (`m²` is `m2`), numbers without separators: `1,000` becomes `1000`."""
-    return _THOUSANDS_SEPARATOR.sub("", unicodedata.normalize("NFKC", text).casefold())
+def _is_known_group(group: Sequence[Measure], sources: Sequence[str]) -> bool:
+    """Return whether a source has the numbers of a group together, or no source has any group."""
+    known = [numbers for source in sources for numbers in _known_groups(source)]
+    wanted = Counter(item.number for item in group)
+    return not known or any(wanted <= Counter(numbers) for numbers in known)
+
+
+@lru_cache(CACHED_SOURCES)
+def _known_groups(source: str) -> tuple[tuple[str, ...], ...]:
+    text = normalized(source)
+    return tuple(tuple(item.number for item in group) for group in _groups(text, measures(text)))
+
+
+def _stated(text: str, code: re.Match[str], of_text: Sequence[Measure]) -> str:
+    """Return a code as evidence, with the unit that it has."""
+    ends = [item.end for item in of_text if code.start() <= item.start < code.end() and item.unit]
+    return text[code.start() : max([code.end(), *ends])]
+
+
+def _as_text(group: Sequence[Measure]) -> str:
+    return " x ".join(item.number for item in group)
 
 
 def _without_hyphens(code: str) -> str:
