@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from jobs.describe import exports
 from jobs.quality import metrics
+from jobs.quality.intervals import wilson
 from jobs.report.settings import SEED
 from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.layout import Kind, QuestionGroup
@@ -264,7 +265,7 @@ def _answer(
 def _scores(rows: list[dict[str, Any]]) -> dict[str, Any]:
     names = ("loss", "rouge1", "rouge2", "rougeL", "rougeLsum", "repetition")
     scores: dict[str, Any] = {name: vars(metrics.bootstrap([row[name] for row in rows], SEED, 200)) for name in names}
-    flagged = metrics.bootstrap([float(bool(row["flags"])) for row in rows], SEED, 200)
+    flagged = wilson(sum(bool(row["flags"]) for row in rows), len(rows))
     return scores | {"questions": len(rows), "flagged": vars(flagged)}
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 from jobs.evaluate.questions import Question
 from jobs.quality import checks, metrics, rouge
 from jobs.quality.checks import Checker, Scores
+from jobs.quality.intervals import wilson
 from jobs.quality.rouge import Rouge
 from jobs.retrieval.neighbours import Neighbour
 from jobs.storage.layout import QuestionGroup
@@ -103,7 +104,10 @@ def table(answers: Sequence[ScoredAnswer]) -> pa.Table:
 
 
 def group_scores(answers: Sequence[ScoredAnswer], seed: int) -> dict[str, dict[str, Any]]:
-    """Return the number of questions and the mean of each score with its interval, for each group that has questions."""
+    """Return the number of questions and the mean of each score with its interval, for each group that has questions.
+
+    `flagged` is a share of the answers: its interval is Wilson's, because a bootstrap of equal values has no width.
+    """
     groups = {group: [item for item in answers if item.question.group == group] for group in QuestionGroup}
     return {group.value: _scores_of_group(members, seed) for group, members in groups.items() if members}
 
@@ -112,8 +116,8 @@ def _scores_of_group(answers: Sequence[ScoredAnswer], seed: int) -> dict[str, An
     columns: dict[str, list[float]] = {"loss": [item.loss for item in answers]}
     columns |= _rouge_columns([item.rouge for item in answers])
     columns["repetition"] = [item.repetition for item in answers]
-    columns["flagged"] = [float(bool(item.flags)) for item in answers]
-    return {"questions": len(answers), **_intervals(columns, seed)}
+    flagged = wilson(sum(bool(item.flags) for item in answers), len(answers))
+    return {"questions": len(answers), **_intervals(columns, seed), "flagged": asdict(flagged)}
 
 
 def baseline_scores(

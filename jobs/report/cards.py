@@ -6,7 +6,6 @@ from jobs.report.comparisons import (
     compare,
     compare_first_shard,
     final_stage,
-    last_stage,
     score,
 )
 from jobs.report.document import Card, Tone
@@ -31,17 +30,14 @@ def cards(history: History, gpu_hour_price: float) -> list[Card]:
 
 
 def _quality_card(history: History, metric: str, label: str) -> Card | None:
-    base, last = base_stage(history, retrieval=False), last_stage(history, retrieval=False)
-    old, new = score(base, metric), score(last, metric)
-    if base is None or last is None or old is None or new is None:
+    base, final = base_stage(history, retrieval=False), final_stage(history)
+    old, new = score(base, metric), score(final, metric)
+    if base is None or final is None or old is None or new is None:
         return None
-    comparison = compare(base, last, QuestionGroup.HELD_OUT, metric)
-    return Card(
-        label,
-        f"{old.value:.3f} → {new.value:.3f}",
-        _verdict(comparison, "better than base", "worse than base", "no clear difference from base"),
-        _tone(comparison),
-    )
+    comparison = compare(base, final, QuestionGroup.HELD_OUT, metric)
+    outcome = _verdict(comparison, "better", "worse", "no clear difference")
+    detail = f"base model → {lower_first(stage_label(final))}: {outcome}"
+    return Card(label, f"{old.value:.3f} → {new.value:.3f}", detail, _tone(comparison))
 
 
 def _forgetting_card(history: History) -> Card | None:

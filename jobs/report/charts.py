@@ -28,6 +28,8 @@ PAPER = {
     "grey": "#7c8794",
 }
 SIZE_INCHES = (4.7, 2.9)
+WHOLE_STEPS = [1, 2, 5, 10]
+"""Of ticks in per cent, which are labelled without a digit after the point: a step of 2.5 % would be 0, 2, 5, 8, 10 %."""
 MARKED_POINTS = 27  # with more, markers hide the line
 
 
@@ -91,6 +93,7 @@ def line_chart(
         _style(axes, x_label, y_label)
         if share:
             axes.set_ylim(-0.02, min(max(axes.get_ylim()[1], 0.1), 1.04))
+            axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=WHOLE_STEPS))
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
@@ -139,7 +142,7 @@ def _style(axes: Axes, x_label: str, y_label: str) -> None:
     axes.tick_params(colors=PAPER["muted"], length=0, labelcolor=PAPER["muted"])
     axes.grid(axis="y", color=PAPER["grid"], linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, steps=WHOLE_STEPS))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)

@@ -1,9 +1,11 @@
 """A document of blocks, and its two output formats: an HTML page and a PDF.
 
-Text is data in both: Jinja escapes it, Typst reads it from JSON. Neither interprets it as markup.
+Text is data in both: Jinja escapes it, Typst reads it from JSON. Neither interprets it as markup, except for backticks in
+sentences (verdict, summary, paragraphs, captions and details of cards): `code` is shown in a fixed-width font.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,7 +16,7 @@ from typing import Literal
 import matplotlib
 import typst
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from jobs.report import charts
 
@@ -136,6 +138,7 @@ def to_html(document: Document) -> str:
     )
     # Only charts are markup: matplotlib draws them and escapes the text in them.
     environment.filters["drawing"] = lambda svg: Markup(charts.on_page(svg))  # noqa: S704
+    environment.filters["sentence"] = _sentence
     environment.globals["edges"] = _edges
     return environment.get_template("report.html.j2").render(document=document)
 
@@ -155,6 +158,10 @@ def to_pdf(document: Document, timestamp: datetime) -> bytes:
     if not isinstance(pdf, bytes):
         raise TypeError(f"typst returned {type(pdf).__name__}, expected the bytes of one PDF")
     return pdf
+
+
+def _sentence(text: str) -> Markup:
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
 
 
 def _edges(table: Table) -> set[int]:

@@ -29,11 +29,11 @@ FEW_QUESTIONS = 30
 
 def verdict(history: History) -> str:
     """Return one sentence that says whether the trained model is better than the base model."""
-    base, last = base_stage(history, retrieval=False), last_stage(history, retrieval=False)
-    if base is None or last is None:
+    base, final = base_stage(history, retrieval=False), final_stage(history)
+    if base is None or final is None:
         return "No comparison yet: the base model and a trained model must be evaluated first."
     comparisons = {
-        name: compare(base, last, QuestionGroup.HELD_OUT, metric)
+        name: compare(base, final, QuestionGroup.HELD_OUT, metric)
         for name, metric in (("ROUGE-L", "rougeL"), ("loss", "loss"))
     }
     outcomes = {name: comparison.better for name, comparison in comparisons.items() if comparison is not None}
@@ -53,28 +53,26 @@ def verdict(history: History) -> str:
 
 def summary(history: History) -> list[str]:
     """Return the sentences below the verdict."""
-    base, last = base_stage(history, retrieval=False), last_stage(history, retrieval=False)
-    retrieved = last_stage(history, retrieval=True)
-    sentences = _unfinished(history, last)
-    if base is not None and last is not None:
-        sentences += _quality(compare(base, last, QuestionGroup.HELD_OUT, "rougeL"))
+    base, final = base_stage(history, retrieval=False), final_stage(history)
+    last, retrieved = last_stage(history, retrieval=False), last_stage(history, retrieval=True)
+    sentences = _unfinished(history, final)
+    if base is not None and final is not None:
+        sentences += _quality(compare(base, final, QuestionGroup.HELD_OUT, "rougeL"))
     if last is not None and retrieved is not None:
         comparison = compare(last, retrieved, QuestionGroup.HELD_OUT, "rougeL")
         sentences += _retrieval(comparison, trained_with_neighbours(history))
-    final = final_stage(history)
     if final is not None:
         sentences += _against_baselines(final, baselines(history)) + _flagged(final, base)
     return sentences + _forgetting(compare_first_shard(history))
 
 
-def _unfinished(history: History, last: Stage | None) -> list[str]:
+def _unfinished(history: History, final: Stage | None) -> list[str]:
     trained, total = len(history.shards), history.planned_shards
-    evaluated = 0 if last is None or last.shard is None else last.shard + 1
     sentences = []
     if trained < total:
         sentences.append(f"The run is not finished: {trained:,} of {total:,} shards are trained.")
-    if evaluated < trained:
-        sentences.append(f"The last evaluated model is the one after {evaluated:,} of {trained:,} trained shards.")
+    if final is not None and final.shard is not None and final.shard + 1 < trained:
+        sentences.append(f"The verdict is about the model after {final.shard + 1:,} of {trained:,} trained shards.")
     return sentences
 
 

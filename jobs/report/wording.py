@@ -3,6 +3,7 @@
 import math
 
 from jobs.quality.metrics import Interval
+from jobs.quality.settings import EVIDENCE_NEIGHBOURS
 from jobs.report.document import Cell
 from jobs.report.history import History, Stage
 
@@ -31,6 +32,11 @@ _REASONS = {
     "unfinished": "truncated",
     "unreliable": "too few texts of its part pass the checks",
 }
+INVENTED_AND_COPIED = (
+    f"Invented: in neither the title nor the texts of enough of the nearest products (at most {EVIDENCE_NEIGHBOURS}; "
+    "--number-support). Copied: from the title or the text of one of these products."
+)
+"""The reasons whose sources are not clear from their labels, for the captions of tables of reasons."""
 
 
 def reason_label(name: str) -> str:

@@ -1,8 +1,10 @@
 """Charts: the same figures give the same SVG, which can be embedded in a page."""
 
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,6 +74,15 @@ def test_a_single_point_and_separate_points_are_drawn() -> None:
     single = Line("single", [0], [0.1], "blue", [0.05], [0.2])
     separate = Line("separate", [0, 3], [0.1, 0.2], "orange", [0.05, 0.1], [0.2, 0.3], joined=False)
     ElementTree.fromstring(draw(single, separate))
+
+
+@pytest.mark.parametrize("highest", [0.03, 0.08, 0.1, 0.13, 0.24, 0.4, 0.7, 1.0])
+def test_the_labels_of_an_axis_in_per_cent_are_as_far_apart_as_their_ticks(highest: float) -> None:
+    line = Line("ours", [0, 1], [0, highest], "blue")
+    svg = line_chart("flagged", "It rises.", "shards trained", "Flagged", [line], share=True)
+    labels = [int(label) for label in re.findall(r">(\d+) %</text>", svg)]
+    assert len(labels) > 2
+    assert len({after - before for before, after in pairwise(labels)}) == 1
 
 
 @settings(max_examples=5, deadline=None)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from jobs.report.document import Charts, Table, Text
+from jobs.report.document import Chart, Charts, Table, Text
 from jobs.report.history import CatalogueSummary, History
 from jobs.report.sections import checks
 
@@ -38,10 +38,35 @@ def test_the_figures_of_the_matcher_are_shown() -> None:
     assert isinstance(table, Table)
     assert isinstance(charts, Charts)
     assert "can hardly tell" not in text.text
-    assert [row[4].text for row in table.rows] == ["8.0 %", "50 %", "100 %", "90 %"]
+    assert table.columns == ["", "Texts", "Off title", "Contradicts", "Wording", "Any", "AUC"]
+    assert [row[5].text for row in table.rows] == ["8.0 %", "50 %", "100 %", "90 %"]
     assert [chart.title for chart in charts.charts] == [
         "Reliability of the probability", "Own against nearest other texts (ROC)", "Risk against coverage",
     ]  # fmt: skip
+
+
+def test_a_matcher_of_an_earlier_version_has_no_figure_for_wording() -> None:
+    flagged = {kind: {**shares, "wording": 0.04} for kind, shares in SCORES["flagged"].items()}
+    for scores, text in ((SCORES, ""), ({**SCORES, "flagged": flagged}, "4.0 %")):
+        section = checks.section(history(scores))
+        assert section is not None
+        assert isinstance(section.blocks[1], Table)
+        assert {row[4].text for row in section.blocks[1].rows} == {text}
+
+
+def test_bins_with_few_texts_are_not_drawn() -> None:
+    few = {"texts": 9, "probability": 0.5, "own": 1.0}
+
+    def reliability(rows: list[dict[str, float]]) -> list[Chart]:
+        section = checks.section(history({**SCORES, "reliability": rows}))
+        assert section is not None
+        assert isinstance(section.blocks[2], Charts)
+        return [chart for chart in section.blocks[2].charts if chart.title == "Reliability of the probability"]
+
+    [chart] = reliability(SCORES["reliability"])
+    assert "Bins of fewer than 10 texts are left out." in chart.caption
+    assert reliability([*SCORES["reliability"], few]) == [chart]
+    assert reliability([few]) == []
 
 
 def test_a_matcher_of_an_earlier_version_has_fewer_kinds_of_texts() -> None:

@@ -119,10 +119,26 @@ def test_the_summary_and_the_cards_are_about_the_stage_that_describe_uses(share:
     assert f"The model {label} ({figure}) is " in " ".join(findings.summary(run))
 
 
+@pytest.mark.parametrize(("share", "word", "label"), [(0.0, "worse", ""), (0.5, "better", " with retrieval")])
+def test_the_verdict_and_the_cards_compare_the_stage_that_describe_uses(share: float, word: str, label: str) -> None:
+    stages = (stage(None, 0.1, 3.5), stage(0, 0.08, 3.9), stage(0, 0.3, 3.1, retrieval=True))
+    run = replace(run_of(*stages), config={"retrieval_share": share})
+    assert findings.verdict(run) == f"The trained model is {word} than the base model."
+    assert f"held-out questions: 0.100 → {'0.300' if share else '0.080'}" in " ".join(findings.summary(run))
+    for card in cards(run, 0)[:2]:
+        assert card.detail.startswith(f"base model → after 1 shard{label}: {word} (")
+
+
+def test_the_verdict_is_about_the_last_stage_with_neighbours_until_a_later_one_is_evaluated() -> None:
+    stages = (stage(None, 0.1, 3.5), stage(0, 0.2, 3.1, retrieval=True), stage(1, 0.3, 3.0))
+    run = replace(run_of(*stages, trained=2, total=2), config={"retrieval_share": 0.5})
+    assert "The verdict is about the model after 1 of 2 trained shards." in findings.summary(run)
+
+
 def test_the_summary_says_how_much_of_a_run_is_trained_and_evaluated() -> None:
     text = " ".join(findings.summary(run_of(stage(None, 0.1, 3.5), stage(0, 0.15, 3.1), trained=2, total=65)))
     assert "2 of 65 shards are trained" in text
-    assert "The last evaluated model is the one after 1 of 2 trained shards" in text
+    assert "The verdict is about the model after 1 of 2 trained shards." in text
 
 
 def test_stages_without_common_questions_are_not_compared() -> None:

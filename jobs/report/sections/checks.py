@@ -29,6 +29,8 @@ REPLACED = (
     "checks the batch with the new one."
 )
 WEAK_AUC = 0.7
+MIN_BIN_TEXTS = 10
+"""With fewer texts, the share of a bin says nothing about the probability."""
 
 
 def section(history: History) -> Section | None:
@@ -78,6 +80,7 @@ def _percent(share: float | None) -> str:
 
 
 def _reliability(rows: Sequence[Mapping[str, float]]) -> Chart | None:
+    rows = [row for row in rows if row["texts"] >= MIN_BIN_TEXTS]
     if not rows:
         return None
     x = [100 * row["probability"] for row in rows]
@@ -94,7 +97,8 @@ def _reliability(rows: Sequence[Mapping[str, float]]) -> Chart | None:
         share=True,
     )
     caption = (
-        "Of texts with this probability, the share that is the seller's own, among as many own as hard wrong texts."
+        "Of texts with this probability, the share that is the seller's own, among as many own as hard wrong texts. "
+        f"Bins of fewer than {MIN_BIN_TEXTS} texts are left out."
     )
     return Chart("Reliability of the probability", caption, svg)
 

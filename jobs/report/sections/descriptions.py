@@ -5,11 +5,11 @@ from typing import Any
 
 from jobs.report.document import Block, Cell, Section, Table, Text
 from jobs.report.history import History
-from jobs.report.wording import count, percent, reason_label, share
+from jobs.report.wording import INVENTED_AND_COPIED, count, percent, reason_label, share
 
 OUTCOMES = (("Published", "published"), ("Flagged, held back", "flagged"), ("Failed", "failed"))
 SCORES = (
-    ("grounding", "Grounding: numbers and codes that the title or a neighbour has"),
+    ("grounding", "Grounding: numbers and codes that the title or enough neighbours have"),
     ("repetition", "Repetition: word triples that repeat an earlier one"),
     ("copying", "Copying: words copied from the title or a neighbour"),
 )
@@ -62,7 +62,7 @@ def _reason_table(figures: Mapping[str, Any]) -> Table | None:
     ]
     if not rows:
         return None
-    caption = "Reasons for flagging. A description can have several. Invented: in neither the title nor the retrieved neighbours."
+    caption = f"Reasons for flagging. A description can have several. {INVENTED_AND_COPIED}"
     return Table(caption, ["Reason", "Products", "Share"], rows)
 
 

@@ -8,7 +8,16 @@ from jobs.report.charts import Level, Line
 from jobs.report.comparisons import baselines, flags_of, held_out_answers, score, stages_side_by_side
 from jobs.report.document import Block, Cell, Chart, Charts, Section, Table, Text
 from jobs.report.history import History, Stage
-from jobs.report.wording import METRIC_NAMES, SHARES, baseline_label, interval, reason_label, share, stage_label
+from jobs.report.wording import (
+    INVENTED_AND_COPIED,
+    METRIC_NAMES,
+    SHARES,
+    baseline_label,
+    interval,
+    reason_label,
+    share,
+    stage_label,
+)
 from jobs.storage.layout import QuestionGroup
 
 GROUP_NAMES = {
@@ -125,8 +134,7 @@ def _reason_table(history: History) -> Table | None:
         for reason in reasons
     ]
     return Table(
-        "Reasons for flagging held-out answers, as a share of all answers. An answer can have several. Invented: in neither "
-        "the title nor the retrieved neighbours. Copied: from the title or a retrieved neighbour.",
+        f"Reasons for flagging held-out answers, as a share of all answers. An answer can have several. {INVENTED_AND_COPIED}",
         ["Reason", *(stage_label(stage) for stage in stages)],
         rows,
     )

@@ -1,4 +1,4 @@
-"""The section on training: losses and ROUGE per shard and epoch, next to those of the reference run."""
+"""The section on training: losses and ROUGE per shard and epoch, next to those of the reference run if it is comparable."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ CHARTS = (
 
 def section(history: History) -> Section:
     """Return the section."""
-    reference = reference_run()
+    reference = reference_run() if _is_comparable(history) else ()
     drawn = [_chart(history, reference, *chart) for chart in CHARTS]
     blocks: list[Block] = [
         Text(_introduction(history)),
@@ -32,19 +32,29 @@ def section(history: History) -> Section:
 
 
 def _introduction(history: History) -> str:
-    """Say what each run trained, and that a different model or shard size is no fair comparison."""
-    parameters = history.model_figures.get("parameters")
-    rows = sorted({shard.train_rows for shard in history.shards if shard.train_rows})
+    """Say what each run trained, or why the reference run is not shown."""
+    rows = _train_rows(history)
     each = "" if not rows else f" on {' to '.join(f'{size:,}' for size in sorted({rows[0], rows[-1]}))} rows per shard"
     rouge_rows = history.config.get("rouge_rows")
     rouge = f" Its ROUGE is computed on {rouge_rows:,} test rows per shard." if rouge_rows else ""
-    same = parameters == REFERENCE_PARAMETERS and rows == [REFERENCE_TRAIN_ROWS]
-    end = "" if same else " The models or the shard sizes differ: the two runs are shown side by side, not compared."
+    elsewhere = " The model or the shard size differs, so the reference run is shown in shards.csv only."
+    end = "" if _is_comparable(history) else elsewhere
     return (
         f"This run trained {model_label(history)}{each}.{rouge} The reference run is the notebooks that skuscribe replaces: they "
         f"trained FLAN-T5-base ({REFERENCE_PARAMETERS:,} parameters) on ten shards of other products for three epochs each, with "
         f"{REFERENCE_TRAIN_ROWS:,} training rows and 1,000 test rows per shard.{end}"
     )
+
+
+def _is_comparable(history: History) -> bool:
+    """Return whether the run trained a model of the reference run's size on shards of its size."""
+    parameters = history.model_figures.get("parameters")
+    return parameters == REFERENCE_PARAMETERS and _train_rows(history) == [REFERENCE_TRAIN_ROWS]
+
+
+def _train_rows(history: History) -> list[int]:
+    """Return the different numbers of training rows of the shards, in order."""
+    return sorted({shard.train_rows for shard in history.shards if shard.train_rows})
 
 
 def _chart(history: History, reference: Sequence[Epoch], name: str, figure: str, title: str) -> Chart | None:
@@ -54,17 +64,10 @@ def _chart(history: History, reference: Sequence[Epoch], name: str, figure: str,
         return None
     end = max(shard.number for shard in history.shards) + 1
     theirs = [(x, getattr(epoch, figure)) for x, epoch in _reference_on_shard_axis(reference) if x <= end]
-    lines = [
-        Line("This run", [x for x, _ in own], [y for _, y in own], "blue"),
-        Line(
-            "Reference run (FLAN-T5-base)",
-            [x for x, _ in theirs],
-            [y for _, y in theirs],
-            "grey",
-            dashed=True,
-            marker="s",
-        ),
-    ]
+    lines = [Line("This run", [x for x, _ in own], [y for _, y in own], "blue")]
+    if theirs:
+        x, y = [x for x, _ in theirs], [y for _, y in theirs]
+        lines.append(Line("Reference run (FLAN-T5-base)", x, y, "grey", dashed=True, marker="s"))
     description = f"{title} per shard and epoch: this run from {known[0]:.3f} to {known[-1]:.3f}."
     svg = charts.line_chart(name, description, "shards trained", title.split(" on ")[0], lines)
     return Chart(title, "One point per epoch.", svg)
@@ -90,14 +93,12 @@ def _epoch_table(history: History, reference: Sequence[Epoch]) -> Table:
         theirs = [epoch for epoch in reference if epoch.shard == shard.number]
         for position, epoch in enumerate(shard.epochs):
             beside = theirs[position] if position < len(theirs) else None
-            rows.append(
-                [
-                    Cell(str(shard.number)),
-                    Cell(str(position + 1)),
-                    *(Cell(number(getattr(epoch, name), 3)) for name in figures),
-                    *(Cell(number(getattr(beside, name, None), 3)) for name in figures),
-                ]
-            )
+            runs = [epoch, beside] if reference else [epoch]
+            cells = [Cell(number(getattr(run, name, None), 3)) for run in runs for name in figures]
+            rows.append([Cell(str(shard.number)), Cell(str(position + 1)), *cells])
+    if not reference:
+        caption = "Per shard and epoch. Shards count from 0. Blank: not reported."
+        return Table(caption, ["Shard", "Epoch", *names], rows, labels=2)
     return Table(
         "Per shard and epoch. Shards count from 0; the first shard of the reference run is next to shard 0. "
         "Blank: not reported, or not legible in the notebooks.",

@@ -1,0 +1,38 @@
+"""The section on training shows the reference run only next to a run that can be compared with it."""
+
+import pytest
+
+from jobs.report.document import Charts, Table, Text
+from jobs.report.epochs import REFERENCE_PARAMETERS, REFERENCE_TRAIN_ROWS, Epoch
+from jobs.report.history import CatalogueSummary, History, TrainedShard
+from jobs.report.sections import training
+
+
+def run_of(parameters: int, train_rows: int) -> History:
+    epochs = tuple(Epoch(0, epoch, 3.0, 2.9, 0.2, 0.1, 0.2, 0.2) for epoch in (1, 2, 3))
+    shard = TrainedShard(0, epochs, train_rows, None, None, "2026-01-01")
+    catalogue = CatalogueSummary("c", 1, {}, {})
+    return History("r", {}, "m", {"parameters": parameters}, catalogue, (shard,), (), "", None, {})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "train_rows", "shown"),
+    [
+        (REFERENCE_PARAMETERS, REFERENCE_TRAIN_ROWS, True),
+        (76_961_152, REFERENCE_TRAIN_ROWS, False),
+        (REFERENCE_PARAMETERS, 1900, False),
+    ],
+)
+def test_the_reference_run_is_shown_if_model_and_shards_have_its_size(
+    parameters: int, train_rows: int, shown: bool
+) -> None:
+    text, charts, epochs, _ = training.section(run_of(parameters, train_rows)).blocks
+    assert isinstance(text, Text)
+    assert ("the reference run is shown in shards.csv only" in text.text) is not shown
+    assert isinstance(charts, Charts)
+    assert len(charts.charts) == 4
+    assert {"Reference run" in chart.svg for chart in charts.charts} == {shown}
+    assert isinstance(epochs, Table)
+    assert len(epochs.columns) == (14 if shown else 8)
+    assert {len(row) for row in epochs.rows} == {len(epochs.columns)}
+    assert ("Reference run", 6) in epochs.groups or not shown
