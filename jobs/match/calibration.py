@@ -9,12 +9,19 @@ import numpy as np
 from jobs.match.pairs import Pair, PairKind
 from jobs.quality.alternatives import Table
 from jobs.quality.features import NAMES, measure
-from jobs.quality.matcher import Calibration, Matcher, Network, probability
+from jobs.quality.matcher import MIN_REST_TERMS, Calibration, Matcher, Network, probability
+from jobs.quality.terms import without_run
 from jobs.quality.word_pairs import WordPairs
 from jobs.quality.word_statistics import WordStatistics
 
 CONTRADICTS_SHARE = 0.01
 """Fraction of the sellers' own texts that may contradict their title."""
+
+REST_SHARE = 0.05
+"""Fraction of the sellers' own texts with their whole title of which the rest may have too low a probability."""
+
+MIN_RESTS = 50
+"""With fewer such texts there is no threshold for the rest."""
 
 UNSEEN_SHARE = 0.01
 """Fraction of the sellers' own texts that may have words side by side which no other text has so."""
@@ -52,7 +59,19 @@ def calibrate(
     contradicts_from = float(np.quantile(strongest, 1 - CONTRADICTS_SHARE, method="higher")) + 1e-6
     unset = Calibration(slope, offset, 0.0, contradicts_from, int(own.sum()), _unseen_from(word_pairs, test_pairs))
     publish_from = min(float(np.quantile(probability(logits[own], unset), hold_back)), ENOUGH)
-    return Matcher(statistics, word_pairs, alternatives, network, replace(unset, publish_from=publish_from))
+    rests = measured_values(_rests(test_pairs), statistics, alternatives)
+    of_rests = probability(network.logits(rests), unset)
+    rest_from = min(float(np.quantile(of_rests, REST_SHARE)), publish_from) if len(of_rests) >= MIN_RESTS else 0.0
+    calibration = replace(unset, publish_from=publish_from, rest_from=rest_from)
+    return Matcher(statistics, word_pairs, alternatives, network, calibration)
+
+
+def _rests(test_pairs: Sequence[Pair]) -> list[Pair]:
+    """Return the own texts that repeat their whole title, without it."""
+    found = (
+        (pair, without_run(pair.text, pair.title, MIN_REST_TERMS)) for pair in test_pairs if pair.kind == PairKind.OWN
+    )
+    return [replace(pair, text=rest) for pair, rest in found if rest is not None]
 
 
 def _unseen_from(word_pairs: WordPairs, test_pairs: Sequence[Pair]) -> float:

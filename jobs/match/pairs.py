@@ -1,4 +1,4 @@
-"""Pairs of a title and a text: the seller's own text, and seven kinds of wrong ones."""
+"""Pairs of a title and a text: the seller's own text, and eight kinds of wrong ones."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ class PairKind(StrEnum):
     BEGINNING = "beginning"  # its first words: short and vague, as a model writes that has learnt little
     EXCHANGED = "exchanged"  # the seller's text with one fact of the title exchanged for an alternative
     REPLACED = "replaced"  # the seller's text with words of its title replaced by words of a random product's title
+    ECHOED = "echoed"  # the title, and then the text of a random product
     CUT = "cut"  # the seller's text without a few words in its middle: the facts may be right, the sentence is not
 
 
@@ -75,6 +76,15 @@ def pairs(
         replaced = _replaced(product, others[int(generator.integers(len(others)))], generator)
         if replaced:
             yield Pair(PairKind.REPLACED, product.title, replaced, titles)
+
+
+def echoed_texts(products: Sequence[LearningProduct], others: Sequence[LearningProduct], seed: int) -> Iterator[Pair]:
+    """Yield a pair of the kind `ECHOED` of each product. No network learns these: the whole title hides the rest from its features."""
+    generator = np.random.default_rng(seed)
+    for product in products:
+        other = others[int(generator.integers(len(others)))]
+        if other.cluster != product.cluster:
+            yield Pair(PairKind.ECHOED, product.title, f"{product.title}. {other.text}", product.other_titles)
 
 
 def cut_texts(products: Sequence[LearningProduct], seed: int) -> Iterator[Pair]:

@@ -3,17 +3,18 @@
 | reason      | given if |
 |-------------|----------|
 | empty       | the text has no words |
-| off-title   | its probability to be about its title, and true of it, is below the threshold of the matcher |
-| contradicts | it has another number for a quantity in the title, or a word in place of one of the title that excludes it |
-| invented    | a number or code is neither in the title nor in the texts of enough of the nearest products |
+| off-title   | its probability to be about its title, and true of it, is below the threshold of the matcher, or that of what it says beside the title |
+| contradicts | it has another number for a quantity in the title, a word in place of one of the title that excludes it, or `not` before one |
+| invented    | a number, code or address is neither in the title nor in the texts of enough of the nearest products |
 | wording     | two words are side by side that no text of the catalogue has so, though both are common in them |
 | generic     | more than 3 products of the part, of different clusters, have a text with the same words |
 | unreliable  | it passes all other checks, as fewer than 20 % of the part's texts do |
-| repetition  | more than 10 % of its word 3-grams repeat an earlier one, or a sentence of 3 or more words occurs twice |
+| prompt      | it has the words that a prompt puts before the title or before a neighbour |
+| repetition  | more than 10 % of its word 3-grams repeat an earlier one, a sentence of 3 or more words occurs twice, or a word three times in a row |
 | copied      | all of its words are in runs of 8 or more words from one neighbour, or it has no word that the title lacks |
 | short       | it has fewer than 5 words |
 | long        | it has more than 400 words |
-| unfinished  | it reached the maximum length in the middle of a sentence |
+| unfinished  | it reached the maximum length in the middle of a sentence, or its last word ends no sentence of the catalogue |
 
 Each reason has its evidence: the words, the numbers or the count that it was given for.
 """
@@ -24,14 +25,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from jobs.quality.contradiction import facts_of_another, other_numbers
+from jobs.quality.contradiction import facts_of_another, negated_words, other_numbers
 from jobs.quality.copying import copying
 from jobs.quality.grounding import grounded_share, ungrounded
 from jobs.quality.matcher import Match, Matcher
 from jobs.quality.metrics import repetition, sentences, words
 from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT, EVIDENCE_NEIGHBOURS
-from jobs.quality.terms import absent_terms, terms
+from jobs.quality.terms import absent_terms, has_digit, terms
 from jobs.retrieval.neighbours import Neighbour
+from jobs.text.instruction import INSTRUCTION, NEIGHBOUR_SEPARATOR
 
 MAX_REPETITION = 0.10
 MIN_SENTENCE_WORDS = 3
@@ -48,9 +50,10 @@ MIN_TITLE_SHARE = 0.5
 
 OFF_TITLE, CONTRADICTS, WORDING, GENERIC, UNRELIABLE = "off-title", "contradicts", "wording", "generic", "unreliable"
 REASONS = (
-    "empty", OFF_TITLE, CONTRADICTS, "invented", WORDING, GENERIC, "repetition", "copied", "short", "long", "unfinished", UNRELIABLE,
+    "empty", OFF_TITLE, CONTRADICTS, "invented", WORDING, GENERIC, "prompt", "repetition", "copied", "short", "long", "unfinished", UNRELIABLE,
 )  # fmt: skip
 
+_PROMPT_WORDS = tuple(words.strip().casefold() for words in (INSTRUCTION, NEIGHBOUR_SEPARATOR))
 _SENTENCE_CLOSED = re.compile(r"[.!?][\"')\]]*$")
 
 
@@ -96,30 +99,31 @@ class Checker:
             self.matcher.match(title, text, neighbour_titles) if self.matcher and self.matcher.is_calibrated else None
         )
         probability = None if match is None else round(match.probability, PROBABILITY_DIGITS)
-        repeated, copied = repetition(text), copying(text, title, neighbour_texts)
+        copied = copying(text, title, neighbour_texts)
         invented = ungrounded(text, [title], neighbour_texts, self.number_support)
-        twice = _sentence_that_occurs_twice(text)
         found: dict[str, Any] = {
             "empty": {"words": 0} if length == 0 else None,
             OFF_TITLE: self._off_title(text, title, match) if length else None,
             CONTRADICTS: _first(contradictions(text, title, neighbour_titles, match)),
             "invented": {"numbers": list(dict.fromkeys(invented))} if invented else None,
             WORDING: {"words": match.unseen.words} if match and match.unseen else None,
-            "repetition": _repetition(repeated, twice),
+            "prompt": _prompt_words(text),
+            "repetition": _repetition(text),
             "copied": {"share": copied} if copied == 1 else None,
             "short": {"words": length} if 0 < length < MIN_WORDS else None,
             "long": {"words": length} if length > MAX_WORDS else None,
-            "unfinished": {"end": text[-20:]} if _is_unfinished(text, length, ended) else None,
+            "unfinished": {"end": text[-20:]} if _is_unfinished(text, length, ended, match) else None,
         }
         evidence = {reason: found[reason] for reason in REASONS if found.get(reason) is not None}
         return Scores(
-            round(repeated, 6), round(grounded_share(text, invented), 6), round(copied, 6), length, tuple(evidence),
+            round(repetition(text), 6), round(grounded_share(text, invented), 6), round(copied, 6), length, tuple(evidence),
             probability, evidence,
         )  # fmt: skip
 
     def _off_title(self, text: str, title: str, match: Match | None) -> dict[str, Any] | None:
         if match is not None:
-            return _against(match) if round(match.probability, PROBABILITY_DIGITS) < self.publish_from else None
+            is_off = round(match.probability, PROBABILITY_DIGITS) < self.publish_from or match.unfit_rest is not None
+            return _against(match) if is_off else None
         in_title = terms(title)
         missing, distinct = absent_terms(in_title, terms(text)), len(set(in_title))
         share = (distinct - len(missing)) / max(1, distinct)
@@ -180,7 +184,7 @@ def contradictions(
     text: str, title: str, neighbour_titles: Sequence[str], match: Match | None
 ) -> list[tuple[str, str]]:
     """Return what the title has, and what the text has in its place. Without a match, the neighbours' titles show it."""
-    found = other_numbers(text, title)
+    found = other_numbers(text, title) + negated_words(text, title)
     if match is None:
         return found + facts_of_another(text, title, neighbour_titles)
     return found + [(item.phrase, item.other) for item in match.contradictions]
@@ -198,6 +202,8 @@ def evidence_text(evidence: Any) -> str:
 def _against(match: Match) -> dict[str, Any]:
     """Return the evidence that a text is off its title."""
     evidence: dict[str, Any] = {"probability": round(match.probability, 4)}
+    if match.unfit_rest is not None:
+        evidence["probability_without_title"] = round(match.unfit_rest, 4)
     if match.missing:
         evidence["missing"] = list(match.missing)
     if match.unexpected:
@@ -211,10 +217,24 @@ def _first(found: Sequence[tuple[str, str]]) -> dict[str, Any] | None:
     return {"title": found[0][0], "text": found[0][1]} if found else None
 
 
-def _repetition(share: float, sentence: str | None) -> dict[str, Any] | None:
+def _prompt_words(text: str) -> dict[str, Any] | None:
+    found = [phrase for phrase in _PROMPT_WORDS if phrase in text.casefold()]
+    return {"words": found} if found else None
+
+
+def _repetition(text: str) -> dict[str, Any] | None:
+    sentence, word, share = _sentence_that_occurs_twice(text), _word_three_times_in_a_row(text), repetition(text)
     if sentence is not None:
         return {"sentence": sentence}
+    if word is not None:
+        return {"word": word}
     return {"share": round(share, 4)} if share > MAX_REPETITION else None
+
+
+def _word_three_times_in_a_row(text: str) -> str | None:
+    tokens = words(text)
+    rows = zip(tokens, tokens[1:], tokens[2:], strict=False)
+    return next((word for word, second, third in rows if word == second == third and not has_digit(word)), None)
 
 
 def _sentence_that_occurs_twice(text: str) -> str | None:
@@ -228,5 +248,7 @@ def _sentence_that_occurs_twice(text: str) -> str | None:
     return None
 
 
-def _is_unfinished(text: str, length: int, ended: bool) -> bool:
+def _is_unfinished(text: str, length: int, ended: bool, match: Match | None) -> bool:
+    if match is not None and match.ends_within_a_sentence:
+        return True
     return length > 0 and not ended and not _SENTENCE_CLOSED.search(text.rstrip())

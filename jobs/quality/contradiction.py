@@ -26,6 +26,14 @@ _NUMBER_WORDS = {
 }
 _NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_NUMBER_WORDS)})\b")
 _NAMED_NUMBER = re.compile(r"\b(?:(packs?|sets?) of|(size)) (\d+(?:\.\d+)?)(?![\w/-]|\.\d)")
+_NEGATION = re.compile(r"(?:not|no|non|without|never|cannot|nor)\Z|\w+n['’]t\Z")
+_WORD = re.compile(r"\w+(?:['’]\w+)?")
+NEGATED_WORDS = 2
+"""The words after `not` that it may negate."""
+
+MIN_NEGATED_LETTERS = 4
+"""Shorter words of a title, such as `for`, state no fact."""
+
 _NOT_UNITS = frozenset(
     {"a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "of", "on", "or", "the", "to", "with", "x"}
 )
@@ -38,6 +46,27 @@ def other_numbers(text: str, title: str) -> list[tuple[str, str]]:
         (next(iter(expected[unit].values())), next(iter(given[unit].values())))
         for unit in expected
         if unit in given and not expected[unit].keys() & given[unit].keys()
+    ]
+
+
+def negated_words(text: str, title: str) -> list[tuple[str, str]]:
+    """Return the words of the title that the text negates, and how: `("dimmable", "not dimmable")`. English negations are known."""
+    in_title, negated_in_title = set(words(title)), dict(_negated(title))
+    return [
+        (word, negation)
+        for word, negation in _negated(text)
+        if word in in_title and word not in negated_in_title and len(word) >= MIN_NEGATED_LETTERS
+    ]
+
+
+def _negated(text: str) -> list[tuple[str, str]]:
+    """Return the words that a negation precedes, each with the words from the negation to it."""
+    tokens = _WORD.findall(text.casefold())
+    return [
+        (tokens[end], " ".join(tokens[start : end + 1]))
+        for start, token in enumerate(tokens)
+        if _NEGATION.match(token)
+        for end in range(start + 1, min(start + 1 + NEGATED_WORDS, len(tokens)))
     ]
 
 

@@ -10,6 +10,7 @@ from jobs.quality.numbers import CURRENCY, UNITS, Measure, measures, normalized,
 from jobs.quality.terms import has_digit
 
 _CODE = re.compile(r"\w+(?:[-./]\w+)*")
+_ADDRESS = re.compile(r"https?://\S+|\bwww\.\S+|[\w.-]+@[\w-]+\.\w+")
 _PART = re.compile(r"[-/]")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _END_OF_DIGITS = re.compile(r"(?<=\d)(?=[^\W\d])")
@@ -41,12 +42,15 @@ def ungrounded(text: str, sources: Sequence[str], others: Sequence[str] = (), su
     `a7b`. A number is known if a source has it outside a code; with a unit of measurement or a currency, it must have the same there
     (`64 GB`), or none. A code that begins with a digit is known if each of its numbers is (`5-10`), with letters that are no unit only
     as a whole (`70XL`), and `HP15/HP17` if both parts are. The numbers of `20 x 30` must be together in a source, if any source has
-    such numbers. A source with the code `DCT418S1` also has its beginning `DCT418`, but not `DCT41`.
+    such numbers. An address of the web or of mail must be in a source. A source with the code `DCT418S1` also has its beginning `DCT418`, but not `DCT41`.
     """
     text = normalized(text)
     codes = list(_codes(text))
+    missing = [
+        address for address in _ADDRESS.findall(text) if not any(address in normalized(source) for source in sources)
+    ]
     if not codes:
-        return []
+        return missing
     of_sources, of_others = ([_known_forms(source) for source in side] for side in (sources, others))
     enough = max(1, min(support, len(others)))
 
@@ -56,7 +60,7 @@ def ungrounded(text: str, sources: Sequence[str], others: Sequence[str] = (), su
         )
 
     of_text = measures(text)
-    missing = [
+    missing += [
         _stated(text, code, of_text)
         for before, code in codes
         if not _is_known(

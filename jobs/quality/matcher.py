@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 from safetensors.numpy import load_file, save_file
 
 from jobs.quality.alternatives import Alternative, Table, to_table
-from jobs.quality.features import measure
+from jobs.quality.features import Measured, measure
+from jobs.quality.terms import without_run
 from jobs.quality.word_pairs import UnseenPair, WordPairs, load_word_pairs, no_word_pairs
 from jobs.quality.word_statistics import WordStatistics
 from jobs.storage.layout import ALTERNATIVES_FILE, CALIBRATION_FILE, WEIGHTS_FILE, WORD_PAIRS_FILE, WORDS_FILE
@@ -29,6 +30,8 @@ _COUNTS = (
     "titles", "own", "other_titles", "others", "own_texts", "own_extra", "other_texts", "other_extra", "texts",
 )  # fmt: skip
 WORDS_SHOWN = 5
+MIN_REST_TERMS = 8
+"""Terms that a text must have beside its whole title for them to be looked at without it."""
 MAX_DEVIATIONS = 3.0
 
 
@@ -65,8 +68,9 @@ class Calibration:
 
     `publish_from`: the probability below which a text is off its title. `contradicts_from`: the strength of an alternative from
     which it is a contradiction. `products`: the test products that both were measured on; 0 if they were too few to calibrate.
+    `rest_from`: the probability that the rest of a text must have if it repeats its whole title, which hides what else it says.
     `unseen_from`: how often chance must have put an unseen pair of words there for it to be a reason; a matcher of an earlier version
-    has no such threshold.
+    has neither threshold.
     """
 
     slope: float
@@ -75,6 +79,7 @@ class Calibration:
     contradicts_from: float
     products: int
     unseen_from: float = math.inf
+    rest_from: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,8 @@ class Match:
 
     `missing`: the words of the title that the text lacks and that weigh most against it. `unexpected`: words of the text that the
     title lacks and that do. `other_title`: the title of a neighbour that the text fits better, None if there is none. `unseen`: words that are side by
-    side in no text of the catalogue, None if they are expected to be unseen.
+    side in no text of the catalogue, None if they are expected to be unseen. `unfit_rest`: the probability of the text without its title, if
+    that is too low. `ends_within_a_sentence`: whether the last word of the text ends no sentence of the catalogue.
     """
 
     probability: float
@@ -92,6 +98,8 @@ class Match:
     unexpected: tuple[str, ...]
     other_title: str | None
     unseen: UnseenPair | None
+    unfit_rest: float | None
+    ends_within_a_sentence: bool
 
 
 @dataclass(frozen=True)
@@ -112,16 +120,27 @@ class Matcher:
     def match(self, title: str, text: str, neighbour_titles: Sequence[str]) -> Match:
         """Return how a text fits a title, compared with the titles of the nearest other products."""
         measured = measure(title, text, neighbour_titles, self.statistics, self.alternatives)
-        logit = float(self.network.logits(measured.values[None])[0])
         strong = tuple(item for item in measured.contradictions if item.strength >= self.calibration.contradicts_from)
         return Match(
-            float(probability(np.array(logit), self.calibration)),
+            self._probability(measured),
             strong,
             tuple(measured.missing[:WORDS_SHOWN]),
             tuple(measured.unexpected[:WORDS_SHOWN]),
             measured.other_title,
             self._unseen(title, text),
+            self._unfit_rest(title, text, neighbour_titles),
+            self.word_pairs.ends_within_a_sentence(text),
         )
+
+    def _probability(self, measured: Measured) -> float:
+        return float(probability(self.network.logits(measured.values[None]), self.calibration)[0])
+
+    def _unfit_rest(self, title: str, text: str, neighbour_titles: Sequence[str]) -> float | None:
+        rest = without_run(text, title, MIN_REST_TERMS) if self.calibration.rest_from else None
+        if rest is None:
+            return None
+        found = self._probability(measure(title, rest, neighbour_titles, self.statistics, self.alternatives))
+        return found if found < self.calibration.rest_from else None
 
     def _unseen(self, title: str, text: str) -> UnseenPair | None:
         found = self.word_pairs.unseen_pair(text, title)

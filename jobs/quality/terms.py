@@ -22,6 +22,17 @@ def term_set(sequence: Sequence[str]) -> set[str]:
     }
 
 
+def without_run(text: str, phrase: str, at_least: int) -> str | None:
+    """Return a text without the first place that has all terms of a phrase in order, None if there is none or fewer terms are left."""
+    wanted, found = terms(phrase), list(_TERM.finditer(text.casefold()))
+    words = [term[0] for term in found]
+    starts = range(len(words) - len(wanted) + 1) if wanted and len(words) - len(wanted) >= at_least else ()
+    start = next((start for start in starts if words[start : start + len(wanted)] == wanted), None)
+    if start is None:
+        return None
+    return " ".join(words[:start] + words[start + len(wanted) :])
+
+
 def absent_terms(sequence: Sequence[str], other: Sequence[str]) -> list[str]:
     """Return the terms of one text that another does not mention, each once, in order."""
     mentioned = term_set(other)

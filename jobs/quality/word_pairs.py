@@ -1,7 +1,8 @@
-"""Which words the texts of a catalogue have side by side.
+"""Which words the texts of a catalogue have side by side, and which end no sentence.
 
 A model that has not learnt enough leaves words out of a sentence or exchanges one ("is made of birch Size: 500 Piece", "marked with
 its yellow"). Two words are then side by side that no text of the catalogue has so, although chance alone would have put them there.
+Or it stops in the middle ("made of birch for the").
 """
 
 from collections.abc import Iterable
@@ -12,11 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from jobs.quality.metrics import sentences
 from jobs.quality.terms import terms
 from jobs.text.hashes import hashes
 
 _PAIR_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 """An odd number: the hash of `a b` differs from that of `b a`."""
+
+MIN_OCCURRENCES, MAX_LAST_SHARE = 100, 0.002
+"""A word that occurs so often, and of which so few end a sentence, ends none."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,14 @@ class UnseenPair:
 class WordPairs:
     """The adjacent words of the titles and texts of a catalogue.
 
-    `words`: hashes of the words, sorted. `first`, `second`: how often each is the first and the second of two. `pairs`: hashes of the
-    pairs that occur, sorted.
+    `words`: hashes of the words, sorted. `first`, `second`: how often each is the first and the second of two. `last`: how often it
+    ends a sentence. `pairs`: hashes of the pairs that occur, sorted.
     """
 
     words: NDArray[np.uint64]
     first: NDArray[np.int64]
     second: NDArray[np.int64]
+    last: NDArray[np.int64]
     pairs: NDArray[np.uint64]
 
     def unseen_pair(self, text: str, title: str) -> UnseenPair | None:
@@ -56,6 +62,16 @@ class WordPairs:
         strongest = int(expected.argmax())
         return UnseenPair(" ".join(words[strongest : strongest + 2]), float(expected[strongest]))
 
+    def ends_within_a_sentence(self, text: str) -> bool:
+        """Return whether the last word of a text ends no sentence of the catalogue, although it is frequent."""
+        hashed = hashes(terms(text)[-1:])
+        return bool(
+            np.any(
+                (self._counts(self.first, hashed) >= MIN_OCCURRENCES)
+                & (self._counts(self.last, hashed) < MAX_LAST_SHARE * self._counts(self.first, hashed))
+            )
+        )
+
     def save(self, path: Path) -> None:
         """Write the word pairs as safetensors."""
         save_file({name: np.ascontiguousarray(values) for name, values in vars(self).items()}, path)
@@ -67,7 +83,10 @@ class WordPairs:
 
 def count_word_pairs(texts: Iterable[str]) -> WordPairs:
     """Return the word pairs of texts."""
-    hashed = [hashes(terms(text)) for text in texts] or [hashes([])]
+    hashed, last_words = [hashes([])], [""]
+    for text in texts:
+        hashed.append(hashes(terms(text)))
+        last_words += [of_sentence[-1] for sentence in sentences(text) if (of_sentence := terms(sentence))]
     first, second, pairs = (
         np.concatenate(parts)
         for parts in (
@@ -77,8 +96,8 @@ def count_word_pairs(texts: Iterable[str]) -> WordPairs:
         )
     )
     words = np.unique(np.concatenate([first, second]))
-    as_first, as_second = (np.bincount(_find(words, side)[1], minlength=len(words)) for side in (first, second))
-    return WordPairs(words, as_first, as_second, np.unique(pairs))
+    as_first, as_second, as_last = (_count(words, side) for side in (first, second, hashes(last_words)))
+    return WordPairs(words, as_first, as_second, as_last, np.unique(pairs))
 
 
 def no_word_pairs() -> WordPairs:
@@ -94,6 +113,12 @@ def load_word_pairs(path: Path) -> WordPairs:
 def _pair_hashes(hashed: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return the hashes of adjacent words, shape (words - 1,)."""
     return hashed[:-1] * _PAIR_FACTOR + hashed[1:]
+
+
+def _count(words: NDArray[np.uint64], hashed: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return how often each of the sorted words is among the others."""
+    found, where = _find(words, hashed)
+    return np.bincount(where[found], minlength=len(words))
 
 
 def _find(ordered: NDArray[np.uint64], values: NDArray[np.uint64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-INSTRUCTION = "Please describe this product: "
-NEIGHBOUR_SEPARATOR = " Similar product: "
+from jobs.text.instruction import INSTRUCTION, NEIGHBOUR_SEPARATOR
 
 
 def prompt(title: str, neighbours: Sequence[str] = ()) -> str:

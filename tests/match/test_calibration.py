@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.match.calibration import CONTRADICTS_SHARE, ENOUGH, calibrate
+from jobs.match.calibration import CONTRADICTS_SHARE, ENOUGH, MIN_RESTS, calibrate
 from jobs.match.pairs import Pair, PairKind
 from jobs.quality import matcher
 from jobs.quality.alternatives import Table, find_alternatives
@@ -125,3 +125,18 @@ def test_one_in_a_hundred_own_texts_may_have_words_side_by_side_that_no_other_te
 @pytest.mark.parametrize(("found", "missed"), [(1, 4), (0, 0)])
 def test_wording_that_finds_too_few_gaps_is_no_reason(found: int, missed: int) -> None:
     assert with_gaps(found, missed).match("", ODD, ()).unseen is None
+
+
+def test_the_rest_of_an_own_text_with_its_whole_title_gives_the_threshold_of_the_rest() -> None:
+    """5 % of the rests have none of the title's words, the others half of them."""
+    whole = f"{TITLE}. And so it has"
+    low, high = f"{whole} a b c d.", f"{whole} {' '.join(WORDS[:5])}."
+    plain = pairs(PairKind.OWN, [9] * 40) + pairs(PairKind.NEAREST, [1] * 99)
+    with_titles = [Pair(PairKind.OWN, TITLE, text, ()) for text in [low] * 4 + [high] * 96]
+    made = calibrated(plain + with_titles)
+    assert 0 < made.calibration.rest_from <= made.calibration.publish_from
+    assert made.match(TITLE, low, ()).unfit_rest is not None
+    assert made.match(TITLE, high, ()).unfit_rest is None
+    few = calibrated(plain + with_titles[: MIN_RESTS - 1])
+    assert few.calibration.rest_from == 0
+    assert few.match(TITLE, low, ()).unfit_rest is None

@@ -35,6 +35,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         + pairs(PairKind.BEGINNING, "A red")
         + pairs(PairKind.EXCHANGED, "A blue sock of wool, 10 cm.", "A red sock of wool, 12 cm.")
         + pairs(PairKind.REPLACED, WRONG)
+        + pairs(PairKind.ECHOED, f"{TITLE}. {WRONG}")
         + pairs(PairKind.CUT, "A red wool, 10 cm.", "A red wool sock of 10 cm."),
     )
     assert found["texts"] == {
@@ -45,6 +46,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "beginning": 1,
         "exchanged": 2,
         "replaced": 1,
+        "echoed": 1,
         "cut": 2,
     }
     assert found["flagged"] == {
@@ -55,6 +57,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "beginning": {"off-title": 1.0, "contradicts": 0.0, "wording": 0.0, "either": 1.0},
         "exchanged": {"off-title": 0.0, "contradicts": 1.0, "wording": 0.0, "either": 1.0},
         "replaced": {"off-title": 1.0, "contradicts": 0.0, "wording": 0.0, "either": 1.0},
+        "echoed": {"off-title": 0.0, "contradicts": 0.0, "wording": 0.0, "either": 0.0},
         "cut": {"off-title": 0.0, "contradicts": 0.0, "wording": 0.5, "either": 0.5},
     }
     assert found["auc"] == {
@@ -64,6 +67,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "beginning": 0.75,
         "exchanged": 0.75,
         "replaced": 0.875,
+        "echoed": 0.375,
         "cut": 0.5625,
     }
     json.dumps(found, allow_nan=False)

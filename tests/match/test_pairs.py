@@ -2,7 +2,17 @@
 
 from dataclasses import replace
 
-from jobs.match.pairs import BEGINNING_WORDS, CUT_AFTER, CUT_BEFORE, CUT_WORDS, Pair, PairKind, cut_texts, pairs
+from jobs.match.pairs import (
+    BEGINNING_WORDS,
+    CUT_AFTER,
+    CUT_BEFORE,
+    CUT_WORDS,
+    Pair,
+    PairKind,
+    cut_texts,
+    echoed_texts,
+    pairs,
+)
 from jobs.match.products import LearningProduct
 from jobs.quality.alternatives import LONGEST, find_alternatives, with_phrase
 from jobs.quality.terms import phrases, terms
@@ -25,7 +35,7 @@ def of_kind(kind: PairKind, found: list[Pair]) -> list[str]:
 def test_each_product_has_its_own_text_and_one_wrong_text_of_each_kind() -> None:
     chosen = [product(1, 1, others=("Another sock.",))]
     found = list(pairs(chosen, [product(2, 2, "green")], TABLE, seed=13))
-    assert [pair.kind for pair in found] == [kind for kind in PairKind if kind != PairKind.CUT]
+    assert [pair.kind for pair in found] == [kind for kind in PairKind if kind not in (PairKind.CUT, PairKind.ECHOED)]
     assert {pair.title for pair in found} == {"Wool sock red"}
     own, nearest, near, random, beginning, exchanged, replaced = [pair.text for pair in found]
     assert own == "A red sock, number 1."
@@ -35,6 +45,12 @@ def test_each_product_has_its_own_text_and_one_wrong_text_of_each_kind() -> None
     assert len(beginning.split()) >= BEGINNING_WORDS[0]
     assert exchanged == "A blue sock, number 1."
     assert replaced == "A green sock, number 1."
+
+
+def test_a_title_is_echoed_before_the_text_of_another_product() -> None:
+    found = list(echoed_texts([product(1, 1)], [product(2, 2, "green")], seed=13))
+    assert [(pair.kind, pair.text) for pair in found] == [(PairKind.ECHOED, "Wool sock red. A green sock, number 2.")]
+    assert not list(echoed_texts([product(1, 1)], [product(2, 1, "green")], seed=13))
 
 
 def test_words_in_the_middle_of_a_text_are_cut_out() -> None:

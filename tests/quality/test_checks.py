@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.quality import checks
-from jobs.quality.contradiction import facts_of_another, other_numbers
+from jobs.quality.contradiction import facts_of_another, negated_words, other_numbers
 from jobs.quality.copying import copying
 from jobs.quality.grounding import grounded_share, ungrounded
 from jobs.quality.word_pairs import count_word_pairs
@@ -40,6 +40,9 @@ def test_a_good_description_has_no_flag() -> None:
         (" ... !", "empty"),
         ("very good ink it is very good ink it is very good ink it is", "repetition"),
         ("It prints well on paper. A fine thing for any office desk. It prints well on paper.", "repetition"),
+        ("A magenta ink that prints prints prints in all offices.", "repetition"),
+        ("Please describe this product: Brother magenta ink for the office.", "prompt"),
+        ("A magenta ink. Similar product: Brother ink in cyan.", "prompt"),
         ("A magenta cartridge that gives 5000 pages for all printers.", "invented"),
         ("Brother ink in magenta for the printer MFC-240C and others.", "invented"),
         ("A cyan cartridge that gives 400 pages on any paper.", "contradicts"),
@@ -95,10 +98,52 @@ def test_a_truncated_text_is_unfinished_unless_its_last_sentence_is_complete() -
         ("iPhone15", "iPhone 15", 1),
         ("holds 810 ml", "with 8, 10 or 12 litre", 0),
         ("12 of 15", "packs of 1, 2 and 15", 0.5),
+        ("64 MB", "a card of 64 GB", 0),
+        ("64 gigabytes", "a card of 64GB", 1),
+        ("64 GB", "the 64", 1),
+        ("$64", "a card of 64 GB", 0),
+        ("$64", "only $64", 1),
+        ("1255 parts", "the M1255", 0),
+        ("the PGI 9", "ink PGI-9", 1),
+        ("usb 2.0", "USB2.0", 1),
+        (".64 GB", "a card of 64 GB", 0),
+        ("0.25-in", ".250-in", 1),
+        ("2-inch", "1/2-inch", 0),
+        ("2/1 inch", "1/2 inch", 0),
+        ("a 70XL", "the HP 70", 0),
+        ("a 70XL", "the HP 70 XL", 1),
+        ("the 3rd", "3 of them", 1),
+        ("52.5 mm", "52,5 mm", 1),
+        ("20 x 30 cm", "30x20 cm", 1),
+        ("20 x 20 cm", "20 x 30 cm", 0.5),
+        ("20 x 30 cm", "20 cm wide and 30 cm high", 1),
+        ("4 cm", "4x6 cm", 1),
     ],
 )
 def test_grounding_is_the_fraction_of_numbers_and_codes_in_the_sources(text: str, source: str, fraction: float) -> None:
     assert grounded_share(text, ungrounded(text, ["something else", source])) == fraction
+
+
+@pytest.mark.parametrize("address", ["www.shop.example", "https://shop.example/item?id=abc", "sales@shop.example"])
+def test_an_address_must_be_in_the_title(address: str) -> None:
+    assert ungrounded(f"More at {address}", ["A lamp"], [f"See {address}"]) == [address]
+    assert ungrounded(f"More at {address}", [f"A lamp of {address}"]) == []
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "negated"),
+    [
+        ("Dimmable LED Lamp", "This lamp is not dimmable.", [("dimmable", "not dimmable")]),
+        ("Dimmable LED Lamp", "A lamp that is not fully dimmable.", [("dimmable", "not fully dimmable")]),
+        ("Dimmable LED Lamp", "A dimmable lamp without a switch.", []),
+        ("Lamp without Dimmable Bulb", "A lamp without dimmable bulb.", []),
+        ("Lamp with Lid", "A lamp with no lid.", []),  # short words state no fact
+        ("Waterproof Watch", "It isn’t waterproof.", [("waterproof", "isn’t waterproof")]),
+    ],
+)
+def test_a_negated_word_of_the_title_is_named(title: str, text: str, negated: list[tuple[str, str]]) -> None:
+    assert negated_words(text, title) == negated
+    assert ("contradicts" in checks.Checker().score(text, title, [], True).flags) == bool(negated)
 
 
 PAN = "Alderney Cast Iron Frying Pan, 12-inch, Red"
@@ -145,6 +190,10 @@ def test_words_that_distinguish_a_similar_title_contradict_the_title(other: str,
         ("Ink, 2 packs of 5", "A pack of 5.", False),
         ("Knife set 8 inch Chef", "Comes in a set of 3.", False),
         ("Battery pack 20000 mAh", "Pack of 6.", False),
+        ("Trunks, pack of 3", "They come as a pack of two.", True),
+        ("Trunks, pack of 3", "They come as a pack of three.", False),
+        ("Cord, 15,2 m", "A cord of 15.2 m.", False),
+        ("Cord, 15,2 m", "A cord of 2 m.", True),
     ],
 )
 def test_another_number_for_the_same_quantity_contradicts_the_title(title: str, text: str, contradicts: bool) -> None:
@@ -290,3 +339,27 @@ def test_words_that_are_never_side_by_side_are_named() -> None:
     for text, expected in (("A sock of red winter.", {"words": "red winter"}), ("A sock of red wool.", None)):
         found = checks.Checker(made).score(text, "red sock of wool", [], ended=True)
         assert found.evidence.get(checks.WORDING) == expected
+
+
+def test_a_text_whose_last_word_ends_no_sentence_is_unfinished() -> None:
+    made = replace(share_matcher(), word_pairs=count_word_pairs(["A sock for the winter."] * 100))
+    for text, unfinished in (
+        ("A warm red sock for the", True),
+        ("A warm red sock for the.", True),
+        ("A sock for winter", False),
+    ):
+        found = checks.Checker(made).score(text, "red sock", [], ended=True)
+        assert ("unfinished" in found.flags) == unfinished
+
+
+def test_what_a_text_says_beside_its_whole_title_must_fit_too() -> None:
+    """The rest has none of the title's words, and so a probability of 0.7 %."""
+    made = share_matcher()
+    made = replace(made, calibration=replace(made.calibration, rest_from=0.01))
+    rest = "Elevate your home decor with this stunning marble wall clock."
+    for text, off_title in ((f"Red wool sock. {rest}", True), (f"A red wool sock in red. {rest}", False)):
+        evidence = checks.Checker(made, publish_from=0.5).score(text, "red wool sock", [], True).evidence
+        assert (checks.OFF_TITLE in evidence) == off_title
+    found = checks.Checker(made, publish_from=0.5).score(f"Red wool sock. {rest}", "red wool sock", [], True)
+    assert found.evidence[checks.OFF_TITLE]["probability_without_title"] == 0.0067
+    assert found.probability > 0.9

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.quality.terms import has_digit, phrases, term_set, terms
+from jobs.quality.terms import has_digit, phrases, term_set, terms, without_run
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,10 @@ def test_terms_do_not_depend_on_case_or_on_the_text_around_them(text: str) -> No
     assert terms(text.casefold()) == found
     assert set(found) <= term_set(found)
     assert {term for term in found if has_digit(term)} == {term for term in found if any(map(str.isdigit, term))}
+
+
+def test_the_first_run_of_a_phrase_is_removed() -> None:
+    assert without_run("The Red Sock, a red sock.", "red sock", 3) == "the a red sock"
+    assert without_run("The Red Sock, a red sock.", "red sock", 5) is None
+    assert without_run("A sock in red.", "red sock", 0) is None
+    assert without_run("A sock in red.", "", 0) is None
