@@ -5,6 +5,7 @@ A rule looks at each request first and may answer it. Signatures are checked onl
 
 import hashlib
 import hmac
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,15 +42,21 @@ class Answer:
 
 @dataclass
 class FakeS3:
-    """A server that runs: its address, the objects by their path, with generation and content, and its requests."""
+    """A server that runs: its address, the objects by their path, with generation and content, and its requests.
+
+    `parts`: those of the uploads in parts that are not complete, by path and number. There is one such upload of a path at a time.
+    """
 
     endpoint: str = ""
     objects: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
+    parts: dict[tuple[str, int], bytes] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, request: Request) -> Answer:
         """Answer as S3 does."""
+        if request.method == "POST" or "partNumber" in request.query:
+            return self._upload_in_parts(request)
         if request.method == "PUT":
             return self._put(request)
         if request.method == "DELETE":
@@ -61,7 +68,25 @@ class FakeS3:
             return error(404, "NoSuchKey", "The specified key does not exist.")
         generation, data = self.objects[request.path]
         headers = {"ETag": etag(data), "Last-Modified": DATE, "x-amz-request-id": "1", "generation": str(generation)}
+        if wanted := re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", "")):
+            first, last = int(wanted[1]), min(int(wanted[2] or len(data)), len(data) - 1)
+            content_range = {"Content-Range": f"bytes {first}-{last}/{len(data)}"}
+            return Answer(206, data[first : last + 1], headers | content_range)
         return Answer(200, data, headers)
+
+    def _upload_in_parts(self, request: Request) -> Answer:
+        """Begin an upload, store a part of it, or make an object of its parts."""
+        if request.method == "PUT":
+            self.parts[request.path, int(request.query["partNumber"])] = request.body
+            return Answer(200, headers={"ETag": etag(request.body)})
+        if "uploads" in request.query:
+            body = "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
+            return Answer(200, body.encode(), {"Content-Type": "application/xml"})
+        own = sorted(key for key in self.parts if key[0] == request.path)
+        data = b"".join(self.parts.pop(key) for key in own)
+        self.objects[request.path] = (len(self.requests) + 1000, data)
+        body = f"<CompleteMultipartUploadResult><ETag>{escape(etag(data))}</ETag></CompleteMultipartUploadResult>"
+        return Answer(200, body.encode(), {"Content-Type": "application/xml"})
 
     def _put(self, request: Request) -> Answer:
         with self.lock:

@@ -1,12 +1,16 @@
 """The command line: help and wrong settings load nothing heavy, and an error is one clear message."""
 
+import re
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
 from jobs import __version__
-from jobs.cli import COMMANDS, main
+from jobs.cli import COMMANDS, Command, main
+from jobs.process import accepted
+from jobs.process.settings import describe_field
 
 HEAVY = (
     "torch",
@@ -30,6 +34,26 @@ def test_help_of_each_command_lists_its_settings_and_loads_nothing_heavy(command
     assert f"usage: skuscribe {command}" in text
     assert "SKUSCRIBE_" in text
     assert not set(HEAVY) & set(loaded.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_each_setting_has_a_sentence_one_default_and_its_accepted_values_in_words(command: Command) -> None:
+    kind = import_module(command.settings).Settings
+    for name, schema in kind.model_json_schema()["properties"].items():
+        field = kind.model_fields[name]
+        text = describe_field(name, field)
+        assert text[0].isupper(), name
+        assert text.count("Default: ") <= 1, name
+        assert accepted.expected(field), name
+        assert ("'pattern'" in str(schema)) == ("'accepts'" in str(schema)), name
+        assert ("Accepts: " in text) == bool(re.search("'accepts'|inimum'|aximum'", str(schema))), name
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_the_help_of_each_command_ends_with_an_example(command: Command) -> None:
+    about = import_module(command.settings).__doc__ or ""
+    *_, example = about.strip().split("\n\n")
+    assert example.startswith(f"    skuscribe {command.name}")
 
 
 def test_without_a_command_the_usage_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

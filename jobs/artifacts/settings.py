@@ -1,6 +1,8 @@
 """List the artifacts in the store, or download one, verified.
 
-Reads artifacts; with --to, writes the files of one into a folder. Try: skuscribe artifacts --path runs/main
+Reads artifacts; with --to, writes the files of one into a folder.
+
+    skuscribe artifacts --path runs/main
 """
 
 from pathlib import Path
@@ -14,6 +16,6 @@ class Settings(StoreSettings):
     """Which artifacts to list, or which one to download."""
 
     path: str = Field(
-        "", description="An artifact, or the beginning of the paths of several: catalogue/main, runs/main."
+        "", description="An artifact, or the beginning of the paths of several: catalogue/main, runs/main. Empty: all."
     )
     to: Path | None = Field(None, description="Download the artifact at --path into this folder, and verify it.")

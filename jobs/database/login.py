@@ -59,6 +59,7 @@ def error_of(failure: psycopg.Error, timeout_seconds: float) -> JobError:
     """Return the job error for a failed connection: 78 if a setting is wrong, else 75."""
     line = " ".join(redacted(str(failure)).split("Is the server running")[0].split()).rstrip(".")
     line = line.removeprefix("connection failed: ")
+    line = line.replace("resolve host None", "resolve this host")  # psycopg does not read PGHOST, `address` does
     if not isinstance(failure, errors.ConnectionTimeout) and failure.pgconn is not None:
         attempt = try_again(timeout_seconds)
         if _is_wrong_setting(attempt, line):

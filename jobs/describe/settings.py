@@ -3,7 +3,8 @@
 Reads titles (a file, or a split of the catalogue), the last model of a run, and the index in Postgres. Writes the table
 skuscribe.description and exports/BATCH: JSON Lines, CSV and Parquet, part by part. A description that fails a check is generated
 again with stricter decoding, then flagged with the reason. A title that cannot be described becomes a row with its error.
-Example: skuscribe describe --query "Stainless steel water bottle 750 ml"
+
+    skuscribe describe --query "Stainless steel water bottle 750 ml"
 """
 
 from typing import Literal, Self
@@ -13,6 +14,7 @@ from pydantic_settings import SettingsConfigDict
 
 from jobs.process.settings import MaxShards, Name, unit
 from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT, MatcherName, NumberSupport, PublishFrom, WordsOnly
+from jobs.retrieval.settings import Neighbours
 from jobs.t5.settings import GenerationSettings
 
 
@@ -26,15 +28,13 @@ class Settings(GenerationSettings):
     shard: int | None = Field(
         None,
         ge=0,
-        description="Use the model trained on this shard, counted from 0. Default: the last shard that is trained.",
+        description="Use the model trained on this shard, counted from 0. Default: the last shard of the "
+        "catalogue, or of those that --max-shards includes.",
     )
-    neighbours: int = Field(
+    neighbours: Neighbours = Field(
         3,
-        ge=0,
-        le=20,
-        description="Retrieved neighbours in the prompt of each title; 0 for none. Default: 3 if the run trained with neighbours, "
-        "else none.",
-        json_schema_extra=unit("products"),
+        description="Number of retrieved neighbours in the prompt of each title. Default: 3 if the run was trained with retrieved "
+        "neighbours, else 0.",
     )
     matcher: MatcherName = "main"
     words_only: WordsOnly = False
@@ -44,14 +44,15 @@ class Settings(GenerationSettings):
         None,
         gt=0,
         lt=1,
-        description="Publish from the probability at which at least this share of the texts that people labelled is right.",
+        description="Publish a text whose probability to be right is at least the lowest threshold above which this share of the texts "
+        "labelled with `skuscribe audit` is right. Default: the threshold of --publish-from.",
         json_schema_extra=unit("share of right texts"),
     )
     candidates: int = Field(
         4,
         ge=1,
         le=16,
-        description="Texts generated for a title whose first text has a flag; the best is chosen.",
+        description="Number of texts generated again for a title whose first text has a flag; the best one is chosen.",
         json_schema_extra=unit("texts"),
     )
     max_shards: MaxShards = None
@@ -68,20 +69,22 @@ class Settings(GenerationSettings):
     split: Literal["held-out", "train", "test", "all"] = Field(
         "held-out", description="The products of the catalogue to describe, unless --titles is set."
     )
-    query: str = Field("", description="A single title: print its description, and store nothing.")
-    limit: int | None = Field(None, ge=1, description="Maximum number of titles.", json_schema_extra=unit("titles"))
+    query: str = Field("", description="Describe this title only: print the description, and store nothing.")
+    limit: int | None = Field(
+        None, ge=1, description="Maximum number of titles. Default: all.", json_schema_extra=unit("titles")
+    )
     part_rows: int = Field(
         2000,
         ge=1,
         le=100_000,
-        description="Titles per part. A part is committed as a whole. Use 20 or more: a smaller part is never found `unreliable`.",
+        description="Titles per part, which is committed as a whole. Parts of fewer than 20 titles are never found `unreliable`.",
         json_schema_extra=unit("titles"),
     )
     workers: int | None = Field(
         None,
         ge=1,
         validation_alias=AliasChoices("workers", "parts"),
-        description="Number of indexes that share the batch: index i does the parts i, i + workers, i + 2 x workers, ... "
+        description="Number of indexes of the Indexed Job that share the batch: index i does the parts i, i + workers, i + 2 x workers, ... "
         "Default: index i does part i only.",
         json_schema_extra=unit("indexes"),
     )

@@ -1,5 +1,7 @@
 """The check of S3: every kind of request that the jobs make, on objects that it writes and deletes."""
 
+import filecmp
+import os
 import tempfile
 import uuid
 from collections.abc import Callable
@@ -8,10 +10,11 @@ from pathlib import Path
 
 from jobs.process.errors import ConfigurationError, JobError
 from jobs.storage.s3_answers import endpoint
-from jobs.storage.store import Store, unconditional
+from jobs.storage.s3_errors import endpoint_variable
+from jobs.storage.store import MULTIPART_BYTES, Store, unconditional
 
 DATA = b"skuscribe doctor"
-LARGE_ENOUGH_FOR_A_STREAM = 1 << 20
+BLOCK_BYTES = 1 << 20
 
 
 def check(url: str) -> str:
@@ -27,7 +30,7 @@ def check(url: str) -> str:
         ("read it", _read),
         ("read a missing object", _read_missing),
         ("write conditionally", _write_conditionally),
-        ("upload and download a file", _transfer),
+        ("upload a file in parts and download it", _transfer),
         ("delete both", _delete),
         ("list none afterwards", _list_none),
     )
@@ -44,7 +47,9 @@ def check(url: str) -> str:
         for left in (key, f"{key}-file"):
             with suppress(JobError):
                 store.delete(left)
-    return f"{url} at {endpoint()}: wrote, read, listed and deleted objects; conditional writes work"
+    return (
+        f"{url} at {endpoint()}: wrote, read, listed and deleted objects; conditional writes and uploads in parts work"
+    )
 
 
 def _list(store: Store, key: str) -> None:
@@ -69,7 +74,7 @@ def _read_missing(store: Store, key: str) -> None:
     found = store.read(f"{key}-missing")
     if found is not None:
         raise ConfigurationError(
-            f"{store.at(key)}-missing was never written and reads as {found[:80]!r}: check AWS_ENDPOINT_URL_S3"
+            f"{store.at(key)}-missing was never written and reads as {found[:80]!r}: check {endpoint_variable()}"
         )
 
 
@@ -88,10 +93,13 @@ def _write_conditionally(store: Store, key: str) -> None:
 def _transfer(store: Store, key: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "sent"), Path(folder, "received")
-        source.write_bytes(DATA * (LARGE_ENOUGH_FOR_A_STREAM // len(DATA)))
+        with source.open("wb") as file:  # larger than one part, as models and checkpoints are
+            for _ in range(MULTIPART_BYTES // BLOCK_BYTES):
+                file.write(os.urandom(BLOCK_BYTES))
+            file.write(b"1")
         store.upload(f"{key}-file", source)
         store.download(f"{key}-file", target)
-        if source.read_bytes() != target.read_bytes():
+        if not filecmp.cmp(source, target, shallow=False):
             raise ConfigurationError(
                 f"{store.at(key)}-file reads as {target.stat().st_size:,} bytes, expected {source.stat().st_size:,}: this server "
                 "stores something else than it is sent, set AWS_REQUEST_CHECKSUM_CALCULATION=when_required"

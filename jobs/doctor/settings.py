@@ -1,7 +1,9 @@
 """Check every service, model and resource that the jobs need, and say how to fix what fails.
 
-Reads the same environment variables as the jobs; writes objects into S3 and deletes them. Ends with 0 if every check passes,
-78 if a setting is wrong, 75 if something is not available yet. Try: skuscribe doctor
+Reads the same environment variables as the jobs; writes objects into S3 and deletes them. Ends with exit code 0 if every check
+passes, 78 if a setting is wrong, 75 if something is not available yet.
+
+    skuscribe doctor
 """
 
 from pydantic import Field
@@ -16,6 +18,9 @@ class Settings(StoreSettings):
     encoder: str = Field(DEFAULT_ENCODER, description="The sentence encoder to load: a name, a folder or a hub id.")
     require_gpu: RequireGpu = False
     minimum_disk: float = Field(
-        5.0, ge=0, description="Free disk space that TMPDIR needs.", json_schema_extra=unit("GB")
+        5.0,
+        ge=0,
+        description="Minimum free disk space in the folder for temporary files (TMPDIR).",
+        json_schema_extra=unit("GB"),
     )
-    minimum_memory: float = Field(2.0, ge=0, description="Free memory that is needed.", json_schema_extra=unit("GB"))
+    minimum_memory: float = Field(2.0, ge=0, description="Minimum free memory.", json_schema_extra=unit("GB"))

@@ -5,7 +5,8 @@ Reads the catalogue, the models, the matcher, and the index in Postgres. Writes 
 answers.parquet, and scores.json with loss, ROUGE, repetition and flagged answers, each with its 95 % confidence interval,
 and the scores of two baselines.
 Index i of an Indexed Job is stage i: base, base-retrieval, shard-00000, shard-00001 ..., the last shard with retrieval.
-Example: skuscribe evaluate --questions 50
+
+    skuscribe evaluate --questions 50
 """
 
 from pydantic import Field
@@ -29,4 +30,4 @@ class Settings(GenerationSettings):
     questions: int = Field(
         200, ge=2, le=100_000, description="Maximum number of questions per group.", json_schema_extra=unit("questions")
     )
-    seed: int = Field(13, ge=0, description="Seed of the resamples of the confidence intervals.")
+    seed: int = Field(13, ge=0, description="Seed of the bootstrap resamples for the confidence intervals.")

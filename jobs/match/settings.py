@@ -3,6 +3,8 @@
 Reads the catalogue and its index in Postgres. Finds the words that exclude each other (alternatives, such as `cotton` and
 `polyester`), trains a matcher on the sellers' own texts against wrong ones, and calibrates it on test products.
 Writes matchers/NAME and the table skuscribe.alternative.
+
+    skuscribe match --catalogue main
 """
 
 from pydantic import Field
@@ -18,7 +20,7 @@ class Settings(StoreSettings):
     pairs: int = Field(
         16_000,
         ge=0,
-        description="Maximum number of products to learn from, each with its own text and wrong ones; 0 is all of them.",
+        description="Maximum number of products to learn from, each with its own text and wrong ones. 0: all products.",
         json_schema_extra=unit("products"),
     )
     hold_back: float = Field(

@@ -1,7 +1,7 @@
 """A namespace of a Kubernetes cluster: the only module that sends requests to its API.
 
 Objects are the JSON of the API. A request is retried while the API server is unavailable, and then fails with
-`NotReadyError` (75). A refused request is a `ConfigurationError` (78), which names the verb that a Role lacks.
+`NotReadyError` (75). A refused request is a `ConfigurationError` (78), which names the verb that a Role may lack.
 """
 
 import json
@@ -171,8 +171,9 @@ class Cluster:
             return NotReadyError(f"a quota does not allow to {request}: {message}. Free some of the quota, or raise it")
         if status == 403:
             return AccessDenied(
-                f"access denied to {request}: {message}. The Role of this account needs the verb {verb!r} on "
-                f"{resource.name}: check with `kubectl auth can-i {verb} {resource.name} -n {self.namespace}`"
+                f"access denied to {request}: {message}. Either the Role of this account lacks the verb {verb!r} on "
+                f"{resource.name} (check with `kubectl auth can-i {verb} {resource.name} -n {self.namespace}`), or an admission "
+                "webhook or policy refuses the request, or the namespace is being deleted"
             )
         if status == 401:
             return AccessDenied(f"the API server rejects the credentials: {message}. Renew them")

@@ -11,7 +11,9 @@ try:
     from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
     from kubernetes.config.kube_config import list_kube_config_contexts
 except ModuleNotFoundError as error:  # an optional package
-    raise ConfigurationError("the Kubernetes client is not installed: pip install 'skuscribe[cluster]'") from error
+    raise ConfigurationError(
+        "the Kubernetes client is not installed: run pip install '.[cluster]' in a checkout of skuscribe"
+    ) from error
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 

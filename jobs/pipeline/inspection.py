@@ -1,5 +1,7 @@
 """Looks at the pods of Jobs that make no progress: logs why none runs, and counts disruptions in a row."""
 
+from datetime import UTC, datetime
+
 from jobs.pipeline import waiting
 from jobs.pipeline.cluster import PODS, Cluster, Json
 from jobs.pipeline.decision import JobStatus
@@ -24,7 +26,8 @@ class Inspector:
             return []  # it has progressed, or its pod runs
         pods = self._cluster.list(PODS, f"{JOB_LABEL}={status.name}").items
         if status.ready_pods == 0:
-            self._log_reason(step, status.name, waiting.job_reason(job, pods, waiting.read_warnings(self._cluster)))
+            warnings = waiting.read_warnings(self._cluster)
+            self._log_reason(step, status.name, waiting.job_reason(job, pods, warnings, datetime.now(UTC)))
         return disruptions(pods)
 
     def _log_reason(self, step: str, job: str, reason: str) -> None:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
 from jobs import steps
 from jobs.pipeline import services
@@ -30,8 +29,6 @@ from jobs.storage.store import Store
 
 CHECK_SECONDS = 30.0
 """How often a Job without a running pod, or without progress, is looked at."""
-
-MAX_DISRUPTIONS = 20
 
 
 def run(settings: Settings) -> None:
@@ -76,10 +73,10 @@ class Pipeline:
         release: str,
         needs: Mapping[str, tuple[str, ...]],
         run: str,
-        template_hashes: Mapping[str, str] = MappingProxyType({}),
-        shards: Callable[[], int] = lambda: 1,
-        max_shards: int | None = None,
-        max_disruptions: int = MAX_DISRUPTIONS,
+        template_hashes: Mapping[str, str],
+        shards: Callable[[], int],
+        max_shards: int | None,
+        max_disruptions: int,
     ) -> None:
         self._cluster, self._release, self._run, self._needs = cluster, release, run, needs
         self._hashes, self._shards, self._max_shards = template_hashes, shards, max_shards

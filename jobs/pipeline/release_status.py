@@ -13,7 +13,7 @@ from jobs import steps
 from jobs.pipeline.cluster import CRONJOBS, JOBS, PODS, Cluster, Json
 from jobs.pipeline.decision import owning_cronjob
 from jobs.pipeline.termination import JOB_LABEL, FailedPod, failed_pod, failing_pod, pod_end
-from jobs.pipeline.waiting import Warnings, job_reason, pod_reason, read_warnings
+from jobs.pipeline.waiting import Warnings, is_overdue, job_reason, overdue_reason, pod_reason, read_warnings
 from jobs.process.errors import InputError, NotReadyError
 
 NAME_LABEL, INSTANCE_LABEL, COMPONENT_LABEL = (
@@ -30,7 +30,10 @@ MIN_WORK_FRACTION = 0.25
 
 @dataclass(frozen=True)
 class PodStatus:
-    """A pod of a Job, with the seconds that its container has run, and how it ended if it failed."""
+    """A pod of a Job, with the seconds that its container has run, and how it ended if it failed.
+
+    `phase`: that of the API, or `Terminating` if its node does not answer.
+    """
 
     job: str
     phase: str
@@ -121,7 +124,7 @@ def read(cluster: Cluster, release: str, now: datetime | None = None) -> Release
         cluster.namespace,
         [_superseded(step, pipeline) for step in found],
         pipeline,
-        list(_service_notes([pod for pod in pods if _label(pod, COMPONENT_LABEL) == SERVICES], warnings)),
+        list(_service_notes([pod for pod in pods if _label(pod, COMPONENT_LABEL) == SERVICES], warnings, now)),
     )
 
 
@@ -155,9 +158,11 @@ def _cronjobs(cluster: Cluster, release: str, selector: str) -> dict[str, Json]:
     }
 
 
-def _service_notes(pods: Sequence[Json], warnings: Warnings) -> Iterator[str]:
+def _service_notes(pods: Sequence[Json], warnings: Warnings, now: datetime) -> Iterator[str]:
     """Yield a note for each pod of the services that is not ready, and for each ReplicaSet that cannot create one."""
-    for pod in pods:
+    if overdue := overdue_reason(pods, now):
+        yield overdue
+    for pod in (pod for pod in pods if not is_overdue(pod, now)):
         conditions = {item["type"]: item["status"] for item in pod.get("status", {}).get("conditions", ())}
         if conditions.get("Ready") != "True":
             reason = pod_reason(pod, warnings) or str(pod.get("status", {}).get("phase", "Unknown"))
@@ -219,7 +224,7 @@ def _status(
         per_hour=per_hour,
         seconds_left=(indexes - done) / per_hour * 3600 if per_hour else None,
         gpu_hours=sum(found.seconds * found.gpus for _, found in listed if found.job in job_names) / 3600,
-        note=_note(job, state, [pod for pod, _ in own_pods], failures, warnings),
+        note=_note(job, state, [pod for pod, _ in own_pods], failures, warnings, now),
     )
 
 
@@ -235,8 +240,11 @@ def _per_hour(pods: Sequence[PodStatus]) -> float | None:
 def pod_status(pod: Json, now: datetime) -> PodStatus:
     """Return the status of a pod of the API."""
     status, phase = pod.get("status", {}), pod.get("status", {}).get("phase", "Unknown")
+    last_seen = None
+    if is_overdue(pod, now):
+        phase, last_seen = "Terminating", pod["metadata"]["deletionTimestamp"]
     run_times = [
-        _seconds(state["startedAt"], state.get("finishedAt"), now)
+        _seconds(state["startedAt"], state.get("finishedAt") or last_seen, now)
         for container in status.get("containerStatuses", ())
         for state in container.get("state", {}).values()
         if state.get("startedAt")
@@ -252,14 +260,16 @@ def pod_status(pod: Json, now: datetime) -> PodStatus:
     )
 
 
-def _note(job: Json, state: str, pods: Sequence[Json], failures: Sequence[FailedPod], warnings: Warnings) -> str:
+def _note(
+    job: Json, state: str, pods: Sequence[Json], failures: Sequence[FailedPod], warnings: Warnings, now: datetime
+) -> str:
     """Return why no pod runs and how the latest failed pod ended, or an empty text. A complete Job has no note."""
     if state == "complete":
         return ""
-    runs = any(pod.get("status", {}).get("phase") == "Running" for pod in pods)
+    runs = any(pod.get("status", {}).get("phase") == "Running" and not is_overdue(pod, now) for pod in pods)
     failed = failing_pod(job, sorted(failures, key=lambda failure: failure.finished, reverse=True))
     waits = state in ("running", "suspended") and not runs
-    reason = job_reason(job, pods, warnings) if waits else ""
+    reason = job_reason(job, pods, warnings, now) if waits else overdue_reason(pods, now)
     failure = pod_end(failed) if failed is not None else ""
     return "; ".join(part for part in (reason, failure if failure not in reason else "") if part)
 

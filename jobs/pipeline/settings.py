@@ -1,12 +1,15 @@
 """Launch the jobs of a release on a Kubernetes cluster in order, and follow them until all are complete.
 
-Reads the suspended CronJobs RELEASE-STEP, and the number of shards in the manifest of the catalogue. Creates a Job from each one as soon as the Jobs that it needs are complete;
-independent steps run at the same time. A restarted pipeline finds the Jobs that it has launched. A failed step ends the
-pipeline with the termination message of the failed pod. Example: skuscribe pipeline --release demo --namespace demo
+Reads the suspended CronJobs RELEASE-STEP, and the number of shards in the manifest of the catalogue. Creates a Job from each
+CronJob as soon as the Jobs that it needs are complete; independent steps run at the same time. A restarted pipeline finds the
+Jobs that it has launched. A failed step ends the pipeline with the termination message of the failed pod.
+
+    skuscribe pipeline --release demo --namespace demo
 """
 
 from pydantic import Field, field_validator
 
+from jobs.process.accepted import accepts
 from jobs.process.settings import MaxShards, Name, StoreSettings, unit
 from jobs.retrieval.settings import RetrievalShare
 from jobs.steps import STEPS
@@ -19,38 +22,43 @@ class Settings(StoreSettings):
         "skuscribe",
         pattern=r"^[a-z0-9]([a-z0-9.-]{0,50}[a-z0-9])?$",
         description="The prefix of the names of the release's CronJobs: RELEASE-train and so on.",
+        json_schema_extra=accepts("1 to 52 of `a-z0-9.-`, with a letter or digit at both ends"),
     )
     namespace: str = Field("", description="The namespace of the release. Empty: the namespace of the credentials.")
     steps: str = Field("", description="The steps to run, comma-separated. Empty: all.")
     templates: str = Field(
         "",
         pattern=r"^([a-z-]+=[0-9a-f]+(,|$))*$",
-        description="STEP=HASH, comma-separated: wait for the CronJob whose template has this hash. Empty: use the present ones.",
+        description="For each of these steps, wait for the CronJob whose template has this hash. Empty: use the present CronJobs.",
+        json_schema_extra=accepts("STEP=HASH, comma-separated"),
     )
-    catalogue: Name = Field("main", description="The catalogue, whose number of shards sets the indexes of the Jobs.")
+    catalogue: Name = Field(
+        "main", description="The catalogue whose number of shards determines the number of indexes of each Job."
+    )
     max_shards: MaxShards = None
     retrieval_share: RetrievalShare = 0.0
-    run: Name = Field("main", description="Name of the run; another run gets other Jobs from the same templates.")
+    run: Name = Field("main", description="The name of the run. Each run has its own Jobs, from the same CronJobs.")
 
     max_disruptions: int = Field(
         20,
         ge=1,
-        description="Stop a step after this number of pods evicted by node pressure in a row without one that succeeds.",
+        description="Number of consecutive node-pressure evictions without a successful pod after which the pipeline suspends the "
+        "Job and fails.",
         json_schema_extra=unit("pods"),
     )
     wait_for: str = Field(
         "",
         pattern=r"^([^,: ]+:[0-9]+(,|$))*$",
-        description="HOST:PORT, comma-separated: addresses that must accept connections before the first step.",
+        description="Addresses that must accept connections before the first step. Empty: none.",
+        json_schema_extra=accepts("HOST:PORT, comma-separated"),
     )
 
     @field_validator("steps")
     @classmethod
     def _known(cls, text: str) -> str:
         names = [step.name for step in STEPS]
-        unknown = [name for name in words(text) if name not in names]
-        if unknown:
-            raise ValueError(f"there is no step {', '.join(unknown)}; the steps are {', '.join(names)}")
+        if not set(words(text)).issubset(names):
+            raise ValueError(f"expected steps of this list, comma-separated: {', '.join(names)}")
         return text
 
 

@@ -1,6 +1,7 @@
 """Why a Job or a pod waits: pod conditions, container states and events. `pipeline` logs it and `status` prints it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from jobs.pipeline.cluster import EVENTS, Cluster, Json
 from jobs.pipeline.termination import failed_pod, failing_pod, pod_end
@@ -9,6 +10,9 @@ from jobs.process.errors import ConfigurationError
 MAX_CHARACTERS = 500
 STARTING = ("ContainerCreating", "PodInitializing")
 """Reasons of a waiting container that say nothing: an event has the cause."""
+
+OVERDUE_SECONDS = 60.0
+"""A pod that has not ended this long after its deletionTimestamp, the end of its grace period, is on a node that does not answer."""
 
 Warnings = Mapping[tuple[str, str], str]
 """The latest warning about an object, by kind and name."""
@@ -46,11 +50,41 @@ def pod_reason(pod: Json, warnings: Warnings) -> str:
     return "; ".join(reasons or ([warning] if warning else []))
 
 
-def job_reason(job: Json, pods: Sequence[Json], warnings: Warnings) -> str:
+def is_overdue(pod: Json, now: datetime) -> bool:
+    """Return whether a deleted pod has not ended in time. Its phase stays `Running`, because only its node changes it."""
+    deleted = pod["metadata"].get("deletionTimestamp")
+    if deleted is None or pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+        return False
+    return (now - datetime.fromisoformat(deleted)).total_seconds() > OVERDUE_SECONDS
+
+
+def overdue_reason(pods: Sequence[Json], now: datetime) -> str:
+    """Return which pod is on a node that does not answer, and what to do. Empty: there is none.
+
+    The Job replaces such a pod only once it is `Failed`. `kubectl delete pod --force` does not make it so: the Job's finalizer
+    keeps the pod.
+    """
+    metadata, node = next(
+        ((pod["metadata"], pod.get("spec", {}).get("nodeName", "")) for pod in pods if is_overdue(pod, now)), (None, "")
+    )
+    if metadata is None:
+        return ""
+    name = metadata["name"]
+    return (
+        f"pod {name} is terminating on node {node}, which does not answer: delete the node, taint it out-of-service (`kubectl "
+        f"taint nodes {node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`), or, if the node is switched off, mark "
+        f"the pod as failed (`kubectl -n {metadata.get('namespace')} patch pod {name} --subresource=status -p "
+        """'{"status":{"phase":"Failed"}}'`)"""
+    )
+
+
+def job_reason(job: Json, pods: Sequence[Json], warnings: Warnings, now: datetime) -> str:
     """Return why no pod of a Job runs. `pods`: those of the Job."""
     name = job["metadata"]["name"]
     if job["spec"].get("suspend"):
         return "the Job is suspended: a queue such as Kueue admits it, or `kubectl patch job` with suspend: false resumes it"
+    if overdue := overdue_reason(pods, now):
+        return overdue
     pending = [pod for pod in pods if pod.get("status", {}).get("phase") == "Pending"]
     reasons = {
         f"pod {pod['metadata']['name']} is pending: {reason}"

@@ -111,7 +111,7 @@ def _is_out_of_gpu_memory(error: BaseException) -> bool:
 def _exit_code_of(error: Exception | Interrupted) -> int:
     if isinstance(error, JobError | Interrupted):
         return report(str(error), error.exit_code)
-    if isinstance(error, BrokenPipeError):  # the reader of stdout closed it, as `| head` does
+    if isinstance(error, BrokenPipeError) and not TERMINATION_LOG.exists():  # `| head` closed stdout
         sys.stderr.close()
         return 0
     if isinstance(error, MemoryError):

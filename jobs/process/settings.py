@@ -8,30 +8,56 @@ chart. A flag overrides the variable, the variable overrides the default. boto3 
 import argparse
 import os
 import re
+import textwrap
 import typing
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from jobs.process import accepted
+from jobs.process.accepted import accepts
 from jobs.process.errors import ConfigurationError
 
 PREFIX = "SKUSCRIBE_"
 _USER_AND_PASSWORD = re.compile(r"[^/\s:@]+:[^\s@]+@")
+_METAVARS = {int: "N", float: "X", Path: "PATH"}
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
+Name = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$",
+        json_schema_extra=accepts("1 to 63 of `a-z0-9._-`, with a letter or digit at both ends"),
+    ),
+]
 """The name of an artifact or a run: it becomes a folder in S3 and a part of a Kubernetes name."""
 
-StoreUrl = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?$")]
+StoreUrl = Annotated[
+    str,
+    Field(
+        pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?$",
+        json_schema_extra=accepts(
+            "s3://BUCKET or s3://BUCKET/PREFIX, with 3 to 63 of `a-z0-9.-` in BUCKET and `A-Za-z0-9._/-` in PREFIX"
+        ),
+    ),
+]
 
 MaxShards = Annotated[
-    int | None, Field(ge=1, description="Train at most this number of shards, from the first one. Default: all.")
+    int | None,
+    Field(
+        ge=1,
+        description="Maximum number of shards that a run trains, from the first one. Default: all shards of the catalogue.",
+    ),
 ]
 
 RequireGpu = Annotated[
-    bool, Field(description="Fail without a GPU (78) or if it does not work (75), instead of using the CPU.")
+    bool,
+    Field(
+        description="Never use the CPU instead of a GPU: end with exit code 78 if there is no GPU, with 75 if it does not work."
+    ),
 ]
 
 
@@ -44,7 +70,7 @@ class Settings(BaseSettings):
 class StoreSettings(Settings):
     """Settings of a job that reads or writes artifacts."""
 
-    store: StoreUrl = Field("s3://skuscribe", description="The artifact store: s3://BUCKET or s3://BUCKET/PREFIX.")
+    store: StoreUrl = Field("s3://skuscribe", description="The address of the artifact store.")
 
 
 class IndexedSettings(StoreSettings):
@@ -54,7 +80,9 @@ class IndexedSettings(StoreSettings):
         default_factory=lambda: os.environ.get("JOB_COMPLETION_INDEX"),
         validate_default=True,
         ge=0,
-        description="Do only this part, counted from 0. Default: all parts in order. Kubernetes sets it.",
+        description="Process only the part with this index, counted from 0: a shard in `train`, a stage in `evaluate`, a file of "
+        "the catalogue in `index`, a share of the batch in `describe`. Default: JOB_COMPLETION_INDEX, which Kubernetes sets in "
+        "an Indexed Job, or else all parts in order.",
     )
 
 
@@ -85,15 +113,22 @@ def variable(name: str) -> str:
 
 
 def describe_field(name: str, field: FieldInfo) -> str:
-    """Return the help text of a field: its sentence, unit, default and environment variable."""
-    parts = [field.description or ""]
-    unit = unit_of(field)
-    if unit:
+    """Return the help text of a field: its sentences, unit, limits, default and environment variable.
+
+    A description that ends with `Default: ...` replaces the default of the field.
+    """
+    sentences, _, default = (field.description or "").partition("Default: ")
+    parts = [sentences.strip()]
+    if unit := unit_of(field):
         parts.append(f"Unit: {unit}.")
+    if limits := accepted.limits(field):
+        parts.append(f"Accepts: {limits}.")
     if field.is_required():
         parts.append("Required.")
+    elif default:
+        parts.append(f"Default: {default}")
     elif field.default_factory is None and field.default not in (None, ""):
-        parts.append(f"Default: {field.default}.")
+        parts.append(f"Default: {_default(field.default)}.")
     parts.append(f"[{variable(name)}]")
     return " ".join(parts)
 
@@ -109,8 +144,31 @@ def unit(name: str) -> dict[str, Any]:
     return {"unit": name}
 
 
+class _HelpFormatter(argparse.HelpFormatter):
+    """Formats a description by paragraphs, of which an indented one is kept as it is, and breaks no flag at a hyphen."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = text.strip().split("\n\n")
+        return "\n\n".join(
+            part
+            if part.startswith(" ")
+            else textwrap.fill(part, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+            for part in paragraphs
+        )
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(text, width, break_on_hyphens=False)
+
+
 def _parser(kind: type[Settings], command: str, summary: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"skuscribe {command}", description=summary, allow_abbrev=False)
+    required = [f"{flag(name)} {_metavar(f.annotation)}" for name, f in kind.model_fields.items() if f.is_required()]
+    parser = argparse.ArgumentParser(
+        prog=f"skuscribe {command}",
+        usage=" ".join(("%(prog)s", *required, "[flags]")),
+        description=summary,
+        formatter_class=_HelpFormatter,
+        allow_abbrev=False,
+    )
     for name, field in kind.model_fields.items():
         if field.annotation is SecretStr:
             continue  # a secret on a command line is visible in every process list
@@ -129,23 +187,35 @@ def _metavar(annotation: Any) -> str:
     return (
         _metavar(options[0])
         if options and typing.get_origin(annotation) is not tuple
-        else {int: "N", float: "X", str: "TEXT"}.get(annotation, "TEXT")
+        else _METAVARS.get(annotation, "TEXT")
     )
 
 
+def _default(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
 def _explain(kind: type[Settings], error: ValidationError) -> str:
-    lines = []
+    """Return what is wrong: one part for each field, and one for each rule about several fields, whose message names them."""
+    parts: dict[str, str] = {}
     for problem in error.errors():
-        if not problem["loc"]:  # of several settings, which the message names
-            lines.append(problem["msg"].removeprefix("Value error, "))
+        cause = problem.get("ctx", {}).get("error")  # of a validator of ours
+        name = str(problem["loc"][0]) if problem["loc"] else ""
+        if not name:
+            parts[str(cause)] = str(cause)
             continue
-        name = str(problem["loc"][0])
-        field = kind.model_fields.get(name)
-        secret = field is not None and field.annotation is SecretStr
-        found = "" if secret or problem["type"] == "missing" else f", found {_shown(problem['input'])}"
-        lines.append(f"{flag(name)} ({variable(name)}): {problem['msg']}{found}")
-    head = "a setting is wrong" if len(lines) == 1 else f"{len(lines)} settings are wrong"
-    return f"{head}: " + "; ".join(lines) + ". `--help` lists the values that each accepts"
+        field = kind.model_fields[name]
+        wanted = str(cause or f"expected {accepted.expected(field)}")
+        found = _shown(problem["input"])
+        if problem["type"] == "missing":
+            found = "nothing"
+        elif field.annotation is SecretStr:
+            found = "***"
+        parts[name] = f"{flag(name)} ({variable(name)}): {wanted}, found {found}"
+    head = "a setting is wrong" if len(parts) == 1 else f"{len(parts)} settings are wrong"
+    return f"{head}: " + "; ".join(parts.values()) + ". `--help` describes each setting"
 
 
 def without_secrets(address: str) -> str:

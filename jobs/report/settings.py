@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from jobs.process.settings import Name, StoreSettings, unit
+from jobs.process.settings import MaxShards, Name, StoreSettings, unit
 
 SEED = 13
 """Seed of the bootstrap intervals of differences between stages. Manifests record it."""
@@ -23,9 +23,7 @@ class Settings(StoreSettings):
     run: Name = Field("main", description="The run to report on.")
     catalogue: Name = Field("main", description="The catalogue that the run was trained on.")
     batch: Name | Literal[""] = Field("main", description="The batch of descriptions to report on; empty for none.")
-    max_shards: int | None = Field(
-        None, ge=1, description="Number of shards that the run is to train, from the first one. Default: all."
-    )
+    max_shards: MaxShards = None
     gpu_hour_price: float = Field(
         0.0, ge=0, description="Price of an hour of the machine; 0 leaves cost out.", json_schema_extra=unit("USD")
     )

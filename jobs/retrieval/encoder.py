@@ -110,7 +110,9 @@ def _folder_of(name: str) -> Path | None:
     package, folder = _PACKAGES[name]
     spec = importlib.util.find_spec(package)  # does not import the package
     if spec is None or not spec.submodule_search_locations:
-        raise ConfigurationError(f"the encoder {name} is not installed: run pip install 'skuscribe[embed]'")
+        raise ConfigurationError(
+            f"the encoder {name} is not installed: run pip install '.[embed]' in a checkout of skuscribe"
+        )
     return Path(spec.submodule_search_locations[0]) / folder
 
 

@@ -11,15 +11,14 @@ PROMPT_TOKENS = 384
 """Maximum prompt length, in tokens, with retrieved neighbours: room for a title and the texts of a few neighbours."""
 
 
+Neighbours = Annotated[int, Field(ge=0, le=20, json_schema_extra=unit("products"))]
+
+
 class RetrievalSettings(IndexedSettings):
     """Settings of a job that trains a model or writes with it, with retrieved neighbours in the prompt."""
 
-    neighbours: int = Field(
-        3,
-        ge=0,
-        le=20,
-        description="Retrieved neighbours in the prompt of each title; 0 for none.",
-        json_schema_extra=unit("products"),
+    neighbours: Neighbours = Field(
+        3, description="Number of retrieved neighbours in each prompt of a stage with retrieval."
     )
     encoder: str = Field(DEFAULT_ENCODER, description="The sentence encoder that the index was built with.")
     require_gpu: RequireGpu = False

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
 from jobs.process.settings import without_secrets
-from jobs.storage.s3_errors import without_keys
+from jobs.storage.s3_errors import endpoint_variable, without_keys
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _SERVER_HEADERS = ("x-amz-", "x-goog-", "x-guploader-")
@@ -33,7 +33,7 @@ def refuse_answers_of_other_servers(response: tuple[Any, dict[str, Any]] | None,
         if "Body" in parsed:
             parsed["Body"].close()
         raise ConfigurationError(
-            f"the endpoint {endpoint()} answered {status} with a web page (HTML), expected S3: set AWS_ENDPOINT_URL_S3 to the "
+            f"the endpoint {endpoint()} answered {status} with a web page (HTML), expected S3: set {endpoint_variable()} to the "
             "address of the S3 interface, which is not that of its console"
         )
 
@@ -46,11 +46,11 @@ def _redirect(status: int, location: str | None, body: bytes) -> JobError:
         target = urlsplit(without_secrets(location))
         return ConfigurationError(
             f"the endpoint {endpoint()} redirects ({status}) to {target.scheme}://{target.netloc}, expected S3 itself: set "
-            f"AWS_ENDPOINT_URL_S3 to {target.scheme}://{target.netloc} if that is S3"
+            f"{endpoint_variable()} to {target.scheme}://{target.netloc} if that is S3"
         )
     answer = ": ".join(found[name] for name in ("Code", "Message") if found.get(name)) or "no message"
     other = f" The bucket's endpoint is {found['Endpoint']}." if found.get("Endpoint") else ""
     return ConfigurationError(
         f"the bucket is in another region, or at another endpoint than {endpoint()} ({status} {without_keys(answer)})."
-        f"{other} Correct AWS_REGION and AWS_ENDPOINT_URL_S3"
+        f"{other} Correct AWS_REGION and {endpoint_variable()}"
     )

@@ -1,8 +1,8 @@
 """The errors of botocore as job errors, classified by their types and codes.
 
-A wrong setting is `ConfigurationError` (78): credentials, permissions, region, clock, endpoint, certificate, archived object.
-What may work later is `NotReadyError` (75): no connection, throttling, 5xx, a broken answer, a missing object. S3's own code
-and message are quoted in both, without keys and signatures.
+A wrong setting is `ConfigurationError` (78): credentials, permissions, region, endpoint, certificate, archived object. What may
+work later or in a new pod is `NotReadyError` (75): no connection, throttling, 5xx, a broken answer, a missing object, an expired
+token, the clock of a node. S3's own code and message are quoted in both, without keys and signatures.
 """
 
 import os
@@ -18,6 +18,7 @@ from s3transfer.exceptions import RetriesExceededError as TransferRetriesExceede
 from urllib3.exceptions import HTTPError, LocationParseError
 
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
+from jobs.process.secrets import hide
 
 MISSING = {"404", "NoSuchKey", "NotFound", "NoSuchVersion"}
 LOST = {"412", "PreconditionFailed"}
@@ -26,10 +27,13 @@ NOT_IMPLEMENTED = {"501", "NotImplemented"}
 DENIED = {"403", "AccessDenied", "AccessDeniedException", "AllAccessDisabled"}
 
 _CREDENTIALS = {
-    "401", "AuthFailure", "AuthorizationQueryParametersError", "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId",
+    "401", "AuthFailure", "AuthorizationQueryParametersError", "InvalidAccessKeyId",
     "InvalidClientTokenId", "InvalidIdentityToken", "InvalidSecurity", "InvalidToken", "NotSignedUp", "SignatureDoesNotMatch",
-    "TokenRefreshRequired", "UnauthorizedAccess", "UnrecognizedClientException", "AccountProblem",
+    "UnauthorizedAccess", "UnrecognizedClientException", "AccountProblem",
 }  # fmt: skip
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
+_NO_ISSUER_KEY = "verification key"
+"""In the message of InvalidIdentityToken if AWS could not read the keys of the token's issuer, which passes by itself."""
 _REGION = {
     "301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "InvalidRegion", "PermanentRedirect",
 }  # fmt: skip
@@ -57,6 +61,7 @@ _BROKEN = (
 _UNREADABLE = (FileNotFoundError, PermissionError, IsADirectoryError)
 _UNREACHABLE = (boto.HTTPClientError, boto.ConnectionError, boto.MetadataRetrievalError, boto.CapacityNotAvailableError)
 _METADATA_PROVIDERS = {"iam-role", "container-role", "assume-role"}  # services on the network, not files of the user
+_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID")
 _KEY = re.compile(r"\b(?:A[A-Z]{2}A|GOOG)[A-Z0-9]{12,}\b")
 _SIGNED = re.compile(
     r"((?:X-(?:Amz|Goog)-)?(?:Signature|Credential|Security-Token)|AWSAccessKeyId)(\s*[=:]\s*)[^\s,&'\"]+",
@@ -87,18 +92,22 @@ def as_job_error(error: Exception, where: str) -> Exception:
         return _failure(cause, where)
     if isinstance(cause, ValueError):  # botocore parses dates and numbers of an answer
         return ConfigurationError(
-            f"the answer for {where} is not one of S3 ({_reason(cause)}): check AWS_ENDPOINT_URL_S3 and the address"
+            f"the answer for {where} is not one of S3 ({_reason(cause)}): check {endpoint_variable()} and the address"
         )
     return error
 
 
 def without_keys(text: str) -> str:
     """Return a text in one line, without credentials, signatures, and the users of addresses."""
-    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID"):
-        secret = (os.environ.get(name) or "").strip()
-        text = text.replace(secret, "***") if secret else text
+    text = hide(text, ((os.environ.get(name) or "").strip() for name in _SECRETS))
     text = _USER_IN_ADDRESS.sub("://***@", _SIGNED.sub(r"\1\2***", _KEY.sub("***", text)))
     return " ".join(text.split())
+
+
+def endpoint_variable() -> str:
+    """Return the variable that names the endpoint of S3: the more specific one, unless only the other is set."""
+    is_only_general = os.environ.get("AWS_ENDPOINT_URL") and not os.environ.get("AWS_ENDPOINT_URL_S3")
+    return "AWS_ENDPOINT_URL" if is_only_general else "AWS_ENDPOINT_URL_S3"
 
 
 def _refusal(error: boto.ClientError, where: str) -> JobError:
@@ -111,8 +120,11 @@ def _refusal(error: boto.ClientError, where: str) -> JobError:
         return NotReadyError(f"{where} does not exist")
     if code in _LATER:
         return NotReadyError(f"S3 answered {operation} of {where} with {answer}. Try again later")
-    if code in _CREDENTIALS:
-        return ConfigurationError(
+    if code in _CREDENTIALS or code in _EXPIRED:
+        # A new pod has a new token, and AWS may reach the issuer then.
+        passes = code in _EXPIRED or (code == "InvalidIdentityToken" and _NO_ISSUER_KEY in message)
+        kind = NotReadyError if passes else ConfigurationError
+        return kind(
             f"S3 refuses these credentials for {where} ({answer}): check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
             "AWS_SESSION_TOKEN, or the pod's role"
         )
@@ -128,10 +140,10 @@ def _refusal(error: boto.ClientError, where: str) -> JobError:
     if code in _REGION:
         return ConfigurationError(
             f"the bucket of {where} is in another region, or at another endpoint ({answer}): correct AWS_REGION and "
-            "AWS_ENDPOINT_URL_S3"
+            f"{endpoint_variable()}"
         )
-    if code in _CLOCK:
-        return ConfigurationError(f"S3 refuses the time of this machine for {where} ({answer}): set its clock")
+    if code in _CLOCK:  # a new pod may be on another node
+        return NotReadyError(f"S3 refuses the time of this machine for {where} ({answer}): set its clock")
     if code == "InvalidObjectState":
         return ConfigurationError(f"{where} is archived ({answer}): restore it, and exclude the store from archiving")
     if code.startswith("KMS."):
@@ -160,7 +172,7 @@ def _failure(error: BaseException, where: str) -> JobError:
         )
     if any(isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER" for cause in causes):
         return ConfigurationError(
-            f"the S3 endpoint for {where} does not speak https ({_reason(error)}): correct AWS_ENDPOINT_URL_S3"
+            f"the S3 endpoint for {where} does not speak https ({_reason(error)}): correct {endpoint_variable()}"
         )
     if any(isinstance(cause, _UNREADABLE) for cause in causes):
         return ConfigurationError(
@@ -169,7 +181,7 @@ def _failure(error: BaseException, where: str) -> JobError:
         )
     if any(isinstance(cause, LocationParseError | UnicodeError) for cause in causes):
         return ConfigurationError(
-            f"the S3 endpoint for {where} is not an address ({_reason(error)}): correct AWS_ENDPOINT_URL_S3"
+            f"the S3 endpoint for {where} is not an address ({_reason(error)}): correct {endpoint_variable()}"
         )
     if any(type(cause) is ValueError for cause in causes):  # its message would show the whole header
         return ConfigurationError(
@@ -180,7 +192,7 @@ def _failure(error: BaseException, where: str) -> JobError:
         return NotReadyError(f"no S3 credentials for {where} yet ({_reason(error)}): try again later")
     if isinstance(error, _UNREACHABLE) or is_broken_answer(error):
         return NotReadyError(
-            f"S3 cannot be reached for {where} ({_reason(error)}): check AWS_ENDPOINT_URL_S3, and that the service runs"
+            f"S3 cannot be reached for {where} ({_reason(error)}): check {endpoint_variable()}, and that the service runs"
         )
     return ConfigurationError(f"the S3 settings for {where} are wrong ({_reason(error)}): correct them")
 

@@ -160,8 +160,8 @@ def _check_address(address: str, where: str, setting: str) -> None:
         )
     if "@" in parts.netloc:
         raise ConfigurationError(
-            f"{where} is given with a user or password, which is not supported: use a signed address, or AWS_* for s3://, and "
-            f"correct {setting}"
+            f"{where} is given with a user or password, which is not supported: use a signed address (in a release "
+            f"from a Secret, with pod.extraEnv of the job), or AWS_* for s3://, and correct {setting}"
         )
 
 

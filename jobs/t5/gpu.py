@@ -65,5 +65,6 @@ def load_cublas() -> None:
             ctypes.CDLL(str(packaged or name), mode=ctypes.RTLD_GLOBAL)
         except OSError as error:
             raise ConfigurationError(
-                f"CTranslate2 needs {name} on a GPU, and it cannot be loaded ({error}): pip install 'skuscribe[gpu]'"
+                f"CTranslate2 needs {name} on a GPU, and it cannot be loaded ({error}): run pip install '.[gpu]' in a checkout of "
+                "skuscribe"
             ) from error

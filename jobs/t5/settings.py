@@ -40,14 +40,14 @@ class GenerationSettings(RetrievalSettings):
 
     replace: bool = Field(
         False,
-        description="Replace a result of the same name that was made from another model or index, or with other settings. "
-        "Without it, that is an error (78).",
+        description="Replace a result of the same name that was created from another model or index, or with other settings, instead of "
+        "ending with exit code 78.",
     )
     prompt_max_tokens: int = Field(
         PROMPT_TOKENS,
         ge=16,
         le=4096,
-        description="Maximum prompt length; longer prompts are truncated. The title must fit.",
+        description="Maximum prompt length; longer prompts are truncated. The whole title must fit.",
         json_schema_extra=unit("tokens"),
     )
     answer_min_tokens: int = Field(
@@ -70,12 +70,16 @@ class GenerationSettings(RetrievalSettings):
         description="Size of the n-grams that may not repeat; 0 allows repetition.",
         json_schema_extra=unit("tokens"),
     )
-    repetition_penalty: float = Field(1.2, ge=1, le=3, description="Penalty for tokens already used; 1 is none.")
-    precision: Precision = Field("auto", description="Type of the weights; auto is int8 on a CPU, bfloat16 on a GPU.")
+    repetition_penalty: float = Field(
+        1.2, ge=1, le=3, description="Penalty for tokens that the text already has; 1 is no penalty."
+    )
+    precision: Precision = Field(
+        "auto", description="Data type of the weights; `auto` is int8 on a CPU and bfloat16 on a GPU."
+    )
     batch_tokens: int = Field(
         0,
         ge=0,
-        description="Padded tokens per batch; 0 is 8,192 on a CPU and 131,072 on a GPU.",
+        description="Maximum number of tokens per batch, padding included; 0 is 8,192 on a CPU and 131,072 on a GPU.",
         json_schema_extra=unit("tokens"),
     )
 

@@ -4,90 +4,117 @@ Reads catalogue/NAME and the parent: the model of the previous shard, or the bas
 --retrieval-share, also the index in Postgres. Writes runs/RUN/run.json and, per shard, runs/RUN/shard-00000: the model in the
 format of transformers, and its metrics. A checkpoint is saved every few minutes and after a signal: a run that was killed and
 started again ends with the same weights as an uninterrupted one.
-Try: skuscribe train --epochs 1 --target-tokens-per-batch 1024
+
+    skuscribe train --epochs 1 --target-tokens-per-batch 1024
 """
 
 from pydantic import Field, model_validator
 
 from jobs.process.settings import MaxShards, Name, unit
-from jobs.retrieval.settings import PROMPT_TOKENS, RetrievalSettings, RetrievalShare
-from jobs.train.recipes import RecipeName
+from jobs.retrieval.settings import PROMPT_TOKENS, Neighbours, RetrievalSettings, RetrievalShare
+from jobs.train.recipes import FAST, REFERENCE, RecipeName
 
-OF_RECIPE = "Default: as in the recipe."
+
+def _of_recipe(name: str) -> str:
+    """Return the default of a hyperparameter for its help text: the value of each recipe."""
+    fast, reference = (_value(name, getattr(recipe, name)) for recipe in (FAST, REFERENCE))
+    return f"Default: {fast}." if fast == reference else f"Default: {fast} (fast), {reference} (reference)."
+
+
+def _value(name: str, value: float) -> str:
+    is_no_limit = name in ("batch_rows", "target_tokens_per_batch") and value == 0
+    return "no limit" if is_no_limit else str(value).removesuffix(".0")
 
 
 class Settings(RetrievalSettings):
     """Settings of `train`."""
 
     catalogue: Name = Field("main", description="The catalogue to train on.")
-    run: Name = Field("main", description="The name of the run: a chain of models.")
+    run: Name = Field("main", description="The name of the run: a chain of models, one per shard.")
     model: Name = Field("base", description="The base model of the first shard.")
     max_shards: MaxShards = None
-    recipe: RecipeName = Field("fast", description="`fast`, or `reference`: the hyperparameters of the notebooks.")
+    recipe: RecipeName = Field(
+        "fast",
+        description="Default hyperparameters: those of the notebooks (`reference`), or others that train faster, with batches "
+        "filled by tokens (`fast`).",
+    )
+    neighbours: Neighbours = Field(
+        3, description="Number of retrieved neighbours in the prompt of each row that --retrieval-share selects."
+    )
     seed: int = Field(13, ge=0, lt=2**32, description="Seed of the order of the rows and of dropout.")
     retrieval_share: RetrievalShare = 0.0
     counterfactual_share: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="Fraction of training rows that are added again with one fact of the title exchanged in title and description, "
-        "which teaches the model to take facts from the title.",
+        description="Fraction of training rows that are added again, with one fact of the title exchanged in both title and description: "
+        "this teaches the model to take facts from the title.",
     )
     epochs: int | None = Field(
-        None, ge=1, le=1000, description=f"Epochs per shard. {OF_RECIPE}", json_schema_extra=unit("epochs")
+        None, ge=1, le=1000, description=f"Epochs per shard. {_of_recipe('epochs')}", json_schema_extra=unit("epochs")
     )
-    learning_rate: float | None = Field(None, gt=0, le=1, description=f"Peak learning rate. {OF_RECIPE}")
-    weight_decay: float | None = Field(None, ge=0, le=1, description=f"Weight decay of AdamW. {OF_RECIPE}")
+    learning_rate: float | None = Field(
+        None, gt=0, le=1, description=f"Peak learning rate. {_of_recipe('learning_rate')}"
+    )
+    weight_decay: float | None = Field(
+        None, ge=0, le=1, description=f"Weight decay of AdamW. {_of_recipe('weight_decay')}"
+    )
     warmup: float | None = Field(
         None,
         ge=0,
         le=1,
-        description=f"Fraction of the steps with a rising learning rate. {OF_RECIPE}",
+        description=f"Fraction of the steps with a rising learning rate. {_of_recipe('warmup')}",
         json_schema_extra=unit("fraction of all steps"),
     )
     batch_rows: int | None = Field(
-        None, ge=1, le=4096, description=f"Rows per batch. {OF_RECIPE}", json_schema_extra=unit("rows")
+        None, ge=1, le=4096, description=f"Rows per batch. {_of_recipe('batch_rows')}", json_schema_extra=unit("rows")
     )
     target_tokens_per_batch: int | None = Field(
         None,
         ge=64,
         le=1_000_000,
-        description=f"Maximum number of target tokens per batch, padding included; replaces --batch-rows. {OF_RECIPE}",
+        description=f"Maximum number of target tokens per batch, padding included; replaces --batch-rows. {_of_recipe('target_tokens_per_batch')}",
         json_schema_extra=unit("tokens"),
     )
     gradient_accumulation: int | None = Field(
-        None, ge=1, le=1024, description=f"Batches per optimizer step. {OF_RECIPE}", json_schema_extra=unit("batches")
+        None,
+        ge=1,
+        le=1024,
+        description=f"Batches per optimizer step. {_of_recipe('gradient_accumulation')}",
+        json_schema_extra=unit("batches"),
     )
     max_source_tokens: int | None = Field(
         None,
         ge=8,
         le=4096,
-        description=f"Maximum prompt length; longer prompts are truncated. {OF_RECIPE[:-1]}, or {PROMPT_TOKENS} with --retrieval-share.",
+        description=f"Maximum prompt length; longer prompts are truncated. {_of_recipe('max_source_tokens')[:-1]}, or {PROMPT_TOKENS} with "
+        "--retrieval-share.",
         json_schema_extra=unit("tokens"),
     )
     max_target_tokens: int | None = Field(
         None,
         ge=8,
         le=4096,
-        description=f"Maximum description length; longer ones are truncated. {OF_RECIPE}",
+        description=f"Maximum description length; longer ones are truncated. {_of_recipe('max_target_tokens')}",
         json_schema_extra=unit("tokens"),
     )
-    max_gradient_norm: float | None = Field(None, gt=0, description=f"Gradient-norm clipping threshold. {OF_RECIPE}")
+    max_gradient_norm: float | None = Field(
+        None, gt=0, description=f"Gradient-norm clipping threshold. {_of_recipe('max_gradient_norm')}"
+    )
     rouge_rows: int = Field(
         200,
         ge=0,
         le=100_000,
-        description="Test rows that are answered for ROUGE after each epoch.",
+        description="Number of test rows for which answers are generated after each epoch, to compute ROUGE. 0: no ROUGE.",
         json_schema_extra=unit("rows"),
     )
     save_every_seconds: float = Field(
         300, ge=0, description="Time between two checkpoints.", json_schema_extra=unit("seconds")
     )
-
     stall_minutes: float = Field(
         30,
         ge=0,
-        description="End with 75 after this time without a training step, with a checkpoint if possible; 0 waits for ever.",
+        description="End with exit code 75 after this time without a training step, and save a checkpoint if possible. 0: no time limit.",
         json_schema_extra=unit("minutes"),
     )
 

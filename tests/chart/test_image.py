@@ -29,6 +29,12 @@ def test_chart_image_and_package_have_the_same_version() -> None:
     assert chart["appVersion"] == chart["version"] == version[1] == __version__
 
 
+def test_the_dockerfile_builds_the_images_that_the_chart_pulls() -> None:
+    repository = yaml.safe_load((CHART / "values.yaml").read_text())["image"]["repository"]
+    built = re.findall(r"^#   docker build .*-t (\S+)", DOCKERFILE.read_text(), re.MULTILINE)
+    assert built == [f"{repository}:{__version__}", f"{repository}:{__version__}-gpu"]
+
+
 @pytest.mark.parametrize("stage", ["cpu", "gpu"])
 def test_an_image_has_the_dependencies_of_its_jobs_and_no_development_tools(stage: str) -> None:
     text = DOCKERFILE.read_text().split(f"AS requirements-{stage}\n")[1]

@@ -123,7 +123,18 @@ def test_the_failure_policy_follows_the_exit_codes(prod: list[Manifest], step: S
         assert rule["onExitCodes"]["values"] == sorted(set(rule["onExitCodes"]["values"]))
     assert job["podReplacementPolicy"] == "Failed"
     assert job["template"]["spec"]["restartPolicy"] == "Never"
-    assert job["backoffLimit" if step.parts == "one" else "backoffLimitPerIndex"] >= 6
+
+
+FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 10, 600
+"""Of Kubernetes' Job controller, which doubles the delay after each failure."""
+
+
+@pytest.mark.parametrize("step", EACH_STEP)
+def test_the_retries_of_a_step_outlast_an_outage_of_45_minutes(prod: list[Manifest], step: Step) -> None:
+    job = job_of(prod, step.name)
+    retries = job["backoffLimit" if step.parts == "one" else "backoffLimitPerIndex"]
+    delays = [min(FIRST_BACKOFF_SECONDS * 2**failure, MAX_BACKOFF_SECONDS) for failure in range(retries)]
+    assert sum(delays) >= 45 * 60
 
 
 @pytest.mark.parametrize("step", EACH_STEP)
@@ -161,6 +172,21 @@ def test_large_numbers_are_not_rendered_in_scientific_notation() -> None:
     manifests = render(*PROD, "prepare.settings.max_row_bytes=16777216", "train.settings.learning_rate=0.0003")
     assert environment_of(job_of(manifests, "prepare")["template"])["SKUSCRIBE_MAX_ROW_BYTES"]["value"] == "16777216"
     assert environment_of(job_of(manifests, "train")["template"])["SKUSCRIBE_LEARNING_RATE"]["value"] == "0.0003"
+
+
+def test_a_signed_input_address_can_come_from_a_secret() -> None:
+    """In `prepare.settings.input` it would be in the manifests of the release."""
+    reference = "prepare.pod.extraEnv[0].valueFrom.secretKeyRef"
+    values = ("prepare.pod.extraEnv[0].name=SKUSCRIBE_INPUT", f"{reference}.name=input", f"{reference}.key=url")
+    manifests = render(*[value for value in PROD if not value.startswith("prepare.")], *values)
+    found = environment_of(job_of(manifests, "prepare")["template"])["SKUSCRIBE_INPUT"]
+    assert found["valueFrom"]["secretKeyRef"] == {"name": "input", "key": "url"}
+
+
+def test_messages_of_a_job_can_name_its_cronjob_and_namespace(prod: list[Manifest]) -> None:
+    variables = environment_of(job_of(prod, "train")["template"])
+    assert variables["CRONJOB_PREFIX"]["value"] == "prod"
+    assert variables["CRONJOB_NAMESPACE"]["value"] == "somewhere"
 
 
 def test_the_settings_of_a_job_take_precedence_over_those_of_the_demo() -> None:

@@ -195,6 +195,14 @@ def test_images_have_a_tag_or_digest_and_gpu_pods_have_another_image() -> None:
     assert image(render(*PROD, "gpuImage.tag=cpu", "train.gpus=0"), "train") == "localhost/skuscribe:0.1.0"
 
 
+def test_a_digest_of_the_image_without_one_of_the_gpu_image_is_an_error() -> None:
+    pinned = "image.digest=sha256:" + "a" * 64
+    assert "set gpuImage.digest or gpuImage.tag" in rendering.error_of(*PROD, pinned)
+    assert render(*PROD, pinned, "gpuImage.tag=v2-gpu")
+    assert render(*PROD, pinned, "train.gpus=0", "evaluate.gpus=0", "describe.gpus=0")
+    assert render(*DEMO, pinned)
+
+
 def test_secrets_are_referenced_and_in_no_other_manifest(prod: list[Manifest], demo: list[Manifest]) -> None:
     assert not of_kind(prod, "Secret")
     secret = of_kind(demo, "Secret").pop("prod-services")
@@ -377,14 +385,34 @@ def test_network_policies_follow_the_values() -> None:
     assert ports("prod-store", "store.endpoint=https://minio.tenant.svc", "networkPolicy.storePorts={9000}")[0] == [
         9000
     ]
-    assert (
-        "train"
-        in ports("prod-role", "serviceAccount.annotations.eks\\.amazonaws\\.com/role-arn=arn:aws:iam::1:role/x")[1]
-    )
     assert ports("prod-internet")[1] == ["prepare", "fetch-model"]
     assert "embed" in ports("prod-internet", "settings.encoder=hub/encoder")[1]
     assert "services" in ports("prod-internet", "settings.encoder=hub/encoder", *DEMO)[1]
     assert "describe" in ports("prod-internet", "describe.settings.titles=https://host/titles.csv")[1]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (),
+        ("serviceAccount.create=false", "serviceAccount.name=trusted"),
+        (f"store.roleArn={ROLE}",),
+        ("serviceAccount.annotations.eks\\.amazonaws\\.com/role-arn=arn:aws:iam::1:role/x",),
+    ],
+    ids=["EKS Pod Identity", "existing account", "role", "IRSA"],
+)
+def test_without_a_secret_every_pod_may_get_credentials_for_s3(values: tuple[str, ...]) -> None:
+    """From AWS STS with port 443, or from EKS Pod Identity, which is 169.254.170.23:80."""
+    spec = of_kind(render(*WITHOUT_SECRET, *values), "NetworkPolicy")["prod-role"]["spec"]
+    assert [item["port"] for item in spec["egress"][0]["ports"]] == [443, 80]
+    assert "to" not in spec["egress"][0]
+    [selected] = spec["podSelector"]["matchExpressions"]
+    assert {"pipeline", "doctor", *(step.name for step in STEPS)} == set(selected["values"])
+
+
+@pytest.mark.parametrize("values", [PROD, DEMO], ids=["prod", "demo"])
+def test_with_a_secret_no_pod_gets_credentials_from_elsewhere(values: tuple[str, ...]) -> None:
+    assert "prod-role" not in of_kind(render(*values), "NetworkPolicy")
 
 
 def test_the_pipeline_gets_release_namespace_steps_and_run() -> None:
@@ -444,6 +472,12 @@ def test_the_notes_have_a_placeholder_for_a_role_that_a_secret_names() -> None:
     notes = notes_of(*PROD, "postgres.user=owner", "postgres.userKey=username")
     assert "-U USER skuscribe" in notes
     assert "USER is the value of username in Secret db-password" in notes
+
+
+def test_the_notes_install_the_command_line_from_a_checkout() -> None:
+    notes = notes_of(*PROD)
+    assert "pip install '.[cluster]' in a checkout" in notes
+    assert "skuscribe[" not in notes
 
 
 def test_the_notes_warn_if_the_passwords_follow_from_the_names() -> None:

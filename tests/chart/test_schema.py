@@ -47,6 +47,20 @@ def test_the_example_of_gke_uses_cloud_storage_with_an_hmac_key() -> None:
             assert variables["AWS_ACCESS_KEY_ID"]["valueFrom"]["secretKeyRef"]["name"] == "skuscribe-store"
 
 
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda path: path.stem)
+def test_a_secret_from_a_file_has_no_line_break_at_its_end(file: Path) -> None:
+    text = file.read_text()
+    for name in re.findall(r"--from-file=(\w+)", text):
+        assert re.search(rf"printf %s .* > {name}\b", text), name
+
+
+@pytest.mark.parametrize("name", ["README.md", "examples/eks.yaml", "examples/gke.yaml"])
+def test_the_lifecycle_rule_of_the_bucket_is_documented(name: str) -> None:
+    text = " ".join((CHART / name).read_text().replace("#", "").split())
+    assert "incomplete multipart uploads" in text
+    assert "noncurrent versions" in text
+
+
 def test_every_value_is_used_by_a_template() -> None:
     templates = "".join(path.read_text() for path in sorted((CHART / "templates").rglob("*")) if path.is_file())
     keys = {value.path.split(".")[-1] for value in documentation.values(VALUES)} - {"global"}
@@ -83,6 +97,7 @@ def test_the_schema_has_every_value() -> None:
     [
         ("demo.enable=true", "'enable' not allowed"),
         ("trian.gpus=1", "'trian' not allowed"),
+        ("match.gpus=0", "at '/match': additional properties 'gpus' not allowed"),
         ("train.setings.recipe=fast", "'setings' not allowed"),
         ("train.settings.recipe=fsat", "must be one of"),
         ("embed.settings.m=8", "'m' not allowed"),
@@ -167,6 +182,11 @@ def test_a_learning_rate_in_any_notation_is_accepted(value: str) -> None:
 def test_a_missing_required_value_is_named(missing: str) -> None:
     given = [value for value in PROD if not value.startswith(f"{missing}=")]
     assert re.search(rf"{re.escape(missing)} is required", error_of(*given))
+
+
+def test_without_an_input_the_variable_for_a_signed_address_is_named() -> None:
+    given = [value for value in PROD if not value.startswith("prepare.settings.input=")]
+    assert "SKUSCRIBE_INPUT in prepare.pod.extraEnv" in error_of(*given)
 
 
 def test_the_demo_requires_no_values() -> None:

@@ -116,7 +116,8 @@ def test_a_long_outage_of_the_api_server_is_not_ready(
     create_release(cluster, "demo", {"prepare": StepSpec(simulated={"runs-for": "10m"})})
     with Relay(tmp_path) as relay:
         monkeypatch.setenv("KUBECONFIG", str(relay.kubeconfig))
-        pipeline = Pipeline(Cluster(cluster.namespace, retry_seconds=2), "demo", {"prepare": ()}, "main")
+        impatient = Cluster(cluster.namespace, retry_seconds=2)
+        pipeline = Pipeline(impatient, "demo", {"prepare": ()}, "main", {}, lambda: 1, None, 20)
 
         def cut_after_the_launch() -> None:
             wait_until(lambda: job_uids(cluster), "the pipeline launches a Job")

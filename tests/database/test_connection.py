@@ -44,6 +44,14 @@ def test_a_server_that_does_not_answer_is_not_ready(
             connect()
 
 
+def test_a_host_without_an_address_is_named(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOST", "postgres.invalid")
+    with pytest.raises(
+        NotReadyError, match=r"cannot be reached at postgres\.invalid:\d+/\w+: failed to resolve this host: "
+    ):
+        connect()
+
+
 SECRET = "hunter2"
 URL = f"postgresql://someone:{SECRET}@db.example:5432/shop"
 

@@ -136,5 +136,5 @@ def test_a_missing_cublas_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
         raise OSError(f"{name}: cannot open shared object file")
 
     monkeypatch.setattr(ctypes, "CDLL", missing)
-    with pytest.raises(ConfigurationError, match=r"libcublasLt\.so\.12.*skuscribe\[gpu\]"):
+    with pytest.raises(ConfigurationError, match=r"libcublasLt\.so\.12.*pip install '\.\[gpu\]'"):
         gpu.load_cublas()

@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 
 from jobs.doctor import s3
-from jobs.process.errors import ConfigurationError
-from jobs.storage.store import Store
+from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.storage.store import MULTIPART_BYTES, Store
 from tests.fake_s3 import (
     ACCESS_KEY,
     DATE,
@@ -41,7 +41,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Served:
 
 
 def test_the_check_leaves_nothing_in_the_store(store: Store) -> None:
-    assert "conditional writes work" in s3.check(store.url)
+    assert "conditional writes and uploads in parts work" in s3.check(store.url)
     assert list(store.objects("")) == []
 
 
@@ -54,6 +54,29 @@ def test_the_check_passes_on_google_cloud_storage_and_without_checksums(served: 
         with served(rule) as server:
             s3.check(URL)
             assert server.objects == {}
+
+
+def test_the_check_uploads_a_file_in_parts_and_downloads_it(served: Served) -> None:
+    with served(lambda _server, _request: None) as server:
+        s3.check(URL)
+    sent = [
+        request for request in server.requests if request.path.endswith("-file") and request.method in ("PUT", "POST")
+    ]
+    first, *parts, last = sent
+    assert "uploads" in first.query
+    assert sorted((part.query["partNumber"], len(part.body)) for part in parts) == [("1", MULTIPART_BYTES), ("2", 1)]
+    assert (last.method, last.query) == ("POST", {"uploadId": "1"})
+    assert not server.objects
+    assert not server.parts
+
+
+def test_a_server_without_uploads_in_parts_is_named(served: Served) -> None:
+    def refused(_server: FakeS3, request: Request) -> Answer | None:
+        return error(501, "NotImplemented", "no parts") if "uploads" in request.query else None
+
+    message = r"does not implement CreateMultipartUpload.*tried to upload a file in parts and download it"
+    with served(refused), pytest.raises(ConfigurationError, match=message):
+        s3.check(URL)
 
 
 def changed(request: Request, *removed: str) -> Request:
@@ -84,7 +107,6 @@ FAULTS: dict[str, tuple[Rule, str]] = {
         lambda _s, _r: error(400, "AuthorizationHeaderMalformed", "expecting 'eu-central-1'"),
         r"another region.*expecting 'eu-central-1'.*AWS_REGION.*tried to list objects; nothing worked before it",
     ),
-    "clock": (lambda _s, _r: error(403, "RequestTimeTooSkewed", "too large"), "clock"),
     "console": (lambda _s, _r: PAGE, "web page"),
     "no listing": (denied(listing=True, missing=True), "s3:ListBucket"),
     "no reading": (denied("GET"), r"s3:GetObject.*tried to read it; worked: list objects, write an object"),
@@ -114,6 +136,12 @@ def test_each_fault_of_a_server_is_named_with_what_was_tried(served: Served, fau
         s3.check(URL)
     assert f"at {server.endpoint}" in str(caught.value)
     assert ACCESS_KEY not in str(caught.value)
+
+
+def test_the_clock_of_the_machine_is_not_ready(served: Served) -> None:
+    wrong = error(403, "RequestTimeTooSkewed", "too large")
+    with served(lambda _s, _r: wrong), pytest.raises(NotReadyError, match=r"set its clock.*tried to list objects"):
+        s3.check(URL)
 
 
 def test_a_server_that_stores_something_else_is_named(served: Served) -> None:

@@ -46,9 +46,15 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiInMemory
         yield server
 
 
-def run(shards: Callable[[], int] = lambda: 3, steps: list[str] | None = None, **limits: int) -> None:
+def run(
+    shards: Callable[[], int] = lambda: 3,
+    steps: list[str] | None = None,
+    max_shards: int | None = None,
+    max_disruptions: int = 20,
+) -> None:
     """Run the pipeline of the release."""
-    Pipeline(Cluster(), "demo", needs_of(STEPS, steps or NAMES), "main", {}, shards, **limits).run()
+    needs = needs_of(STEPS, steps or NAMES)
+    Pipeline(Cluster(), "demo", needs, "main", {}, shards, max_shards, max_disruptions).run()
 
 
 def steps_of(jobs: list[str]) -> list[str]:
@@ -139,6 +145,12 @@ def pod(status: dict[str, Any], job: str, name: str = "pod-1") -> dict[str, Any]
     return {"metadata": {"name": name, "labels": {"batch.kubernetes.io/job-name": job}}, "status": status}
 
 
+def deleted(item: dict[str, Any]) -> dict[str, Any]:
+    """A pod that was deleted long ago, and whose node has not ended it."""
+    metadata = item["metadata"] | {"namespace": "here", "deletionTimestamp": "2026-06-01T00:00:00Z"}
+    return item | {"metadata": metadata, "spec": {"nodeName": "node-3"}}
+
+
 def waiting_container(reason: str, message: str) -> dict[str, Any]:
     return {"phase": "Pending", "containerStatuses": [{"state": {"waiting": {"reason": reason, "message": message}}}]}
 
@@ -164,6 +176,7 @@ def warning(kind: str, name: str, reason: str, message: str, time: str = "2026-0
             ("Pod", "FailedMount", 'secret "tls" not found'),
             'FailedMount: secret "tls" not found',
         ),
+        ({"phase": "Running"}, None, "is terminating on node node-3, which does not answer"),
         (None, ("Job", "FailedCreate", QUOTA), f"no pod: FailedCreate: {QUOTA}"),
         (
             None,
@@ -171,7 +184,7 @@ def warning(kind: str, name: str, reason: str, message: str, time: str = "2026-0
             'serviceaccount "jobs" not found',
         ),
     ],
-    ids=["unschedulable", "image", "secret key", "volume", "quota", "service account"],
+    ids=["unschedulable", "image", "secret key", "volume", "lost node", "quota", "service account"],
 )
 def test_the_reason_why_no_pod_runs_is_logged_once(
     status: dict[str, Any] | None,
@@ -186,7 +199,7 @@ def test_the_reason_why_no_pod_runs_is_logged_once(
 
     def stuck(name: str) -> None:
         if status is not None:
-            api.add("pods", pod(status, name))
+            api.add("pods", deleted(pod(status, name)) if status["phase"] == "Running" else pod(status, name))
         if event is not None:
             kind, why, message = event
             api.add("events", warning(kind, name if kind == "Job" else "pod-1", why, message))

@@ -146,6 +146,26 @@ def test_a_pod_that_lost_its_node_is_disrupted_and_has_no_exit_code() -> None:
     )
 
 
+def lost(item: dict[str, Any], ended: str) -> dict[str, Any]:
+    """A pod whose grace period ended at this time, on a node that does not answer."""
+    item["metadata"] |= {"namespace": "here", "deletionTimestamp": ended}
+    item["spec"]["nodeName"] = "node-3"
+    return item
+
+
+def test_a_pod_on_a_node_that_does_not_answer_is_not_running_and_the_note_says_what_to_do() -> None:
+    found = status([job()], lost(pod("p", "Running", at(2)), at(4)))
+    assert (found.running, found.gpu_hours) == (0, 2)
+    assert found.note.startswith("pod p is terminating on node node-3, which does not answer: delete the node")
+
+
+def test_a_pod_on_a_node_that_does_not_answer_is_noted_beside_pods_that_run() -> None:
+    done, running = pod("done", "Succeeded", at(2), at(3)), pod("q", "Running", at(11))
+    found = status([job(succeeded=1)], done, running, lost(pod("p", "Running", at(2)), at(2, 30)))
+    assert (found.running, found.per_hour) == (1, 1.0)
+    assert found.note.startswith("pod p is terminating on node node-3, which does not answer")
+
+
 def test_a_complete_step_has_no_note() -> None:
     complete = [{"type": "Complete", "status": "True", "lastTransitionTime": at(3)}]
     found = status([job(succeeded=65, completionTime=at(3), conditions=complete)], pod("p", "Failed", ended=at(3)))
@@ -223,6 +243,12 @@ def test_services_that_are_not_ready_are_shown_with_the_reason(api: ApiInMemory)
     ready = pod("demo-services-y", "Running", conditions=[{"type": "Ready", "status": "True"}])
     api.add("pods", labelled(ready, "services"))
     assert "demo-services-y" not in release()[1]
+
+
+def test_services_on_a_node_that_does_not_answer_are_shown_with_what_to_do(api: ApiInMemory) -> None:
+    api.add("pods", labelled(lost(pod("demo-services-x", "Running"), at(4)), "services"))
+    text = "  services: pod demo-services-x is terminating on node node-3, which does not answer: delete the node"
+    assert text in release()[1]
 
 
 def test_pods_of_another_release_are_not_shown(api: ApiInMemory) -> None:

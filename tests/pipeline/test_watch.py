@@ -101,7 +101,8 @@ def test_an_unreachable_api_server_is_not_ready(use: Any) -> None:
     ("answer", "error", "message"),
     [
         (error_answer(401, "Unauthorized"), ConfigurationError, "rejects the credentials"),
-        (error_answer(403, "forbidden"), ConfigurationError, r"needs the verb 'list' on jobs\.batch"),
+        (error_answer(403, "forbidden"), ConfigurationError, r"lacks the verb 'list' on jobs\.batch"),
+        (error_answer(403, "admission webhook x denied it"), ConfigurationError, "or an admission webhook or policy"),
         (error_answer(403, "exceeded quota: jobs"), NotReadyError, "Free some of the quota"),
         (error_answer(422, "spec: Invalid"), ConfigurationError, r"to list jobs\.batch .* \(422\): spec: Invalid"),
         (error_answer(503, "starting"), NotReadyError, "returns 503"),

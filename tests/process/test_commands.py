@@ -22,10 +22,11 @@ def test_on_one_machine_a_message_names_the_command_of_skuscribe() -> None:
     ],
 )
 def test_in_a_pod_a_message_names_the_job_of_the_step(command: str, step: str) -> None:
-    found = in_this_place(f"run `skuscribe {command}`, then go", {"CRONJOB_PREFIX": "prod"})
-    assert found == f"run `kubectl create job --from=cronjob/prod-{step} {step}-again`, then go"
+    release = {"CRONJOB_PREFIX": "prod", "CRONJOB_NAMESPACE": "shop"}
+    found = in_this_place(f"run `skuscribe {command}`, then go", release)
+    assert found == f"run `kubectl -n shop create job --from=cronjob/prod-{step} {step}-$(date +%s)`, then go"
 
 
 def test_other_commands_are_left_as_they_are() -> None:
     message = "`skuscribe artifacts` lists them"
-    assert in_this_place(message, {"CRONJOB_PREFIX": "prod"}) == message
+    assert in_this_place(message, {"CRONJOB_PREFIX": "prod", "CRONJOB_NAMESPACE": "shop"}) == message

@@ -96,6 +96,13 @@ def test_an_error_of_the_clean_up_after_a_signal_is_an_interruption() -> None:
     assert lifecycle.run_to_exit_code(work) == 143
 
 
+def test_a_broken_pipe_in_a_pod_is_a_defect(termination_log: Path) -> None:
+    """Nobody reads the output of a pod with `head`: what broke is a connection, and the work is not done."""
+    termination_log.touch()
+    assert end_with(BrokenPipeError(errno.EPIPE, "Broken pipe")) == 1
+    assert "BrokenPipeError" in termination_log.read_text()
+
+
 def run(body: str) -> tuple[int, list[str], str]:
     """Run `work()`, whose body is given, in a process of its own. Returns exit code, printed lines and log."""
     program = (

@@ -1,12 +1,14 @@
 """Settings: declared once, read from flags and the environment, with all errors reported together."""
 
+import re
 from typing import Literal
 
 import pytest
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
 from jobs.process.errors import ConfigurationError
-from jobs.process.settings import IndexedSettings, StoreSettings, describe_field, parse, unit, without_secrets
+from jobs.process.settings import IndexedSettings, Name, StoreSettings, describe_field, parse, unit, without_secrets
 
 
 class Sample(StoreSettings):
@@ -35,9 +37,52 @@ def test_all_errors_are_reported_together_with_flag_variable_and_value() -> None
     with pytest.raises(ConfigurationError) as caught:
         parse(Sample, "sample", "", ["--rows", "0", "--recipe", "quick", "--store", "ftp://x"])
     message = str(caught.value)
-    assert message.startswith("3 settings are wrong")
-    for part in ("--rows (SKUSCRIBE_ROWS)", "'0'", "'quick'", "--recipe", "--store", "'ftp://x'"):
+    assert message.startswith("3 settings are wrong: ")
+    for part in (
+        "--rows (SKUSCRIBE_ROWS): expected a whole number, at least 1, found '0'",
+        "--recipe (SKUSCRIBE_RECIPE): expected reference or fast, found 'quick'",
+        "--store (SKUSCRIBE_STORE): expected s3://BUCKET or s3://BUCKET/PREFIX, with 3 to 63 of",
+        "found 'ftp://x'",
+    ):
         assert part in message
+
+
+class Typed(StoreSettings):
+    batch: Name | Literal[""] = "main"
+    share: float = Field(0, ge=0, lt=1)
+    again: bool = False
+    source: str = Field(min_length=1)
+
+    @field_validator("share")
+    @classmethod
+    def _is_not_half(cls, value: float) -> float:
+        if value == 0.5:
+            raise ValueError("expected a share that is not one half")
+        return value
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--batch", "a b"], "--batch (SKUSCRIBE_BATCH): expected 1 to 63 of .* or an empty text, found 'a b'"),
+        (["--share", "much"], "--share (SKUSCRIBE_SHARE): expected a number, at least 0, below 1, found 'much'"),
+        (["--share", "0.5"], "--share (SKUSCRIBE_SHARE): expected a share that is not one half, found '0.5'"),
+        (["--source", ""], "--source (SKUSCRIBE_SOURCE): expected a text that is not empty, found ''"),
+        (["AGAIN"], "--again (SKUSCRIBE_AGAIN): expected true or false, found 'maybe'"),
+        ([], "--source (SKUSCRIBE_SOURCE): expected a text that is not empty, found nothing"),
+    ],
+)
+def test_an_error_says_what_was_expected_and_found_once_per_setting(
+    flags: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if flags == ["AGAIN"]:  # a switch has a value only as a variable
+        monkeypatch.setenv("SKUSCRIBE_AGAIN", "maybe")
+        flags = []
+    if flags[:1] != ["--source"] and "SOURCE" not in message:
+        flags = [*flags, "--source", "here"]
+    expected = "a setting is wrong: " + re.escape(message).replace(r"\.\*", ".*") + ". `--help` describes each setting"
+    with pytest.raises(ConfigurationError, match=f"^{expected}$"):
+        parse(Typed, "sample", "", flags)
 
 
 class Paired(StoreSettings):
@@ -78,7 +123,34 @@ def test_an_unknown_flag_and_an_abbreviated_one_are_errors(capsys: pytest.Captur
 
 def test_the_help_text_has_sentence_unit_default_and_variable() -> None:
     text = describe_field("rows", Sample.model_fields["rows"])
-    assert text == "Number of rows. Unit: rows. Default: 100. [SKUSCRIBE_ROWS]"
+    assert text == "Number of rows. Unit: rows. Accepts: at least 1. Default: 100. [SKUSCRIBE_ROWS]"
+
+
+def test_a_default_in_the_description_replaces_that_of_the_field() -> None:
+    declared = Field(3, description="Rows. Default: 3, or 0 at night.", json_schema_extra=unit("rows"))
+    text = describe_field("rows", FieldInfo.from_annotated_attribute(int, declared))
+    assert text == "Rows. Unit: rows. Default: 3, or 0 at night. [SKUSCRIBE_ROWS]"
+
+
+@pytest.mark.parametrize(("default", "shown"), [(False, "false"), (0.0, "0"), (0.5, "0.5"), (10_000, "10000")])
+def test_a_default_is_shown_as_it_is_typed(default: object, shown: str) -> None:
+    field = FieldInfo.from_annotated_attribute(type(default), default)
+    assert describe_field("x", field) == f" Default: {shown}. [SKUSCRIBE_X]"
+
+
+def test_the_help_keeps_paragraphs_and_examples_and_breaks_no_flag(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    about = (
+        "Does one thing.\n\nReads rows from here, and\nwith --a-long-flag others.\n\n    skuscribe sample --rows 3\n"
+    )
+    with pytest.raises(SystemExit):
+        parse(Sample, "sample", about, ["--help"])
+    assert capsys.readouterr().out.startswith(
+        "usage: skuscribe sample [flags]\n\nDoes one thing.\n\nReads rows from here, and with\n--a-long-flag others.\n\n"
+        "    skuscribe sample --rows 3\n"
+    )
 
 
 def test_a_boolean_has_a_flag_for_each_value() -> None:

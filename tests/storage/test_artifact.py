@@ -107,6 +107,15 @@ def test_what_earlier_versions_did_not_record_is_compared_if_it_is_recorded(spec
         artifact.make_once(later("ghi"), build_nothing)
 
 
+def test_an_input_that_an_earlier_version_recorded_under_another_digest_matches(spec: Spec) -> None:
+    made = artifact.make_once(spec, build())
+    renamed = replace(spec, inputs={"input": "def"}, former={"input": ["abc", "ghi"]})
+    assert artifact.make_once(renamed, build_nothing) == made
+    assert artifact.find_matching(renamed) == made
+    with pytest.raises(ConfigurationError, match="input was abc, now def"):
+        artifact.make_once(replace(renamed, former={"input": ["ghi"]}), build_nothing)
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError(), NotReadyError("S3 is down"), KeyboardInterrupt()])
 def test_a_failing_build_leaves_nothing(spec: Spec, error: BaseException) -> None:
     def fail(work: Draft) -> Mapping[str, int]:

@@ -108,7 +108,6 @@ def refusing() -> Iterator[tuple[list[Answer], Store]]:
     ("status", "code", "kind"),
     [
         (400, "AuthorizationHeaderMalformed", ConfigurationError),
-        (400, "ExpiredToken", ConfigurationError),
         (400, "IllegalLocationConstraintException", ConfigurationError),
         (400, "InvalidArgument", ConfigurationError),
         (400, "KMS.DisabledException", ConfigurationError),
@@ -116,12 +115,15 @@ def refusing() -> Iterator[tuple[list[Answer], Store]]:
         (403, "AccessDenied", ConfigurationError),
         (403, "InvalidAccessKeyId", ConfigurationError),
         (403, "InvalidObjectState", ConfigurationError),
-        (403, "RequestTimeTooSkewed", ConfigurationError),
         (403, "SignatureDoesNotMatch", ConfigurationError),
         (404, "NoSuchBucket", ConfigurationError),
         (405, "MethodNotAllowed", ConfigurationError),
         (501, "NotImplemented", ConfigurationError),
+        (400, "InvalidIdentityToken", ConfigurationError),
         (400, "BadDigest", NotReadyError),
+        (400, "ExpiredToken", NotReadyError),
+        (400, "ExpiredTokenException", NotReadyError),
+        (403, "RequestTimeTooSkewed", NotReadyError),
         (400, "RequestTimeout", NotReadyError),
         (408, "SomethingNew", ConfigurationError),
         (429, "TooManyRequests", NotReadyError),
@@ -142,6 +144,23 @@ def test_each_answer_is_a_wrong_setting_or_not_ready_and_its_code_and_message_ar
             request()
         assert f"{code}: The words of S3 about ***" in str(caught.value)
         assert KEY_ID not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "advice"),
+    [
+        ("ExpiredToken", "The provided token has expired.", "AWS_SESSION_TOKEN, or the pod's role"),
+        ("InvalidIdentityToken", "Couldn't retrieve verification key from your identity provider", "the pod's role"),
+        ("RequestTimeTooSkewed", "The difference is too large.", "set its clock"),
+    ],
+)
+def test_what_a_new_pod_may_not_meet_again_is_not_ready_and_has_the_advice_of_a_wrong_setting(
+    refusing: tuple[list[Answer], Store], code: str, words: str, advice: str
+) -> None:
+    answers, store = refusing
+    answers.append(error(400, code, words))
+    with pytest.raises(NotReadyError, match=advice):
+        store.read("x")
 
 
 def test_no_message_shows_a_key_or_a_signature(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

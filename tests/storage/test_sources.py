@@ -184,3 +184,8 @@ def test_an_address_that_cannot_be_opened_is_a_wrong_setting_and_shows_no_secret
     with pytest.raises(ConfigurationError) as caught:
         read(address)
     assert "hunter2" not in str(caught.value)
+
+
+def test_an_address_with_a_password_is_told_how_a_signed_one_stays_out_of_the_manifest() -> None:
+    with pytest.raises(ConfigurationError, match=r"use a signed address \(in a release from a Secret"):
+        sources.identity("https://someone:hunter2@127.0.0.1:9/rows.jsonl")

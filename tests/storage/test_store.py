@@ -126,8 +126,19 @@ def test_a_missing_bucket_is_a_wrong_setting(store: Store) -> None:
 
 def test_a_server_that_does_not_answer_is_not_ready(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
-    with pytest.raises(NotReadyError, match="cannot be reached"):
+    with pytest.raises(NotReadyError, match=r"cannot be reached.*check AWS_ENDPOINT_URL_S3,"):
         Store(store.url).read("x")
+
+
+def test_an_error_names_the_variable_of_the_endpoint_that_is_set_and_the_bucket(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://test:test@127.0.0.1:9")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    with pytest.raises(NotReadyError, match=r'"http://\*\*\*@127.0.0.1:9/test-bucket/x".*check AWS_ENDPOINT_URL,'):
+        Store("s3://test-bucket").read("x")
 
 
 def test_an_object_outside_the_store_is_read_by_its_address(store: Store) -> None:

@@ -74,7 +74,7 @@ gpuPod: {}
 prepare:
   settings: {}
   schedule: ""
-  retries: 6
+  retries: 12
   activeDeadlineSeconds: null
   tmp: 20Gi
   resources:
@@ -84,7 +84,7 @@ prepare:
 fetchModel:
   settings: {}
   schedule: ""
-  retries: 6
+  retries: 12
   activeDeadlineSeconds: null
   tmp: 20Gi
   resources: {requests: {cpu: "1", memory: 4Gi, ephemeral-storage: 20Gi}, limits: {cpu: "2", memory: 4Gi, ephemeral-storage: 21Gi}}
@@ -92,7 +92,7 @@ fetchModel:
 embed:
   settings: {}
   schedule: ""
-  retries: 6
+  retries: 12
   activeDeadlineSeconds: null
   parallelism: 4
   tmp: 5Gi
@@ -101,7 +101,7 @@ embed:
 build:
   settings: {}
   schedule: ""
-  retries: 6
+  retries: 12
   activeDeadlineSeconds: null
   tmp: 5Gi
   resources: {requests: {cpu: "1", memory: 3Gi, ephemeral-storage: 5Gi}, limits: {cpu: "2", memory: 3Gi, ephemeral-storage: 6Gi}}
@@ -109,8 +109,7 @@ build:
 match:
   settings: {}
   schedule: ""
-  gpus: 0
-  retries: 6
+  retries: 12
   activeDeadlineSeconds: null
   tmp: 10Gi
   resources: {requests: {cpu: "2", memory: 8Gi, ephemeral-storage: 10Gi}, limits: {cpu: "4", memory: 8Gi, ephemeral-storage: 11Gi}}
@@ -131,7 +130,7 @@ evaluate:
   settings: {replace: true}
   schedule: ""
   gpus: 1
-  retries: 6
+  retries: 12
   activeDeadlineSeconds: null
   parallelism: 4
   tmp: 20Gi
@@ -142,7 +141,7 @@ describe:
   schedule: ""
   gpus: 1
   parts: 1
-  retries: 6
+  retries: 12
   activeDeadlineSeconds: null
   parallelism: 4
   tmp: 20Gi
@@ -151,7 +150,7 @@ describe:
 report:
   settings: {}
   schedule: ""
-  retries: 6
+  retries: 12
   activeDeadlineSeconds: null
   tmp: 5Gi
   resources: {requests: {cpu: "1", memory: 2Gi, ephemeral-storage: 5Gi}, limits: {cpu: "2", memory: 2Gi, ephemeral-storage: 6Gi}}

@@ -26,6 +26,7 @@
 {{- if .store }}
 # For messages that say how to run a step again.
 - {name: CRONJOB_PREFIX, value: {{ include "skuscribe.fullname" .root | quote }}}
+- {name: CRONJOB_NAMESPACE, value: {{ .root.Release.Namespace | quote }}}
 {{- end }}
 {{- if and .computes .gpus .root.Values.requireGpu }}
 - {name: SKUSCRIBE_REQUIRE_GPU, value: "true"}
@@ -62,8 +63,10 @@ Arguments: dict "root" "key" (in the values) "values" "shares" (the shared setti
 {{- $found = mergeOverwrite $found $demoSettings -}}
 {{- end -}}
 {{- $found = mergeOverwrite $found (.values.settings | default dict | deepCopy) -}}
-{{- if and (eq .key "prepare") (not (get $found "input")) -}}
-{{- fail "prepare.settings.input is required: the raw rows (https://... or s3://...). The demo needs none: --set demo.enabled=true" -}}
+{{- $fromEnvironment := false -}}
+{{- range .extraEnv -}}{{- if eq .name "SKUSCRIBE_INPUT" -}}{{- $fromEnvironment = true -}}{{- end -}}{{- end -}}
+{{- if and (eq .key "prepare") (not (or (get $found "input") $fromEnvironment)) -}}
+{{- fail "prepare.settings.input is required: the raw rows (https://... or s3://...). A signed address is a secret: set SKUSCRIBE_INPUT in prepare.pod.extraEnv with a secretKeyRef instead. The demo needs none: --set demo.enabled=true" -}}
 {{- end -}}
 {{- range $name := keys $found | sortAlpha }}
 {{- $value := get $found $name }}

@@ -56,6 +56,9 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- $repository := $cpu.repository -}}
 {{- if .gpus -}}
 {{- $gpu := .root.Values.gpuImage -}}
+{{- if and $cpu.digest (not (or $gpu.digest $gpu.tag)) -}}
+{{- fail "image.digest is the digest of the image without GPU libraries only, and some pods have a GPU: set gpuImage.digest or gpuImage.tag too" -}}
+{{- end -}}
 {{- $repository = $gpu.repository | default $repository -}}
 {{- $tag = $gpu.tag | default (printf "%s-gpu" $tag) -}}
 {{- $digest = $gpu.digest -}}
