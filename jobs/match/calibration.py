@@ -10,6 +10,7 @@ from jobs.match.pairs import Pair, PairKind
 from jobs.quality.alternatives import Table
 from jobs.quality.features import NAMES, measure
 from jobs.quality.matcher import MIN_REST_TERMS, Calibration, Matcher, Network, probability
+from jobs.quality.support import least_supported
 from jobs.quality.terms import without_run
 from jobs.quality.word_pairs import WordPairs
 from jobs.quality.word_statistics import WordStatistics
@@ -26,8 +27,12 @@ MIN_RESTS = 50
 UNSEEN_SHARE = 0.01
 """Fraction of the sellers' own texts that may have words side by side which no other text has so."""
 
-MIN_CUT_SHARE = 0.25
-"""Fraction of the texts with a gap that must be found so. Where sellers write in too many ways to find them, wording is no reason."""
+SUPPORT_SHARE = 0.01
+"""Fraction of the sellers' own texts that may have a sentence without support."""
+
+MIN_FOUND_CUTS, MIN_FOUND_ADDED = 0.25, 0.05
+"""Fractions of the texts with a gap, and of those with an added sentence of another product, that must be found. Where sellers write in
+too many ways to find them, wording, or support, is no reason. A sentence of another catalogue is found more often."""
 
 ENOUGH = 0.9
 """A text with this probability is published, even if nearly all own texts have a higher one."""
@@ -62,7 +67,8 @@ def calibrate(
     rests = measured_values(_rests(test_pairs), statistics, alternatives)
     of_rests = probability(network.logits(rests), unset)
     rest_from = min(float(np.quantile(of_rests, REST_SHARE)), publish_from) if len(of_rests) >= MIN_RESTS else 0.0
-    calibration = replace(unset, publish_from=publish_from, rest_from=rest_from)
+    support_from = _support_from(statistics, test_pairs)
+    calibration = replace(unset, publish_from=publish_from, rest_from=rest_from, support_from=support_from)
     return Matcher(statistics, word_pairs, alternatives, network, calibration)
 
 
@@ -85,7 +91,21 @@ def _unseen_from(word_pairs: WordPairs, test_pairs: Sequence[Pair]) -> float:
         for kind in (PairKind.OWN, PairKind.CUT)
     )
     threshold = float(np.quantile(own, 1 - UNSEEN_SHARE)) + 1e-6
-    return threshold if np.mean([expected >= threshold for expected in cut] or [False]) >= MIN_CUT_SHARE else math.inf
+    return threshold if np.mean([expected >= threshold for expected in cut] or [False]) >= MIN_FOUND_CUTS else math.inf
+
+
+def _support_from(statistics: WordStatistics, test_pairs: Sequence[Pair]) -> float:
+    """Return the support below which a sentence is a reason, 0 if that would find too few of the added ones."""
+    own, added = (
+        [
+            found.share if (found := least_supported(pair.text, pair.sources, statistics)) else 1.0
+            for pair in test_pairs
+            if pair.kind == kind
+        ]
+        for kind in (PairKind.OWN, PairKind.ADDED)
+    )
+    threshold = float(np.quantile(own, SUPPORT_SHARE))
+    return threshold if np.mean([share < threshold for share in added] or [False]) >= MIN_FOUND_ADDED else 0.0
 
 
 def measured_values(pairs: Sequence[Pair], statistics: WordStatistics, alternatives: Table) -> np.ndarray:

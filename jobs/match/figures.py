@@ -22,7 +22,7 @@ def figures(matcher: Matcher, pairs: Sequence[Pair]) -> dict[str, Any]:
     texts by bin, own and hard wrong texts weighted equally. `coverage`: by threshold, the share that is published of a batch of
     as many own as nearest texts, and the share of wrong ones among them.
     """
-    matches = [matcher.match(pair.title, pair.text, pair.neighbour_titles) for pair in pairs]
+    matches = [matcher.match(pair.title, pair.text, pair.neighbour_titles, pair.neighbour_texts) for pair in pairs]
     probabilities = np.array([match.probability for match in matches])
     contradicts = np.array(
         [bool(contradictions(pair.text, pair.title, (), match)) for match, pair in zip(matches, pairs, strict=True)],
@@ -32,6 +32,7 @@ def figures(matcher: Matcher, pairs: Sequence[Pair]) -> dict[str, Any]:
     off_title = (probabilities < matcher.calibration.publish_from) | np.array(
         [match.unfit_rest is not None for match in matches], dtype=bool
     )
+    unsupported = np.array([match.unsupported is not None for match in matches], dtype=bool)
     wording = np.array([match.unseen is not None for match in matches], dtype=bool)
     own = probabilities[kinds == PairKind.OWN]
     others = {kind.value: probabilities[kinds == kind] for kind in PairKind if kind != PairKind.OWN}
@@ -41,8 +42,9 @@ def figures(matcher: Matcher, pairs: Sequence[Pair]) -> dict[str, Any]:
             kind.value: {
                 "off-title": _mean(off_title[kinds == kind]),
                 "contradicts": _mean(contradicts[kinds == kind]),
+                "unsupported": _mean(unsupported[kinds == kind]),
                 "wording": _mean(wording[kinds == kind]),
-                "either": _mean((off_title | contradicts | wording)[kinds == kind]),
+                "either": _mean((off_title | contradicts | unsupported | wording)[kinds == kind]),
             }
             for kind in PairKind
         },

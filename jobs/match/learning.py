@@ -7,7 +7,7 @@ import numpy as np
 
 from jobs.match import network
 from jobs.match.calibration import NOT_CALIBRATED, calibrate, measured_values
-from jobs.match.pairs import Pair, PairKind, cut_texts, echoed_texts, pairs
+from jobs.match.pairs import Pair, PairKind, pairs, threshold_pairs
 from jobs.match.products import LearningProduct
 from jobs.quality.alternatives import Table, find_alternatives, with_text_counts
 from jobs.quality.features import NAMES
@@ -81,5 +81,4 @@ def test_pairs(
 
     `others`: products whose texts are the random ones. `alternatives`: what facts are exchanged for.
     """
-    learnt = pairs(products, others, alternatives, seed + 1)
-    return [*learnt, *echoed_texts(products, others, seed + 1), *cut_texts(products, seed + 1)]
+    return [*pairs(products, others, alternatives, seed + 1), *threshold_pairs(products, others, seed + 1)]

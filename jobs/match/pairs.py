@@ -1,4 +1,4 @@
-"""Pairs of a title and a text: the seller's own text, and eight kinds of wrong ones."""
+"""Pairs of a title and a text: the seller's own text, and nine kinds of wrong ones."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,8 @@ import numpy as np
 
 from jobs.match.products import LearningProduct
 from jobs.quality.alternatives import Table, exchanges, has_phrase, repeated_phrases, with_phrase
+from jobs.quality.metrics import sentences
+from jobs.quality.support import MIN_SENTENCE_TERMS
 from jobs.quality.terms import terms
 
 BEGINNING_WORDS = (2, 15)
@@ -28,18 +30,25 @@ class PairKind(StrEnum):
     BEGINNING = "beginning"  # its first words: short and vague, as a model writes that has learnt little
     EXCHANGED = "exchanged"  # the seller's text with one fact of the title exchanged for an alternative
     REPLACED = "replaced"  # the seller's text with words of its title replaced by words of a random product's title
+    ADDED = "added"  # the seller's text and a sentence of a random product's text
     ECHOED = "echoed"  # the title, and then the text of a random product
     CUT = "cut"  # the seller's text without a few words in its middle: the facts may be right, the sentence is not
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A title with a text, and the titles of the neighbours that it is compared with."""
+    """A title with a text, and the titles and texts of the neighbours that it is compared with."""
 
     kind: PairKind
     title: str
     text: str
     neighbour_titles: tuple[str, ...]
+    neighbour_texts: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> list[str]:
+        """What may support a sentence of the text."""
+        return [self.title, *self.neighbour_titles, *self.neighbour_texts]
 
 
 def pairs(
@@ -57,46 +66,58 @@ def pairs(
     """
     generator = np.random.default_rng(seed)
     for product in products:
-        titles = product.other_titles
-        yield Pair(PairKind.OWN, product.title, product.text, titles)
+        yield _pair(PairKind.OWN, product, product.text)
         near = product.other_texts[:nearest]
         if near:
             for kind in (PairKind.NEAREST, PairKind.NEAR):
-                drawn = generator.integers(len(near))
-                compared = titles if kind == PairKind.NEAREST else titles[:drawn] + titles[drawn + 1 :]
-                yield Pair(kind, product.title, near[drawn], compared)
+                drawn = int(generator.integers(len(near)))
+                yield _pair(kind, product, near[drawn], left_out=None if kind == PairKind.NEAREST else drawn)
         for kind in (*[PairKind.RANDOM] * randoms, PairKind.BEGINNING):
             other = others[int(generator.integers(len(others)))]
             if other.cluster != product.cluster:
                 text = other.text if kind == PairKind.RANDOM else _beginning(other.text, generator)
-                yield Pair(kind, product.title, text, titles)
+                yield _pair(kind, product, text)
         changed = list(exchanges(product.title, product.text, alternatives))
         if changed:
-            yield Pair(PairKind.EXCHANGED, product.title, changed[generator.integers(len(changed))][1], titles)
+            yield _pair(PairKind.EXCHANGED, product, changed[generator.integers(len(changed))][1])
         replaced = _replaced(product, others[int(generator.integers(len(others)))], generator)
         if replaced:
-            yield Pair(PairKind.REPLACED, product.title, replaced, titles)
+            yield _pair(PairKind.REPLACED, product, replaced)
 
 
-def echoed_texts(products: Sequence[LearningProduct], others: Sequence[LearningProduct], seed: int) -> Iterator[Pair]:
-    """Yield a pair of the kind `ECHOED` of each product. No network learns these: the whole title hides the rest from its features."""
+def threshold_pairs(
+    products: Sequence[LearningProduct], others: Sequence[LearningProduct], seed: int
+) -> Iterator[Pair]:
+    """Yield pairs of the kinds that thresholds of their own find. No network learns these: it has no feature that shows them."""
     generator = np.random.default_rng(seed)
     for product in products:
         other = others[int(generator.integers(len(others)))]
         if other.cluster != product.cluster:
-            yield Pair(PairKind.ECHOED, product.title, f"{product.title}. {other.text}", product.other_titles)
+            yield _pair(PairKind.ECHOED, product, f"{product.title}. {other.text}")
+            added = [sentence for sentence in sentences(other.text) if len(terms(sentence)) >= MIN_SENTENCE_TERMS]
+            if added:
+                yield _pair(PairKind.ADDED, product, f"{product.text} {added[generator.integers(len(added))]}")
+        cut = _cut(product.text.split(), generator)
+        if cut:
+            yield _pair(PairKind.CUT, product, cut)
 
 
-def cut_texts(products: Sequence[LearningProduct], seed: int) -> Iterator[Pair]:
-    """Yield a pair of the kind `CUT` of each product whose text is long enough. No network learns these, which has no feature for them."""
-    generator = np.random.default_rng(seed)
-    for product in products:
-        words = product.text.split()
-        count = int(generator.integers(*CUT_WORDS, endpoint=True))
-        if len(words) >= CUT_AFTER + count + CUT_BEFORE:
-            start = int(generator.integers(CUT_AFTER, len(words) - CUT_BEFORE - count, endpoint=True))
-            text = " ".join([*words[:start], *words[start + count :]])
-            yield Pair(PairKind.CUT, product.title, text, product.other_titles)
+def _pair(kind: PairKind, product: LearningProduct, text: str, left_out: int | None = None) -> Pair:
+    """Return a pair of a product's title, compared with its neighbours. `left_out`: the one that it is not compared with."""
+    titles, texts = (
+        tuple(item for place, item in enumerate(items) if place != left_out)
+        for items in (product.other_titles, product.other_texts)
+    )
+    return Pair(kind, product.title, text, titles, texts)
+
+
+def _cut(words: Sequence[str], generator: np.random.Generator) -> str | None:
+    """Return a text without a few words in its middle, None if it is too short."""
+    count = int(generator.integers(*CUT_WORDS, endpoint=True))
+    if len(words) < CUT_AFTER + count + CUT_BEFORE:
+        return None
+    start = int(generator.integers(CUT_AFTER, len(words) - CUT_BEFORE - count, endpoint=True))
+    return " ".join([*words[:start], *words[start + count :]])
 
 
 def _replaced(product: LearningProduct, other: LearningProduct, generator: np.random.Generator) -> str | None:

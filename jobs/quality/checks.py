@@ -6,6 +6,7 @@
 | off-title   | its probability to be about its title, and true of it, is below the threshold of the matcher, or that of what it says beside the title |
 | contradicts | it has another number for a quantity in the title, a word in place of one of the title that excludes it, or `not` before one |
 | invented    | a number, code or address is neither in the title nor in the texts of enough of the nearest products |
+| unsupported | nearly no word of one of its sentences is in the title or in the texts of the nearest products |
 | wording     | two words are side by side that no text of the catalogue has so, though both are common in them |
 | generic     | more than 3 products of the part, of different clusters, have a text with the same words |
 | unreliable  | it passes all other checks, as fewer than 20 % of the part's texts do |
@@ -48,9 +49,10 @@ PROBABILITY_DIGITS = 6
 MIN_TITLE_SHARE = 0.5
 """Without a calibrated matcher, the share of the title's words that a text must have."""
 
-OFF_TITLE, CONTRADICTS, WORDING, GENERIC, UNRELIABLE = "off-title", "contradicts", "wording", "generic", "unreliable"
+OFF_TITLE, CONTRADICTS, UNSUPPORTED, WORDING = "off-title", "contradicts", "unsupported", "wording"
+GENERIC, UNRELIABLE = "generic", "unreliable"
 REASONS = (
-    "empty", OFF_TITLE, CONTRADICTS, "invented", WORDING, GENERIC, "prompt", "repetition", "copied", "short", "long", "unfinished", UNRELIABLE,
+    "empty", OFF_TITLE, CONTRADICTS, "invented", UNSUPPORTED, WORDING, GENERIC, "prompt", "repetition", "copied", "short", "long", "unfinished", UNRELIABLE,
 )  # fmt: skip
 
 _PROMPT_WORDS = tuple(words.strip().casefold() for words in (INSTRUCTION, NEIGHBOUR_SEPARATOR))
@@ -96,7 +98,9 @@ class Checker:
         neighbour_texts = [f"{neighbour.title}. {neighbour.content}" for neighbour in neighbours]
         neighbour_titles = [neighbour.title for neighbour in neighbours]
         match = (
-            self.matcher.match(title, text, neighbour_titles) if self.matcher and self.matcher.is_calibrated else None
+            self.matcher.match(title, text, neighbour_titles, neighbour_texts)
+            if self.matcher and self.matcher.is_calibrated
+            else None
         )
         probability = None if match is None else round(match.probability, PROBABILITY_DIGITS)
         copied = copying(text, title, neighbour_texts)
@@ -106,6 +110,7 @@ class Checker:
             OFF_TITLE: self._off_title(text, title, match) if length else None,
             CONTRADICTS: _first(contradictions(text, title, neighbour_titles, match)),
             "invented": {"numbers": list(dict.fromkeys(invented))} if invented else None,
+            UNSUPPORTED: {"sentence": match.unsupported.sentence} if match and match.unsupported else None,
             WORDING: {"words": match.unseen.words} if match and match.unseen else None,
             "prompt": _prompt_words(text),
             "repetition": _repetition(text),

@@ -21,6 +21,7 @@ from safetensors.numpy import load_file, save_file
 
 from jobs.quality.alternatives import Alternative, Table, to_table
 from jobs.quality.features import Measured, measure
+from jobs.quality.support import SentenceSupport, least_supported
 from jobs.quality.terms import without_run
 from jobs.quality.word_pairs import UnseenPair, WordPairs, load_word_pairs, no_word_pairs
 from jobs.quality.word_statistics import WordStatistics
@@ -69,8 +70,9 @@ class Calibration:
     `publish_from`: the probability below which a text is off its title. `contradicts_from`: the strength of an alternative from
     which it is a contradiction. `products`: the test products that both were measured on; 0 if they were too few to calibrate.
     `rest_from`: the probability that the rest of a text must have if it repeats its whole title, which hides what else it says.
+    `support_from`: the fraction of the words of each sentence that the title and the nearest products must have.
     `unseen_from`: how often chance must have put an unseen pair of words there for it to be a reason; a matcher of an earlier version
-    has neither threshold.
+    has none of these three thresholds.
     """
 
     slope: float
@@ -80,6 +82,7 @@ class Calibration:
     products: int
     unseen_from: float = math.inf
     rest_from: float = 0.0
+    support_from: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ class Match:
     `missing`: the words of the title that the text lacks and that weigh most against it. `unexpected`: words of the text that the
     title lacks and that do. `other_title`: the title of a neighbour that the text fits better, None if there is none. `unseen`: words that are side by
     side in no text of the catalogue, None if they are expected to be unseen. `unfit_rest`: the probability of the text without its title, if
-    that is too low. `ends_within_a_sentence`: whether the last word of the text ends no sentence of the catalogue.
+    that is too low. `unsupported`: a sentence that has too little support. `ends_within_a_sentence`: whether the last word of the text ends no sentence of the catalogue.
     """
 
     probability: float
@@ -99,6 +102,7 @@ class Match:
     other_title: str | None
     unseen: UnseenPair | None
     unfit_rest: float | None
+    unsupported: SentenceSupport | None
     ends_within_a_sentence: bool
 
 
@@ -117,8 +121,10 @@ class Matcher:
         """Whether the catalogue had enough products to learn from and to calibrate on."""
         return self.calibration.products > 0
 
-    def match(self, title: str, text: str, neighbour_titles: Sequence[str]) -> Match:
-        """Return how a text fits a title, compared with the titles of the nearest other products."""
+    def match(
+        self, title: str, text: str, neighbour_titles: Sequence[str], neighbour_texts: Sequence[str] = ()
+    ) -> Match:
+        """Return how a text fits a title, compared with the titles and the texts of the nearest other products."""
         measured = measure(title, text, neighbour_titles, self.statistics, self.alternatives)
         strong = tuple(item for item in measured.contradictions if item.strength >= self.calibration.contradicts_from)
         return Match(
@@ -129,6 +135,7 @@ class Matcher:
             measured.other_title,
             self._unseen(title, text),
             self._unfit_rest(title, text, neighbour_titles),
+            self._unsupported(text, [title, *neighbour_titles, *neighbour_texts]),
             self.word_pairs.ends_within_a_sentence(text),
         )
 
@@ -141,6 +148,10 @@ class Matcher:
             return None
         found = self._probability(measure(title, rest, neighbour_titles, self.statistics, self.alternatives))
         return found if found < self.calibration.rest_from else None
+
+    def _unsupported(self, text: str, sources: Sequence[str]) -> SentenceSupport | None:
+        found = least_supported(text, sources, self.statistics) if self.calibration.support_from else None
+        return found if found is not None and found.share < self.calibration.support_from else None
 
     def _unseen(self, title: str, text: str) -> UnseenPair | None:
         found = self.word_pairs.unseen_pair(text, title)

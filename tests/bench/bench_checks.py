@@ -32,7 +32,7 @@ from jobs.match.products import LearningProduct
 from jobs.match.settings import Settings
 from jobs.prepare.near_duplicates import find_clusters, signatures
 from jobs.prepare.settings import Settings as PrepareSettings
-from jobs.quality.checks import CONTRADICTS, OFF_TITLE, WORDING, Checker
+from jobs.quality.checks import CONTRADICTS, OFF_TITLE, UNSUPPORTED, WORDING, Checker
 from jobs.quality.grounding import ungrounded
 from jobs.quality.settings import EVIDENCE_NEIGHBOURS
 from jobs.retrieval.encoder import Encoder, text_to_embed
@@ -54,6 +54,7 @@ SOURCE_SHARE = (0.05, 0.6)
 """A source that is left out has at least and at most this share of the rows."""
 
 INVENTED = "invented"
+OF_FACTS = (OFF_TITLE, CONTRADICTS, INVENTED, UNSUPPORTED, WORDING)
 _SOURCE = re.compile(r"([a-z]\w{1,6})-")
 
 
@@ -111,19 +112,20 @@ def _measure(
         _has(flags, CONTRADICTS),
         _has(flags, OFF_TITLE, CONTRADICTS),
         _has(flags, INVENTED),
+        _has(flags, UNSUPPORTED),
         _has(flags, WORDING),
     ]
-    held_back = _has(flags, OFF_TITLE, CONTRADICTS, INVENTED, WORDING)
+    held_back = _has(flags, *OF_FACTS)
     print(f"\n{name}: learnt from {len(training):,} products in {learnt:.1f} s, {per_text:.2f} ms per text")
     print(
-        f"{'text':<10}{'texts':>7}{'off-title':>11}{'contradicts':>13}{'either':>9}{'invented':>10}{'wording':>9}{'any':>8}{'before':>8}"
+        f"{'text':<10}{'texts':>7}{'off-title':>11}{'contradicts':>13}{'either':>9}{'invented':>10}{'unsupported':>13}{'wording':>9}{'any':>8}{'before':>8}"
         f"{'ratio':>7}{'AUC':>8}"
     )
     kinds = np.array([pair.kind for pair in pairs])
     for kind in (kind for kind in PairKind if kind in kinds):
         chosen = kinds == kind
         shares = [reason[chosen].mean() for reason in (*reasons, held_back, before)]
-        cells = "".join(f"{share:>{width}.1%}" for share, width in zip(shares, (11, 13, 9, 10, 9, 8, 8), strict=True))
+        cells = "".join(f"{share:>{width}.1%}" for share, width in zip(shares, (11, 13, 9, 10, 13, 9, 8, 8), strict=True))
         area = area_under_curve(probabilities[kinds == PairKind.OWN], probabilities[chosen])
         ratio = f"{shares[-2] / shares[-1]:>7.2f}" if shares[-1] else f"{'':>7}"
         print(f"{kind:<10}{chosen.sum():>7}{cells}{ratio}" + (f"{area:>8.3f}" if kind != PairKind.OWN else ""))

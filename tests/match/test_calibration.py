@@ -32,7 +32,12 @@ def calibrated(
 ) -> Matcher:
     network = share_network(scale, -scale / 2)
     return calibrate(
-        WordStatistics().finish(), word_pairs or no_word_pairs(), alternatives or {}, network, test_pairs, hold_back
+        WordStatistics(products=100).finish(),
+        word_pairs or no_word_pairs(),
+        alternatives or {},
+        network,
+        test_pairs,
+        hold_back,
     )
 
 
@@ -140,3 +145,14 @@ def test_the_rest_of_an_own_text_with_its_whole_title_gives_the_threshold_of_the
     few = calibrated(plain + with_titles[: MIN_RESTS - 1])
     assert few.calibration.rest_from == 0
     assert few.match(TITLE, low, ()).unfit_rest is None
+
+
+@pytest.mark.parametrize(("found", "is_reason"), [(1, True), (0, False)])
+def test_a_sentence_with_less_support_than_nearly_all_own_ones_is_a_reason(found: int, is_reason: bool) -> None:
+    """Of 200 own texts one has no support. Of 20 added sentences, `found` have none."""
+    title, own, none = "a b c d e f", "a b c d e f.", "g h i j k l."
+    texts = [Pair(PairKind.OWN, title, text, ()) for text in [own] * 199 + [none]]
+    added = [Pair(PairKind.ADDED, title, text, ()) for text in [none] * found + [own] * (20 - found)]
+    made = calibrated(texts + added)
+    assert (made.match(title, none, ()).unsupported is not None) == is_reason
+    assert made.match(title, own, ()).unsupported is None

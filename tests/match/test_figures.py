@@ -25,7 +25,11 @@ def pairs(kind: PairKind, *texts: str) -> list[Pair]:
 
 def test_each_reason_is_counted_by_kind_of_text() -> None:
     made = share_matcher(find_alternatives([("red wool sock", "blue wool sock")]), publish_from=0.4)
-    made = replace(made, word_pairs=count_word_pairs([RIGHT]), calibration=replace(made.calibration, unseen_from=0.05))
+    made = replace(
+        made,
+        word_pairs=count_word_pairs([RIGHT]),
+        calibration=replace(made.calibration, unseen_from=0.05, support_from=0.1),
+    )
     found = figures(
         made,
         pairs(PairKind.OWN, RIGHT, RIGHT, RIGHT, WRONG)
@@ -35,6 +39,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         + pairs(PairKind.BEGINNING, "A red")
         + pairs(PairKind.EXCHANGED, "A blue sock of wool, 10 cm.", "A red sock of wool, 12 cm.")
         + pairs(PairKind.REPLACED, WRONG)
+        + pairs(PairKind.ADDED, f"{RIGHT} Cures headaches and improves moods within days.")
         + pairs(PairKind.ECHOED, f"{TITLE}. {WRONG}")
         + pairs(PairKind.CUT, "A red wool, 10 cm.", "A red wool sock of 10 cm."),
     )
@@ -46,19 +51,21 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "beginning": 1,
         "exchanged": 2,
         "replaced": 1,
+        "added": 1,
         "echoed": 1,
         "cut": 2,
     }
     assert found["flagged"] == {
-        "own": {"off-title": 0.25, "contradicts": 0.0, "wording": 0.0, "either": 0.25},
-        "nearest": {"off-title": 0.5, "contradicts": 0.0, "wording": 0.0, "either": 0.5},
-        "near": {"off-title": 1.0, "contradicts": 0.0, "wording": 1.0, "either": 1.0},
-        "random": {"off-title": 1.0, "contradicts": 0.0, "wording": 0.0, "either": 1.0},
-        "beginning": {"off-title": 1.0, "contradicts": 0.0, "wording": 0.0, "either": 1.0},
-        "exchanged": {"off-title": 0.0, "contradicts": 1.0, "wording": 0.0, "either": 1.0},
-        "replaced": {"off-title": 1.0, "contradicts": 0.0, "wording": 0.0, "either": 1.0},
-        "echoed": {"off-title": 0.0, "contradicts": 0.0, "wording": 0.0, "either": 0.0},
-        "cut": {"off-title": 0.0, "contradicts": 0.0, "wording": 0.5, "either": 0.5},
+        "own": {"off-title": 0.25, "contradicts": 0.0, "unsupported": 0.0, "wording": 0.0, "either": 0.25},
+        "nearest": {"off-title": 0.5, "contradicts": 0.0, "unsupported": 0.0, "wording": 0.0, "either": 0.5},
+        "near": {"off-title": 1.0, "contradicts": 0.0, "unsupported": 0.0, "wording": 1.0, "either": 1.0},
+        "random": {"off-title": 1.0, "contradicts": 0.0, "unsupported": 0.0, "wording": 0.0, "either": 1.0},
+        "beginning": {"off-title": 1.0, "contradicts": 0.0, "unsupported": 0.0, "wording": 0.0, "either": 1.0},
+        "exchanged": {"off-title": 0.0, "contradicts": 1.0, "unsupported": 0.0, "wording": 0.0, "either": 1.0},
+        "replaced": {"off-title": 1.0, "contradicts": 0.0, "unsupported": 0.0, "wording": 0.0, "either": 1.0},
+        "added": {"off-title": 0.0, "contradicts": 0.0, "unsupported": 1.0, "wording": 0.0, "either": 1.0},
+        "echoed": {"off-title": 0.0, "contradicts": 0.0, "unsupported": 0.0, "wording": 0.0, "either": 0.0},
+        "cut": {"off-title": 0.0, "contradicts": 0.0, "unsupported": 0.0, "wording": 0.5, "either": 0.5},
     }
     assert found["auc"] == {
         "nearest": 0.625,
@@ -67,6 +74,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "beginning": 0.75,
         "exchanged": 0.75,
         "replaced": 0.875,
+        "added": 0.375,
         "echoed": 0.375,
         "cut": 0.5625,
     }

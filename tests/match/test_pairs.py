@@ -9,9 +9,8 @@ from jobs.match.pairs import (
     CUT_WORDS,
     Pair,
     PairKind,
-    cut_texts,
-    echoed_texts,
     pairs,
+    threshold_pairs,
 )
 from jobs.match.products import LearningProduct
 from jobs.quality.alternatives import LONGEST, find_alternatives, with_phrase
@@ -35,7 +34,9 @@ def of_kind(kind: PairKind, found: list[Pair]) -> list[str]:
 def test_each_product_has_its_own_text_and_one_wrong_text_of_each_kind() -> None:
     chosen = [product(1, 1, others=("Another sock.",))]
     found = list(pairs(chosen, [product(2, 2, "green")], TABLE, seed=13))
-    assert [pair.kind for pair in found] == [kind for kind in PairKind if kind not in (PairKind.CUT, PairKind.ECHOED)]
+    assert [pair.kind for pair in found] == [
+        kind for kind in PairKind if kind not in (PairKind.ADDED, PairKind.ECHOED, PairKind.CUT)
+    ]
     assert {pair.title for pair in found} == {"Wool sock red"}
     own, nearest, near, random, beginning, exchanged, replaced = [pair.text for pair in found]
     assert own == "A red sock, number 1."
@@ -47,28 +48,41 @@ def test_each_product_has_its_own_text_and_one_wrong_text_of_each_kind() -> None
     assert replaced == "A green sock, number 1."
 
 
+def further(
+    products: list[LearningProduct], others: list[LearningProduct], kind: PairKind, seed: int = 13
+) -> list[Pair]:
+    return [pair for pair in threshold_pairs(products, others, seed) if pair.kind == kind]
+
+
 def test_a_title_is_echoed_before_the_text_of_another_product() -> None:
-    found = list(echoed_texts([product(1, 1)], [product(2, 2, "green")], seed=13))
-    assert [(pair.kind, pair.text) for pair in found] == [(PairKind.ECHOED, "Wool sock red. A green sock, number 2.")]
-    assert not list(echoed_texts([product(1, 1)], [product(2, 1, "green")], seed=13))
+    found = further([product(1, 1)], [product(2, 2, "green")], PairKind.ECHOED)
+    assert [pair.text for pair in found] == ["Wool sock red. A green sock, number 2."]
+    assert not further([product(1, 1)], [product(2, 1, "green")], PairKind.ECHOED)
+
+
+def test_a_sentence_of_another_product_is_added_if_it_is_long_enough() -> None:
+    other = replace(product(2, 2), text="Too short. A pan for every kitchen and every hob. Red.")
+    [found] = further([product(1, 1, others=("Another sock.",))], [other], PairKind.ADDED)
+    assert found.text == "A red sock, number 1. A pan for every kitchen and every hob."
+    assert found.sources == ["Wool sock red", "Wool sock red", "Another sock."]
+    assert not further([product(1, 1)], [product(2, 2)], PairKind.ADDED)
 
 
 def test_words_in_the_middle_of_a_text_are_cut_out() -> None:
     words = [f"w{number}" for number in range(12)]
-    long, short = (
-        LearningProduct("S1", "Sock", " ".join(words[:count]), 1, ("Other sock",), ("Another.",)) for count in (12, 7)
-    )
+    long, short = (replace(product(1, 1), text=" ".join(words[:count])) for count in (12, 7))
     lengths = set()
     for seed in range(40):
-        [pair] = cut_texts([long], seed)
+        [pair] = further([long], [long], PairKind.CUT, seed)
         left = pair.text.split()
         gap = next(place for place, (word, expected) in enumerate(zip(left, words, strict=False)) if word != expected)
         assert left == words[:gap] + words[gap + 12 - len(left) :]
         assert CUT_AFTER <= gap <= len(left) - CUT_BEFORE
-        assert (pair.kind, pair.title, pair.neighbour_titles) == (PairKind.CUT, "Sock", ("Other sock",))
         lengths.add(12 - len(left))
     assert (min(lengths), max(lengths)) == CUT_WORDS
-    assert not [pair for pair in cut_texts([short] * 40, 13) if len(pair.text.split()) < CUT_AFTER + CUT_BEFORE]
+    assert all(
+        len(pair.text.split()) >= CUT_AFTER + CUT_BEFORE for pair in further([short] * 40, [short], PairKind.CUT)
+    )
 
 
 def test_a_text_in_which_nothing_can_be_replaced_is_no_wrong_text() -> None:

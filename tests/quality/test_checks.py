@@ -363,3 +363,13 @@ def test_what_a_text_says_beside_its_whole_title_must_fit_too() -> None:
     found = checks.Checker(made, publish_from=0.5).score(f"Red wool sock. {rest}", "red wool sock", [], True)
     assert found.evidence[checks.OFF_TITLE]["probability_without_title"] == 0.0067
     assert (found.probability or 0) > 0.9
+
+
+def test_a_sentence_that_nothing_speaks_for_is_named() -> None:
+    made = share_matcher()
+    checker = checks.Checker(replace(made, calibration=replace(made.calibration, support_from=0.1)))
+    sentence = "Cures headaches and improves moods within days."
+    near = Neighbour("S1", "Pill", f"A pill. {sentence}", 0.9)
+    for neighbours, expected in (([], {"sentence": sentence}), ([near], None)):
+        found = checker.score(f"A red wool sock. {sentence}", "red wool sock", neighbours, ended=True)
+        assert found.evidence.get(checks.UNSUPPORTED) == expected

@@ -1,0 +1,34 @@
+"""The sentence that nothing speaks for is found."""
+
+import pytest
+
+from jobs.quality.support import least_supported
+from jobs.quality.word_statistics import WordStatistics
+
+SOURCES = ["Red wool sock", "A warm sock of soft red wool for the winter. It is knitted by hand."]
+SUPPORTED = "A soft sock of red wool for the winter."
+UNSUPPORTED = "Cures headaches and improves moods within days."
+
+
+@pytest.fixture
+def statistics() -> WordStatistics:
+    counted = WordStatistics()
+    for _ in range(9):
+        counted.add("Red wool sock", SUPPORTED, [])
+    return counted.finish()
+
+
+def test_the_share_is_that_of_the_rare_words_that_a_source_has(statistics: WordStatistics) -> None:
+    found = least_supported(f"{SUPPORTED} {UNSUPPORTED}", SOURCES, statistics)
+    assert found is not None
+    assert (found.sentence, found.share) == (UNSUPPORTED, 0)
+    assert (least_supported(SUPPORTED, SOURCES, statistics) or found).share == 1
+    mixed = least_supported("A soft sock of red marble for winter.", SOURCES, statistics)
+    assert mixed is not None
+    common, rare = statistics.rarity("sock"), statistics.rarity("marble")
+    assert mixed.share == pytest.approx(7 * common / (7 * common + rare))
+
+
+@pytest.mark.parametrize("text", ["", "Cures headaches within days.", "Cures 10 headaches of 20 in 30 days."])
+def test_short_sentences_and_numbers_are_not_looked_at(text: str, statistics: WordStatistics) -> None:
+    assert least_supported(text, SOURCES, statistics) is None
