@@ -192,7 +192,8 @@ def contradictions(
     found = other_numbers(text, title) + negated_words(text, title)
     if match is None:
         return found + facts_of_another(text, title, neighbour_titles)
-    return found + [(item.phrase, item.other) for item in match.contradictions]
+    found += [(item.phrase, item.other) for item in match.contradictions]
+    return found + ([match.other_maker] if match.other_maker else [])
 
 
 def evidence_text(evidence: Any) -> str:

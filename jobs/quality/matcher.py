@@ -22,13 +22,14 @@ from safetensors.numpy import load_file, save_file
 from jobs.quality.alternatives import Alternative, Table, to_table
 from jobs.quality.features import Measured, measure
 from jobs.quality.support import SentenceSupport, least_supported
-from jobs.quality.terms import without_run
+from jobs.quality.terms import absent_terms, term_set, terms, without_run
 from jobs.quality.word_pairs import UnseenPair, WordPairs, load_word_pairs, no_word_pairs
 from jobs.quality.word_statistics import WordStatistics
 from jobs.storage.layout import ALTERNATIVES_FILE, CALIBRATION_FILE, WEIGHTS_FILE, WORD_PAIRS_FILE, WORDS_FILE
 
 _COUNTS = (
     "titles", "own", "other_titles", "others", "own_texts", "own_extra", "other_texts", "other_extra", "texts",
+    "openings",
 )  # fmt: skip
 WORDS_SHOWN = 5
 MIN_REST_TERMS = 8
@@ -89,7 +90,7 @@ class Calibration:
 class Match:
     """How a text fits a title.
 
-    `missing`: the words of the title that the text lacks and that weigh most against it. `unexpected`: words of the text that the
+    `other_maker`: the first word of the title, which the text lacks, and another maker that it has. `missing`: the words of the title that the text lacks and that weigh most against it. `unexpected`: words of the text that the
     title lacks and that do. `other_title`: the title of a neighbour that the text fits better, None if there is none. `unseen`: words that are side by
     side in no text of the catalogue, None if they are expected to be unseen. `unfit_rest`: the probability of the text without its title, if
     that is too low. `unsupported`: a sentence that has too little support. `ends_within_a_sentence`: whether the last word of the text ends no sentence of the catalogue.
@@ -97,6 +98,7 @@ class Match:
 
     probability: float
     contradictions: tuple[Alternative, ...]
+    other_maker: tuple[str, str] | None
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     other_title: str | None
@@ -130,6 +132,7 @@ class Matcher:
         return Match(
             self._probability(measured),
             strong,
+            self._other_maker(title, text),
             tuple(measured.missing[:WORDS_SHOWN]),
             tuple(measured.unexpected[:WORDS_SHOWN]),
             measured.other_title,
@@ -148,6 +151,13 @@ class Matcher:
             return None
         found = self._probability(measure(title, rest, neighbour_titles, self.statistics, self.alternatives))
         return found if found < self.calibration.rest_from else None
+
+    def _other_maker(self, title: str, text: str) -> tuple[str, str] | None:
+        own, mentioned = terms(title), terms(text)
+        if not own or own[0] in term_set(mentioned):
+            return None
+        found = next((word for word in absent_terms(mentioned, own) if self.statistics.is_maker(word)), None)
+        return None if found is None else (own[0], found)
 
     def _unsupported(self, text: str, sources: Sequence[str]) -> SentenceSupport | None:
         found = least_supported(text, sources, self.statistics) if self.calibration.support_from else None

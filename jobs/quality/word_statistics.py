@@ -10,17 +10,22 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from jobs.quality.terms import absent_terms, term_set, terms
+from jobs.quality.terms import absent_terms, has_digit, term_set, terms
 
 SMOOTHING = 4.0
 """Observations at the mean rate that are added to those of each word."""
+
+MIN_OPENINGS, MIN_OPENING_SHARE, MAX_EXTRA_SHARE = 3, 0.6, 0.3
+"""A maker begins so many titles, and this share of the titles that have it; this share of the texts that have it may lack it in the title."""
+
+MIN_MAKER_LETTERS = 3
 
 
 @dataclass
 class WordStatistics:
     """Counts by word.
 
-    `titles`, `other_titles`: pairs whose title has the word; `own`, `others`: those whose text has it too. `own_texts`,
+    `openings`: titles that begin with the word. `titles`, `other_titles`: pairs whose title has the word; `own`, `others`: those whose text has it too. `own_texts`,
     `other_texts`: pairs whose text has the word; `own_extra`, `other_extra`: those whose title lacks it. `texts`: documents that have
     the word, for its inverse document frequency.
     """
@@ -35,6 +40,7 @@ class WordStatistics:
     other_texts: Counter[str] = field(default_factory=Counter)
     other_extra: Counter[str] = field(default_factory=Counter)
     texts: Counter[str] = field(default_factory=Counter)
+    openings: Counter[str] = field(default_factory=Counter)
 
     def add(self, title: str, own_text: str, other_texts: Iterable[str]) -> None:
         """Count a product with its own text and the texts of its nearest other products."""
@@ -43,6 +49,7 @@ class WordStatistics:
         self.products += 1
         self.texts.update(in_title | in_own)
         self.titles.update(in_title)
+        self.openings.update(words[:1])
         self.own.update(in_title & in_own)
         self.own_texts.update(set(own))
         self.own_extra.update(absent_terms(own, words))
@@ -64,6 +71,15 @@ class WordStatistics:
     def rarity(self, word: str) -> float:
         """Return the inverse document frequency of a word, in nats."""
         return math.log(1 + self.products / (1 + self.texts[word]))
+
+    def is_maker(self, word: str) -> bool:
+        """Return whether a word is the name of a maker: it begins titles, and texts hardly have it about products of others."""
+        return (
+            self.openings[word] >= max(MIN_OPENINGS, MIN_OPENING_SHARE * self.titles[word])
+            and self.own_extra[word] <= MAX_EXTRA_SHARE * self.own_texts[word]
+            and len(word) >= MIN_MAKER_LETTERS
+            and not has_digit(word)
+        )
 
     def evidence(self, word: str, is_present: bool) -> float:
         """Return the log-odds, in nats, that a text in which this word of the title is present, or absent, is the own one."""

@@ -28,7 +28,9 @@ def share_network(scale: float = 10.0, offset: float = -5.0, features: int = len
 def share_matcher(alternatives: Table | None = None, publish_from: float = 0.5, products: int = 100) -> Matcher:
     """Return a matcher that publishes from half of the title's words. It is not calibrated if `products` is 0."""
     calibration = Calibration(1.0, 0.0, publish_from, 0.0, products)
-    return Matcher(WordStatistics(products=100).finish(), no_word_pairs(), alternatives or {}, share_network(), calibration)
+    return Matcher(
+        WordStatistics(products=100).finish(), no_word_pairs(), alternatives or {}, share_network(), calibration
+    )
 
 
 def commit_matcher(store: Store, made: Matcher, name: str = "main") -> Artifact:

@@ -3,6 +3,7 @@
 import json
 import math
 import tempfile
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from jobs.quality import matcher
 from jobs.quality.alternatives import find_alternatives, with_text_counts
+from jobs.quality.checks import contradictions
 from jobs.quality.features import NAMES
 from jobs.quality.matcher import Calibration, Matcher, Network
 from jobs.quality.word_pairs import count_word_pairs, no_word_pairs
@@ -48,6 +50,25 @@ def test_only_alternatives_of_enough_strength_are_contradictions() -> None:
         calibration = Calibration(1.0, 0.0, 0.5, threshold, 100)
         found = Matcher(WordStatistics().finish(), no_word_pairs(), table, share_matcher().network, calibration)
         assert [item.other for item in found.match(RED, "A blue sock.", ()).contradictions] == named
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("A Greyfell sock.", ("alderney", "greyfell")),
+        ("An Alderney sock, better than Greyfell's.", None),
+        ("A fine sock.", None),
+    ],
+)
+def test_another_maker_in_place_of_the_first_word_of_the_title_is_named(
+    text: str, other: tuple[str, str] | None
+) -> None:
+    counted = WordStatistics()
+    for _ in range(3):
+        counted.add("Greyfell lamp", "A Greyfell lamp.", [])
+    found = replace(share_matcher(), statistics=counted.finish()).match(RED, text, ())
+    assert found.other_maker == other
+    assert ("alderney", "greyfell") in contradictions(text, RED, (), found) or other is None
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-100, 100), st.floats(-100, 100))
