@@ -56,14 +56,14 @@ def test_evidence_and_rarity_are_finite_for_any_counts(products: list[tuple[str,
 
 
 def test_a_maker_begins_titles_and_is_not_named_for_products_of_others() -> None:
-    products: list[tuple[str, str, list[str]]] = (
-        [("Alderney pan", "An alderney pan.", [])] * 3
-        + [("Greyfell lamp", "A lamp for the desk.", [])] * 2
-        + [("Fine pan", "A fine pan.", [])] * 3
-        + [("Lamp", "A fine lamp.", [])] * 3
-        + [("Lamp by Dovetail", "By dovetail.", [])] * 9
-        + [("Dovetail lamp", "By dovetail.", [])] * 3
-    )
-    statistics = counted(products)
+    pairs = [
+        *[("Alderney pan", "An alderney pan.")] * 3,
+        *[("Greyfell lamp", "A lamp for the desk.")] * 2,
+        *[("Fine pan", "A fine pan.")] * 3,
+        *[("Lamp", "A fine lamp.")] * 3,
+        *[("Lamp by Dovetail", "By dovetail.")] * 9,
+        *[("Dovetail lamp", "By dovetail.")] * 3,
+    ]
+    statistics = counted([(title, text, []) for title, text in pairs])
     names = ("alderney", "greyfell", "fine", "dovetail", "nobody")
     assert [name for name in names if statistics.is_maker(name)] == ["alderney"]
