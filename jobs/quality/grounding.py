@@ -12,6 +12,7 @@ from jobs.quality.terms import has_digit
 _CODE = re.compile(r"\w+(?:[-./]\w+)*")
 _ADDRESS = re.compile(r"https?://\S+|\bwww\.\S+|[\w.-]+@[\w-]+\.\w+")
 _PART = re.compile(r"[-/]")
+_HYPHEN = re.compile(r"(?<=[^\W\d])-|-(?=[^\W\d])|_")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _END_OF_DIGITS = re.compile(r"(?<=\d)(?=[^\W\d])")
 _LAST_NUMBER = re.compile(r"[^\W\d_]+(\d{1,2}(?:\.\d+)?)")
@@ -111,23 +112,30 @@ def _with_unit(item: Measure) -> str:
 
 @lru_cache(CACHED_SOURCES)
 def _known_forms(source: str) -> frozenset[str]:
-    """Return the words, codes, numbers and measures of a source.
+    """Return the codes, numbers and measures of a source.
 
-    Each pair of adjacent words is one too unless both have a digit (`iPhone 15`, not `8, 10`).
+    A code joined to the word beside it is one too (`iPhone 15`), two numbers are not (`8, 10`).
     """
     text = normalized(source)
-    words = [_without_hyphens(code) for code in _CODE.findall(text)]
-    parts = [part for word in _CODE.findall(text) for part in _PART.split(word)]
-    beginnings = [word[: end.start()] for word in words + parts for end in _END_OF_DIGITS.finditer(word)]
+    words = _CODE.findall(text)
+    flags = [has_digit(word) for word in words]
+    codes = [word for word, flag in zip(words, flags, strict=True) if flag]
+    forms = [_without_hyphens(code) for code in codes]
+    parts = [part for code in codes for part in _PART.split(code)]
+    beginnings = [form[: end.start()] for form in (*forms, *parts) for end in _END_OF_DIGITS.finditer(form)]
     of_source = measures(text)
-    return frozenset(words).union(
-        (part for word in words if "/" in word for part in word.split("/")),
+    return frozenset(forms).union(
+        (part for form in forms if "/" in form for part in form.split("/")),
         (start for start in beginnings if len(start) >= MIN_BEGINNING and not start[0].isdigit()),
         (plain_number(number) for part in parts if part[:1].isdigit() for number in _NUMBER.findall(part)),
-        (plain_number(last[1]) for word in words if (last := _LAST_NUMBER.fullmatch(word))),
+        (plain_number(last[1]) for form in forms if (last := _LAST_NUMBER.fullmatch(form))),
         (item.number for item in of_source),
         map(_with_unit, of_source),
-        (left + right for left, right in pairwise(words) if not (has_digit(left) and has_digit(right))),
+        (
+            _without_hyphens(words[place]) + _without_hyphens(words[place + 1])
+            for place in range(len(words) - 1)
+            if flags[place] != flags[place + 1]
+        ),
     )
 
 
@@ -168,4 +176,4 @@ def _as_text(group: Sequence[Measure]) -> str:
 
 def _without_hyphens(code: str) -> str:
     """Return a code without hyphens next to letters and without underscores; `5-10` keeps its hyphen."""
-    return code if code.isdecimal() else re.sub(r"(?<=[^\W\d])-|-(?=[^\W\d])|_", "", code)
+    return _HYPHEN.sub("", code) if "-" in code or "_" in code else code

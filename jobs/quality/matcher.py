@@ -164,7 +164,7 @@ class Matcher:
         return found if found is not None and found.share < self.calibration.support_from else None
 
     def _unseen(self, title: str, text: str) -> UnseenPair | None:
-        found = self.word_pairs.unseen_pair(text, title)
+        found = self.word_pairs.unseen_pair(text, title) if math.isfinite(self.calibration.unseen_from) else None
         return found if found is not None and found.expected >= self.calibration.unseen_from else None
 
 
