@@ -5,8 +5,9 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'skuscribe_reader') THEN
         CREATE ROLE skuscribe_reader NOLOGIN;
     END IF;
-EXCEPTION WHEN insufficient_privilege THEN
-    RAISE NOTICE 'the role skuscribe_reader does not exist and % may not create it: let an administrator create it, then run `skuscribe index` again', current_user;
+EXCEPTION
+    WHEN duplicate_object OR unique_violation THEN NULL;  -- roles belong to the server: a job of another database has created it
+    WHEN insufficient_privilege THEN NULL;  -- the caller reports that there is no role
 END $$;
 
 DO $$

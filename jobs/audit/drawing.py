@@ -52,6 +52,7 @@ def allocate(sizes: Mapping[str, int], rows: int) -> dict[str, int]:
     """Return how many texts to draw from each stratum: at most `rows` in all, and none more than it has.
 
     Half are published ones. The others are spread evenly over the reasons; what a small stratum lacks goes to the larger ones.
+    If there are fewer rows than reasons, the largest strata have one each.
     """
     reasons = {name: size for name, size in sizes.items() if name != PUBLISHED}
     published = sizes.get(PUBLISHED, 0)
@@ -62,6 +63,9 @@ def allocate(sizes: Mapping[str, int], rows: int) -> dict[str, int]:
 
 
 def _spread(sizes: Mapping[str, int], rows: int) -> dict[str, int]:
+    if rows < len(sizes):
+        largest = sorted(sizes, key=lambda name: (-sizes[name], name))[:rows]
+        return {name: int(name in largest) for name in sizes}
     counts, left = {}, rows
     for done, (name, size) in enumerate(sorted(sizes.items(), key=lambda entry: (entry[1], entry[0]))):
         counts[name] = min(size, -(-left // (len(sizes) - done)))  # rounded up

@@ -87,7 +87,7 @@ def _read_labels(store: Store, address: str, chosen: str | None) -> None:
             verdicts, reasons = rows.results(connection, batch), rows.by_reason(connection, batch)
             outdated = rows.outdated(connection, batch)
             results.commit(store, batch, export, rows.audited(connection, batch), verdicts, reasons, outdated)
-            return len(checked), results.table(verdicts, reasons, outdated)
+            return len(checked), results.table(verdicts, reasons, outdated, rows.representations(connection, batch))
 
     repeated(migrate)
     stored, shown = repeated(store_labels)

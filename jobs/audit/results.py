@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from jobs.audit.rows import Finding
+from jobs.audit.rows import Finding, Representation
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.layout import Kind
@@ -52,11 +52,18 @@ def commit(
     return artifact.make_once(spec, build, replace_outdated=True)
 
 
-def table(verdicts: Sequence[Finding], reasons: Sequence[Finding], outdated: int) -> str:
-    """Return the findings as text: the share of right texts by verdict, then how often each reason was right."""
+def table(
+    verdicts: Sequence[Finding], reasons: Sequence[Finding], outdated: int, representations: Sequence[Representation]
+) -> str:
+    """Return the findings as text: the share of right texts by verdict, then how often each reason was right.
+
+    Sentences after them say what the labels do not represent.
+    """
     lines = _lines("verdict", "right", verdicts)
     lines += ["", *_lines("reason", "wrong", reasons)] if reasons else []
-    return "\n".join([*lines, "", outdated_sentence(outdated)] if outdated else lines)
+    sentences = [_representation_sentence(item) for item in representations if item.represented != item.texts]
+    sentences += [outdated_sentence(outdated)] if outdated else []
+    return "\n".join([*lines, "", *sentences] if sentences else lines)
 
 
 def outdated_sentence(outdated: int) -> str:
@@ -64,6 +71,13 @@ def outdated_sentence(outdated: int) -> str:
     return (
         f"{outdated:,} more labels are of texts that the batch no longer has. The labels that count are therefore no random sample of it: "
         "draw a new one with `skuscribe audit`."
+    )
+
+
+def _representation_sentence(item: Representation) -> str:
+    return (
+        f"The labels with the verdict {item.verdict!r} represent {item.represented:,} texts, and the batch has {item.texts:,}: label at "
+        "least one text of each reason, or draw a new sample with `skuscribe audit` if the batch has changed."
     )
 
 

@@ -29,6 +29,15 @@ class Finding:
     share: Interval
 
 
+@dataclass(frozen=True)
+class Representation:
+    """How many texts the labels of a verdict are a sample of, and how many texts with this verdict the batch has."""
+
+    verdict: str
+    represented: int
+    texts: int
+
+
 def candidates(connection: Connection, batch: str) -> list[Candidate]:
     """Return the texts of a batch that can be drawn. Errors: `NotReadyError` (75) if there are none."""
     rows = connection.execute(statement("audit_candidates"), {"batch": batch}).fetchall()
@@ -113,6 +122,12 @@ def outdated(connection: Connection, batch: str) -> int:
     query = "SELECT outdated FROM skuscribe.audit_result WHERE batch = %s LIMIT 1"
     row = connection.execute(query, [batch]).fetchone()
     return row[0] if row else 0
+
+
+def representations(connection: Connection, batch: str) -> list[Representation]:
+    """Return how much of the batch the labels represent, by verdict."""
+    query = "SELECT verdict, represented, texts FROM skuscribe.audit_result WHERE batch = %s"
+    return [Representation(*row) for row in connection.execute(query, [batch])]
 
 
 def by_reason(connection: Connection, batch: str) -> list[Finding]:

@@ -25,6 +25,7 @@ FORMER_DIGESTS = {
 }
 """The SHA-256 of earlier texts of these files, as older databases record them. Only comments have changed since."""
 
+LOCK_TIMEOUT = "10s"
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('skuscribe.migrate', 0));"
 _APPLIED = "SELECT name, sha256 FROM skuscribe.migration"
 
@@ -33,12 +34,14 @@ _APPLIED = "SELECT name, sha256 FROM skuscribe.migration"
 class _State:
     """The migrations that a database has, with the SHA-256 of each, and whether the grants and search paths are in place.
 
-    `withheld_schema` is the schema of pgvector, if the reading role may not use it.
+    `reader_exists` says whether the server has the reading role. `withheld_schema` is the schema of pgvector, if that role may not
+    use it.
     """
 
     applied: Mapping[str, str]
     functions_find_extension: bool
     reader_can_read: bool
+    reader_exists: bool
     withheld_schema: str | None
 
 
@@ -46,7 +49,8 @@ def migrate(connection: Connection, folder: Path = SQL_FOLDER) -> list[str]:
     """Apply the migrations that the database lacks, in one transaction. Returns their names.
 
     Concurrent jobs may all call it: one applies the migrations while the others wait. Errors: `ConfigurationError` (78) if
-    Postgres or pgvector is missing or too old, or if an applied migration differs from its file.
+    Postgres or pgvector is missing or too old, or if an applied migration differs from its file; `NotReadyError` (75) if another
+    session keeps a table locked for `LOCK_TIMEOUT`.
     """
     with translated_errors():
         require_versions(connection, create=True)
@@ -54,6 +58,11 @@ def migrate(connection: Connection, folder: Path = SQL_FOLDER) -> list[str]:
         pending: list[Path] = []
         if state is None or _script(state, folder):
             pending, state = _bring_up_to_date(connection, folder)
+    if not state.reader_exists:
+        log.warning(
+            "the role skuscribe_reader does not exist and this user may not create it: let an administrator run CREATE ROLE "
+            "skuscribe_reader, then run this job again, which grants it read access"
+        )
     if state.withheld_schema is not None:
         log.warning(
             f"the role skuscribe_reader may not use the schema of the extension vector: its searches fail until an "
@@ -79,15 +88,16 @@ def _bring_up_to_date(connection: Connection, folder: Path) -> tuple[list[Path],
         before = _state(connection)
         script = _script(before, folder)
         if script:
-            connection.execute(script)
+            # A migration that waits for a reader blocks the readers after it.
+            connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}';\n{script}")
         return _pending(folder, before.applied), _state(connection)
 
 
 def _state(connection: Connection) -> _State:
-    names = ("functions_find_extension", "reader_can_read", "reader_lacks_extension")
+    names = ("functions_find_extension", "reader_can_read", "reader_exists", "reader_lacks_extension")
     applied, *checks = connection.execute_all((_APPLIED, None), *[(statement(name), None) for name in names])
-    functions, reader, withheld = [next(iter(check.fetchone() or ()), None) for check in checks]
-    return _State(dict(applied.fetchall()), bool(functions), bool(reader), withheld)
+    functions, can_read, exists, withheld = [next(iter(check.fetchone() or ()), None) for check in checks]
+    return _State(dict(applied.fetchall()), bool(functions), bool(can_read), bool(exists), withheld)
 
 
 def _script(state: _State, folder: Path) -> str:

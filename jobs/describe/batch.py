@@ -5,7 +5,8 @@ files of all its parts. The process that finds every part committed commits the 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -17,7 +18,7 @@ from jobs.describe import exports
 from jobs.describe.exports import Description
 from jobs.process import folders, log
 from jobs.quality.checks import MIN_PART_TEXTS
-from jobs.storage import layout
+from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import Title
 from jobs.storage.layout import Kind
@@ -26,13 +27,22 @@ from jobs.storage.store import Store
 JOB = "describe"
 """The value of `job` in the table skuscribe.failure."""
 
+LATER = ("from_audit",)
+"""What earlier versions did not record."""
+
 _COUNTED = ("products", "published", "flagged", "failed", "retries")
 """The figures of a part and of a batch that its rows in Postgres show as well."""
 
 
-def batch_spec(store: Store, batch: str, config: Mapping[str, Any], inputs: Mapping[str, str]) -> Spec:
-    """Return the spec of a batch."""
-    return Spec(store, layout.export_path(batch), Kind.EXPORT, config, inputs)
+def batch_spec(
+    store: Store,
+    batch: str,
+    config: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    former: Mapping[str, Collection[str]],
+) -> Spec:
+    """Return the spec of a batch. `former` as in `Spec`."""
+    return Spec(store, layout.export_path(batch), Kind.EXPORT, config, inputs, later=LATER, former=former)
 
 
 def split(titles: Sequence[Title], part_rows: int) -> list[Sequence[Title]]:
@@ -46,12 +56,26 @@ def split(titles: Sequence[Title], part_rows: int) -> list[Sequence[Title]]:
     return [titles[start:end] for start, end in pairwise([*starts, len(titles)])]
 
 
-def part_spec(
-    store: Store, batch: str, part: int, config: Mapping[str, Any], inputs: Mapping[str, str], rows: int
-) -> Spec:
-    """Return the spec of a part with `rows` titles. `config` and `inputs` are those of the batch."""
-    own = {"part": part} | ({"rows": rows} if rows > config["part_rows"] else {})
-    return Spec(store, layout.export_part_path(batch, part), Kind.EXPORT_PART, {**config, **own}, inputs)
+def part_spec(whole: Spec, batch: str, part: int, rows: int) -> Spec:
+    """Return the spec of a part with `rows` titles. `whole` is the spec of the batch."""
+    own = {"part": part} | ({"rows": rows} if rows > whole.config["part_rows"] else {})
+    path = layout.export_part_path(batch, part)
+    return replace(whole, path=path, kind=Kind.EXPORT_PART, config={**whole.config, **own})
+
+
+def recorded_threshold(store: Store, batch: str, from_audit: float, matcher_digest: str) -> float | None:
+    """Return the threshold of a batch or of a part of it that was made with this --from-audit and matcher, None if there is none.
+
+    Labels that were stored since would give another threshold, with which the existing parts do not match.
+    """
+    path = layout.export_path(batch)
+    for place in (path, *(f"{path}/{name}" for name in store.folders(f"{path}/"))):
+        existing = artifact.find(store, place)
+        if existing is None or existing.manifest.inputs.get("matcher") != matcher_digest:
+            continue
+        if existing.manifest.settings.get("from_audit") == from_audit:
+            return float(existing.manifest.settings["publish_from"])
+    return None
 
 
 def write_rows(rows: Sequence[Description], batch: str, catalogue: str) -> None:
@@ -109,11 +133,25 @@ def include_parts(draft: Draft, parts: Sequence[Artifact], model_name: str) -> d
     }
 
 
-def remove_other_rows(parts: Sequence[Artifact], batch: str) -> None:
-    """Remove the rows of a replaced batch from Postgres whose titles are in none of its parts any more."""
+def restore_rows(batch_artifact: Artifact, batch: str, catalogue: str) -> None:
+    """Make the rows of a finished batch in Postgres those of its export files, if there are others: in a new database, after a
+    batch of this name that was made before, or after a replacement that was given up.
+    """
+    values = {"batch": batch, "model_digest": batch_artifact.manifest.inputs["model"]}
+    row = repeated(
+        lambda connection: connection.execute(statement("count_descriptions"), values).fetchone(), read_only=True
+    )
+    if row == (*(batch_artifact.manifest.figures[name] for name in _COUNTED), 0):
+        return
+    uids: list[str] = []
     with folders.temporary_folder() as work:
-        files = [(part, name) for part in parts for name in part.names() if name.endswith(exports.PARQUET_SUFFIX)]
-        _keep_only([row.uid for part, name in files for row in exports.read(part.fetch(name, work / part.path))], batch)
+        for name in batch_artifact.names():
+            if name.endswith(exports.PARQUET_SUFFIX):
+                rows = exports.read(batch_artifact.fetch(name, work))
+                write_rows(rows, batch, catalogue)
+                uids += [row.uid for row in rows]
+    _keep_only(uids, batch)
+    log.info("rows restored from the export files", batch=batch)
 
 
 def _keep_only(uids: Sequence[str], batch: str) -> None:
@@ -127,28 +165,7 @@ def _keep_only(uids: Sequence[str], batch: str) -> None:
 
     removed = repeated(remove)
     if removed:
-        log.info("rows of the replaced batch removed", batch=batch, rows=removed)
-
-
-def restore_rows(batch_artifact: Artifact, batch: str, catalogue: str) -> None:
-    """Write the rows of a finished batch to Postgres again if those of its model are others: in a new database, or after a
-    replacement that was given up.
-    """
-    values = {"batch": batch, "model_digest": batch_artifact.manifest.inputs["model"]}
-    row = repeated(
-        lambda connection: connection.execute(statement("count_descriptions"), values).fetchone(), read_only=True
-    )
-    if row == tuple(batch_artifact.manifest.figures[name] for name in _COUNTED):
-        return
-    uids: list[str] = []
-    with folders.temporary_folder() as work:
-        for name in batch_artifact.names():
-            if name.endswith(exports.PARQUET_SUFFIX):
-                rows = exports.read(batch_artifact.fetch(name, work))
-                write_rows(rows, batch, catalogue)
-                uids += [row.uid for row in rows]
-    _keep_only(uids, batch)
-    log.info("rows restored from the export files", batch=batch)
+        log.info("rows of an earlier batch removed", batch=batch, rows=removed)
 
 
 def _rate(products: int, seconds: float) -> float | None:

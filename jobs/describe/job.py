@@ -4,7 +4,7 @@ Reads titles, the catalogue, a trained model and the index in Postgres. Writes s
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,7 +38,10 @@ Search = Callable[[Sequence[Title]], list[list[Neighbour]]]
 
 @dataclass(frozen=True)
 class BatchSources:
-    """The artifacts and the file that a batch is made from, and the config and input digests of its manifest."""
+    """The artifacts and the file that a batch is made from, and the config and input digests of its manifest.
+
+    `former`: the digests under which earlier versions recorded an input.
+    """
 
     products: Catalogue
     model: Artifact
@@ -49,6 +52,7 @@ class BatchSources:
     publish_from: float | None
     config: Mapping[str, Any]
     inputs: Mapping[str, str]
+    former: Mapping[str, Collection[str]]
 
 
 def run(settings: Settings) -> None:
@@ -63,23 +67,21 @@ def run(settings: Settings) -> None:
     if settings.query:
         _answer_query(settings, sources)
         return
-    spec = batch.batch_spec(store, settings.batch, sources.config, sources.inputs)
+    spec = batch.batch_spec(store, settings.batch, sources.config, sources.inputs, sources.former)
     existing = artifact.find_matching(spec, replace_outdated=settings.replace)
     repeated(migrate)
     if existing is not None:
         batch.restore_rows(existing, settings.batch, settings.catalogue)
         log.info("already done", artifact=existing.url, products=existing.manifest.figures["products"])
         return
-    parts = _describe_parts(settings, sources, store, spec)
+    parts = _describe_parts(settings, sources, spec)
     committed = [part for part in parts if part is not None]
     if len(committed) < len(parts):
         log.info("other parts are pending", batch=settings.batch, committed=len(committed), parts=len(parts))
         return
-    if settings.replace:
-        batch.remove_other_rows(committed, settings.batch)
     build = partial(batch.include_parts, parts=committed, model_name=sources.model_name)
     batch_artifact = artifact.make_once(spec, build, replace_outdated=settings.replace)
-    # Parts may have been made for another database.
+    # Parts may have been made for another database, and an earlier batch of this name may have had other titles.
     batch.restore_rows(batch_artifact, settings.batch, settings.catalogue)
 
 
@@ -102,7 +104,9 @@ def _find_sources(settings: Settings, store: Store) -> BatchSources:
     matcher_artifact = find_matcher(store, settings.matcher, words_only=settings.words_only)
     publish_from = settings.publish_from
     if settings.from_audit is not None and matcher_artifact is not None:
-        publish_from = _audited_threshold(settings.from_audit, settings.catalogue, matcher_artifact.digest)
+        publish_from = batch.recorded_threshold(store, settings.batch, settings.from_audit, matcher_artifact.digest)
+        if publish_from is None:
+            publish_from = _audited_threshold(settings.from_audit, settings.catalogue, matcher_artifact.digest)
     file = titles.fetch(settings.titles) if settings.titles else None
     config = {
         "limit": settings.limit,
@@ -112,12 +116,22 @@ def _find_sources(settings: Settings, store: Store) -> BatchSources:
         **({"profile": _profile(products), **_fields_config(settings)} if file else {"split": settings.split}),
         **support_config(settings.number_support),
         **({"candidates": settings.candidates, "publish_from": publish_from} if matcher_artifact else {}),
+        **({} if settings.from_audit is None else {"from_audit": settings.from_audit}),
     }
     inputs = {"model": model.digest, "titles": file.digest if file else products.digest}
     inputs |= {"index": index.digest} if index else {}
     inputs |= {"matcher": matcher_artifact.digest} if matcher_artifact else {}
     return BatchSources(
-        products, model, layout.trained_shard_name(shard), index, matcher_artifact, file, publish_from, config, inputs
+        products,
+        model,
+        layout.trained_shard_name(shard),
+        index,
+        matcher_artifact,
+        file,
+        publish_from,
+        config,
+        inputs,
+        former={"index": index.former_digests} if index else {},
     )
 
 
@@ -132,7 +146,7 @@ def _profile(products: Catalogue) -> Profile:
     return "reference" if products.artifact.manifest.settings.get("profile") == "reference" else "catalogue"
 
 
-def _describe_parts(settings: Settings, sources: BatchSources, store: Store, batch_spec: Spec) -> list[Artifact | None]:
+def _describe_parts(settings: Settings, sources: BatchSources, batch_spec: Spec) -> list[Artifact | None]:
     """Describe the parts that this process is to make. Returns every part of the batch, None for those not committed yet.
 
     A batch that is to be replaced is withdrawn before its first part is: it lists their files.
@@ -142,7 +156,7 @@ def _describe_parts(settings: Settings, sources: BatchSources, store: Store, bat
         rows = _titles(settings, sources, work)
         parts = batch.split(rows, settings.part_rows)
         specs = [
-            batch.part_spec(store, settings.batch, part, sources.config, sources.inputs, len(titles_of_part))
+            batch.part_spec(batch_spec, settings.batch, part, len(titles_of_part))
             for part, titles_of_part in enumerate(parts)
         ]
         selected = _selected_parts(settings.index, settings.workers, len(parts))

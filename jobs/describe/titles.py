@@ -37,6 +37,8 @@ from jobs.text.cleaning import Profile
 SUFFIXES = (".txt", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 ALL = "all"
 MAX_CHARACTERS = 2_000
+MAX_UID_CHARACTERS = 200
+"""As `prepare` has it: a uid is part of a key in Postgres."""
 EXCERPT_CHARACTERS = 200
 MAX_ROW_BYTES = 1 << 24
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]")  # `surrogateescape` decodes invalid bytes to these
@@ -186,9 +188,12 @@ def _from_row(row: Any, number: int, fields: Fields) -> Title:
     uid = row.get(fields.uid)
     known = str(uid) if isinstance(uid, str | int) and str(uid).strip() else None
     title = row.get(fields.title)
+    if known is not None and (len(known) > MAX_UID_CHARACTERS or not known.isprintable()):
+        error = f"line {number} has a uid that is longer than {MAX_UID_CHARACTERS} characters or not printable"
+        return Title(f"line-{number}", "", error=error)
     if not isinstance(title, str):
-        return Title(_storable(known or f"line-{number}"), "", error=f"line {number} has no title that is text")
-    return Title(_storable(known or f"line-{number}"), title, known)
+        return Title(known or f"line-{number}", "", error=f"line {number} has no title that is text")
+    return Title(known or f"line-{number}", title, known)
 
 
 def _cleaned(row: Title, profile: Profile) -> Title:

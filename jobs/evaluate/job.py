@@ -141,7 +141,8 @@ def _evaluate(settings: Settings, products: Catalogue, stage: Stage, shared: Sha
     inputs |= {"index": shared.index.digest} if needs_index else {}
     inputs |= {"matcher": shared.matcher.digest} if shared.matcher else {}
     path = layout.evaluation_path(settings.run, stage.name)
-    spec = Spec(store, path, Kind.EVALUATION, _config(settings, stage.retrieval), inputs, later=LATER)
+    former = {"index": shared.index.former_digests} if needs_index else {}
+    spec = Spec(store, path, Kind.EVALUATION, _config(settings, stage.retrieval), inputs, later=LATER, former=former)
     artifact.make_once(spec, build, replace_outdated=settings.replace)
 
 

@@ -26,7 +26,7 @@ from jobs.storage.store import Store
 def run(settings: Settings) -> None:
     """Embed, build, or both, unless the index is built already.
 
-    Errors: `NotReadyError` (75) if the catalogue is not prepared, or `build` finds texts that are not embedded yet.
+    Errors: `NotReadyError` (75) if the catalogue is not prepared.
     """
     products = catalogue.require(Store(settings.store), settings.catalogue)
     files = _files_to_embed(settings, products)
@@ -150,11 +150,24 @@ def _is_built_or_registered(connection: Connection, settings: Settings, products
 
 
 def _filled_table(unfinished: Unfinished, settings: Settings, products: Catalogue, encoder: Encoder) -> Table:
-    """Return the table that this process has filled, or fill one."""
+    """Return the table that this process has filled, or fill one.
+
+    Vectors that are missing are computed first: phase `embed` was left out, or found them in the table of another catalogue that
+    has lost them since.
+    """
+
+    def fill(connection: Connection) -> Table:
+        return product_table.fill(connection, settings.catalogue, products, encoder.digest)
+
     table = unfinished.table
     if table is None or not repeated(partial(product_table.exists, table=table)):
         unfinished.index_seconds = unfinished.recall = None
-        table = unfinished.table = repeated(
-            lambda connection: product_table.fill(connection, settings.catalogue, products, encoder.digest)
-        )
+        try:
+            table = repeated(fill)
+        except product_table.MissingVectors as missing:
+            log.warning("vectors are missing: computing them", files=len(missing.files))
+            for file in missing.files:
+                embed_file(settings.catalogue, products, file, encoder)
+            table = repeated(fill)
+        unfinished.table = table
     return table

@@ -22,6 +22,14 @@ _COPY_LOADED = "COPY loaded (uid, title, content, cluster, split, shard, row, co
 _LOADED_TYPES = ("text", "text", "text", "int8", "text", "int4", "int8", "bytea")
 
 
+class MissingVectors(NotReadyError):
+    """Texts of these files of the catalogue have no vector."""
+
+    def __init__(self, message: str, files: Sequence[str]) -> None:
+        super().__init__(message)
+        self.files = files
+
+
 @dataclass(frozen=True)
 class ProductRow:
     """A product as the database stores it. `content_hash` identifies its text together with the encoder."""
@@ -87,7 +95,7 @@ def fill(connection: Connection, catalogue: str, products: Catalogue, encoder_di
     """Create the table of the next build, with every product of the catalogue and its vector, and no index yet.
 
     The tables that earlier builds left behind are dropped: killed ones, and one whose answer was lost. The row of the
-    catalogue is locked meanwhile, so that no other build is published. Errors: `NotReadyError` (75) naming the files that are
+    catalogue is locked meanwhile, so that no other build is published. Errors: `MissingVectors` (75) naming the files that are
     not embedded yet.
     """
     with connection.transaction():
@@ -137,9 +145,10 @@ def _require_vectors(connection: Connection, catalogue: str) -> None:
     if missing:
         names = [layout.HELD_OUT_FILE if shard is None else layout.shard_file(shard) for shard, _ in missing]
         listed = ", ".join(f"{name} ({texts} texts)" for name, (_, texts) in zip(names, missing, strict=True))
-        raise NotReadyError(
+        raise MissingVectors(
             f"these files of {catalogue} are not embedded yet: {listed}. Run `skuscribe index --phase embed --catalogue "
-            f"{catalogue}` first"
+            f"{catalogue}` first",
+            names,
         )
 
 

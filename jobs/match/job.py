@@ -18,7 +18,7 @@ from jobs.process import folders, log
 from jobs.process.errors import InputError
 from jobs.quality import matcher
 from jobs.quality.matcher import Matcher
-from jobs.retrieval.neighbours import find_index
+from jobs.retrieval.neighbours import SearchIndex, find_index
 from jobs.storage import artifact, catalogue, layout
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import HELD_OUT, TEST, TRAIN
@@ -32,7 +32,8 @@ TEST_PRODUCTS = 2000
 def run(settings: Settings) -> None:
     """Make the matcher, unless it already exists, and put its alternatives into Postgres.
 
-    Errors: 65 if the catalogue has too few products to learn anything, 75 if it is not indexed yet.
+    Errors: 65 if the catalogue has too few products to learn anything, 75 if it is not indexed yet, or is indexed with other
+    products meanwhile.
     """
     store = Store(settings.store)
     source = catalogue.require(store, settings.catalogue)
@@ -40,7 +41,7 @@ def run(settings: Settings) -> None:
 
     def build(draft: Draft) -> Mapping[str, Any]:
         started = time.monotonic()
-        made, scores = _learn(settings)
+        made, scores = _learn(settings, index)
         with folders.temporary_folder() as folder:
             matcher.save(made, folder)
             draft.add_folder(folder)
@@ -49,15 +50,16 @@ def run(settings: Settings) -> None:
 
     config = settings.model_dump(include={"catalogue", "pairs", "hold_back", "seed"})
     inputs = {"catalogue": source.digest, "index": index.digest}
-    spec = Spec(store, layout.matcher_path(settings.matcher), Kind.MATCHER, config, inputs)
+    former = {"index": index.former_digests}
+    spec = Spec(store, layout.matcher_path(settings.matcher), Kind.MATCHER, config, inputs, former=former)
     publish_alternatives(artifact.make_once(spec, build), settings.catalogue)
 
 
-def _learn(settings: Settings) -> tuple[Matcher, dict[str, Any]]:
+def _learn(settings: Settings, index: SearchIndex) -> tuple[Matcher, dict[str, Any]]:
     from jobs.match.learning import alternatives_of, learn, test_pairs  # noqa: PLC0415 - loads torch, which "already done" does not need
 
-    training = products.sample(settings.catalogue, TRAIN, settings.pairs or None, settings.seed)
-    testing = products.sample(settings.catalogue, TEST, TEST_PRODUCTS, settings.seed)
+    training = products.sample(index, TRAIN, settings.pairs or None, settings.seed)
+    testing = products.sample(index, TEST, TEST_PRODUCTS, settings.seed)
     if not training:
         raise InputError(f"the index of catalogue {settings.catalogue!r} has no training products to learn from")
     made = learn(training, testing, settings.hold_back, settings.seed)
@@ -67,7 +69,7 @@ def _learn(settings: Settings) -> tuple[Matcher, dict[str, Any]]:
             training=len(training), test=len(testing),
         )  # fmt: skip
         return made, {}
-    held_out = products.sample(settings.catalogue, HELD_OUT, TEST_PRODUCTS, settings.seed)
+    held_out = products.sample(index, HELD_OUT, TEST_PRODUCTS, settings.seed)
     exchanged_for = alternatives_of(held_out)  # not those of the matcher, which would find each of its own
     return made, figures(made, test_pairs(held_out, training, exchanged_for, settings.seed))
 

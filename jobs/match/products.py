@@ -13,7 +13,7 @@ from jobs.database.connection import Connection, statement
 from jobs.database.repeat import repeated
 from jobs.process import lifecycle, log
 from jobs.quality.settings import EVIDENCE_NEIGHBOURS
-from jobs.retrieval.neighbours import MAX_TIES
+from jobs.retrieval.neighbours import MAX_TIES, SearchIndex, require_same_index
 
 _ROWS_PER_QUERY = 250
 
@@ -30,10 +30,12 @@ class LearningProduct:
     other_texts: tuple[str, ...]
 
 
-def sample(catalogue: str, split: str, count: int | None, seed: int) -> list[LearningProduct]:
-    """Return at most `count` products of a split, or all, in a seeded random order. Errors: `Interrupted` between queries."""
-    query = {"catalogue": catalogue, "split": split, "seed": str(seed), "products": count}
-    rows = [row for (row,) in _select("match_products", query)]
+def sample(index: SearchIndex, split: str, count: int | None, seed: int) -> list[LearningProduct]:
+    """Return at most `count` products of a split, or all, in a seeded random order.
+
+    Errors: `Interrupted` between queries; `NotReadyError` (75) if an index of other products has replaced this one meanwhile.
+    """
+    rows = [row for (row,) in _select("match_products", index, split, {"seed": str(seed), "products": count})]
     with (
         log.progress(f"{split} products with neighbours", len(rows), "products") as progress,
         lifecycle.deferred() as stop,
@@ -41,28 +43,26 @@ def sample(catalogue: str, split: str, count: int | None, seed: int) -> list[Lea
         products: list[LearningProduct] = []
         for start in range(0, len(rows), _ROWS_PER_QUERY):
             stop.check()
-            products += _with_neighbours(catalogue, rows[start : start + _ROWS_PER_QUERY])
+            products += _with_neighbours(index, split, rows[start : start + _ROWS_PER_QUERY])
             progress.advance(min(_ROWS_PER_QUERY, len(rows) - start))
     return products
 
 
-def _with_neighbours(catalogue: str, rows: list[int]) -> list[LearningProduct]:
-    values = {
-        "catalogue": catalogue,
-        "neighbours": EVIDENCE_NEIGHBOURS,
-        "searched": EVIDENCE_NEIGHBOURS + MAX_TIES,
-        "rows": rows,
-    }
+def _with_neighbours(index: SearchIndex, split: str, rows: list[int]) -> list[LearningProduct]:
+    values = {"neighbours": EVIDENCE_NEIGHBOURS, "searched": EVIDENCE_NEIGHBOURS + MAX_TIES, "rows": rows}
     return [
         LearningProduct(uid, title, text, cluster, tuple(titles), tuple(texts))
-        for uid, title, text, cluster, titles, texts in _select("match_neighbours", values)
+        for uid, title, text, cluster, titles, texts in _select("match_neighbours", index, split, values)
     ]
 
 
-def _select(name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """Return the rows of the query `sql/queries/NAME.sql`."""
+def _select(name: str, index: SearchIndex, split: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Return the rows of the query `sql/queries/NAME.sql`, read from this index."""
+    values = {**values, "catalogue": index.catalogue, "split": split}
 
     def select(connection: Connection) -> list[tuple[Any, ...]]:
-        return connection.execute(statement(name), values).fetchall()
+        with connection.transaction():
+            require_same_index(connection, index)
+            return connection.execute(statement(name), values).fetchall()
 
     return repeated(select, read_only=True)

@@ -31,7 +31,7 @@ _REASONS = {
     "copied": "copied",
     "short": "too short",
     "long": "too long",
-    "unfinished": "truncated",
+    "unfinished": "ends within a sentence",
     "unreliable": "too few texts of its part pass the checks",
 }
 INVENTED_AND_COPIED = (

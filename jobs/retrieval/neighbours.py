@@ -29,6 +29,10 @@ MAX_TIES = 8
 
 PROMPT_TEXT_WORDS = 40
 
+_FORMER_EF_SEARCH = (40, 80, 120, 200, 320, 500, 800)
+"""What earlier versions chose ef_search from. It was part of the digest of an index, although it differs between builds of the same
+products with the same parameters."""
+
 
 @dataclass(frozen=True)
 class Neighbour:
@@ -42,12 +46,16 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class SearchIndex:
-    """The index of a catalogue. `digest` changes with its products, its encoder and the parameters of its build."""
+    """The index of a catalogue. `digest` changes with its products, its encoder and the parameters of its build.
+
+    `former_digests` are those under which earlier versions may have recorded it as an input.
+    """
 
     catalogue: str
     catalogue_digest: str
     encoder_digest: str
     digest: str
+    former_digests: tuple[str, ...]
 
 
 def find_index(catalogue: str, catalogue_digest: str) -> SearchIndex:
@@ -67,15 +75,33 @@ def find_index(catalogue: str, catalogue_digest: str) -> SearchIndex:
 
 
 def _index_of(catalogue: str, row: tuple[Any, ...]) -> SearchIndex:
-    _generation, _rows, ef_search, _recall, *config = row
+    _generation, _rows, _ef_search, _recall, *config = row
     catalogue_digest, encoder_digest, _m, _ef_construction = config
-    return SearchIndex(catalogue, str(catalogue_digest), str(encoder_digest), digest_of([*config, ef_search]))
+    former = tuple(digest_of([*config, ef_search]) for ef_search in _FORMER_EF_SEARCH)
+    return SearchIndex(catalogue, str(catalogue_digest), str(encoder_digest), digest_of(config), former)
 
 
 def _current_index(connection: Connection, catalogue: str) -> tuple[Any, ...] | None:
     if not is_migrated(connection):
         return None
     return connection.execute(statement("current_index"), {"catalogue": catalogue}).fetchone()
+
+
+def require_same_index(connection: Connection, index: SearchIndex) -> None:
+    """Check that no index of other products, another encoder or other parameters has replaced this one.
+
+    None can replace it until the end of the transaction either. Errors: `NotReadyError` (75).
+    """
+    _, found = connection.execute_all(
+        ("LOCK TABLE skuscribe.product IN ACCESS SHARE MODE", None),  # a build that is published needs an exclusive one
+        (statement("current_index"), {"catalogue": index.catalogue}),
+    )
+    row = found.fetchone()
+    if row is None or _index_of(index.catalogue, row) != index:
+        raise NotReadyError(
+            f"the catalogue {index.catalogue!r} was indexed again, with other products, another encoder or other "
+            "parameters, while this job ran: run it again"
+        )
 
 
 class NeighbourSearch:
@@ -114,7 +140,7 @@ class NeighbourSearch:
     def _nearest(self, connection: Connection, titles: Sequence[Title], vectors: np.ndarray) -> list[list[Neighbour]]:
         """Return the neighbours of all titles, in one transaction, so that the index is not replaced meanwhile."""
         with connection.transaction():
-            self._require_same_index(connection)
+            require_same_index(connection, self._index)
             clusters = self._clusters(connection, titles)
             searches = [
                 (_NEAREST, self._values(title, cluster, vector))
@@ -137,15 +163,6 @@ class NeighbourSearch:
         if uids:
             known = dict(connection.execute(query, [self._index.catalogue, uids]).fetchall())
         return [known.get(title.known_uid or "") if title.cluster is None else title.cluster for title in titles]
-
-    def _require_same_index(self, connection: Connection) -> None:
-        """Check that no index of other products, another encoder or other parameters has replaced this one."""
-        row = _current_index(connection, self._index.catalogue)
-        if row is None or _index_of(self._index.catalogue, row) != self._index:
-            raise NotReadyError(
-                f"the catalogue {self._index.catalogue!r} was indexed again, with other products, another encoder or other "
-                "parameters, while this job ran: run it again"
-            )
 
 
 def prompt_texts(neighbours: Sequence[Neighbour]) -> list[str]:

@@ -11,7 +11,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,7 @@ class Spec:
     `config` holds the settings that determine the content, `inputs` the digests of what it is made from. `added_inputs`
     names inputs whose digests are known only while it is built: `build` adds them to `Draft.inputs`, and an existing
     artifact is not compared by them. `later` names settings and inputs that earlier versions did not record: an artifact
-    without them matches.
+    without them matches. `former` has, by input, the digests under which earlier versions recorded the same input.
     """
 
     store: Store
@@ -105,6 +105,7 @@ class Spec:
     inputs: Mapping[str, str]
     added_inputs: Collection[str] = ()
     later: Collection[str] = ()
+    former: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 class Draft:
@@ -300,7 +301,11 @@ def _find_with_etag(store: Store, path: str) -> tuple[Artifact | None, str | Non
 
 def _differences(spec: Spec, manifest: Manifest) -> list[str]:
     """Return a phrase for each setting and input in which the manifest differs from the spec."""
-    recorded = {name: digest for name, digest in manifest.inputs.items() if name not in spec.added_inputs}
+    recorded = {
+        name: spec.inputs.get(name) if digest in spec.former.get(name, ()) else digest
+        for name, digest in manifest.inputs.items()
+        if name not in spec.added_inputs
+    }
     return [
         f"{name} was {_shown(old.get(name))}, now {_shown(new.get(name))}"
         for old, new in ((manifest.settings, spec.config), (recorded, spec.inputs))

@@ -18,6 +18,12 @@ from jobs.audit.drawing import Candidate, allocate, draw
         ({"copied": 500}, 200, {"copied": 200}),
         ({"published": 3, "copied": 4}, 200, {"published": 3, "copied": 4}),
         ({"published": 500, "copied": 500}, 1, {"published": 1, "copied": 0}),
+        (
+            {"published": 1000, "short": 1, "copied": 2, "off-title": 5000},
+            3,
+            {"published": 2, "off-title": 1, "short": 0, "copied": 0},
+        ),
+        ({"short": 1, "copied": 2, "off-title": 5000}, 2, {"off-title": 1, "copied": 1, "short": 0}),
         ({}, 200, {}),
     ],
 )

@@ -250,3 +250,24 @@ def test_labels_of_texts_that_the_batch_no_longer_has_are_counted_as_outdated(
     assert "4 more labels are of texts that the batch no longer has" in capsys.readouterr().out
     committed = artifact.require(store, layout.audit_path("main"), Kind.AUDIT, "audit")
     assert (committed.manifest.figures["labelled"], committed.manifest.figures["outdated"]) == (6, 4)
+
+
+def test_labels_that_represent_less_than_the_batch_are_reported(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [(), (), ("short",), ("copied",)]
+    batches.write([batches.description(number, flags[number % 4]) for number in range(40)])
+    audit(store, tmp_path)
+    file = fill(tmp_path / "audit.csv", lambda row: "right" if row["stratum"] != "copied" else None)
+    capsys.readouterr()
+    audit(store, tmp_path, labels=str(file))
+    assert "verdict 'held back' represent 10 texts, and the batch has 20: label" in (printed := capsys.readouterr().out)
+    assert "verdict 'published'" not in printed
+    batches.write([batches.description(number, ()) for number in range(40, 43)])
+    assert query("SELECT verdict, represented, texts FROM skuscribe.audit_result") == [
+        ("published", 20, 23), ("held back", 10, 20),
+    ]  # fmt: skip
+    fill(file, lambda _row: "right")
+    audit(store, tmp_path, labels=str(file))
+    assert "verdict 'published' represent 20 texts, and the batch has 23" in (printed := capsys.readouterr().out)
+    assert "verdict 'held back'" not in printed

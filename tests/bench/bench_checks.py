@@ -125,7 +125,9 @@ def _measure(
     for kind in (kind for kind in PairKind if kind in kinds):
         chosen = kinds == kind
         shares = [reason[chosen].mean() for reason in (*reasons, held_back, before)]
-        cells = "".join(f"{share:>{width}.1%}" for share, width in zip(shares, (11, 13, 9, 10, 13, 9, 8, 8), strict=True))
+        cells = "".join(
+            f"{share:>{width}.1%}" for share, width in zip(shares, (11, 13, 9, 10, 13, 9, 8, 8), strict=True)
+        )
         area = area_under_curve(probabilities[kinds == PairKind.OWN], probabilities[chosen])
         ratio = f"{shares[-2] / shares[-1]:>7.2f}" if shares[-1] else f"{'':>7}"
         print(f"{kind:<10}{chosen.sum():>7}{cells}{ratio}" + (f"{area:>8.3f}" if kind != PairKind.OWN else ""))

@@ -2,15 +2,18 @@
 
 import shutil
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
+from jobs.database import migrations
 from jobs.database.connection import SQL_FOLDER, connect
 from jobs.database.migrations import FORMER_DIGESTS, is_migrated, migrate, pgvector_version, require_versions
 from jobs.local import postgres
-from jobs.process.errors import ConfigurationError
+from jobs.process.errors import ConfigurationError, NotReadyError
 from tests.database.roles import reader, superuser
 
 MIGRATIONS = sorted(path.name for path in SQL_FOLDER.glob("[0-9]*.sql"))
@@ -68,7 +71,7 @@ def test_a_database_migrated_by_the_former_text_is_accepted(database: str, name:
 
 def test_labels_of_an_earlier_version_get_what_their_texts_had(database: str, own_sql: Path) -> None:
     """The label of a text that the batch no longer has gets nothing."""
-    for path in own_sql.glob("0006*"):
+    for path in own_sql.glob("000[67]*"):
         path.unlink()
     description = """INSERT INTO skuscribe.description (batch, uid, catalogue, title, description, flags, published, model_digest,
                      probability) VALUES ('main', %s, 'shop', 'Lamp', 'A lamp.', '{short}', false, '', 0.5)"""
@@ -183,3 +186,63 @@ def test_every_view_and_function_has_a_comment(database: str) -> None:
             """
         ).fetchall()
     assert without == []
+
+
+def test_a_migration_does_not_wait_long_for_a_reader_because_others_wait_behind_it(
+    database: str, own_sql: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "LOCK_TIMEOUT", "300ms")
+    with connect() as connection, superuser(database) as holder:
+        migrate(connection, own_sql)
+        (own_sql / "9999_later.sql").write_text("ALTER TABLE skuscribe.description ADD COLUMN later integer;")
+        with holder.transaction():
+            holder.execute("SELECT FROM skuscribe.description")
+            with pytest.raises(NotReadyError, match="another session of Postgres"):
+                migrate(connection, own_sql)
+        assert migrate(connection, own_sql) == ["9999_later.sql"]
+
+
+@pytest.fixture
+def no_reader(database: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """A connection of the superuser of a server whose reading role has another name, until the end of the test."""
+    with superuser(database) as connection:
+        connection.execute("ALTER ROLE skuscribe_reader RENAME TO other_reader")
+        try:
+            yield connection
+        finally:
+            if connection.execute("SELECT FROM pg_roles WHERE rolname = 'skuscribe_reader'").fetchone() is not None:
+                connection.execute("DROP OWNED BY skuscribe_reader; DROP ROLE skuscribe_reader")
+            connection.execute("ALTER ROLE other_reader RENAME TO skuscribe_reader")
+
+
+def test_a_missing_reader_that_the_user_may_not_create_is_reported(
+    database: str, no_reader: psycopg.Connection[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with connect() as connection:
+        migrate(connection)
+        capsys.readouterr()
+        migrate(connection)
+        assert "the role skuscribe_reader does not exist" in capsys.readouterr().err
+        no_reader.execute("CREATE ROLE skuscribe_reader; GRANT USAGE ON SCHEMA skuscribe TO skuscribe_reader")
+        migrate(connection)
+        assert "skuscribe_reader" not in capsys.readouterr().err
+    no_reader.execute("SET ROLE skuscribe_reader")
+    assert no_reader.execute("SELECT * FROM skuscribe.coverage").fetchall() == []
+    no_reader.execute("RESET ROLE")
+
+
+def test_two_databases_of_one_server_may_create_the_reader_at_the_same_time(
+    database: str, no_reader: psycopg.Connection[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGUSER", postgres.SUPERUSER)
+    with (
+        psycopg.connect(host="127.0.0.1", user=postgres.SUPERUSER, dbname="postgres") as other,
+        connect() as connection,
+    ):
+        other.execute("CREATE ROLE skuscribe_reader")
+        timer = threading.Timer(1, other.commit)
+        timer.start()
+        assert migrate(connection) == MIGRATIONS
+        timer.join()
+        privilege = "SELECT has_table_privilege('skuscribe_reader', 'skuscribe.product', 'SELECT')"
+        assert connection.execute(privilege).fetchone() == (True,)

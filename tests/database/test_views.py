@@ -6,9 +6,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from jobs.database.connection import session, statement
+from jobs.database.connection import formatted, session, statement
+from jobs.database.migrations import migrate
 from jobs.index import job as index
 from jobs.index import settings as index_settings
 from jobs.storage.store import Store
@@ -22,6 +24,11 @@ DUPLICATE = replace(PRODUCTS[7], uid="DUPLICATE", row=900)
 OUTLIER = replace(
     product(901, "train"), uid="OUTLIER", title="σφάλμα 0x80070057", content="zzz qqq 00 11 ## ~~", row=902
 )
+
+HNSW: dict[str, sql.Composable] = {
+    "index": sql.Identifier("product_1_1_hnsw"), "table": sql.Identifier("product_1_1"),
+    "dimensions": sql.Literal(6), "m": sql.Literal(16), "ef_construction": sql.Literal(64),
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -86,7 +93,7 @@ def test_each_view_and_function_returns_what_its_comment_says(reader: "psycopg.C
 
     # duplicates: each pair once
     pairs = select("SELECT uid, other_uid, same_cluster FROM skuscribe.duplicates('main', at_least => 0.999)")
-    assert [({one, other}, same) for one, other, same in pairs] == [({"P000007", "DUPLICATE"}, True)]
+    assert pairs == [("DUPLICATE", "P000007", True)]
 
     # outliers
     assert select("SELECT uid FROM skuscribe.outliers('main', 1)") == [("OUTLIER",)]
@@ -120,3 +127,76 @@ def test_writing_a_description_again_replaces_it(reader: "psycopg.Connection[Any
         owner.execute(statement("write_description"), description(61, []))
     found = reader.execute("SELECT published, flags FROM skuscribe.description WHERE uid = 'P000061'").fetchall()
     assert found == [(True, [])]
+
+
+def test_a_search_without_a_vector_is_an_error_that_says_what_to_do(reader: "psycopg.Connection[Any]") -> None:
+    with session() as owner:
+        owner.execute("UPDATE skuscribe.product SET embedding = NULL WHERE uid = 'P000007'")
+    for search in ("nearest_to('main', NULL)", "nearest('main', 'P000007')"):
+        with pytest.raises(psycopg.errors.NullValueNotAllowed, match=r"vector to search with is NULL[\s\S]*failure"):
+            reader.execute(f"SELECT * FROM skuscribe.{search}".encode())
+
+
+def test_products_at_the_same_distance_are_in_the_order_of_their_uids(reader: "psycopg.Connection[Any]") -> None:
+    same = [f"P{number:06d}" for number in (41, 12, 33, 24, 5)]
+    with session() as owner:
+        owner.execute(
+            "UPDATE skuscribe.product SET embedding = (SELECT embedding FROM skuscribe.product WHERE uid = 'P000007') "
+            "WHERE uid = ANY (%s)",
+            [same],
+        )
+    expected = [(uid,) for uid in sorted([*same, "DUPLICATE"])]
+    for count in (3, 6):
+        found = reader.execute("SELECT uid FROM skuscribe.nearest('main', 'P000007', %s)", [count]).fetchall()
+        assert found == expected[:count]
+        vector = "(SELECT embedding FROM skuscribe.product WHERE uid = 'P000007')"
+        search = f"SELECT uid FROM skuscribe.nearest_to('main', {vector}, %s, not_uid => 'P000007')"
+        assert reader.execute(search.encode(), [count]).fetchall() == expected[:count]
+
+
+def test_a_search_finds_the_nearest_of_a_rare_split_whatever_the_settings_of_the_session(database: str) -> None:
+    """Ten of 5,000 products are held out: the index returns thousands of others before the last of them."""
+    with session() as connection:
+        migrate(connection)
+        with connection.transaction():
+            connection.execute("CREATE TABLE skuscribe.product_1_1 (LIKE skuscribe.product INCLUDING INDEXES)")
+            connection.execute(
+                """
+                INSERT INTO skuscribe.product_1_1
+                SELECT 'main', 'P' || n, '', '', n, CASE WHEN n > 4990 THEN 'held-out' ELSE 'train' END, 0, n, '',
+                       ARRAY[sin(n), sin(n * 1.3), sin(n * 1.7), sin(n * 2.3), sin(n * 2.9), sin(n * 3.1)]::real[]::halfvec
+                FROM generate_series(1, 5000) AS n
+                """
+            )
+            connection.execute(formatted("create_hnsw", **HNSW))
+            connection.execute(
+                "ALTER TABLE skuscribe.product ATTACH PARTITION skuscribe.product_1_1 FOR VALUES IN ('main')"
+            )
+            connection.execute(
+                "INSERT INTO skuscribe.catalogue (catalogue, generation, dimensions, ef_search) VALUES ('main', 1, 6, 40)"
+            )
+        with connection.transaction():
+            for name, value in {"enable_seqscan": "off", "enable_sort": "off", "hnsw.max_scan_tuples": "100"}.items():
+                connection.execute("SELECT set_config(%s, %s, true)", [name, value])
+            query = "SELECT count(*) FROM skuscribe.nearest_to('main', '[1,0,0,0,0,0]', 10, ARRAY['held-out'])"
+            assert connection.execute(query).fetchone() == (10,)
+
+
+def test_coverage_counts_the_products_without_a_vector_and_sorts_no_vectors(reader: "psycopg.Connection[Any]") -> None:
+    with session() as owner:
+        owner.execute("UPDATE skuscribe.product SET embedding = NULL WHERE uid = 'P000060'")
+    coverage = "SELECT products, embedded, missing FROM skuscribe.coverage WHERE split = 'held-out'"
+    assert reader.execute(coverage.encode()).fetchall() == [(10, 9, 1)]
+    for view in ("coverage", "norms"):
+        plan = reader.execute(f"EXPLAIN (VERBOSE, FORMAT JSON) TABLE skuscribe.{view}".encode()).fetchone()
+        assert plan is not None
+        nodes = list(_nodes(plan[0][0]["Plan"]))
+        sorted_columns = [column for node in nodes if "Sort" in node["Node Type"] for column in node["Output"]]
+        assert sorted_columns
+        assert not [column for column in sorted_columns if column.endswith("embedding")]
+
+
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in node.get("Plans", []):
+        yield from _nodes(child)

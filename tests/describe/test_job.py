@@ -274,6 +274,15 @@ def test_verdicts_of_a_replacement_that_was_given_up_are_undone(ready: Ready) ->
     assert table_rows("given-up", "uid, published") == before
 
 
+def test_rows_of_an_earlier_batch_of_the_name_are_removed(ready: Ready) -> None:
+    """Its manifests were removed, as the error message suggests."""
+    describe_all(ready, "remade", limit=4, neighbours=0, shard=0)
+    artifact.remove(ready.store, layout.export_path("remade"))
+    describe_all(ready, "remade", limit=3, neighbours=0)
+    model = runs.trained_shard(ready.store, NAME, SHARDS - 1)
+    assert table_rows("remade", "model_digest") == [(model.digest,)] * 3
+
+
 def test_a_query_that_cannot_be_described_is_bad_input(ready: Ready) -> None:
     with pytest.raises(InputError, match=r"--query '.*: the title and its question are longer than 32 tokens"):
         describe(ready, "query", query="kettle " * 250, prompt_max_tokens=32)

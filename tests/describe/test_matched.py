@@ -3,13 +3,15 @@
 import gzip
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jobs.database.connection import session
+from jobs.database.migrations import migrate
 from jobs.describe import job
 from jobs.describe.settings import Settings
 from jobs.process.errors import ConfigurationError, NotReadyError
@@ -99,3 +101,74 @@ def test_a_matcher_that_is_not_calibrated_leaves_the_checks_of_words_and_says_so
     assert {row["probability"] for row in rows} == {None}
     by_words = describe(ready, "by-words", limit=3, words_only=True, neighbours=8)
     assert [row["title"] for row in by_words] == [row["title"] for row in rows]
+
+
+def label(matcher_digest: str, *, wrong_below: float) -> None:
+    """Store 40 labels of published texts: those with a lower probability are wrong."""
+    with session() as connection:
+        migrate(connection)
+        connection.execute("DELETE FROM skuscribe.audit_label")
+        connection.execute(
+            """
+            INSERT INTO skuscribe.audit_label (
+                batch, uid, text_digest, label, stratum, stratum_rows, catalogue, published, flags, probability, matcher_digest
+            )
+            SELECT 'labelled', uid, uid, CASE WHEN uid / 100.0 < %s THEN 'wrong' ELSE 'right' END, 'published', 100, %s, true, '{}',
+                   uid / 100.0, %s
+            FROM generate_series(1, 99) AS uid
+            """,
+            [wrong_below, NAME, matcher_digest],
+        )
+
+
+def settings_of(ready: Ready, path: str) -> Mapping[str, Any]:
+    made = artifact.find(ready.store, path)
+    assert made is not None
+    return made.manifest.settings
+
+
+def test_labels_stored_while_a_batch_is_written_or_after_it_do_not_change_its_threshold(ready: Ready) -> None:
+    digest = commit_matcher(ready.store, share_matcher()).digest
+    options = {"from_audit": 0.9, "limit": 4, "part_rows": 2}
+    label(digest, wrong_below=0.3)
+    values = {"store": ready.store.url, "catalogue": NAME, "run": NAME, "batch": "audited", "answer_max_tokens": 16}
+    job.run(Settings.model_validate({**values, **options, "index": 0}))
+    first = settings_of(ready, layout.export_part_path("audited", 0))
+    label(digest, wrong_below=0.5)
+    rows = describe(ready, "audited", **options)
+    assert len(rows) == 4
+    whole = settings_of(ready, layout.export_path("audited"))
+    assert (whole["publish_from"], whole["from_audit"]) == (first["publish_from"], 0.9)
+    label(digest, wrong_below=0.6)
+    assert describe(ready, "audited", **options) == rows
+
+    describe(ready, "later", **options)
+    assert settings_of(ready, layout.export_path("later"))["publish_from"] > whole["publish_from"]
+
+
+def test_another_matcher_or_share_takes_its_threshold_from_the_labels(ready: Ready) -> None:
+    first, other = (
+        commit_matcher(ready.store, share_matcher(publish_from=at), name)
+        for at, name in ((0.5, "main"), (0.6, "other"))
+    )
+    label(first.digest, wrong_below=0.3)
+    describe(ready, "audited", from_audit=0.9, limit=1)
+    before = settings_of(ready, layout.export_path("audited"))["publish_from"]
+    label(other.digest, wrong_below=0.5)
+    describe(ready, "audited", from_audit=0.9, limit=1, matcher="other", replace=True)
+    after = settings_of(ready, layout.export_path("audited"))["publish_from"]
+    assert after > before
+    describe(ready, "audited", from_audit=0.8, limit=1, matcher="other", replace=True)
+    assert settings_of(ready, layout.export_path("audited"))["publish_from"] < after
+
+
+def test_a_batch_of_an_earlier_version_that_recorded_no_share_is_already_done(ready: Ready) -> None:
+    digest = commit_matcher(ready.store, share_matcher()).digest
+    label(digest, wrong_below=0.3)
+    rows = describe(ready, "earlier", from_audit=0.9, limit=1)
+    for path in (layout.export_path("earlier"), layout.export_part_path("earlier", 0)):
+        made = artifact.find(ready.store, path)
+        assert made is not None
+        settings = {name: value for name, value in made.manifest.settings.items() if name != "from_audit"}
+        ready.store.write(f"{path}/{layout.MANIFEST}", replace(made.manifest, settings=settings).to_json())
+    assert describe(ready, "earlier", from_audit=0.9, limit=1) == rows

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from jobs.describe import titles
 from jobs.describe.titles import TitleFile
+from jobs.prepare import rows as prepare_rows
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.storage.catalogue import Title
 from jobs.storage.fields import Fields
@@ -212,3 +213,16 @@ def test_any_bytes_give_rows_or_an_input_error(suffix: str, data: bytes) -> None
         assert "\0" not in row.uid + row.title
         (row.uid + row.title + (row.error or "")).encode()
         assert row.title or row.error
+
+
+def test_a_uid_that_the_database_cannot_have_as_a_key_is_a_failed_row(tmp_path: Path) -> None:
+    path = tmp_path / "titles.jsonl"
+    uids = ["A" * titles.MAX_UID_CHARACTERS, "A" * (titles.MAX_UID_CHARACTERS + 1), "a\nb", "a\0b", "灯"]
+    path.write_text("\n".join(json.dumps({"uid": uid, "title": "Lamp"}) for uid in uids))
+    error = "has a uid that is longer than 200 characters or not printable"
+    assert [(row.uid, row.error) for row in read(path)] == [
+        (uids[0], None),
+        *((f"line-{number}", f"line {number} {error}") for number in (2, 3, 4)),
+        (uids[4], None),
+    ]
+    assert titles.MAX_UID_CHARACTERS == prepare_rows.MAX_UID_CHARACTERS

@@ -165,7 +165,20 @@ def test_a_second_catalogue_uses_the_vectors_of_the_first(
     ]
 
 
-def test_files_are_embedded_concurrently_and_the_build_needs_all_of_them(store: Store, database: str) -> None:
+def test_vectors_that_another_catalogue_has_lost_since_are_computed_by_the_build(store: Store, database: str) -> None:
+    commit(store, PRODUCTS, HELD_OUT)
+    build(store)
+    commit(store, PRODUCTS, HELD_OUT, name="second")
+    build(store, catalogue="second", phase="embed")
+    commit(store, [replace(item, content="Another text.") for item in PRODUCTS], HELD_OUT)
+    build(store)
+    build(store, catalogue="second", phase="build")
+    assert select("SELECT count(embedding) FROM skuscribe.product WHERE catalogue = 'second'") == [(70,)]
+
+
+def test_files_are_embedded_concurrently_and_the_build_embeds_the_others(
+    store: Store, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     commit(store, PRODUCTS[:30], PRODUCTS[30:], HELD_OUT)
     Encoder().encode(["import torch before the threads start"])
     threads = [threading.Thread(target=build, args=(store,), kwargs={"phase": "embed", "index": 0}) for _ in range(3)]
@@ -174,11 +187,10 @@ def test_files_are_embedded_concurrently_and_the_build_needs_all_of_them(store: 
     for thread in threads:
         thread.join()
     assert select("SELECT count(*) FROM skuscribe.embedded") == [(30,)]
-    with pytest.raises(NotReadyError, match=r"shard-00001.parquet \(30 texts\), held-out.parquet \(10 texts\)"):
-        build(store, phase="build")
-    build(store, phase="embed", index=1)
     build(store, phase="embed", index=2)
+    capsys.readouterr()
     build(store, phase="build")
+    assert [(event["file"], event["embedded"]) for event in logged(capsys, "embedded")] == [("shard-00001.parquet", 30)]
     assert select("SELECT count(*), count(embedding) FROM skuscribe.product") == [(70, 70)]
 
 

@@ -3,20 +3,29 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from jobs.database.connection import Connection, session
+from jobs.index import job as index
+from jobs.index.settings import Settings as IndexSettings
 from jobs.match import job
+from jobs.match import products as products_module
 from jobs.match.settings import Settings
+from jobs.process import log
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.quality import matcher
-from jobs.storage import artifact, layout
+from jobs.retrieval.neighbours import find_index
+from jobs.storage import artifact, catalogue, layout
 from jobs.storage.artifact import Artifact
+from jobs.storage.catalogue import TRAIN
 from jobs.storage.store import Store
+from tests.factories import product
+from tests.index.catalogues import commit
 from tests.ready import NAME, Ready
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_vectors")]
@@ -138,3 +147,36 @@ def test_a_matcher_of_other_settings_is_a_wrong_setting(ready: Ready) -> None:
 def test_a_catalogue_that_is_not_indexed_is_not_ready(store: Store, database: str, ready: Ready) -> None:
     with pytest.raises(NotReadyError, match="does not exist yet"):
         job.run(Settings.model_validate({"store": store.url, "catalogue": "absent"}))
+
+
+def test_a_matcher_of_an_earlier_version_whose_index_digest_had_an_ef_search_is_already_done(ready: Ready) -> None:
+    made = match(ready, "earlier")
+    former = find_index(NAME, ready.catalogue.digest).former_digests[1]
+    path = f"{layout.matcher_path('earlier')}/{layout.MANIFEST}"
+    ready.store.write(path, replace(made.manifest, inputs={**made.manifest.inputs, "index": former}).to_json())
+    assert match(ready, "earlier").manifest.inputs["index"] == former
+
+
+def test_products_of_an_index_that_is_replaced_meanwhile_are_not_learnt_from(
+    store: Store, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows of the new index have other splits: a row that was a training product may be held out now."""
+    products = [product(number, "train") for number in range(30)]
+    commit(store, products, [product(number, "held-out") for number in range(30, 40)])
+    index.run(IndexSettings(store=store.url))
+    found = find_index("main", catalogue.require(store, "main").digest)
+    monkeypatch.setattr(products_module, "_ROWS_PER_QUERY", 10)
+    assert len(products_module.sample(found, TRAIN, None, 13)) == 30
+
+    def publish_another_between_queries(_count: int) -> None:
+        commit(store, [replace(item, split="test") for item in products], [])
+        index.run(IndexSettings(store=store.url))
+
+    monkeypatch.setattr(log, "progress", lambda *_: nullcontext(Progress(publish_another_between_queries)))
+    with pytest.raises(NotReadyError, match="was indexed again"):
+        products_module.sample(found, TRAIN, None, 13)
+
+
+@dataclass(frozen=True)
+class Progress:
+    advance: Callable[[int], None]

@@ -4,17 +4,27 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from psycopg.errors import LockNotAvailable
 
-from jobs.database.connection import session
+from jobs.database.connection import session, statement
 from jobs.index import job as index
 from jobs.index import settings as index_settings
+from jobs.index.hnsw import EF_SEARCH
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.retrieval import neighbours
 from jobs.retrieval.encoder import Encoder, text_to_embed
-from jobs.retrieval.neighbours import Neighbour, NeighbourSearch, SearchIndex, find_index, prompt_texts
+from jobs.retrieval.neighbours import (
+    Neighbour,
+    NeighbourSearch,
+    SearchIndex,
+    find_index,
+    prompt_texts,
+    require_same_index,
+)
 from jobs.retrieval.settings import DEFAULT_ENCODER
 from jobs.storage import artifact, catalogue, layout
 from jobs.storage.catalogue import Title
+from jobs.storage.manifest import digest_of
 from jobs.storage.store import Store
 from tests.factories import product, write_catalogue
 
@@ -131,6 +141,33 @@ def test_the_digest_of_an_index_changes_with_its_parameters_only(indexed: Store)
     assert current_index(indexed).digest == before
     index.run(index_settings.Settings(store=indexed.url, m=24))
     assert current_index(indexed).digest != before
+
+
+def test_another_ef_search_is_the_same_index(indexed: Store, search: Callable[[int], NeighbourSearch]) -> None:
+    """Two builds of the same products may choose another one: the recall of a parallel build varies."""
+    before, begun = current_index(indexed), search(1)
+    with session() as connection:
+        connection.execute(statement("choose_ef_search"), {"catalogue": "main", "ef_search": 120})
+    assert current_index(indexed) == before
+    assert len(begun.of([title_of(1)])[0]) == 1
+
+
+def test_the_digests_of_earlier_versions_contain_an_ef_search(indexed: Store) -> None:
+    found = current_index(indexed)
+    config = [found.catalogue_digest, found.encoder_digest, 16, 64]
+    assert set(found.former_digests) == {digest_of([*config, ef_search]) for ef_search in EF_SEARCH}
+    assert found.digest not in found.former_digests
+
+
+def test_an_index_cannot_be_replaced_between_its_check_and_the_search(indexed: Store) -> None:
+    with session() as reader, session() as writer:
+        with reader.transaction():
+            require_same_index(reader, current_index(indexed))
+            with pytest.raises(LockNotAvailable), writer.transaction():
+                writer.execute("SET LOCAL lock_timeout = '100ms'")
+                writer.execute("LOCK TABLE skuscribe.product IN ACCESS EXCLUSIVE MODE")
+        with writer.transaction():
+            writer.execute("LOCK TABLE skuscribe.product IN ACCESS EXCLUSIVE MODE")
 
 
 def test_the_text_of_a_neighbour_ends_at_a_whole_word() -> None:
