@@ -56,10 +56,10 @@ def calibrate(
     hold_back: float,
 ) -> Matcher:
     """Return the matcher, calibrated on pairs of test products. `hold_back`: fraction of own texts below the threshold."""
-    values = measured_values(test_pairs, statistics, alternatives)
-    logits, kinds = network.logits(values), np.array([pair.kind for pair in test_pairs])
-    slope, offset = _platt(logits, kinds)
-    own = kinds == PairKind.OWN
+    calibrated = [pair for pair in test_pairs if pair.kind in CALIBRATED_KINDS]
+    values = measured_values(calibrated, statistics, alternatives)
+    logits, own = network.logits(values), np.array([pair.kind == PairKind.OWN for pair in calibrated], dtype=bool)
+    slope, offset = _platt(logits, own)
     strongest = values[own, NAMES.index("contradiction_strongest")]
     contradicts_from = float(np.quantile(strongest, 1 - CONTRADICTS_SHARE, method="higher")) + 1e-6
     unset = Calibration(slope, offset, 0.0, contradicts_from, int(own.sum()), _unseen_from(word_pairs, test_pairs))
@@ -116,14 +116,13 @@ def measured_values(pairs: Sequence[Pair], statistics: WordStatistics, alternati
     return np.array(measured).reshape(-1, len(NAMES))
 
 
-def _platt(logits: np.ndarray, kinds: np.ndarray) -> tuple[float, float]:
-    """Return slope and offset of the logistic regression of "own" on the logit, by Newton's method, with a small ridge.
+def _platt(logits: np.ndarray, is_own: np.ndarray) -> tuple[float, float]:
+    """Return slope and offset of the logistic regression of `is_own` on the logit, by Newton's method, with a small ridge.
 
     A step is halved until the loss decreases: a full step diverges if the logits are large and a pair is on the wrong side.
     """
-    chosen = np.isin(kinds, [kind.value for kind in CALIBRATED_KINDS])
-    targets = (kinds[chosen] == PairKind.OWN).astype(np.float64)
-    design = np.stack([logits[chosen], np.ones(chosen.sum())], axis=1)
+    targets = is_own.astype(np.float64)
+    design = np.stack([logits, np.ones(len(logits))], axis=1)
     weights = np.where(targets == 1, 0.5 / max(targets.sum(), 1), 0.5 / max((1 - targets).sum(), 1)) * len(targets)
     start = np.array([1.0, 0.0])
 

@@ -52,10 +52,11 @@ MIN_TITLE_SHARE = 0.5
 OFF_TITLE, CONTRADICTS, UNSUPPORTED, WORDING = "off-title", "contradicts", "unsupported", "wording"
 GENERIC, UNRELIABLE = "generic", "unreliable"
 REASONS = (
-    "empty", OFF_TITLE, CONTRADICTS, "invented", UNSUPPORTED, WORDING, GENERIC, "prompt", "repetition", "copied", "short", "long", "unfinished", UNRELIABLE,
+    "empty", OFF_TITLE, CONTRADICTS, "invented", UNSUPPORTED, WORDING, GENERIC, "prompt", "repetition", "copied", "short", "long",
+    "unfinished", UNRELIABLE,
 )  # fmt: skip
 
-_PROMPT_WORDS = tuple(words.strip().casefold() for words in (INSTRUCTION, NEIGHBOUR_SEPARATOR))
+_PROMPT_WORDS = tuple(phrase.strip().casefold() for phrase in (INSTRUCTION, NEIGHBOUR_SEPARATOR))
 _SENTENCE_CLOSED = re.compile(r"[.!?][\"')\]]*$")
 
 

@@ -3,8 +3,9 @@
 It is learnt from a catalogue by the job `match`, without labels: sellers' own texts are the right ones, texts of the nearest other
 products, of random ones, and own texts with one fact exchanged are the wrong ones (`jobs.match.pairs`). A network with one hidden
 layer weighs the features of `jobs.quality.features`; Platt scaling (Platt 1999) on test products makes its output a probability.
-Adjacent words that no text of the catalogue has side by side (`jobs.quality.word_pairs`) do not depend on the title and are checked
-separately.
+
+What no feature shows has a threshold of its own: the rest of a text beside its whole title, the support of each sentence
+(`jobs.quality.support`), and words that no text of the catalogue has side by side (`jobs.quality.word_pairs`).
 """
 
 import json
@@ -69,11 +70,11 @@ class Calibration:
     """From a logit to a probability, and the thresholds of the verdict.
 
     `publish_from`: the probability below which a text is off its title. `contradicts_from`: the strength of an alternative from
-    which it is a contradiction. `products`: the test products that both were measured on; 0 if they were too few to calibrate.
-    `rest_from`: the probability that the rest of a text must have if it repeats its whole title, which hides what else it says.
-    `support_from`: the fraction of the words of each sentence that the title and the nearest products must have.
-    `unseen_from`: how often chance must have put an unseen pair of words there for it to be a reason; a matcher of an earlier version
-    has none of these three thresholds.
+    which it is a contradiction. `products`: the test products that all was measured on; 0 if they were too few to calibrate.
+
+    A matcher of an earlier version has none of the others. `unseen_from`: how often chance must have put an unseen pair of words
+    into the texts for it to be a reason. `rest_from`: the probability that the rest of a text must have if it repeats its whole
+    title, which hides what else it says. `support_from`: the fraction of the words of each sentence that a source must have.
     """
 
     slope: float
@@ -90,10 +91,12 @@ class Calibration:
 class Match:
     """How a text fits a title.
 
-    `other_maker`: the first word of the title, which the text lacks, and another maker that it has. `missing`: the words of the title that the text lacks and that weigh most against it. `unexpected`: words of the text that the
-    title lacks and that do. `other_title`: the title of a neighbour that the text fits better, None if there is none. `unseen`: words that are side by
-    side in no text of the catalogue, None if they are expected to be unseen. `unfit_rest`: the probability of the text without its title, if
-    that is too low. `unsupported`: a sentence that has too little support. `ends_within_a_sentence`: whether the last word of the text ends no sentence of the catalogue.
+    `other_maker`: the first word of the title, which the text lacks, and another maker that it has. `missing`: the words of the title
+    that the text lacks and that weigh most against it. `unexpected`: words of the text that the title lacks and that do.
+    `other_title`: the title of a neighbour that the text fits better. `unseen`: words that are side by side in no text of the
+    catalogue. `unfit_rest`: the probability of the text without its title, if that is too low. `unsupported`: a sentence with too
+    little support. Each is None, or empty, if there is none. `ends_within_a_sentence`: whether the last word of the text ends no
+    sentence of the catalogue.
     """
 
     probability: float
@@ -130,16 +133,16 @@ class Matcher:
         measured = measure(title, text, neighbour_titles, self.statistics, self.alternatives)
         strong = tuple(item for item in measured.contradictions if item.strength >= self.calibration.contradicts_from)
         return Match(
-            self._probability(measured),
-            strong,
-            self._other_maker(title, text),
-            tuple(measured.missing[:WORDS_SHOWN]),
-            tuple(measured.unexpected[:WORDS_SHOWN]),
-            measured.other_title,
-            self._unseen(title, text),
-            self._unfit_rest(title, text, neighbour_titles),
-            self._unsupported(text, [title, *neighbour_titles, *neighbour_texts]),
-            self.word_pairs.ends_within_a_sentence(text),
+            probability=self._probability(measured),
+            contradictions=strong,
+            other_maker=self._other_maker(title, text),
+            missing=tuple(measured.missing[:WORDS_SHOWN]),
+            unexpected=tuple(measured.unexpected[:WORDS_SHOWN]),
+            other_title=measured.other_title,
+            unseen=self._unseen(title, text),
+            unfit_rest=self._unfit_rest(title, text, neighbour_titles),
+            unsupported=self._unsupported(text, [title, *neighbour_titles, *neighbour_texts]),
+            ends_within_a_sentence=self.word_pairs.ends_within_a_sentence(text),
         )
 
     def _probability(self, measured: Measured) -> float:
