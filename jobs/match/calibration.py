@@ -27,8 +27,8 @@ MIN_RESTS = 50
 UNSEEN_SHARE = 0.01
 """Fraction of the sellers' own texts that may have words side by side which no other text has so."""
 
-SUPPORT_SHARE = 0.01
-"""Fraction of the sellers' own texts that may have a sentence without support."""
+SUPPORT_SHARE, MAX_SUPPORT = 0.01, 0.3
+"""Fraction of the sellers' own texts that may have a sentence with too little support, and the most that a sentence must have."""
 
 MIN_FOUND_CUTS, MIN_FOUND_ADDED = 0.25, 0.05
 """Fractions of the texts with a gap, and of those with an added sentence of another product, that must be found. Where sellers write in
@@ -104,7 +104,7 @@ def _support_from(statistics: WordStatistics, test_pairs: Sequence[Pair]) -> flo
         ]
         for kind in (PairKind.OWN, PairKind.ADDED)
     )
-    threshold = float(np.quantile(own, SUPPORT_SHARE))
+    threshold = min(float(np.quantile(own, SUPPORT_SHARE)), MAX_SUPPORT)
     return threshold if np.mean([share < threshold for share in added] or [False]) >= MIN_FOUND_ADDED else 0.0
 
 

@@ -29,10 +29,8 @@ def figures(matcher: Matcher, pairs: Sequence[Pair]) -> dict[str, Any]:
         dtype=bool,
     )
     kinds = np.array([pair.kind for pair in pairs])
-    off_title = (probabilities < matcher.calibration.publish_from) | np.array(
-        [match.unfit_rest is not None for match in matches], dtype=bool
-    )
-    unsupported = np.array([match.unsupported is not None for match in matches], dtype=bool)
+    off_title = probabilities < matcher.calibration.publish_from
+    unsupported = np.array([(match.unsupported or match.unfit_rest) is not None for match in matches], dtype=bool)
     wording = np.array([match.unseen is not None for match in matches], dtype=bool)
     own = probabilities[kinds == PairKind.OWN]
     others = {kind.value: probabilities[kinds == kind] for kind in PairKind if kind != PairKind.OWN}

@@ -3,11 +3,11 @@
 | reason      | given if |
 |-------------|----------|
 | empty       | the text has no words |
-| off-title   | its probability to be about its title, and true of it, is below the threshold of the matcher, or that of what it says beside the title |
+| off-title   | its probability to be about its title, and true of it, is below the threshold of the matcher |
 | contradicts | it has another number for a quantity in the title, a word in place of one of the title that excludes it, or `not` before one |
-| invented    | a number, code or address is neither in the title nor in the texts of enough of the nearest products |
-| unsupported | nearly no word of one of its sentences is in the title or in the texts of the nearest products |
-| wording     | two words are side by side that no text of the catalogue has so, though both are common in them |
+| invented    | a number or code is neither in the title nor in the texts of enough of the nearest products, or an address is not in the title |
+| unsupported | few words of one of its sentences are in the title or the texts of the nearest products, or its rest beside the whole title does not fit |
+| wording     | two words are side by side that none of the texts that the matcher learnt from has so, though both are common in them |
 | generic     | more than 3 products of the part, of different clusters, have a text with the same words |
 | unreliable  | it passes all other checks, as fewer than 20 % of the part's texts do |
 | prompt      | it has the words that a prompt puts before the title or before a neighbour |
@@ -28,7 +28,7 @@ from typing import Any
 
 from jobs.quality.contradiction import facts_of_another, negated_words, other_numbers
 from jobs.quality.copying import copying
-from jobs.quality.grounding import grounded_share, ungrounded
+from jobs.quality.grounding import grounded_share, ungrounded, unknown_addresses, unknown_groups
 from jobs.quality.matcher import Match, Matcher
 from jobs.quality.metrics import repetition, sentences, words
 from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT, EVIDENCE_NEIGHBOURS
@@ -105,13 +105,14 @@ class Checker:
         )
         probability = None if match is None else round(match.probability, PROBABILITY_DIGITS)
         copied = copying(text, title, neighbour_texts)
-        invented = ungrounded(text, [title], neighbour_texts, self.number_support)
+        numbers = ungrounded(text, [title], neighbour_texts, self.number_support)
+        invented = [*numbers, *unknown_groups(text, [title, *neighbour_texts]), *unknown_addresses(text, title)]
         found: dict[str, Any] = {
             "empty": {"words": 0} if length == 0 else None,
             OFF_TITLE: self._off_title(text, title, match) if length else None,
             CONTRADICTS: _first(contradictions(text, title, neighbour_titles, match)),
             "invented": {"numbers": list(dict.fromkeys(invented))} if invented else None,
-            UNSUPPORTED: {"sentence": match.unsupported.sentence} if match and match.unsupported else None,
+            UNSUPPORTED: _unsupported(match),
             WORDING: {"words": match.unseen.words} if match and match.unseen else None,
             "prompt": _prompt_words(text),
             "repetition": _repetition(text),
@@ -122,14 +123,13 @@ class Checker:
         }
         evidence = {reason: found[reason] for reason in REASONS if found.get(reason) is not None}
         return Scores(
-            round(repetition(text), 6), round(grounded_share(text, invented), 6), round(copied, 6), length, tuple(evidence),
+            round(repetition(text), 6), round(grounded_share(text, numbers), 6), round(copied, 6), length, tuple(evidence),
             probability, evidence,
         )  # fmt: skip
 
     def _off_title(self, text: str, title: str, match: Match | None) -> dict[str, Any] | None:
         if match is not None:
-            is_off = round(match.probability, PROBABILITY_DIGITS) < self.publish_from or match.unfit_rest is not None
-            return _against(match) if is_off else None
+            return _against(match) if round(match.probability, PROBABILITY_DIGITS) < self.publish_from else None
         in_title = terms(title)
         missing, distinct = absent_terms(in_title, terms(text)), len(set(in_title))
         share = (distinct - len(missing)) / max(1, distinct)
@@ -209,8 +209,6 @@ def evidence_text(evidence: Any) -> str:
 def _against(match: Match) -> dict[str, Any]:
     """Return the evidence that a text is off its title."""
     evidence: dict[str, Any] = {"probability": round(match.probability, 4)}
-    if match.unfit_rest is not None:
-        evidence["probability_without_title"] = round(match.unfit_rest, 4)
     if match.missing:
         evidence["missing"] = list(match.missing)
     if match.unexpected:
@@ -218,6 +216,16 @@ def _against(match: Match) -> dict[str, Any]:
     if match.other_title is not None:
         evidence["fits_better"] = match.other_title
     return evidence
+
+
+def _unsupported(match: Match | None) -> dict[str, Any] | None:
+    """Return the evidence that a text says something that nothing speaks for."""
+    evidence: dict[str, Any] = {}
+    if match is not None and match.unsupported is not None:
+        evidence["sentence"] = match.unsupported.sentence
+    if match is not None and match.unfit_rest is not None:
+        evidence["probability_without_title"] = round(match.unfit_rest, 4)
+    return evidence or None
 
 
 def _first(found: Sequence[tuple[str, str]]) -> dict[str, Any] | None:

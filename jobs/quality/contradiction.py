@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from jobs.quality.grounding import CACHED_SOURCES
 from jobs.quality.metrics import words
-from jobs.quality.numbers import UNITS, normalized, plain_number
+from jobs.quality.numbers import UNITS, is_preposition, normalized, plain_number
 
 MIN_TITLE_SIMILARITY = 0.6
 """The ratio of `difflib.SequenceMatcher` from which two titles, compared word by word, are similar."""
@@ -24,18 +24,16 @@ _NUMBER_WORDS = {
         ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), start=1
     )
 }
-_NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_NUMBER_WORDS)})\b")
+_COUNTED_IN_WORDS = re.compile(rf"\b((?:(?:packs?|sets?) of|size) )({'|'.join(_NUMBER_WORDS)})\b")
 _NAMED_NUMBER = re.compile(r"\b(?:(packs?|sets?) of|(size)) (\d+(?:\.\d+)?)(?![\w/-]|\.\d)")
-_NEGATION = re.compile(r"(?:not|no|non|without|never|cannot|nor)\Z|\w+n['’]t\Z")
-_WORD = re.compile(r"\w+(?:['’]\w+)?")
-NEGATED_WORDS = 2
-"""The words after `not` that it may negate."""
+_NEGATION = re.compile(r"\b(?:not|never|cannot|without|\w+n['’]t) ((?!only\b)\w+ly )?(\w+)")
+"""A negation and the word that it negates, directly or after an adverb. `no` and `non` rather name a feature: `non-slip`."""
 
 MIN_NEGATED_LETTERS = 4
 """Shorter words of a title, such as `for`, state no fact."""
 
 _NOT_UNITS = frozenset(
-    {"a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "of", "on", "or", "the", "to", "with", "x"}
+    {"a", "an", "and", "as", "at", "by", "for", "from", "is", "of", "on", "or", "the", "to", "with", "x"}
 )
 
 
@@ -61,13 +59,7 @@ def negated_words(text: str, title: str) -> list[tuple[str, str]]:
 
 def _negated(text: str) -> list[tuple[str, str]]:
     """Return the words that a negation precedes, each with the words from the negation to it."""
-    tokens = _WORD.findall(text.casefold())
-    return [
-        (tokens[end], " ".join(tokens[start : end + 1]))
-        for start, token in enumerate(tokens)
-        if _NEGATION.match(token)
-        for end in range(start + 1, min(start + 1 + NEGATED_WORDS, len(tokens)))
-    ]
+    return [(match[2], match[0]) for match in _NEGATION.finditer(text.casefold())]
 
 
 def facts_of_another(text: str, title: str, other_titles: Sequence[str]) -> list[tuple[str, str]]:
@@ -93,11 +85,12 @@ def _quantities(text: str) -> dict[str, dict[str, str]]:
     `size 42`. `"` is `inch`, and `pack of two` is `pack of 2`.
     """
     numbers: dict[str, dict[str, str]] = {}
-    text = _NUMBER_WORD.sub(lambda word: _NUMBER_WORDS[word[0]], normalized(text))
+    text = _COUNTED_IN_WORDS.sub(lambda found: found[1] + _NUMBER_WORDS[found[2]], normalized(text))
     found = [
         (UNITS.get(unit) or unit.removesuffix("s").removesuffix("e") or unit, number, f"{number}{space}{unit}")
-        for number, space, unit in _QUANTITY.findall(text)
-        if unit not in _NOT_UNITS
+        for match in _QUANTITY.finditer(text)
+        for number, space, unit in (match.groups(),)
+        if unit not in _NOT_UNITS and not is_preposition(unit, space, text[match.end() :])
     ]
     found += [
         (counted.removesuffix("s") or size, number, f"{counted} of {number}" if counted else f"{size} {number}")

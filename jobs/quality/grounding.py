@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from jobs.quality.numbers import CURRENCY, UNITS, Measure, measures, normalized, plain_number
+from jobs.quality.numbers import CURRENCY, UNITS, Measure, measures, normalized, numbers_beside_commas, plain_number
 from jobs.quality.terms import has_digit
 
 _CODE = re.compile(r"\w+(?:[-./]\w+)*")
 _ADDRESS = re.compile(r"https?://\S+|\bwww\.\S+|[\w.-]+@[\w-]+\.\w+")
+_PUNCTUATION = ".,;:!?)]}'\""
 _PART = re.compile(r"[-/]")
 _HYPHEN = re.compile(r"(?<=[^\W\d])-|-(?=[^\W\d])|_")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -33,7 +34,7 @@ IsKnown = Callable[..., bool]
 def grounded_share(text: str, missing: Sequence[str]) -> float:
     """Return the fraction of the numbers and codes in `text` that are not among `missing`, as `ungrounded()` returns them."""
     codes = sum(1 for _ in _codes(normalized(text)))
-    return max(0.0, 1 - len(missing) / codes) if codes else 1.0
+    return 1 - len(missing) / codes if codes else 1.0
 
 
 def ungrounded(text: str, sources: Sequence[str], others: Sequence[str] = (), support: int = 1) -> list[str]:
@@ -42,16 +43,13 @@ def ungrounded(text: str, sources: Sequence[str], others: Sequence[str] = (), su
     If there are fewer others, all of them must have it. A code is a word with a digit. Case and hyphens are ignored: `A7-B` equals
     `a7b`. A number is known if a source has it outside a code; with a unit of measurement or a currency, it must have the same there
     (`64 GB`), or none. A code that begins with a digit is known if each of its numbers is (`5-10`), with letters that are no unit only
-    as a whole (`70XL`), and `HP15/HP17` if both parts are. The numbers of `20 x 30` must be together in a source, if any source has
-    such numbers. An address of the web or of mail must be in a source. A source with the code `DCT418S1` also has its beginning `DCT418`, but not `DCT41`.
+    as a whole (`70XL`), and `HP15/HP17` if both parts are. A source with the code `DCT418S1` also has its beginning `DCT418`, but not
+    `DCT41`.
     """
     text = normalized(text)
     codes = list(_codes(text))
-    missing = [
-        address for address in _ADDRESS.findall(text) if not any(address in normalized(source) for source in sources)
-    ]
     if not codes:
-        return missing
+        return []
     of_sources, of_others = ([_known_forms(source) for source in side] for side in (sources, others))
     enough = max(1, min(support, len(others)))
 
@@ -61,16 +59,25 @@ def ungrounded(text: str, sources: Sequence[str], others: Sequence[str] = (), su
         )
 
     of_text = measures(text)
-    missing += [
+    return [
         _stated(text, code, of_text)
         for before, code in codes
         if not _is_known(
             code[0], before, [item for item in of_text if code.start() <= item.start < code.end()], is_known
         )
     ]
-    return missing + [
-        _as_text(group) for group in _groups(text, of_text) if not _is_known_group(group, [*sources, *others])
-    ]
+
+
+def unknown_groups(text: str, sources: Sequence[str]) -> list[str]:
+    """Return the numbers that `x` joins in a text, `20 x 30`, and that no source has together, if any source has such numbers."""
+    text = normalized(text)
+    return [_as_text(group) for group in _groups(text, measures(text)) if not _is_known_group(group, sources)]
+
+
+def unknown_addresses(text: str, title: str) -> list[str]:
+    """Return the addresses of the web and of mail in a text that its title does not have."""
+    found = (address.rstrip(_PUNCTUATION) for address in _ADDRESS.findall(text.casefold()))
+    return [address for address in found if address not in title.casefold()]
 
 
 def _codes(text: str) -> Iterator[tuple[str, re.Match[str]]]:
@@ -130,6 +137,7 @@ def _known_forms(source: str) -> frozenset[str]:
         (plain_number(number) for part in parts if part[:1].isdigit() for number in _NUMBER.findall(part)),
         (plain_number(last[1]) for form in forms if (last := _LAST_NUMBER.fullmatch(form))),
         (item.number for item in of_source),
+        map(plain_number, numbers_beside_commas(source)),
         map(_with_unit, of_source),
         (
             _without_hyphens(words[place]) + _without_hyphens(words[place + 1])

@@ -14,16 +14,18 @@ _THOUSANDS_SEPARATOR = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2})(?![\d,])")
 _LEADING_POINT = re.compile(r"(?<![\w.])\.(?=\d)")
 _TIMES = re.compile(r"(?<=\d) ?[x×*] ?(?=\d)")
-_FRACTION = re.compile(r"(?<![\w./])(?:(\d{1,3})[ -])?(\d{1,2})/(\d{1,2})(?![\d/]|\.\d)")
+_FRACTION = re.compile(r"(?<![\w./])(?:(?<!of )(\d{1,3})[ -])?(\d{1,2})/(\d{1,2})(?![\d/]|\.\d)")
+"""The number before a fraction belongs to it (`2 1/2`), unless it counts something (`set of 2 1/4-inch bits`)."""
+
 _DENOMINATORS = frozenset({2, 3, 4, 5, 6, 8, 10, 12, 16, 32, 64})
 
 UNITS = {
     spelling: names.split()[0]
     for names in (
-        'inch inches in "', "mm millimetre millimetres millimeter millimeters", "cm centimetre centimetres centimeter centimeters",
-        "m metre metres meter meters", "km", "ft foot feet", "yd yds yard yards", "mg", "g gm gms gram grams gr",
-        "kg kgs kilogram kilograms", "oz ounce ounces", "lb lbs pound pounds", "ml millilitre millilitres milliliter milliliters",
-        "cl", "l ltr litre litres liter liters", "gal gallon gallons", "w watt watts", "kw", "v volt volts", "amp amps ampere amperes",
+        'inch inches in "', "mm millimetre millimetres millimeter millimeters", "cm cms centimetre centimetres centimeter centimeters",
+        "m mtr mtrs metre metres meter meters", "km", "ft foot feet", "yd yds yard yards", "mg", "g gm gms gram grams gr",
+        "kg kgs kilogram kilograms", "oz ounce ounces", "lb lbs pound pounds", "ml mls millilitre millilitres milliliter milliliters",
+        "cl", "l ltr ltrs litre litres liter liters", "gal gallon gallons", "w watt watts", "kw", "v volt volts", "amp amps ampere amperes",
         "ma", "mah", "ah", "wh", "hz", "khz", "mhz", "ghz", "db", "kb", "mb", "gb gigabyte gigabytes", "tb terabyte terabytes",
         "mbps", "gbps", "mp megapixel megapixels", "px pixel pixels", "dpi", "rpm", "psi", "lm lumen lumens", "% percent",
         "sec second seconds", "min mins minute minutes", "h hr hrs hour hours", "day days", "week weeks", "month months",
@@ -36,12 +38,11 @@ UNITS = {
 CURRENCY = "currency"
 """The unit of an amount of money."""
 
-_ONLY_JOINED = frozenset({"in"})
-"""Spellings that are also words: `5in` and `5-in`, but not `5 in 1`."""
 
 _MEASURE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)(?:([ -]?)([^\W\d_]+(?!\w)|[\"%]))?")
 _CURRENCY = re.compile(r"([$€£₹¥]|\b(?:rs\.?|usd|eur|gbp|inr)) ?\Z")
-_JOINS = re.compile(r" ?(?:x|/|-|to|and|or|&|,) ?\Z")
+_JOINS = re.compile(r" ?(?:x|/|-|to|and|or|&) ?")
+_COMMA = re.compile(r", ?")
 
 
 @dataclass(frozen=True)
@@ -67,21 +68,46 @@ def plain_number(number: str) -> str:
     return number.rstrip("0").rstrip(".") if "." in number else number
 
 
+def numbers_beside_commas(text: str) -> list[str]:
+    """Return the numbers of a text that `normalized()` reads as one with a decimal comma, and that may be two: `sizes 8,10`."""
+    return [number for match in _DECIMAL_COMMA.finditer(text) for number in match.groups()]
+
+
 def measures(text: str) -> list[Measure]:
-    """Return the numbers of a normalized text with their units. A number before `x`, `-`, `to` or a comma shares the unit of the next."""
+    """Return the numbers of a normalized text with their units.
+
+    A number before `x`, `/`, `-`, `&`, `to`, `and` or `or` shares the unit of the next number, and one before a comma if the next
+    shares that of its next (`8, 10 and 12 cm`). What is counted does not (`pack of 4`).
+    """
     found: list[Measure] = []
+    is_shared = False
     for match in reversed(list(_MEASURE.finditer(text))):
         number, space, word = match.groups()
-        is_word = word in _ONLY_JOINED and (space == " " or text.startswith("-", match.end()))
-        unit = None if word is None or is_word else UNITS.get(word)
+        unit = None if word is None or is_preposition(word, space, text[match.end() :]) else UNITS.get(word)
         currency = _CURRENCY.search(text, max(0, match.start() - 5), match.start())
         end = match.end() if unit else match.end(1)
         if currency:
             unit, end = CURRENCY, match.end(1)
-        elif unit is None and found and _JOINS.fullmatch(text, match.end(1), found[-1].start):
-            unit = found[-1].unit if found[-1].unit != CURRENCY else None
+        is_shared = (
+            unit is None and bool(found) and found[-1].unit != CURRENCY and _joins(text, match, found[-1], is_shared)
+        )
+        if is_shared:
+            unit = found[-1].unit
         found.append(Measure(plain_number(number), unit, match.start(), end))
     return found[::-1]
+
+
+def _joins(text: str, number: re.Match[str], following: Measure, is_shared: bool) -> bool:
+    """Return whether a number has the unit of the following one. `is_shared`: whether that one has it from its next."""
+    if text.endswith("of ", 0, number.start()):
+        return False
+    between = text[number.end(1) : following.start]
+    return bool(_JOINS.fullmatch(between) or (is_shared and _COMMA.fullmatch(between)))
+
+
+def is_preposition(word: str, space: str, after: str) -> bool:
+    """Return whether `in` after a number is a word: in `5 in 1` and `5-in-1`, not in `5in` and `5-in`. `after`: the text after it."""
+    return word == "in" and (space == " " or after.startswith("-"))
 
 
 def _decimal(match: re.Match[str]) -> str:

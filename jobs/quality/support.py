@@ -1,6 +1,6 @@
 """Support: whether the words of a sentence are in the title or in the texts of the nearest products.
 
-A sentence of which nearly no word is there says something that nothing speaks for: "Cures headaches and improves the mood within days."
+A sentence of which few words are there says something that nothing speaks for: "Cures headaches and improves the mood within days."
 """
 
 from collections.abc import Sequence

@@ -23,9 +23,8 @@ def term_set(sequence: Sequence[str]) -> set[str]:
 
 
 def without_run(text: str, phrase: str, at_least: int) -> str | None:
-    """Return a text without the first place that has all terms of a phrase in order, None if there is none or fewer terms are left."""
-    wanted, found = terms(phrase), list(_TERM.finditer(text.casefold()))
-    words = [term[0] for term in found]
+    """Return the terms of a text, joined with spaces, without the first run that is a phrase. None if there is none or fewer are left."""
+    words, wanted = terms(text), terms(phrase)
     starts = range(len(words) - len(wanted) + 1) if wanted and len(words) - len(wanted) >= at_least else ()
     start = next((start for start in starts if words[start : start + len(wanted)] == wanted), None)
     if start is None:

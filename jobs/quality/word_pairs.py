@@ -1,4 +1,4 @@
-"""Which words the texts of a catalogue have side by side, and which end no sentence.
+"""Which words the texts that a matcher learns from have side by side, and which end no sentence.
 
 A model that has not learnt enough leaves words out of a sentence or exchanges one ("is made of birch Size: 500 Piece", "marked with
 its yellow"). Two words are then side by side that no text of the catalogue has so, although chance alone would have put them there.
@@ -20,7 +20,7 @@ from jobs.text.hashes import hashes
 _PAIR_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 """An odd number: the hash of `a b` differs from that of `b a`."""
 
-MIN_OCCURRENCES, MAX_LAST_SHARE = 100, 0.002
+MIN_OCCURRENCES, MAX_LAST_SHARE = 1000, 0.002
 """A word that occurs so often, and of which so few end a sentence, ends none."""
 
 

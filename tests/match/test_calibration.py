@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.match.calibration import CONTRADICTS_SHARE, ENOUGH, MIN_RESTS, calibrate
+from jobs.match.calibration import CONTRADICTS_SHARE, ENOUGH, MAX_SUPPORT, MIN_RESTS, calibrate
 from jobs.match.pairs import Pair, PairKind
 from jobs.quality import matcher
 from jobs.quality.alternatives import Table, find_alternatives
@@ -156,3 +156,12 @@ def test_a_sentence_with_less_support_than_nearly_all_own_ones_is_a_reason(found
     made = calibrated(texts + added)
     assert (made.match(title, none, ()).unsupported is not None) == is_reason
     assert made.match(title, own, ()).unsupported is None
+
+
+def test_a_sentence_needs_no_more_support_than_a_maximum() -> None:
+    """All own texts repeat words of their sources only, so that the quantile is 1."""
+    title = "a b c d e f"
+    own = [Pair(PairKind.OWN, title, f"{title}.", ())] * 100
+    made = calibrated([*own, Pair(PairKind.ADDED, title, "g h i j k l.", ())])
+    assert made.calibration.support_from == MAX_SUPPORT
+    assert made.match(title, "a b c d e g.", ()).unsupported is None
