@@ -133,7 +133,7 @@ def test_a_verb_that_the_role_lacks_is_reported(
     create_release(cluster, "demo", {})
     limited = kube.service_account(cluster.namespace, "pipeline", rules(["get", "list", "watch"]), tmp_path)
     monkeypatch.setenv("KUBECONFIG", str(limited))
-    with pytest.raises(ConfigurationError, match=r"needs the verb 'create' on jobs\.batch"):
+    with pytest.raises(ConfigurationError, match=r"lacks the verb 'create' on jobs\.batch"):
         run_pipeline(cluster)
 
 
