@@ -74,9 +74,7 @@ def calibrate(
 
 def _rests(test_pairs: Sequence[Pair]) -> list[Pair]:
     """Return the own texts that repeat their whole title, without it."""
-    found = (
-        (pair, without_run(pair.text, pair.title, MIN_REST_TERMS)) for pair in test_pairs if pair.kind == PairKind.OWN
-    )
+    found = ((pair, without_run(pair.text, pair.title, MIN_REST_TERMS)) for pair in _of_kind(test_pairs, PairKind.OWN))
     return [replace(pair, text=rest) for pair, rest in found if rest is not None]
 
 
@@ -85,8 +83,7 @@ def _unseen_from(word_pairs: WordPairs, test_pairs: Sequence[Pair]) -> float:
     own, cut = (
         [
             found.expected if (found := word_pairs.unseen_pair(pair.text, pair.title)) else 0.0
-            for pair in test_pairs
-            if pair.kind == kind
+            for pair in _of_kind(test_pairs, kind)
         ]
         for kind in (PairKind.OWN, PairKind.CUT)
     )
@@ -99,13 +96,16 @@ def _support_from(statistics: WordStatistics, test_pairs: Sequence[Pair]) -> flo
     own, added = (
         [
             found.share if (found := least_supported(pair.text, pair.sources, statistics)) else 1.0
-            for pair in test_pairs
-            if pair.kind == kind
+            for pair in _of_kind(test_pairs, kind)
         ]
         for kind in (PairKind.OWN, PairKind.ADDED)
     )
     threshold = min(float(np.quantile(own, SUPPORT_SHARE)), MAX_SUPPORT)
     return threshold if np.mean([share < threshold for share in added] or [False]) >= MIN_FOUND_ADDED else 0.0
+
+
+def _of_kind(pairs: Sequence[Pair], kind: PairKind) -> list[Pair]:
+    return [pair for pair in pairs if pair.kind == kind]
 
 
 def measured_values(pairs: Sequence[Pair], statistics: WordStatistics, alternatives: Table) -> np.ndarray:

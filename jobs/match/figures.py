@@ -17,8 +17,8 @@ CURVE_POINTS = 21
 def figures(matcher: Matcher, pairs: Sequence[Pair]) -> dict[str, Any]:
     """Return the figures of a matcher on pairs of held-out products, as scores.json has them.
 
-    `flagged`: by kind of text, the share with each reason, and with any of them (`either`). `auc`: area under the ROC curve of own against each other kind. `roc`:
-    (share of nearest published, share of own published) by threshold. `reliability`: mean probability and share of own
+    `flagged`: by kind of text, the share with each reason, and with any of them (`either`). `auc`: area under the ROC curve of own
+    against each other kind. `roc`: (share of nearest published, share of own published) by threshold. `reliability`: mean probability and share of own
     texts by bin, own and hard wrong texts weighted equally. `coverage`: by threshold, the share that is published of a batch of
     as many own as nearest texts, and the share of wrong ones among them.
     """

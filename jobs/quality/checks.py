@@ -104,7 +104,7 @@ class Checker:
             else None
         )
         probability = None if match is None else round(match.probability, PROBABILITY_DIGITS)
-        copied = copying(text, title, neighbour_texts)
+        repeated, copied = repetition(text), copying(text, title, neighbour_texts)
         numbers = ungrounded(text, [title], neighbour_texts, self.number_support)
         invented = [*numbers, *unknown_groups(text, [title, *neighbour_texts]), *unknown_addresses(text, title)]
         found: dict[str, Any] = {
@@ -115,7 +115,7 @@ class Checker:
             UNSUPPORTED: _unsupported(match),
             WORDING: {"words": match.unseen.words} if match and match.unseen else None,
             "prompt": _prompt_words(text),
-            "repetition": _repetition(text),
+            "repetition": _repetition(text, repeated),
             "copied": {"share": copied} if copied == 1 else None,
             "short": {"words": length} if 0 < length < MIN_WORDS else None,
             "long": {"words": length} if length > MAX_WORDS else None,
@@ -123,7 +123,7 @@ class Checker:
         }
         evidence = {reason: found[reason] for reason in REASONS if found.get(reason) is not None}
         return Scores(
-            round(repetition(text), 6), round(grounded_share(text, numbers), 6), round(copied, 6), length, tuple(evidence),
+            round(repeated, 6), round(grounded_share(text, numbers), 6), round(copied, 6), length, tuple(evidence),
             probability, evidence,
         )  # fmt: skip
 
@@ -237,8 +237,8 @@ def _prompt_words(text: str) -> dict[str, Any] | None:
     return {"words": found} if found else None
 
 
-def _repetition(text: str) -> dict[str, Any] | None:
-    sentence, word, share = _sentence_that_occurs_twice(text), _word_three_times_in_a_row(text), repetition(text)
+def _repetition(text: str, share: float) -> dict[str, Any] | None:
+    sentence, word = _sentence_that_occurs_twice(text), _word_three_times_in_a_row(text)
     if sentence is not None:
         return {"sentence": sentence}
     if word is not None:

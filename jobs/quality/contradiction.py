@@ -90,7 +90,7 @@ def _quantities(text: str) -> dict[str, dict[str, str]]:
         (UNITS.get(unit) or unit.removesuffix("s").removesuffix("e") or unit, number, f"{number}{space}{unit}")
         for match in _QUANTITY.finditer(text)
         for number, space, unit in (match.groups(),)
-        if unit not in _NOT_UNITS and not is_preposition(unit, space, text[match.end() :])
+        if unit not in _NOT_UNITS and not is_preposition(unit, space, text[match.end() : match.end() + 1])
     ]
     found += [
         (counted.removesuffix("s") or size, number, f"{counted} of {number}" if counted else f"{size} {number}")

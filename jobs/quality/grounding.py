@@ -33,7 +33,7 @@ IsKnown = Callable[..., bool]
 
 def grounded_share(text: str, missing: Sequence[str]) -> float:
     """Return the fraction of the numbers and codes in `text` that are not among `missing`, as `ungrounded()` returns them."""
-    codes = sum(1 for _ in _codes(normalized(text)))
+    codes = sum(1 for _ in _codes(_read(text)[0]))
     return 1 - len(missing) / codes if codes else 1.0
 
 
@@ -46,7 +46,7 @@ def ungrounded(text: str, sources: Sequence[str], others: Sequence[str] = (), su
     as a whole (`70XL`), and `HP15/HP17` if both parts are. A source with the code `DCT418S1` also has its beginning `DCT418`, but not
     `DCT41`.
     """
-    text = normalized(text)
+    text, of_text = _read(text)
     codes = list(_codes(text))
     if not codes:
         return []
@@ -58,7 +58,6 @@ def ungrounded(text: str, sources: Sequence[str], others: Sequence[str] = (), su
             sum(not known.isdisjoint(forms) for known in of_others) >= enough
         )
 
-    of_text = measures(text)
     return [
         _stated(text, code, of_text)
         for before, code in codes
@@ -70,14 +69,20 @@ def ungrounded(text: str, sources: Sequence[str], others: Sequence[str] = (), su
 
 def unknown_groups(text: str, sources: Sequence[str]) -> list[str]:
     """Return the numbers that `x` joins in a text, `20 x 30`, and that no source has together, if any source has such numbers."""
-    text = normalized(text)
-    return [_as_text(group) for group in _groups(text, measures(text)) if not _is_known_group(group, sources)]
+    return [_as_text(group) for group in _groups(*_read(text)) if not _is_known_group(group, sources)]
 
 
 def unknown_addresses(text: str, title: str) -> list[str]:
     """Return the addresses of the web and of mail in a text that its title does not have."""
     found = (address.rstrip(_PUNCTUATION) for address in _ADDRESS.findall(text.casefold()))
     return [address for address in found if address not in title.casefold()]
+
+
+@lru_cache(CACHED_SOURCES)
+def _read(text: str) -> tuple[str, tuple[Measure, ...]]:
+    """Return a text or a source, normalized, and its measures: each of the functions above and their parts needs both."""
+    text = normalized(text)
+    return text, tuple(measures(text))
 
 
 def _codes(text: str) -> Iterator[tuple[str, re.Match[str]]]:
@@ -123,14 +128,13 @@ def _known_forms(source: str) -> frozenset[str]:
 
     A code joined to the word beside it is one too (`iPhone 15`), two numbers are not (`8, 10`).
     """
-    text = normalized(source)
+    text, of_source = _read(source)
     words = _CODE.findall(text)
     flags = [has_digit(word) for word in words]
     codes = [word for word, flag in zip(words, flags, strict=True) if flag]
     forms = [_without_hyphens(code) for code in codes]
     parts = [part for code in codes for part in _PART.split(code)]
     beginnings = [form[: end.start()] for form in (*forms, *parts) for end in _END_OF_DIGITS.finditer(form)]
-    of_source = measures(text)
     return frozenset(forms).union(
         (part for form in forms if "/" in form for part in form.split("/")),
         (start for start in beginnings if len(start) >= MIN_BEGINNING and not start[0].isdigit()),
@@ -168,8 +172,7 @@ def _is_known_group(group: Sequence[Measure], sources: Sequence[str]) -> bool:
 
 @lru_cache(CACHED_SOURCES)
 def _known_groups(source: str) -> tuple[tuple[str, ...], ...]:
-    text = normalized(source)
-    return tuple(tuple(item.number for item in group) for group in _groups(text, measures(text)))
+    return tuple(tuple(item.number for item in group) for group in _groups(*_read(source)))
 
 
 def _stated(text: str, code: re.Match[str], of_text: Sequence[Measure]) -> str:

@@ -83,7 +83,11 @@ def measures(text: str) -> list[Measure]:
     is_shared = False
     for match in reversed(list(_MEASURE.finditer(text))):
         number, space, word = match.groups()
-        unit = None if word is None or is_preposition(word, space, text[match.end() :]) else UNITS.get(word)
+        unit = (
+            None
+            if word is None or is_preposition(word, space, text[match.end() : match.end() + 1])
+            else UNITS.get(word)
+        )
         currency = _CURRENCY.search(text, max(0, match.start() - 5), match.start())
         end = match.end() if unit else match.end(1)
         if currency:
@@ -106,8 +110,8 @@ def _joins(text: str, number: re.Match[str], following: Measure, is_shared: bool
 
 
 def is_preposition(word: str, space: str, after: str) -> bool:
-    """Return whether `in` after a number is a word: in `5 in 1` and `5-in-1`, not in `5in` and `5-in`. `after`: the text after it."""
-    return word == "in" and (space == " " or after.startswith("-"))
+    """Return whether `in` after a number is a word: in `5 in 1` and `5-in-1`, not in `5in` and `5-in`. `after`: the character after it."""
+    return word == "in" and (space == " " or after == "-")
 
 
 def _decimal(match: re.Match[str]) -> str:

@@ -37,11 +37,9 @@ def _support(sentence: str, known: frozenset[str], statistics: WordStatistics) -
         return None
     weights = {word: statistics.rarity(word) for word in words}
     total = sum(weights.values())
-    return (
-        SentenceSupport(sentence, sum(weight for word, weight in weights.items() if word in known) / total)
-        if total
-        else None
-    )
+    if not total:
+        return None
+    return SentenceSupport(sentence, sum(weight for word, weight in weights.items() if word in known) / total)
 
 
 @lru_cache(CACHED_SOURCES)

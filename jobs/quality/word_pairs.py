@@ -64,13 +64,9 @@ class WordPairs:
 
     def ends_within_a_sentence(self, text: str) -> bool:
         """Return whether the last word of a text ends no sentence of the catalogue, although it is frequent."""
-        hashed = hashes(terms(text)[-1:])
-        return bool(
-            np.any(
-                (self._counts(self.first, hashed) >= MIN_OCCURRENCES)
-                & (self._counts(self.last, hashed) < MAX_LAST_SHARE * self._counts(self.first, hashed))
-            )
-        )
+        last_word = hashes(terms(text)[-1:])
+        occurrences, ends = self._counts(self.first, last_word), self._counts(self.last, last_word)
+        return bool(np.any((occurrences >= MIN_OCCURRENCES) & (ends < MAX_LAST_SHARE * occurrences)))
 
     def save(self, path: Path) -> None:
         """Write the word pairs as safetensors."""

@@ -16,7 +16,8 @@ SMOOTHING = 4.0
 """Observations at the mean rate that are added to those of each word."""
 
 MIN_OPENINGS, MIN_OPENING_SHARE, MAX_EXTRA_SHARE = 3, 0.6, 0.3
-"""A maker begins so many titles, and this share of the titles that have it; this share of the texts that have it may lack it in the title."""
+"""A maker begins at least this number of titles, and this share of the titles that have it. Of the texts that have it, at most this share
+is about products whose titles lack it."""
 
 MIN_MAKER_LETTERS = 3
 
@@ -25,8 +26,8 @@ MIN_MAKER_LETTERS = 3
 class WordStatistics:
     """Counts by word.
 
-    `openings`: titles that begin with the word. `titles`, `other_titles`: pairs whose title has the word; `own`, `others`: those whose text has it too. `own_texts`,
-    `other_texts`: pairs whose text has the word; `own_extra`, `other_extra`: those whose title lacks it. `texts`: documents that have
+    `openings`: titles that begin with the word. `titles`, `other_titles`: pairs whose title has the word; `own`, `others`: those whose
+    text has it too. `own_texts`, `other_texts`: pairs whose text has the word; `own_extra`, `other_extra`: those whose title lacks it. `texts`: documents that have
     the word, for its inverse document frequency.
     """
 

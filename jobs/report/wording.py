@@ -38,7 +38,7 @@ INVENTED_AND_COPIED = (
     f"Invented: in neither the title nor the texts of enough of the nearest products (at most {EVIDENCE_NEIGHBOURS}; "
     "--number-support). Copied: from the title or the text of one of these products."
 )
-"""The reasons whose sources are not clear from their labels, for the captions of tables of reasons."""
+"""For the captions of tables of reasons: which texts these two reasons compare with."""
 
 
 def reason_label(name: str) -> str:

@@ -23,6 +23,6 @@ class Settings(StoreSettings):
     gpu_hour_price: float = Field(
         0,
         ge=0,
-        description="Price of a GPU hour, in any currency, for the cost of the pods that Kubernetes still lists. 0: hours without cost.",
+        description="Price of a GPU hour, in any currency, for the cost of the pods that Kubernetes still lists. 0 leaves cost out.",
         json_schema_extra=unit("currency per GPU hour"),
     )
