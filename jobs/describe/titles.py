@@ -29,7 +29,7 @@ from jobs.storage.catalogue import Catalogue, Title
 from jobs.storage.chunks import rows_of
 from jobs.storage.compression import uncompressed
 from jobs.storage.encoding import as_utf_8
-from jobs.storage.fields import DEFAULT_FIELDS, Fields
+from jobs.storage.fields import DEFAULT_FIELDS, MAX_UID_CHARACTERS, Fields, is_uid
 from jobs.storage.row_formats import RawRows, read_rows
 from jobs.text import cleaning
 from jobs.text.cleaning import Profile
@@ -37,8 +37,6 @@ from jobs.text.cleaning import Profile
 SUFFIXES = (".txt", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 ALL = "all"
 MAX_CHARACTERS = 2_000
-MAX_UID_CHARACTERS = 200
-"""As `prepare` has it: a uid is part of a key in Postgres."""
 EXCERPT_CHARACTERS = 200
 MAX_ROW_BYTES = 1 << 24
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]")  # `surrogateescape` decodes invalid bytes to these
@@ -188,7 +186,7 @@ def _from_row(row: Any, number: int, fields: Fields) -> Title:
     uid = row.get(fields.uid)
     known = str(uid) if isinstance(uid, str | int) and str(uid).strip() else None
     title = row.get(fields.title)
-    if known is not None and (len(known) > MAX_UID_CHARACTERS or not known.isprintable()):
+    if known is not None and not is_uid(known):
         error = f"line {number} has a uid that is longer than {MAX_UID_CHARACTERS} characters or not printable"
         return Title(f"line-{number}", "", error=error)
     if not isinstance(title, str):

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from jobs.storage.chunks import Chunk, rows_of
-from jobs.storage.fields import Fields
+from jobs.storage.fields import Fields, is_uid
 
-MAX_UID_CHARACTERS = 200
 EXCERPT_CHARACTERS = 200
 UNREADABLE = frozenset(("broken-json", "broken-csv", "invalid-utf-8", "not-an-object", "too-long"))
 """The reasons for which a row is unreadable: it was lost on the way to us, whatever its seller wrote."""
@@ -71,7 +70,7 @@ def _check(row: int, value: dict[str, Any], line: bytes, fields: Fields) -> RawR
         uid = f"line-{row}"
     elif isinstance(uid, int) and not isinstance(uid, bool):
         uid = str(uid)
-    if not isinstance(uid, str) or not uid.isprintable() or len(uid) > MAX_UID_CHARACTERS:
+    if not isinstance(uid, str) or not is_uid(uid):
         return Reject(row, None, "uid-not-text", excerpt(line))
     title, content = value.get(fields.title), _joined(value.get(fields.content))
     for name, text in (("title", title), ("content", content)):

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 CANDIDATES = {"title": ("title",), "content": ("content", "description"), "uid": ("uid", "asin", "parent_asin")}
+MAX_UID_CHARACTERS = 200
+"""A uid is part of a key in Postgres."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,11 @@ class Fields:
 
 
 DEFAULT_FIELDS = Fields(*(names[0] for names in CANDIDATES.values()))
+
+
+def is_uid(text: str) -> bool:
+    """Return whether a text can be the uid of a row: printable, and not too long."""
+    return len(text) <= MAX_UID_CHARACTERS and text.isprintable()
 
 
 def find_fields(chosen: Fields, names: Collection[str]) -> Fields:
