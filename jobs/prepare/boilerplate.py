@@ -1,8 +1,9 @@
 """Boilerplate: sentences that recur in the contents of many products and follow from no title, such as guarantees, slogans and
 terms of delivery. A model that learns them writes them about products for which nobody has said so.
 
-A sentence is boilerplate if it has at least 2 words, if it is in the contents of many clusters, and if it follows from no word of
-the titles that it occurs with, as `Colour: red.` follows from `Red`. Case and the final punctuation are ignored.
+A sentence is boilerplate if it is in the contents of many clusters and does not follow from the titles that it occurs with, as
+`Colour: red.` follows from `Red`. A sentence of one word counts only as an exclamation, `New!`: others are abbreviations or the numbers
+of items, `Sq. Ft.` and `1.` Case and the final punctuation are ignored.
 """
 
 from collections import Counter
@@ -26,7 +27,9 @@ from jobs.quality.terms import has_digit
 from jobs.storage.columns import number_column
 from jobs.text.hashes import first_of_each, hashes
 
-MIN_WORDS = 2
+MIN_EXPLAINED_SHARE = 0.25
+"""The fraction of a sentence's words that the titles must explain: half of `Colour: red.` is in them, a ninth of `Every piece has a
+shape of its own.`"""
 SAMPLED_TITLES = 5000
 """The number of titles that show how common a word is in the titles of a catalogue."""
 
@@ -48,13 +51,17 @@ class _Use:
     def follows_from_titles(self, common: Mapping[str, float]) -> bool:
         """Return whether the titles explain the sentence.
 
-        At least half of its titles have each of its numbers, and one of its words is absent from its titles at most half as
-        often as from all titles. `common`: the fraction of all titles that have each word.
+        At least half of its titles have each of its numbers, and a quarter of its words are absent from its titles at most half
+        as often as from all titles. `common`: the fraction of all titles that have each word.
         """
-        numbers = {word for word in words(self.sentence) if has_digit(word)}
-        return all(2 * self.in_titles[number] >= self.products for number in numbers) and any(
-            common[word] < 1 and 1 - count / self.products <= (1 - common[word]) / 2
+        distinct = set(words(self.sentence))
+        explained = [
+            word
             for word, count in self.in_titles.items()
+            if common[word] < 1 and 1 - count / self.products <= (1 - common[word]) / 2
+        ]
+        return len(explained) >= MIN_EXPLAINED_SHARE * len(distinct) and all(
+            2 * self.in_titles[number] >= self.products for number in filter(has_digit, distinct)
         )
 
 
@@ -93,7 +100,7 @@ def _find(cleaned: CleanedRows, similarity: float, min_clusters: int) -> dict[in
     return {
         key: Boilerplate(use.sentence.replace(TITLE, "TITLE"), recurring[key])
         for key, use in uses.items()
-        if len(words(use.sentence)) >= MIN_WORDS and not use.follows_from_titles(common)
+        if not use.follows_from_titles(common)
     }
 
 

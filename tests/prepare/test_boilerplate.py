@@ -119,9 +119,22 @@ def test_a_word_that_every_title_has_explains_nothing(prepare: Prepare, tmp_path
     assert contents(prepare(rows), tmp_path) == dict(products(25))
 
 
-def test_a_sentence_of_one_word_stays(prepare: Prepare, tmp_path: Path) -> None:
-    rows = products(25, "New!")
+def test_an_exclamation_of_one_word_is_removed(prepare: Prepare, tmp_path: Path) -> None:
+    assert contents(prepare(products(25, "New!")), tmp_path) == dict(products(25))
+
+
+def test_another_sentence_of_one_word_stays(prepare: Prepare, tmp_path: Path) -> None:
+    rows = [(title, f"{content.removesuffix('.')} on 30 Sq. Ft.") for title, content in products(25)]
     assert contents(prepare(rows), tmp_path) == dict(rows)
+
+
+def test_a_word_of_the_titles_explains_no_long_sentence(prepare: Prepare, tmp_path: Path) -> None:
+    rows = [(f"{title}, Puzzle", content) for title, content in products(25)]
+    made = prepare(
+        [(title, f"{content} Every puzzle has a picture of the sea.") for title, content in rows]
+        + products(9, first=25)
+    )
+    assert contents(made, tmp_path) == dict(rows + products(9, first=25))
 
 
 def test_a_sentence_that_differs_only_in_the_title_recurs(prepare: Prepare, tmp_path: Path) -> None:
