@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from jobs.match.pairs import Pair, PairKind
-from jobs.quality.alternatives import Table
+from jobs.quality.alternatives import Table, stated_beside
 from jobs.quality.features import NAMES, measure
 from jobs.quality.matcher import MIN_REST_TERMS, Calibration, Matcher, Network, probability
 from jobs.quality.support import least_supported
@@ -17,6 +17,9 @@ from jobs.quality.word_statistics import WordStatistics
 
 CONTRADICTS_SHARE = 0.01
 """Fraction of the sellers' own texts that may contradict their title."""
+
+BESIDE_SHARE, MAX_BESIDE = 0.01, 0.1
+"""Fraction of the sellers' own texts that may have an alternative beside the fact of their title where few do, and what counts as few."""
 
 REST_SHARE = 0.05
 """Fraction of the sellers' own texts with their whole title of which the rest may have too low a probability."""
@@ -67,8 +70,13 @@ def calibrate(
     rests = measured_values(_rests(test_pairs), statistics, alternatives)
     of_rests = probability(network.logits(rests), unset)
     rest_from = min(float(np.quantile(of_rests, REST_SHARE)), publish_from) if len(of_rests) >= MIN_RESTS else 0.0
-    support_from = _support_from(statistics, test_pairs)
-    calibration = replace(unset, publish_from=publish_from, rest_from=rest_from, support_from=support_from)
+    calibration = replace(
+        unset,
+        publish_from=publish_from,
+        rest_from=rest_from,
+        support_from=_support_from(statistics, test_pairs),
+        beside_from=_beside_from(alternatives, test_pairs),
+    )
     return Matcher(statistics, word_pairs, alternatives, network, calibration)
 
 
@@ -102,6 +110,15 @@ def _support_from(statistics: WordStatistics, test_pairs: Sequence[Pair]) -> flo
     )
     threshold = min(float(np.quantile(own, SUPPORT_SHARE)), MAX_SUPPORT)
     return threshold if np.mean([share < threshold for share in added] or [False]) >= MIN_FOUND_ADDED else 0.0
+
+
+def _beside_from(alternatives: Table, test_pairs: Sequence[Pair]) -> float:
+    """Return the fraction of the sellers' texts below which an alternative beside the fact of a title is a reason."""
+    least_usual = [
+        min((item.beside_share for item in stated_beside(pair.title, pair.text, alternatives)), default=1.0)
+        for pair in _of_kind(test_pairs, PairKind.OWN)
+    ]
+    return min(float(np.quantile(least_usual, BESIDE_SHARE, method="lower")), MAX_BESIDE)
 
 
 def _of_kind(pairs: Sequence[Pair], kind: PairKind) -> list[Pair]:

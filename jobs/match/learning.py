@@ -81,4 +81,7 @@ def test_pairs(
 
     `others`: products whose texts are the random ones. `alternatives`: what facts are exchanged for.
     """
-    return [*pairs(products, others, alternatives, seed + 1), *threshold_pairs(products, others, seed + 1)]
+    return [
+        *pairs(products, others, alternatives, seed + 1),
+        *threshold_pairs(products, others, alternatives, seed + 1),
+    ]

@@ -1,4 +1,4 @@
-"""Pairs of a title and a text: the seller's own text, and nine kinds of wrong ones."""
+"""Pairs of a title and a text: the seller's own text, and ten kinds of wrong ones."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,14 @@ from enum import StrEnum
 import numpy as np
 
 from jobs.match.products import LearningProduct
-from jobs.quality.alternatives import Table, exchanges, has_phrase, repeated_phrases, with_phrase
+from jobs.quality.alternatives import (
+    Table,
+    exchangeable,
+    exchanges,
+    has_phrase,
+    repeated_phrases,
+    with_phrase,
+)
 from jobs.quality.metrics import sentences
 from jobs.quality.support import MIN_SENTENCE_TERMS
 from jobs.quality.terms import terms
@@ -30,6 +37,7 @@ class PairKind(StrEnum):
     BEGINNING = "beginning"  # its first words: short and vague, as a model writes that has learnt little
     EXCHANGED = "exchanged"  # the seller's text with one fact of the title exchanged for an alternative
     REPLACED = "replaced"  # the seller's text with words of its title replaced by words of a random product's title
+    BESIDE = "beside"  # the seller's text, and then an alternative of a fact that it states: another colour beside the right one
     ADDED = "added"  # the seller's text and a sentence of a random product's text
     ECHOED = "echoed"  # the title, and then the text of a random product
     CUT = "cut"  # the seller's text without a few words in its middle: the facts may be right, the sentence is not
@@ -86,7 +94,7 @@ def pairs(
 
 
 def threshold_pairs(
-    products: Sequence[LearningProduct], others: Sequence[LearningProduct], seed: int
+    products: Sequence[LearningProduct], others: Sequence[LearningProduct], alternatives: Table, seed: int
 ) -> Iterator[Pair]:
     """Yield pairs of the kinds that thresholds of their own find. No network learns these: it has no feature that shows them."""
     generator = np.random.default_rng(seed)
@@ -100,6 +108,10 @@ def threshold_pairs(
         cut = _cut(product.text.split(), generator)
         if cut:
             yield _pair(PairKind.CUT, product, cut)
+        excluded = list(exchangeable(product.title, product.text, alternatives))
+        if excluded:
+            other_fact = excluded[generator.integers(len(excluded))].other
+            yield _pair(PairKind.BESIDE, product, f"{product.text.rstrip('. ')}. Also {other_fact}.")
 
 
 def _pair(kind: PairKind, product: LearningProduct, text: str, left_out: int | None = None) -> Pair:

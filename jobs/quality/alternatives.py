@@ -18,7 +18,7 @@ LONGEST = 2
 """Longest span, in terms."""
 
 MIN_SHARED_TERMS = 2
-MIN_PAIRS_TO_EXCHANGE = 2
+MIN_PAIRS = 2
 MAX_SPANS_IN_A_PLACE = 8
 _WEIGHT_OF_PAIRS = 0.2
 _WHOLE_TERMS = r"(?:(?<!\w)(?P<article>an?)(?P<space> ))?(?<!\w)(?<!\w[-./])(?P<phrase>{})(?![-./]?\w)"
@@ -32,8 +32,8 @@ class Alternative:
     """Two phrases that stand in the same place of two titles.
 
     `pairs`: pairs of titles that differ only in them. `own_texts`: sellers' texts that have `other` although their title has
-    `phrase` and they don't. `other_texts`: the same for the texts of the nearest other products. `example`, `example_other`: a
-    pair of titles.
+    `phrase` and they don't. `other_texts`: the same for the texts of the nearest other products. `repeating_texts`: sellers' texts that
+    repeat the `phrase` of their title. `beside_texts`: those of them that have `other` too. `example`, `example_other`: a pair of titles.
     """
 
     phrase: str
@@ -43,6 +43,8 @@ class Alternative:
     example_other: str
     own_texts: int = 0
     other_texts: int = 0
+    repeating_texts: int = 0
+    beside_texts: int = 0
 
     @property
     def strength(self) -> float:
@@ -50,7 +52,13 @@ class Alternative:
         odds = math.log((self.other_texts + 1) / (self.own_texts + 1))
         return odds + _WEIGHT_OF_PAIRS * math.log1p(self.pairs)
 
+    @property
+    def beside_share(self) -> float:
+        """The fraction of the sellers' texts with `phrase` that have `other` too: few for sizes, many for colours of a pattern."""
+        return self.beside_texts / self.repeating_texts if self.repeating_texts else 1.0
 
+
+_Key = tuple[str, str]
 Table = Mapping[str, Mapping[str, Alternative]]
 """phrase -> other -> alternative. Each pair is in it both ways."""
 
@@ -113,13 +121,22 @@ def to_table(alternatives: Iterable[Alternative]) -> Table:
 
 
 def with_text_counts(table: Table, own: Iterable[tuple[str, str]], others: Iterable[tuple[str, str]]) -> Table:
-    """Return the table with `own_texts` and `other_texts`, counted on pairs of a title and a text."""
-    own_counts, other_counts = (
-        Counter((found.phrase, found.other) for title, text in pairs for found in contradictions(title, text, table))
-        for pairs in (own, others)
-    )
+    """Return the table with its counts of texts, from pairs of a title and a text: the sellers' `own`, and those of other products."""
+    in_own, in_others, beside, repeating = Counter[_Key](), Counter[_Key](), Counter[_Key](), Counter[str]()
+    for title, text in own:
+        in_own.update(map(_key, contradictions(title, text, table)))
+        beside.update(map(_key, stated_beside(title, text, table)))
+        repeating.update(phrases(terms(title), LONGEST) & phrases(terms(text), LONGEST) & table.keys())
+    for title, text in others:
+        in_others.update(map(_key, contradictions(title, text, table)))
     return to_table(
-        replace(item, own_texts=own_counts[item.phrase, item.other], other_texts=other_counts[item.phrase, item.other])
+        replace(
+            item,
+            own_texts=in_own[_key(item)],
+            other_texts=in_others[_key(item)],
+            repeating_texts=repeating[item.phrase],
+            beside_texts=beside[_key(item)],
+        )
         for row in table.values()
         for item in row.values()
     )
@@ -144,6 +161,25 @@ def contradictions(title: str, text: str, table: Table) -> list[Alternative]:
     return sorted(found, key=lambda item: (-item.strength, item.phrase, item.other))
 
 
+def stated_beside(title: str, text: str, table: Table) -> list[Alternative]:
+    """Return the alternatives that a text has beside a phrase of its title that it repeats, the least usual first.
+
+    The title does not have them. Pairs of phrases are left out that a single pair of titles shows, or that sellers exchange.
+    """
+    title_terms = terms(title)
+    in_title, in_text = phrases(title_terms, LONGEST), phrases(terms(text), LONGEST)
+    found = [
+        item
+        for phrase in in_title & in_text & table.keys()
+        for other, item in table[phrase].items()
+        if other in in_text
+        and other not in in_title
+        and not set(title_terms).issuperset(other.split())
+        and _excludes(item)
+    ]
+    return sorted(found, key=lambda item: (item.beside_share, item.phrase, item.other))
+
+
 def exchanges(title: str, text: str, table: Table) -> Iterator[tuple[Alternative, str]]:
     """Yield each alternative of `exchangeable()`, and the text with the fact exchanged for it.
 
@@ -162,7 +198,7 @@ def exchangeable(title: str, text: str, table: Table) -> Iterator[Alternative]:
     for phrase in sorted(in_title & in_text & table.keys()):
         if has_phrase(text, phrase):
             for other, item in sorted(table[phrase].items()):
-                if item.pairs >= MIN_PAIRS_TO_EXCHANGE and item.strength > 0 and other not in in_title | in_text:
+                if _excludes(item) and other not in in_title | in_text:
                     yield item
 
 
@@ -189,6 +225,15 @@ def with_phrase(text: str, phrase: str, instead: str) -> str:
 def has_phrase(text: str, phrase: str) -> bool:
     """Return whether `with_phrase()` finds the phrase in a text: not in a compound, and without punctuation within it."""
     return _whole(phrase).search(text) is not None
+
+
+def _excludes(item: Alternative) -> bool:
+    """Return whether one of two phrases excludes the other for sure."""
+    return item.pairs >= MIN_PAIRS and item.strength > 0
+
+
+def _key(item: Alternative) -> _Key:
+    return item.phrase, item.other
 
 
 def _whole(phrase: str) -> re.Pattern[str]:

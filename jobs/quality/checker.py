@@ -11,7 +11,7 @@ from jobs.storage.store import Store
 
 
 def support_config(number_support: int) -> dict[str, int]:
-    """Return the setting as part of a config. Results of earlier versions don't have it, and are those of the default."""
+    """Return the setting as part of a config. Results without it are those of the default of their version, which was 1 before 5."""
     return {} if number_support == DEFAULT_NUMBER_SUPPORT else {"number_support": number_support}
 
 

@@ -4,8 +4,8 @@ It is learnt from a catalogue by the job `match`, without labels: sellers' own t
 products, of random ones, and own texts with one fact exchanged are the wrong ones (`jobs.match.pairs`). A network with one hidden
 layer weighs the features of `jobs.quality.features`; Platt scaling (Platt 1999) on test products makes its output a probability.
 
-What no feature shows has a threshold of its own: the rest of a text beside its whole title, the support of each sentence
-(`jobs.quality.support`), and words that no text of the catalogue has side by side (`jobs.quality.word_pairs`).
+What no feature shows has a threshold of its own: another fact beside the right one, the rest of a text beside its whole title, the
+support of each sentence (`jobs.quality.support`), and words that no text of the catalogue has side by side (`jobs.quality.word_pairs`).
 """
 
 import json
@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import load_file, save_file
 
-from jobs.quality.alternatives import Alternative, Table, to_table
+from jobs.quality.alternatives import Alternative, Table, stated_beside, to_table
 from jobs.quality.features import Measured, measure
 from jobs.quality.support import SentenceSupport, least_supported
 from jobs.quality.terms import absent_terms, term_set, terms, without_run
@@ -75,6 +75,7 @@ class Calibration:
     A matcher of an earlier version has none of the others. `unseen_from`: how often chance must have put an unseen pair of words
     into the texts for it to be a reason. `rest_from`: the probability that the rest of a text must have if it repeats its whole
     title, which hides what else it says. `support_from`: the fraction of the words of each sentence that a source must have.
+    `beside_from`: the fraction of the sellers' texts from which an alternative beside the fact of the title is no contradiction.
     """
 
     slope: float
@@ -85,15 +86,17 @@ class Calibration:
     unseen_from: float = math.inf
     rest_from: float = 0.0
     support_from: float = 0.0
+    beside_from: float = 0.0
 
 
 @dataclass(frozen=True)
 class Match:
     """How a text fits a title.
 
-    `other_maker`: the first word of the title, which the text lacks, and another maker that it has. `missing`: the words of the title
-    that the text lacks and that weigh most against it. `unexpected`: words of the text that the title lacks and that do.
-    `other_title`: the title of a neighbour that the text fits better. `unseen`: words that are side by side in no text of the
+    `contradictions`: what the text has in place of words of the title, or beside them. `other_maker`: the first word of the title, and
+    another maker that the text has in its place, or beside it though most neighbours' texts do not name that maker. `missing`: the
+    words of the title that the text lacks and that weigh most against it. `unexpected`: words of the text that the title lacks and
+    that do. `other_title`: the title of a neighbour that the text fits better. `unseen`: words that are side by side in no text of the
     catalogue. `unfit_rest`: the probability of the text without its title, if that is too low. `unsupported`: a sentence with too
     little support. Each is None, or empty, if there is none. `ends_within_a_sentence`: whether the last word of the text ends no
     sentence of the catalogue.
@@ -134,8 +137,8 @@ class Matcher:
         strong = tuple(item for item in measured.contradictions if item.strength >= self.calibration.contradicts_from)
         return Match(
             probability=self._probability(measured),
-            contradictions=strong,
-            other_maker=self._other_maker(title, text),
+            contradictions=(*strong, *self._unusual_beside(title, text)),
+            other_maker=self._other_maker(title, text, neighbour_texts),
             missing=tuple(measured.missing[:WORDS_SHOWN]),
             unexpected=tuple(measured.unexpected[:WORDS_SHOWN]),
             other_title=measured.other_title,
@@ -144,6 +147,10 @@ class Matcher:
             unsupported=self._unsupported(text, [title, *neighbour_titles, *neighbour_texts]),
             ends_within_a_sentence=self.word_pairs.ends_within_a_sentence(text),
         )
+
+    def _unusual_beside(self, title: str, text: str) -> list[Alternative]:
+        found = stated_beside(title, text, self.alternatives) if self.calibration.beside_from else []
+        return [item for item in found if item.beside_share < self.calibration.beside_from]
 
     def _probability(self, measured: Measured) -> float:
         return float(probability(self.network.logits(measured.values[None]), self.calibration)[0])
@@ -155,12 +162,14 @@ class Matcher:
         found = self._probability(measure(title, rest, neighbour_titles, self.statistics, self.alternatives))
         return found if found < self.calibration.rest_from else None
 
-    def _other_maker(self, title: str, text: str) -> tuple[str, str] | None:
+    def _other_maker(self, title: str, text: str, neighbour_texts: Sequence[str]) -> tuple[str, str] | None:
         own, mentioned = terms(title), terms(text)
-        if not own or own[0] in term_set(mentioned):
-            return None
-        found = next((word for word in absent_terms(mentioned, own) if self.statistics.is_maker(word)), None)
-        return None if found is None else (own[0], found)
+        others = [word for word in absent_terms(mentioned, own) if self.statistics.is_maker(word)] if own else []
+        if others and own[0] in term_set(mentioned):
+            # Texts of laptops name the maker of the processor too.
+            known = [term_set(terms(neighbour)) for neighbour in neighbour_texts]
+            others = [word for word in others if 2 * sum(word in of_one for of_one in known) <= len(known)]
+        return (own[0], others[0]) if others else None
 
     def _unsupported(self, text: str, sources: Sequence[str]) -> SentenceSupport | None:
         found = least_supported(text, sources, self.statistics) if self.calibration.support_from else None

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jobs.match.calibration import CONTRADICTS_SHARE, ENOUGH, MAX_SUPPORT, MIN_RESTS, calibrate
 from jobs.match.pairs import Pair, PairKind
 from jobs.quality import matcher
-from jobs.quality.alternatives import Table, find_alternatives
+from jobs.quality.alternatives import Table, find_alternatives, with_text_counts
 from jobs.quality.matcher import Matcher
 from jobs.quality.word_pairs import WordPairs, count_word_pairs, no_word_pairs
 from jobs.quality.word_statistics import WordStatistics
@@ -54,6 +54,21 @@ def test_a_probability_is_the_share_of_own_texts_among_as_many_own_as_hard_wrong
         assert probability_of(made, 7) == pytest.approx(0.75, abs=0.01)
         assert probability_of(made, 3) == pytest.approx(0.25, abs=0.01)
         assert made.calibration.products == 80
+
+
+def test_an_alternative_beside_the_fact_is_a_contradiction_where_few_sellers_state_it() -> None:
+    alternatives = find_alternatives([("Wool sock red", "Wool sock blue"), ("Linen sock red", "Linen sock blue")])
+
+    def made(both: int) -> Matcher:
+        """Return the matcher of a catalogue of which this many of 400 texts on red socks state blue too."""
+        texts = ["A red and blue sock."] * both + ["A red sock."] * (400 - both)
+        own = [("Wool sock red", text) for text in texts]
+        test_pairs = [Pair(PairKind.OWN, title, text, ()) for title, text in own] + pairs(PairKind.NEAREST, [3] * 60)
+        return calibrated(test_pairs, alternatives=with_text_counts(alternatives, own, []))
+
+    for both, contradicts in ((0, True), (2, True), (20, False)):
+        found = made(both).match("Wool sock red", "A red sock, also in blue.", ()).contradictions
+        assert [(item.phrase, item.other) for item in found] == [("red", "blue")] * contradicts
 
 
 def test_random_texts_are_too_easy_to_calibrate_on() -> None:

@@ -39,6 +39,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         + pairs(PairKind.BEGINNING, "A red")
         + pairs(PairKind.EXCHANGED, "A blue sock of wool, 10 cm.", "A red sock of wool, 12 cm.")
         + pairs(PairKind.REPLACED, WRONG)
+        + pairs(PairKind.BESIDE, f"{RIGHT} Also blue.")
         + pairs(PairKind.ADDED, f"{RIGHT} Cures headaches and improves moods within days.")
         + pairs(PairKind.ECHOED, f"{TITLE}. {WRONG}")
         + pairs(PairKind.CUT, "A red wool, 10 cm.", "A red wool sock of 10 cm."),
@@ -51,6 +52,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "beginning": 1,
         "exchanged": 2,
         "replaced": 1,
+        "beside": 1,
         "added": 1,
         "echoed": 1,
         "cut": 2,
@@ -63,6 +65,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "beginning": {"off-title": 1.0, "contradicts": 0.0, "unsupported": 0.0, "wording": 0.0, "either": 1.0},
         "exchanged": {"off-title": 0.0, "contradicts": 1.0, "unsupported": 0.0, "wording": 0.0, "either": 1.0},
         "replaced": {"off-title": 1.0, "contradicts": 0.0, "unsupported": 0.0, "wording": 0.0, "either": 1.0},
+        "beside": {"off-title": 0.0, "contradicts": 0.0, "unsupported": 0.0, "wording": 0.0, "either": 0.0},
         "added": {"off-title": 0.0, "contradicts": 0.0, "unsupported": 1.0, "wording": 0.0, "either": 1.0},
         "echoed": {"off-title": 0.0, "contradicts": 0.0, "unsupported": 0.0, "wording": 0.0, "either": 0.0},
         "cut": {"off-title": 0.0, "contradicts": 0.0, "unsupported": 0.0, "wording": 0.5, "either": 0.5},
@@ -74,6 +77,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "beginning": 0.75,
         "exchanged": 0.75,
         "replaced": 0.875,
+        "beside": 0.375,
         "added": 0.375,
         "echoed": 0.375,
         "cut": 0.5625,

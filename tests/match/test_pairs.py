@@ -35,7 +35,7 @@ def test_each_product_has_its_own_text_and_one_wrong_text_of_each_kind() -> None
     chosen = [product(1, 1, others=("Another sock.",))]
     found = list(pairs(chosen, [product(2, 2, "green")], TABLE, seed=13))
     assert [pair.kind for pair in found] == [
-        kind for kind in PairKind if kind not in (PairKind.ADDED, PairKind.ECHOED, PairKind.CUT)
+        kind for kind in PairKind if kind not in (PairKind.BESIDE, PairKind.ADDED, PairKind.ECHOED, PairKind.CUT)
     ]
     assert {pair.title for pair in found} == {"Wool sock red"}
     own, nearest, near, random, beginning, exchanged, replaced = [pair.text for pair in found]
@@ -51,7 +51,13 @@ def test_each_product_has_its_own_text_and_one_wrong_text_of_each_kind() -> None
 def further(
     products: list[LearningProduct], others: list[LearningProduct], kind: PairKind, seed: int = 13
 ) -> list[Pair]:
-    return [pair for pair in threshold_pairs(products, others, seed) if pair.kind == kind]
+    return [pair for pair in threshold_pairs(products, others, TABLE, seed) if pair.kind == kind]
+
+
+def test_an_alternative_is_stated_beside_the_fact() -> None:
+    found = further([product(1, 1)], [product(2, 2, "green")], PairKind.BESIDE)
+    assert [pair.text for pair in found] == ["A red sock, number 1. Also blue."]
+    assert not further([product(1, 1, "green")], [product(2, 2)], PairKind.BESIDE)
 
 
 def test_a_title_is_echoed_before_the_text_of_another_product() -> None:

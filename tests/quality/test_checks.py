@@ -248,7 +248,7 @@ def test_a_separator_of_thousands_before_a_unit_is_none_of_the_number() -> None:
 def test_only_the_nearest_neighbours_are_evidence() -> None:
     neighbours = [Neighbour(str(number), "Lamp", "A lamp.", 0.9) for number in range(8)]
     last = Neighbour("8", "Lamp", "A lamp of 37 cm.", 0.8)
-    checker = checks.Checker()
+    checker = checks.Checker(number_support=1)
     for found in ([*neighbours, last], [last, *neighbours]):
         scores = checker.score("A lamp of 37 cm for the desk and for the shelf.", "Desk lamp", found, ended=True)
         assert ("invented" in scores.flags) == (found[0] is not last)

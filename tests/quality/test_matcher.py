@@ -53,20 +53,25 @@ def test_only_alternatives_of_enough_strength_are_contradictions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "other"),
+    ("text", "neighbours", "other"),
     [
-        ("A Greyfell sock.", ("alderney", "greyfell")),
-        ("An Alderney sock, better than Greyfell's.", None),
-        ("A fine sock.", None),
+        ("A Greyfell sock.", ["By Greyfell."] * 8, ("alderney", "greyfell")),
+        (
+            "An Alderney sock, better than Greyfell's.",
+            ["By Greyfell."] * 4 + ["By Dovetail."] * 4,
+            ("alderney", "greyfell"),
+        ),
+        ("An Alderney sock of Greyfell wool.", ["Of Greyfell wool."] * 5 + ["By Dovetail."] * 3, None),
+        ("A fine sock.", ["By Greyfell."] * 8, None),
     ],
 )
-def test_another_maker_in_place_of_the_first_word_of_the_title_is_named(
-    text: str, other: tuple[str, str] | None
+def test_another_maker_than_that_of_the_title_and_of_most_neighbours_is_named(
+    text: str, neighbours: list[str], other: tuple[str, str] | None
 ) -> None:
     counted = WordStatistics()
     for _ in range(3):
         counted.add("Greyfell lamp", "A Greyfell lamp.", [])
-    found = replace(share_matcher(), statistics=counted.finish()).match(RED, text, ())
+    found = replace(share_matcher(), statistics=counted.finish()).match(RED, text, (), neighbours)
     assert found.other_maker == other
     assert ("alderney", "greyfell") in contradictions(text, RED, (), found) or other is None
 

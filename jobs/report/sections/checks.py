@@ -16,6 +16,7 @@ KINDS = {
     "beginning": "Its first words, which are vague",
     "exchanged": "The seller's own text, one fact exchanged",
     "replaced": "The seller's own text, words of its title replaced by a random product's",
+    "beside": "The seller's own text, and then an alternative of a fact that it states",
     "added": "The seller's own text and a sentence of a random product's text",
     "echoed": "The title, and then the text of a random product",
     "cut": "The seller's own text, some words in its middle left out",
