@@ -11,10 +11,10 @@ from jobs.process import log
 from jobs.quality import rouge
 from jobs.train import throughput, validation
 from jobs.train.batches import lengths_of, padding_efficiency
-from jobs.train.chain import ROUGE_MAX_TOKENS
+from jobs.train.callback import EpochEvaluator
 from jobs.train.checkpoint import Progress
-from jobs.train.monitor import EpochEvaluator
 from jobs.train.shard_training import ShardTraining
+from jobs.train.training_run import ROUGE_MAX_TOKENS
 
 
 def epoch_evaluator(
@@ -33,7 +33,7 @@ def epoch_evaluator(
     def evaluate(epoch: int, progress: Progress, safe_point: Callable[[], None]) -> dict[str, Any]:
         loss = validation.mean_loss(model, test, lengths, training.device, safe_point)
         scores = validation.greedy_rouge(
-            model, tokenizer, test, lengths, references, ROUGE_MAX_TOKENS, training.device, safe_point
+            model, tokenizer, test, lengths, references, training.device, safe_point, max_tokens=ROUGE_MAX_TOKENS
         )
         record = _training_figures(training, model, epoch, progress) | {"validation_loss": loss}
         record |= asdict(scores) if scores else dict.fromkeys(rouge.NAMES)

@@ -17,10 +17,10 @@ from jobs.storage import artifact, catalogue, runs
 from jobs.storage.artifact import Artifact, Draft
 from jobs.storage.store import Store
 from jobs.train import recipes
-from jobs.train.chain import ROUGE_MAX_TOKENS, Chain, RetrievalConfig
 from jobs.train.checkpoint_location import remove_checkpoints
 from jobs.train.recipes import Recipe
 from jobs.train.settings import Settings
+from jobs.train.training_run import ROUGE_MAX_TOKENS, RetrievalConfig, RuntimeOptions, TrainingRun
 
 
 def run(settings: Settings) -> None:
@@ -28,37 +28,43 @@ def run(settings: Settings) -> None:
 
     Errors: 65 the rows are bad, 75 the parent is not trained yet, 78 the run has another config, 143 interrupted.
     """
-    chain = _chain(settings)
-    shards = trained_shards(chain.products.shards, settings.max_shards)
+    training_run, options = _training_run(settings), _runtime_options(settings)
+    shards = trained_shards(training_run.products.shards, settings.max_shards)
     if settings.index is not None and settings.index >= shards:
         log.info("nothing to do: no shard with this index", index=settings.index, shards=shards)
         return
-    digests = {f"{name}_digest": digest for name, digest in chain.inputs.items()}
-    runs.freeze(chain.store, settings.run, {**chain.config, **digests})
+    digests = {f"{name}_digest": digest for name, digest in training_run.inputs.items()}
+    runs.freeze(training_run.store, training_run.name, {**training_run.config, **digests})
     for shard in [settings.index] if settings.index is not None else range(shards):
         with lifecycle.deferred() as stop:
-            _train_once(
-                chain, shard, settings.save_every_seconds, 60 * settings.stall_minutes, settings.require_gpu, stop
-            )
+            _train_once(training_run, shard, options, stop)
 
 
-def _chain(settings: Settings) -> Chain:
+def _training_run(settings: Settings) -> TrainingRun:
     store, recipe = Store(settings.store), _recipe(settings)
-    products, base = catalogue.require(store, settings.catalogue), runs.base_model(store, settings.model)
-    return Chain(
+    products, base_model = catalogue.require(store, settings.catalogue), runs.base_model(store, settings.model)
+    return TrainingRun(
         store=store,
-        run=settings.run,
-        catalogue=settings.catalogue,
+        name=settings.run,
+        catalogue_name=settings.catalogue,
         products=products,
-        base=base,
-        source=str(base.manifest.figures.get("source", settings.model)),
+        base_model=base_model,
+        base_model_source=str(base_model.manifest.figures.get("source", settings.model)),
         recipe=recipe,
         seed=settings.seed,
         retrieval=_retrieval(settings),
         counterfactual_share=settings.counterfactual_share,
         rouge_rows=settings.rouge_rows,
         config=_config(settings, recipe),
-        inputs={"base_model": base.digest, "catalogue": products.digest},
+        inputs={"base_model": base_model.digest, "catalogue": products.digest},
+    )
+
+
+def _runtime_options(settings: Settings) -> RuntimeOptions:
+    return RuntimeOptions(
+        save_every_seconds=settings.save_every_seconds,
+        stall_seconds=60 * settings.stall_minutes,
+        require_gpu=settings.require_gpu,
     )
 
 
@@ -103,30 +109,29 @@ def _config(settings: Settings, recipe: Recipe) -> dict[str, Any]:
     return config
 
 
-def _train_once(
-    chain: Chain, shard: int, save_every_seconds: float, stall_seconds: float, require_gpu: bool, stop: Stop
-) -> None:
+def _train_once(training_run: TrainingRun, shard: int, options: RuntimeOptions, stop: Stop) -> None:
     def build(draft: Draft) -> Mapping[str, Any]:
-        parent = chain.base if shard == 0 else _parent(chain, shard)
+        parent = training_run.base_model if shard == 0 else _parent(training_run, shard)
         from jobs.train.shard import train_shard  # noqa: PLC0415 - loads torch, which "already done" does not need
 
         with folders.temporary_folder() as work:
-            return train_shard(draft, chain, shard, parent, save_every_seconds, stall_seconds, require_gpu, stop, work)
+            return train_shard(draft, training_run, shard, parent, options, stop, work)
 
-    trained = artifact.make_once(chain.spec(shard), build)
+    trained = artifact.make_once(training_run.spec(shard), build)
     # The commit has removed the checkpoints, unless a concurrent writer committed first: then ours may still exist.
-    remove_checkpoints(chain.store, trained.path)
+    remove_checkpoints(training_run.store, trained.path)
 
 
-def _parent(chain: Chain, shard: int) -> Artifact:
+def _parent(training_run: TrainingRun, shard: int) -> Artifact:
     """Return the model of the previous shard.
 
     Errors: `NotReadyError` (75) if it is not trained yet, `ConfigurationError` (78) if it has another base model.
     """
-    parent = runs.trained_shard(chain.store, chain.run, shard - 1)
-    if parent.manifest.inputs.get("base_model") != chain.base.digest:
+    parent = runs.trained_shard(training_run.store, training_run.name, shard - 1)
+    base_model = training_run.base_model
+    if parent.manifest.inputs.get("base_model") != base_model.digest:
         raise ConfigurationError(
-            f"{parent.url} was trained from another base model than {chain.base.url}: pass the base model of this run with "
+            f"{parent.url} was trained from another base model than {base_model.url}: pass the base model of this run with "
             "--model, or start a new run with --run"
         )
     return parent

@@ -12,6 +12,7 @@ _COLUMNS = ("training_loss", "validation_loss", "rouge1", "rouge2", "rougeL", "r
 
 
 def card(
+    *,
     run: str,
     shard: int,
     inputs: Mapping[str, str],

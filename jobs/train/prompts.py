@@ -23,7 +23,7 @@ from jobs.storage.layout import NEIGHBOURS_FILE, Kind
 from jobs.storage.parquet import parquet_bytes
 from jobs.storage.store import Store
 from jobs.t5.prompt import prompt
-from jobs.train.chain import RetrievalConfig
+from jobs.train.training_run import RetrievalConfig
 
 _SCHEMA = pa.schema([("row", pa.int64()), ("texts", pa.list_(pa.string()))])
 """`row`: position of a product in its shard, from 0. `texts`: the texts of its neighbours, nearest first."""
@@ -31,13 +31,14 @@ _SCHEMA = pa.schema([("row", pa.int64()), ("texts", pa.list_(pa.string()))])
 
 def retrieved_neighbours(
     store: Store,
+    table: pa.Table,
+    config: RetrievalConfig,
+    stop: Stop,
+    *,
     run: str,
     shard: int,
     catalogue: str,
     catalogue_digest: str,
-    table: pa.Table,
-    config: RetrievalConfig,
-    stop: Stop,
 ) -> Artifact:
     """Return the neighbours for the prompts of a shard, whose products are `table`; they are searched if none are stored.
 

@@ -8,61 +8,49 @@ from typing import Any
 import datasets
 import numpy as np
 import pyarrow as pa
-from transformers import PreTrainedTokenizerFast
 
 from jobs.process import log
-from jobs.process.errors import InputError
 from jobs.process.lifecycle import Stop
-from jobs.storage.artifact import Artifact, Draft, Spec
-from jobs.storage.catalogue import TEST, TRAIN
+from jobs.storage.artifact import Artifact, Draft
 from jobs.storage.columns import number_column
 from jobs.storage.layout import COUNTERFACTUALS_FILE, METRICS_FILE, MODEL_CARD_FILE, MODEL_PREFIX
 from jobs.storage.parquet import parquet_bytes
 from jobs.t5 import models
 from jobs.train import model_card, recipes
-from jobs.train.batches import ACCUMULATED_SCHEDULE, batch_schedule, lengths_of, tokenize
-from jobs.train.chain import Chain
+from jobs.train.batches import ACCUMULATED_SCHEDULE, batch_schedule, lengths_of
 from jobs.train.checkpoint_location import CheckpointLocation
 from jobs.train.counterfactuals import counterfactual_rows
-from jobs.train.device import select_device
+from jobs.train.device import Device, select_device
 from jobs.train.epochs import epoch_evaluator
+from jobs.train.examples import tokenized_examples
 from jobs.train.prompts import prompts, retrieved_neighbours
 from jobs.train.shard_training import ShardTraining
 from jobs.train.trainer import train
+from jobs.train.training_run import RuntimeOptions, TrainingRun
 
 COUNTERFACTUAL_SEED = 1
 """Third part of the seed of a shard, so that other rows are drawn than for neighbours."""
 
 
 def train_shard(
-    draft: Draft,
-    chain: Chain,
-    shard: int,
-    parent: Artifact,
-    save_every_seconds: float,
-    stall_seconds: float,
-    require_gpu: bool,
-    stop: Stop,
-    work: Path,
+    draft: Draft, run: TrainingRun, shard: int, parent: Artifact, options: RuntimeOptions, stop: Stop, work: Path
 ) -> Mapping[str, Any]:
     """Add the files and the inputs of a trained shard to `draft`. Returns its figures.
 
     `work` is a folder for temporary files. A signal ends it between its phases, too. Errors: as `trainer.train()`, and
     `InputError` (65) if the shard has no training rows.
     """
-    device = select_device(require_gpu=require_gpu)
-    log.info("shard started", shard=shard, device=device.name, gpu=device.gpu, **recipes.described(chain.recipe))
+    device = select_device(require_gpu=options.require_gpu)
+    log.info("shard started", shard=shard, device=device.name, gpu=device.gpu, **recipes.described(run.recipe))
     with log.timed("rows read", shard=shard) as fields:
-        table = chain.products.read_shard(shard, work)
-        neighbours = _neighbours(chain, shard, table, stop)
-        fields["rows"] = table.num_rows
-    stop.check()
-    rows = _rows(draft, chain, shard, table)
-    counterfactuals = rows.num_rows - table.num_rows
+        products = run.products.read_shard(shard, work)
+        neighbours = _neighbours(run, shard, products, stop)
+        fields["rows"] = products.num_rows
     draft.inputs |= {"parent": parent.digest} | ({"neighbours": neighbours.digest} if neighbours else {})
-    spec = chain.spec(shard)
     stop.check()
-
+    rows = _with_counterfactuals(draft, run, shard, products)
+    counterfactuals = rows.num_rows - products.num_rows
+    stop.check()
     with log.timed("parent model loaded", shard=shard, parent=parent.url) as fields:
         parent_folder = parent.fetch_all(work / "parent", MODEL_PREFIX if shard else "")
         model, tokenizer = models.load(parent_folder), models.load_tokenizer(parent_folder)
@@ -70,58 +58,58 @@ def train_shard(
         fields["parameters"] = model.num_parameters()
     stop.check()
     with log.timed("rows tokenized", shard=shard):
-        examples, references = _examples(chain, shard, rows, prompts(rows, neighbours, work), tokenizer)
+        where = f"shard {shard} of catalogue {run.catalogue_name!r}"
+        examples = tokenized_examples(rows, prompts(rows, neighbours, work), tokenizer, run.recipe, where=where)
     stop.check()
-    lengths = lengths_of(examples[TRAIN])
-    training = ShardTraining(
-        shard, examples[TRAIN], lengths, batch_schedule(lengths, chain.recipe, chain.seed), chain.recipe, device, chain.seed,
-        CheckpointLocation(chain.store, spec.path, _checkpoint_config(chain, spec), dict(draft.inputs)), save_every_seconds,
-        stall_seconds,
-    )  # fmt: skip
-    evaluate = epoch_evaluator(training, model, tokenizer, examples[TEST], references[TEST][: chain.rouge_rows])
+
+    training = _shard_training(run, shard, examples.train, device, options, draft.inputs)
+    references = examples.test_contents[: run.rouge_rows]
+    evaluate = epoch_evaluator(training, model, tokenizer, examples.test, references)
     progress = train(training, model, evaluate, stop, work)
 
     trained_folder = work / "trained"
     with log.timed("model saved and loaded again", shard=shard):
         models.save(model.cpu(), trained_folder, parent_folder)
         models.load(trained_folder)  # saving can lose the output head
-    card = model_card.card(chain.run, shard, draft.inputs, chain.source, chain.hyperparameters, progress.records)
-    (trained_folder / MODEL_CARD_FILE).write_text(card)
+    (trained_folder / MODEL_CARD_FILE).write_text(_model_card(run, shard, draft.inputs, progress.records))
     draft.add_folder(trained_folder, MODEL_PREFIX)
     draft.add_bytes(METRICS_FILE, _json_lines(progress.records), measured=True)
     return progress.records[-1] | {
-        "train_rows": len(references[TRAIN]) - counterfactuals,
-        "test_rows": len(references[TEST]),
-        "epochs": chain.recipe.epochs,
+        "train_rows": examples.train.num_rows - counterfactuals,
+        "test_rows": examples.test.num_rows,
+        "epochs": run.recipe.epochs,
         "gpu": device.gpu,
         "seconds": progress.seconds,
-        **({"counterfactual_rows": counterfactuals} if chain.counterfactual_share else {}),
+        **({"counterfactual_rows": counterfactuals} if run.counterfactual_share else {}),
     }
 
 
-def _checkpoint_config(chain: Chain, spec: Spec) -> dict[str, Any]:
-    version = {"schedule": ACCUMULATED_SCHEDULE} if chain.recipe.gradient_accumulation > 1 else {}
-    return {**spec.config, **version}
-
-
-def _neighbours(chain: Chain, shard: int, table: pa.Table, stop: Stop) -> Artifact | None:
-    if chain.retrieval is None:
+def _neighbours(run: TrainingRun, shard: int, products: pa.Table, stop: Stop) -> Artifact | None:
+    if run.retrieval is None:
         return None
     return retrieved_neighbours(
-        chain.store, chain.run, shard, chain.catalogue, chain.products.digest, table, chain.retrieval, stop
+        run.store,
+        products,
+        run.retrieval,
+        stop,
+        run=run.name,
+        shard=shard,
+        catalogue=run.catalogue_name,
+        catalogue_digest=run.products.digest,
     )
 
 
-def _rows(draft: Draft, chain: Chain, shard: int, table: pa.Table) -> pa.Table:
-    """Return the rows to train and to test with: those of the shard, with their position in `row`, then counterfactual ones.
+def _with_counterfactuals(draft: Draft, run: TrainingRun, shard: int, products: pa.Table) -> pa.Table:
+    """Return the rows to train and to test with: the products, with their position in `row`, then counterfactual rows.
 
     Adds the counterfactual rows to `draft`, so that people can read what no seller wrote.
     """
-    rows = table.select(["title", "content", "split"]).append_column("row", number_column(np.arange(table.num_rows)))
-    if not chain.counterfactual_share:
+    rows = products.select(["title", "content", "split"])
+    rows = rows.append_column("row", number_column(np.arange(products.num_rows)))
+    if not run.counterfactual_share:
         return rows
     with log.timed("counterfactual rows made", shard=shard) as fields:
-        made = counterfactual_rows(rows, chain.counterfactual_share, [chain.seed, shard, COUNTERFACTUAL_SEED])
+        made = counterfactual_rows(rows, run.counterfactual_share, [run.seed, shard, COUNTERFACTUAL_SEED])
         fields["rows"] = made.num_rows
     if not made.num_rows:
         log.warning(
@@ -132,30 +120,39 @@ def _rows(draft: Draft, chain: Chain, shard: int, table: pa.Table) -> pa.Table:
     return pa.concat_tables([rows, made])
 
 
-def _examples(
-    chain: Chain, shard: int, table: pa.Table, prompts: Sequence[str], tokenizer: PreTrainedTokenizerFast
-) -> tuple[dict[str, datasets.Dataset], dict[str, list[str]]]:
-    """Return the tokens and the descriptions of the training rows and of the test rows, by split."""
-    contents, splits = table["content"].to_pylist(), table["split"].to_pylist()
-    rows = {split: [row for row, own in enumerate(splits) if own == split] for split in (TRAIN, TEST)}
-    if not rows[TRAIN]:
-        raise InputError(
-            f"shard {shard} of catalogue {chain.catalogue!r} has {table.num_rows} rows and no training rows: prepare the "
-            "catalogue again with more rows per shard"
-        )
-    recipe = chain.recipe
-    references = {split: [contents[row] for row in rows[split]] for split in rows}
-    examples = {
-        split: tokenize(
-            tokenizer,
-            [prompts[row] for row in rows[split]],
-            references[split],
-            recipe.max_source_tokens,
-            recipe.max_target_tokens,
-        )
-        for split in rows
-    }
-    return examples, references
+def _shard_training(
+    run: TrainingRun,
+    shard: int,
+    examples: datasets.Dataset,
+    device: Device,
+    options: RuntimeOptions,
+    inputs: Mapping[str, str],
+) -> ShardTraining:
+    lengths, spec = lengths_of(examples), run.spec(shard)
+    version = {"schedule": ACCUMULATED_SCHEDULE} if run.recipe.gradient_accumulation > 1 else {}
+    return ShardTraining(
+        shard=shard,
+        examples=examples,
+        lengths=lengths,
+        schedule=batch_schedule(lengths, run.recipe, run.seed),
+        recipe=run.recipe,
+        seed=run.seed,
+        device=device,
+        location=CheckpointLocation(run.store, spec.path, {**spec.config, **version}, dict(inputs)),
+        save_every_seconds=options.save_every_seconds,
+        stall_seconds=options.stall_seconds,
+    )
+
+
+def _model_card(run: TrainingRun, shard: int, inputs: Mapping[str, str], records: Sequence[Mapping[str, Any]]) -> str:
+    return model_card.card(
+        run=run.name,
+        shard=shard,
+        inputs=inputs,
+        source=run.base_model_source,
+        hyperparameters=run.hyperparameters,
+        records=records,
+    )
 
 
 def _json_lines(records: Sequence[Mapping[str, Any]]) -> bytes:

@@ -10,11 +10,12 @@ from jobs.train.device import Device
 from jobs.train.recipes import Recipe
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ShardTraining:
     """The training of one shard: its data, hyperparameters and device, and where and how often it saves a checkpoint.
 
-    `stall_seconds`: the training ends after this time without a step; 0 for no limit.
+    `examples`: the training rows, as `batches.tokenize()` returns them. `stall_seconds`: the training ends after this time
+    without a step; 0 for no limit.
     """
 
     shard: int
@@ -22,8 +23,8 @@ class ShardTraining:
     lengths: Lengths
     schedule: BatchSchedule
     recipe: Recipe
-    device: Device
     seed: int
+    device: Device
     location: CheckpointLocation
     save_every_seconds: float
     stall_seconds: float = 0.0

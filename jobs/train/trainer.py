@@ -1,5 +1,6 @@
 """Train a model on one shard with `Seq2SeqTrainer`, so that a resumed training equals an uninterrupted one."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,20 +20,16 @@ from jobs.process.lifecycle import Stop
 from jobs.process.stall import StallWatch
 from jobs.t5 import fused
 from jobs.t5.loss import IGNORED, summed_loss
-from jobs.train import checkpoint, throughput
+from jobs.train import checkpoint, time_estimate
 from jobs.train.batches import collate
+from jobs.train.callback import EpochEvaluator, TrainingCallback
 from jobs.train.checkpoint import Progress
-from jobs.train.monitor import EpochEvaluator, TrainingMonitor
+from jobs.train.checkpoint_saver import CheckpointSaver
 from jobs.train.optimizer import adamw, learning_rate_schedule
+from jobs.train.progress_meter import ProgressMeter
 from jobs.train.shard_training import ShardTraining
 
 TENSOR_CORE_MULTIPLE = 8
-EXPECTED_UTILISATION = 0.3
-"""Model FLOPs utilisation that the estimated time assumes."""
-
-LAUNCH_SECONDS_PER_LAYER = 0.005
-"""Time to launch the operations of a layer, forward and backward, and its share of the optimizer step. A small batch on a fast
-GPU takes no less: 0.12 to 0.15 s per step of FLAN-T5-base's 24 layers, measured on an H100."""
 
 
 def train(
@@ -47,39 +44,32 @@ def train(
     if training.device.gpu is not None:
         fused.fuse(model)
     model.to(torch.device(training.device.name))  # type: ignore[arg-type]  # a decorator hides self
+    uses_cache = model.config.use_cache  # Seq2SeqTrainer turns it off, and it is saved with the model
     optimizer = adamw(model, training.recipe)
-    checkpoint_folder = work / "checkpoint"
-    restored = checkpoint.restore(training.location, model, optimizer, checkpoint_folder)
-    progress = restored or Progress()
-    set_random_states = (
-        partial(checkpoint.restore_random, checkpoint_folder) if restored else partial(set_seed, training.seed)
-    )
-    steps = training.schedule.steps
-    log.info(
-        "resuming from checkpoint" if restored else "training started", shard=training.shard, device=training.device.name,
-        gpu=training.device.gpu, step=progress.step, steps=len(steps), batches=sum(map(len, steps)),
-        estimated_seconds=estimated_seconds(training, model, progress.step),
-    )  # fmt: skip
-    rows = [sum(map(len, step)) for step in steps]
+    progress, set_random_states = _restore_or_start(training, model, optimizer, work / "checkpoint")
+    rows = [sum(map(len, step)) for step in training.schedule.steps]
+    name = f"shard {training.shard}"
     with (
-        StallWatch(stop, f"the training of shard {training.shard}", training.stall_seconds) as watch,
-        log.progress(f"train shard {training.shard}", sum(rows), "rows", done=sum(rows[: progress.step])) as bar,
+        StallWatch(stop, f"the training of {name}", training.stall_seconds) as watch,
+        log.progress(f"train {name}", sum(rows), "rows", done=sum(rows[: progress.step])) as bar,
     ):
-        monitor = TrainingMonitor(
+        meter = ProgressMeter(progress, name, training.device.name)
+        saver = CheckpointSaver(
+            training.location, model, optimizer, meter, stop, watch, save_every_seconds=training.save_every_seconds
+        )
+        callback = TrainingCallback(
             training,
-            model,
-            optimizer,
-            progress,
+            meter,
             evaluate,
-            stop,
-            set_random_states,
-            lambda step: bar.advance(rows[step]),
-            watch,
+            set_random_states=set_random_states,
+            on_step=lambda step: bar.advance(rows[step]),
+            safe_point=saver.safe_point,
         )
         try:
-            monitor.evaluate_finished_epoch()
-            if progress.step < len(steps):
-                _run_remaining_steps(training, model, optimizer, progress.step, monitor, work / "trainer")
+            callback.evaluate_finished_epoch()
+            if progress.step < len(rows):
+                ShardTrainer(training, model, optimizer, meter, callback, work / "trainer").train()
+                model.config.use_cache = uses_cache
         except torch.OutOfMemoryError as error:
             raise MemoryError(
                 "out of GPU memory: lower --target-tokens-per-batch or --batch-rows and raise --gradient-accumulation by "
@@ -88,38 +78,22 @@ def train(
     return progress
 
 
-def estimated_seconds(training: ShardTraining, model: T5ForConditionalGeneration, done: int) -> int | None:
-    """Return the time that the remaining steps take on a GPU of known speed, else None.
-
-    On a CPU, `monitor` measures the first step; on any device, the progress has the time that is left.
-    """
-    peak = throughput.peak_operations(training.device.gpu)
-    if peak is None:
-        return None
-    operations = training.recipe.epochs * throughput.training_operations(model.config, training.lengths)
-    layers = len(model.encoder.block) + len(model.decoder.block)
-    launching = sum(map(len, training.schedule.steps)) * layers * LAUNCH_SECONDS_PER_LAYER
-    left = 1 - done / max(len(training.schedule.steps), 1)
-    return round(left * max(operations / (peak * EXPECTED_UTILISATION), launching))
-
-
-def _run_remaining_steps(
-    training: ShardTraining,
-    model: T5ForConditionalGeneration,
-    optimizer: torch.optim.Optimizer,
-    done: int,
-    monitor: TrainingMonitor,
-    folder: Path,
-) -> None:
-    uses_cache = model.config.use_cache
-    trainer = ShardTrainer(training, model, optimizer, done, monitor, folder)
-    trainer.remove_callback(PrinterCallback)  # it prints to stdout, which is for results
-    trainer.train()
-    model.config.use_cache = uses_cache  # Seq2SeqTrainer turned it off, and it is saved with the model
+def _restore_or_start(
+    training: ShardTraining, model: T5ForConditionalGeneration, optimizer: torch.optim.Optimizer, folder: Path
+) -> tuple[Progress, Callable[[], None]]:
+    """Restore the checkpoint if there is one. Returns the progress, and what sets the random states of the next step."""
+    restored = checkpoint.restore(training.location, model, optimizer, folder)
+    progress, steps = restored or Progress(), training.schedule.steps
+    log.info(
+        "resuming from checkpoint" if restored else "training started", shard=training.shard, device=training.device.name,
+        gpu=training.device.gpu, step=progress.step, steps=len(steps), batches=sum(map(len, steps)),
+        estimated_seconds=time_estimate.from_operations(training, model, progress.step),
+    )  # fmt: skip
+    return progress, partial(checkpoint.restore_random, folder) if restored else partial(set_seed, training.seed)
 
 
 class ShardTrainer(Seq2SeqTrainer):
-    """`Seq2SeqTrainer` for the remaining steps of all epochs, which it runs as one epoch.
+    """`Seq2SeqTrainer` for the steps after those of `meter.progress`, of all epochs, which it runs as one epoch.
 
     It contributes mixed precision, gradient accumulation, gradient clipping and the order of optimizer and schedule. Batches,
     loss, optimizer and schedule are ours. Its own checkpoints are not used: they are pickled, and they are local folders
@@ -133,40 +107,22 @@ class ShardTrainer(Seq2SeqTrainer):
         training: ShardTraining,
         model: T5ForConditionalGeneration,
         optimizer: torch.optim.Optimizer,
-        done: int,
-        monitor: TrainingMonitor,
+        meter: ProgressMeter,
+        callback: TrainingCallback,
         folder: Path,
     ) -> None:
+        self.training, self.meter, self.done = training, meter, meter.progress.step
         on_gpu = training.device.gpu is not None
-        arguments = Seq2SeqTrainingArguments(
-            output_dir=str(folder),
-            num_train_epochs=1,
-            per_device_train_batch_size=1,
-            gradient_accumulation_steps=training.recipe.gradient_accumulation,
-            max_grad_norm=training.recipe.max_gradient_norm,
-            bf16=training.device.bf16,
-            use_cpu=not on_gpu,
-            seed=training.seed,
-            logging_strategy="no",
-            logging_nan_inf_filter=False,  # it would wait for the GPU at every step
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            remove_unused_columns=False,
-            dataloader_pin_memory=on_gpu,
-        )
+        steps = len(training.schedule.steps)
         super().__init__(
             model=model,
-            args=arguments,
+            args=_arguments(training, folder),
             train_dataset=training.examples,
             data_collator=partial(collate, multiple=TENSOR_CORE_MULTIPLE if on_gpu else 1),
-            optimizers=(
-                optimizer,
-                learning_rate_schedule(optimizer, training.recipe, len(training.schedule.steps), done),
-            ),
-            callbacks=[monitor],
+            optimizers=(optimizer, learning_rate_schedule(optimizer, training.recipe, steps, self.done)),
+            callbacks=[callback],
         )
-        self.training, self.done, self.monitor = training, done, monitor
+        self.remove_callback(PrinterCallback)  # it prints to stdout, which is for results
         self.model_accepts_loss_kwargs = True  # makes it count the target tokens of a step for compute_loss()
 
     def get_train_dataloader(self) -> DataLoader[Any]:
@@ -195,5 +151,26 @@ class ShardTrainer(Seq2SeqTrainer):
                 loss: torch.Tensor = summed_loss(self.model, inputs)  # type: ignore[arg-type]  # the T5 of __init__
         else:
             loss = model(**inputs).loss * inputs["labels"].ne(IGNORED).sum()
-        self.monitor.add_loss(loss.detach())
+        self.meter.add_loss(loss.detach())
         return torch.div(loss, num_items_in_batch)
+
+
+def _arguments(training: ShardTraining, folder: Path) -> Seq2SeqTrainingArguments:
+    on_gpu = training.device.gpu is not None
+    return Seq2SeqTrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=1,
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=training.recipe.gradient_accumulation,
+        max_grad_norm=training.recipe.max_gradient_norm,
+        bf16=training.device.bf16,
+        use_cpu=not on_gpu,
+        seed=training.seed,
+        logging_strategy="no",
+        logging_nan_inf_filter=False,  # it would wait for the GPU at every step
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=on_gpu,
+    )

@@ -41,9 +41,10 @@ def greedy_rouge(
     examples: datasets.Dataset,
     lengths: Lengths,
     references: Sequence[str],
-    max_tokens: int,
     device: Device,
     safe_point: Callable[[], None],
+    *,
+    max_tokens: int,
 ) -> Rouge | None:
     """Return the mean ROUGE of greedy answers to the first `len(references)` rows, or None if there are no references.
 

@@ -140,7 +140,17 @@ def _train(
     lengths, test_lengths, device = lengths_of(examples), lengths_of(test), select_device()
     schedule = _with_more_evaluations(batch_schedule(lengths, recipe, seed=13))
     location = CheckpointLocation(store, name.replace(" ", "-"), {}, {})
-    training = ShardTraining(0, examples, lengths, schedule, recipe, device, 13, location, save_every_seconds=1e9)
+    training = ShardTraining(
+        shard=0,
+        examples=examples,
+        lengths=lengths,
+        schedule=schedule,
+        recipe=recipe,
+        seed=13,
+        device=device,
+        location=location,
+        save_every_seconds=1e9,
+    )
     curve: list[tuple[float, float]] = []
 
     def evaluate(_epoch: int, progress: Progress, safe_point: Callable[[], None]) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact
 from jobs.storage.layout import NEIGHBOURS_FILE
 from jobs.storage.store import Store
-from jobs.train.chain import RetrievalConfig
 from jobs.train.prompts import prompts, retrieved_neighbours
+from jobs.train.training_run import RetrievalConfig
 from tests.factories import write_catalogue
 from tests.ready import NAME, ROWS_PER_SHARD, Ready
 
@@ -30,8 +30,19 @@ def numbered(table: pa.Table) -> pa.Table:
     return table.select(["title"]).append_column("row", pa.array(np.arange(table.num_rows)))
 
 
-def search(ready: Ready, table: pa.Table, config: RetrievalConfig, run: str, shard: int = 0) -> Artifact:
-    return retrieved_neighbours(ready.store, run, shard, NAME, ready.catalogue.digest, table, config, Stop())
+def search(
+    ready: Ready, table: pa.Table, config: RetrievalConfig, run: str, shard: int = 0, requested: bool = False
+) -> Artifact:
+    return retrieved_neighbours(
+        ready.store,
+        table,
+        config,
+        Stop(requested=requested),
+        run=run,
+        shard=shard,
+        catalogue=NAME,
+        catalogue_digest=ready.catalogue.digest,
+    )
 
 
 def read_neighbours(neighbours: Artifact, folder: Path) -> dict[int, list[str]]:
@@ -101,13 +112,22 @@ def test_a_catalogue_without_an_index_is_not_ready(ready: Ready, store: Store, t
     products = write_catalogue(store, "unindexed")
     table = products.read_shard(0, tmp_path)
     with pytest.raises(NotReadyError, match="'unindexed' is not indexed yet"):
-        retrieved_neighbours(store, "main", 0, "unindexed", products.digest, table, HALF, Stop())
+        retrieved_neighbours(
+            store,
+            table,
+            HALF,
+            Stop(),
+            run="main",
+            shard=0,
+            catalogue="unindexed",
+            catalogue_digest=products.digest,
+        )
 
 
 def test_a_signal_ends_the_search(ready: Ready, tmp_path: Path) -> None:
     table = ready.catalogue.read_shard(0, tmp_path)
     with pytest.raises(Interrupted):
-        retrieved_neighbours(ready.store, "ended", 0, NAME, ready.catalogue.digest, table, ALL, Stop(requested=True))
+        search(ready, table, ALL, "ended", requested=True)
     assert artifact.find(ready.store, layout.neighbours_path("ended", 0)) is None
 
 

@@ -14,7 +14,7 @@ from transformers import T5Config, T5ForConditionalGeneration
 from jobs.process.errors import NotReadyError
 from jobs.process.lifecycle import Stop
 from jobs.storage.store import Store
-from jobs.train import trainer
+from jobs.train import time_estimate
 from jobs.train.batches import batch_schedule, collate, lengths_of
 from jobs.train.checkpoint import Progress
 from jobs.train.checkpoint_location import CheckpointLocation
@@ -53,6 +53,21 @@ def new_model() -> T5ForConditionalGeneration:
     return T5ForConditionalGeneration(T5Config(**TINY))
 
 
+def shard_training(examples: datasets.Dataset, recipe: Recipe, store: Store) -> ShardTraining:
+    lengths = lengths_of(examples)
+    return ShardTraining(
+        shard=0,
+        examples=examples,
+        lengths=lengths,
+        schedule=batch_schedule(lengths, recipe, seed=3),
+        recipe=recipe,
+        seed=3,
+        device=Device("cpu", None, bf16=False),
+        location=CheckpointLocation(store, "runs/main/shard-00000", {}, {}),
+        save_every_seconds=1000,
+    )
+
+
 def no_evaluation(epoch: int, progress: Progress, safe_point: Any) -> dict[str, Any]:
     return {"loss_sum": progress.loss_sum}
 
@@ -85,11 +100,7 @@ def test_it_ends_with_the_weights_of_a_plain_training_loop(
 ) -> None:
     expected, model = new_model(), new_model()
     expected_losses = train_plainly(expected, examples, recipe)
-    lengths = lengths_of(examples)
-    training = ShardTraining(
-        0, examples, lengths, batch_schedule(lengths, recipe, seed=3), recipe, Device("cpu", None, bf16=False), 3,
-        CheckpointLocation(store, "runs/main/shard-00000", {}, {}), save_every_seconds=1000,
-    )  # fmt: skip
+    training = shard_training(examples, recipe, store)
     progress = train(training, model, no_evaluation, Stop(), tmp_path)
     assert progress.step == len(training.schedule.steps)
     assert [record["loss_sum"] for record in progress.records] == pytest.approx(expected_losses, rel=1e-3)
@@ -103,12 +114,8 @@ def test_it_ends_with_the_weights_of_a_plain_training_loop(
 def test_a_training_without_progress_saves_a_checkpoint_and_is_retried(
     examples: datasets.Dataset, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lengths, recipe, stop = lengths_of(examples), RECIPES[0], Stop()
-    location = CheckpointLocation(store, "runs/main/shard-00000", {}, {})
-    training = ShardTraining(
-        0, examples, lengths, batch_schedule(lengths, recipe, seed=3), recipe, Device("cpu", None, bf16=False), 3,
-        location, save_every_seconds=1000, stall_seconds=5,
-    )  # fmt: skip
+    stop, training = Stop(), replace(shard_training(examples, RECIPES[0], store), stall_seconds=5)
+    location = training.location
 
     def hang(epoch: int, progress: Progress, safe_point: Any) -> dict[str, Any]:
         pause = threading.Event()
@@ -126,32 +133,31 @@ def test_a_training_without_progress_saves_a_checkpoint_and_is_retried(
 
 
 def test_the_time_is_estimated_on_a_gpu_of_known_speed(examples: datasets.Dataset, store: Store) -> None:
-    lengths, recipe = lengths_of(examples), replace(RECIPES[0], epochs=1_000_000_000)
-    schedule, location = batch_schedule(lengths, RECIPES[0], seed=3), CheckpointLocation(store, "x", {}, {})
+    training = replace(shard_training(examples, RECIPES[0], store), recipe=replace(RECIPES[0], epochs=1_000_000_000))
     model = T5ForConditionalGeneration(T5Config(**TINY))
 
     def estimated(gpu: str | None, done: int = 0) -> int | None:
-        training = ShardTraining(
-            0, examples, lengths, schedule, recipe, Device("cuda", gpu, bf16=True), 3, location, 1000
-        )
-        return trainer.estimated_seconds(training, model, done)
+        on_gpu = replace(training, device=Device("cuda", gpu, bf16=True))
+        return time_estimate.from_operations(on_gpu, model, done)
 
     assert (estimated(None), estimated("NVIDIA GeForce")) == (None, None)
     on_l4 = estimated("NVIDIA L4")
     assert on_l4
-    assert on_l4 == pytest.approx(2 * (estimated("NVIDIA L4", len(schedule.steps) // 2) or 0), rel=0.2)
+    assert on_l4 == pytest.approx(2 * (estimated("NVIDIA L4", len(training.schedule.steps) // 2) or 0), rel=0.2)
 
 
 def test_no_step_is_estimated_faster_than_its_operations_are_launched(examples: datasets.Dataset, store: Store) -> None:
-    lengths, recipe = lengths_of(examples), replace(RECIPES[0], epochs=1)
-    schedule, location = batch_schedule(lengths, recipe, seed=3), CheckpointLocation(store, "x", {}, {})
+    training = shard_training(examples, replace(RECIPES[0], epochs=1), store)
+    steps = training.schedule.steps * 1000
+    training = replace(
+        training,
+        schedule=replace(training.schedule, steps=steps),
+        device=Device("cuda", "NVIDIA H100 80GB HBM3", bf16=True),
+    )
     model = T5ForConditionalGeneration(T5Config(**TINY))
-    device = Device("cuda", "NVIDIA H100 80GB HBM3", bf16=True)
-    long = replace(schedule, steps=schedule.steps * 1000)
-    training = ShardTraining(0, examples, lengths, long, recipe, device, 3, location, 1000)
     layers = len(model.encoder.block) + len(model.decoder.block)
-    batches = sum(map(len, long.steps))
-    assert trainer.estimated_seconds(training, model, 0) == round(batches * layers * trainer.LAUNCH_SECONDS_PER_LAYER)
+    launching = sum(map(len, steps)) * layers * time_estimate.LAUNCH_SECONDS_PER_LAYER
+    assert time_estimate.from_operations(training, model, 0) == round(launching)
 
 
 def test_the_learning_rate_rises_to_its_peak_and_falls_to_0() -> None:

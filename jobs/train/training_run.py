@@ -1,4 +1,4 @@
-"""The chain of models of a run: what all its shards have in common."""
+"""A run of trainings, and the options with which it is executed. Needs no torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,21 +28,22 @@ class RetrievalConfig:
     seed: int
 
 
-@dataclass(frozen=True)
-class Chain:
-    """A run. `catalogue` is the name of `products`, `source` the origin of the base model.
+@dataclass(frozen=True, kw_only=True)
+class TrainingRun:
+    """A run: what the trainings of all its shards have in common.
 
-    `config` holds the settings that determine the weights, `inputs` the digests of base model and catalogue. `retrieval` is
-    None for prompts without neighbours. `counterfactual_share`: fraction of the training rows with a counterfactual one. After
-    each epoch, ROUGE is computed on `rouge_rows` test rows.
+    `base_model_source`: where the base model comes from. `retrieval` is None for prompts without neighbours.
+    `counterfactual_share`: fraction of the training rows with a counterfactual one. After each epoch, ROUGE is computed on
+    `rouge_rows` test rows. `config` holds the settings that determine the weights, `inputs` the digests of base model and
+    catalogue.
     """
 
     store: Store
-    run: str
-    catalogue: str
+    name: str
+    catalogue_name: str
     products: Catalogue
-    base: Artifact
-    source: str
+    base_model: Artifact
+    base_model_source: str
     recipe: Recipe
     seed: int
     retrieval: RetrievalConfig | None
@@ -59,6 +60,19 @@ class Chain:
 
     def spec(self, shard: int) -> Spec:
         """Return the artifact of a trained shard."""
-        path = layout.trained_shard_path(self.run, shard)
+        path = layout.trained_shard_path(self.name, shard)
         config = {**self.config, "shard": shard}
         return Spec(self.store, path, Kind.TRAINED_SHARD, config, self.inputs, added_inputs=("parent", "neighbours"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeOptions:
+    """How a training is executed, without an effect on its weights.
+
+    `save_every_seconds`: time between two checkpoints. `stall_seconds`: the training ends after this time without a step; 0 for
+    no limit. `require_gpu`: whether a missing GPU is an error.
+    """
+
+    save_every_seconds: float
+    stall_seconds: float
+    require_gpu: bool
