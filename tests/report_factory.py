@@ -15,6 +15,7 @@ from jobs.quality import metrics
 from jobs.quality.intervals import wilson
 from jobs.report.settings import SEED
 from jobs.storage import artifact, catalogue, layout, runs
+from jobs.storage.artifact import Artifact
 from jobs.storage.layout import Kind, QuestionGroup
 from jobs.storage.store import Store
 
@@ -65,8 +66,7 @@ class RunShape:
 
 def make(store: Store, shape: RunShape = RunShape()) -> None:
     """Commit all artifacts of the run, the catalogue and the batch `main`."""
-    make_catalogue(store, shape)
-    make_model(store, shape)
+    products, base_model = make_catalogue(store, shape), make_model(store, shape)
     runs.freeze(
         store,
         "main",
@@ -78,7 +78,8 @@ def make(store: Store, shape: RunShape = RunShape()) -> None:
             "learning_rate": 1e-4,
             "seed": 13,
             "rouge_rows": 200,
-            "catalogue_digest": "0" * 64,
+            "catalogue_digest": products.digest,
+            "base_model_digest": base_model.digest,
         },
     )
     for shard in range(shape.trained):
@@ -91,7 +92,8 @@ def make(store: Store, shape: RunShape = RunShape()) -> None:
     make_batch(store)
 
 
-def make_catalogue(store: Store, shape: RunShape) -> None:
+def make_catalogue(store: Store, shape: RunShape) -> Artifact:
+    """Commit the catalogue `main`."""
     lengths = {
         "mean": 84.6,
         "min": 1,
@@ -124,7 +126,7 @@ def make_catalogue(store: Store, shape: RunShape) -> None:
         draft.add_bytes(layout.HELD_OUT_FILE, products)
         draft.add_bytes(layout.REJECTS_FILE, _parquet(catalogue.REJECT_SCHEMA.empty_table()))
         draft.add_bytes(layout.STATISTICS_FILE, json.dumps(statistics).encode())
-        draft.commit(
+        return draft.commit(
             {
                 "read": 6000, "kept": 5940, "rejected": 60, "shards": shape.shards, "shard_rows": 2000, "held_out": 500,
                 "clusters": 5712, "duplicates_exact": 131, "duplicates_near": 97, "seconds": 1.9, "rows_per_second": 3158.0,
@@ -132,10 +134,11 @@ def make_catalogue(store: Store, shape: RunShape) -> None:
         )  # fmt: skip
 
 
-def make_model(store: Store, shape: RunShape) -> None:
+def make_model(store: Store, shape: RunShape) -> Artifact:
+    """Commit the base model `base`."""
     with artifact.draft(store, layout.model_path("base"), Kind.MODEL, {"source": "google/flan-t5-small"}, {}) as draft:
         draft.add_bytes("config.json", b"{}")
-        draft.commit({"parameters": shape.parameters, "vocabulary": 32128, "source": "google/flan-t5-small"})
+        return draft.commit({"parameters": shape.parameters, "vocabulary": 32128, "source": "google/flan-t5-small"})
 
 
 def make_shard(store: Store, shape: RunShape, shard: int) -> None:
@@ -164,7 +167,8 @@ def make_shard(store: Store, shape: RunShape, shard: int) -> None:
         )
 
 
-def make_stage(store: Store, shape: RunShape, shard: int | None, retrieval: bool) -> None:
+def make_stage(store: Store, shape: RunShape, shard: int | None, retrieval: bool, model: str = "") -> None:
+    """Commit the evaluation of a stage. `model`: the digest of the evaluated model, empty if it is not recorded."""
     name = layout.stage_name(shard, retrieval)
     answers = [row for group in QuestionGroup for row in _answers(shape, group, shard, retrieval)]
     scores = {
@@ -178,7 +182,8 @@ def make_stage(store: Store, shape: RunShape, shard: int | None, retrieval: bool
         "seconds": 21.5, "answers_per_second": len(answers) / 21.5,
     }  # fmt: skip
     path = layout.evaluation_path("main", name)
-    with artifact.draft(store, path, Kind.EVALUATION, {}, {"stage": name}) as draft:
+    inputs = {"stage": name} | ({"model": model} if model else {})
+    with artifact.draft(store, path, Kind.EVALUATION, {}, inputs) as draft:
         draft.add_bytes(layout.ANSWERS_FILE, _parquet(pa.Table.from_pylist(answers, schema=answer_schema())))
         draft.add_bytes(layout.SCORES_FILE, json.dumps(scores).encode())
         draft.commit({"questions": len(answers)})

@@ -3,7 +3,8 @@
 Reads artifacts; with --to, writes the files of one into a folder.
 """
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jobs.artifacts.settings import Settings
@@ -14,24 +15,43 @@ from jobs.storage.artifact import Artifact
 from jobs.storage.layout import MANIFEST
 from jobs.storage.store import Store
 
+MAX_NAMED = 3
+
 
 def run(settings: Settings) -> None:
-    """Print one line per artifact, or download one. Errors: `ConfigurationError` (78) if there is none at --path."""
+    """Print one line per artifact, or download one. An empty store has no lines.
+
+    Errors: `ConfigurationError` (78) if the store has artifacts and none is at --path.
+    """
     store = Store(settings.store)
     if settings.to is None:
-        for committed in artifacts(store, settings.path):
-            print(_line(committed))
+        _list(store, settings.path)
     else:
         _download(store, settings.path.strip("/"), settings.to)
 
 
+def _list(store: Store, prefix: str) -> None:
+    found = False
+    for committed in artifacts(store, prefix):
+        print(_line(committed))
+        found = True
+    if not found and (nearest := _nearest(store, prefix)):
+        raise _not_found(store, prefix, nearest)
+
+
 def artifacts(store: Store, prefix: str = "") -> Iterator[Artifact]:
     """Yield every committed artifact whose path begins with `prefix`, sorted by path."""
+    for path in _paths(store, prefix):
+        committed = artifact.find(store, path)
+        if committed is not None:  # it may have been removed since it was listed
+            yield committed
+
+
+def _paths(store: Store, prefix: str = "") -> Iterator[str]:
+    """Yield the path of every committed artifact whose path begins with `prefix`, sorted."""
     for stored in store.objects(prefix):
         if stored.key.endswith(f"/{MANIFEST}"):
-            committed = artifact.find(store, stored.key.removesuffix(f"/{MANIFEST}"))
-            if committed is not None:  # it may have been removed since it was listed
-                yield committed
+            yield stored.key.removesuffix(f"/{MANIFEST}")
 
 
 def _line(committed: Artifact) -> str:
@@ -45,8 +65,18 @@ def _download(store: Store, path: str, folder: Path) -> None:
         raise ConfigurationError("--to needs --path, the path of an artifact: `skuscribe artifacts` lists them")
     committed = artifact.find(store, path)
     if committed is None:
-        raise ConfigurationError(
-            f"there is no artifact at {store.at(path)}: `skuscribe artifacts` lists those that exist"
-        )
+        raise _not_found(store, path, _nearest(store, path))
     committed.fetch_all(folder)
     log.info("downloaded", artifact=committed.url, files=len(committed.names()), folder=str(folder))
+
+
+def _nearest(store: Store, path: str) -> list[str]:
+    """Return the few paths of artifacts that are most similar to `path`, the most similar first."""
+    return difflib.get_close_matches(path, list(_paths(store)), MAX_NAMED, cutoff=0)
+
+
+def _not_found(store: Store, path: str, nearest: Sequence[str]) -> ConfigurationError:
+    such_as = f", such as {', '.join(nearest)}" if nearest else ""
+    return ConfigurationError(
+        f"there is no artifact at {store.at(path)}: set --path to one that `skuscribe artifacts` lists{such_as}"
+    )

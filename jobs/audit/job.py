@@ -25,8 +25,8 @@ _UNFINISHED = ""
 def run(settings: Settings) -> None:
     """Draw a sample, or read the labels of one.
 
-    Errors: 65 if a label cannot be used, naming its line; 75 if the batch has no texts in Postgres; 78 if --out has another
-    audit.csv, or cannot be written.
+    Errors: 65 if a label cannot be used, naming its line; 75 if the batch has no texts in Postgres, or is written meanwhile;
+    78 if --out has another audit.csv, or cannot be written.
     """
     if settings.labels:
         chosen = settings.batch if "batch" in settings.model_fields_set else None

@@ -82,7 +82,7 @@ def _representation_sentence(item: Representation) -> str:
 
 
 def _lines(name: str, count: str, findings: Sequence[Finding]) -> list[str]:
-    width = max(len(name), *(len(finding.name) for finding in findings))
+    width = max(len(text) for text in (name, *(finding.name for finding in findings)))
     return [f"{name:<{width}}  labelled  {count:>6}    share  95 % interval"] + [
         f"{finding.name:<{width}}  {finding.labelled:>8,}  {finding.count:>6,}  {finding.share.value:>7.1%}  "
         f"{finding.share.low:.1%} to {finding.share.high:.1%}"

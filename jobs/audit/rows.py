@@ -97,10 +97,19 @@ def lock(connection: Connection) -> None:
 
 
 def write_labels(connection: Connection, labels: Sequence[Label], matcher_digest: str | None) -> None:
-    """Insert the labels. A label of the same text is replaced. `matcher_digest`: of the matcher that checked the texts."""
+    """Insert the labels. A label of the same text is replaced. `matcher_digest`: of the matcher that checked the texts.
+
+    Errors: `NotReadyError` (75) if the batch no longer has one of the texts. Roll back the transaction then.
+    """
     values = [{**asdict(label), "matcher_digest": matcher_digest} for label in labels]
     with connection.cursor() as cursor:
         cursor.executemany(statement("write_audit_label"), values)
+        stored = cursor.rowcount
+    if stored != len(labels):
+        raise NotReadyError(
+            f"expected to store {len(labels):,} labels, and the batch {labels[0].batch!r} still has the texts of {stored:,}: "
+            "`skuscribe describe` has written it meanwhile. No label was stored: run the same command again"
+        )
 
 
 def audited(connection: Connection, batch: str) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jobs.evaluate import questions
 from jobs.evaluate.settings import Settings
 from jobs.process import folders, log
+from jobs.process.errors import ConfigurationError
 from jobs.quality.checker import find_matcher, load_checker, searched_neighbours, support_config
 from jobs.quality.checks import Checker
 from jobs.retrieval.neighbours import NeighbourSearch, SearchIndex, find_index
@@ -58,7 +59,8 @@ def stages(shards: int) -> list[Stage]:
 def run(settings: Settings) -> None:
     """Evaluate one stage, or all stages in order.
 
-    Errors: 65 if the catalogue has no questions, 75 if a model or the index is not available yet.
+    Errors: 65 if the catalogue has no questions, 75 if a model or the index is not available yet, 78 if --model is not the
+    base model of the run.
     """
     store = Store(settings.store)
     products = catalogue.require(store, settings.catalogue)
@@ -109,7 +111,7 @@ def _evaluate(settings: Settings, products: Catalogue, stage: Stage, shared: Sha
     """Evaluate a stage once."""
     store = shared.store
     if stage.shard is None:
-        model, prefix = runs.base_model(store, settings.model), ""
+        model, prefix = _base_model(store, settings.run, settings.model), ""
     else:
         model, prefix = runs.trained_shard(store, settings.run, stage.shard), layout.MODEL_PREFIX
     prompt_neighbours = settings.neighbours if stage.retrieval else 0
@@ -144,6 +146,22 @@ def _evaluate(settings: Settings, products: Catalogue, stage: Stage, shared: Sha
     former = {"index": shared.index.former_digests} if needs_index else {}
     spec = Spec(store, path, Kind.EVALUATION, _config(settings, stage.retrieval), inputs, later=LATER, former=former)
     artifact.make_once(spec, build, replace_outdated=settings.replace)
+
+
+def _base_model(store: Store, run: str, name: str) -> Artifact:
+    """Return the base model of a run. It is not checked if the run has not started, or does not record its base model.
+
+    Errors: `ConfigurationError` (78) if the run started from another one.
+    """
+    model = runs.base_model(store, name)
+    recorded = json.loads(store.read(layout.run_config_path(run)) or b"{}")
+    digest = recorded.get("base_model_digest", model.digest)
+    if digest != model.digest:
+        raise ConfigurationError(
+            f"run {run!r} started from base model {recorded.get('model')!r} with digest {digest}, and {model.url} has digest "
+            f"{model.digest}: pass the base model of the run with --model, or evaluate another run with --run"
+        )
+    return model
 
 
 def _config(settings: Settings, retrieval: bool) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Reads the CronJobs, Jobs, pods and events of the release with four requests; cha
 Kubernetes still lists: those that were deleted with their node are missing. `skuscribe status --release NAME` prints it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from statistics import fmean
@@ -118,13 +118,14 @@ def read(cluster: Cluster, release: str, now: datetime | None = None) -> Release
     warnings = read_warnings(cluster)
     own_pipelines = [job for job in jobs if _label(job, COMPONENT_LABEL) == PIPELINE]
     pipeline = _status(PIPELINE, own_pipelines, 1, pods, warnings, now) if own_pipelines else None
+    services = [pod for pod in pods if _label(pod, COMPONENT_LABEL) == SERVICES]
     found = [step_status(step, cronjob, jobs, pods, warnings, now) for step, cronjob in cronjobs.items()]
     return ReleaseStatus(
         release,
         cluster.namespace,
         [_superseded(step, pipeline) for step in found],
         pipeline,
-        list(_service_notes([pod for pod in pods if _label(pod, COMPONENT_LABEL) == SERVICES], warnings, now)),
+        list(_service_notes(_services_names(cronjobs), services, warnings, now)),
     )
 
 
@@ -158,8 +159,19 @@ def _cronjobs(cluster: Cluster, release: str, selector: str) -> dict[str, Json]:
     }
 
 
-def _service_notes(pods: Sequence[Json], warnings: Warnings, now: datetime) -> Iterator[str]:
-    """Yield a note for each pod of the services that is not ready, and for each ReplicaSet that cannot create one."""
+def _services_names(cronjobs: Mapping[str, Json]) -> set[str]:
+    """Return the names that the chart gives the Deployment of the services: one for each prefix of the CronJobs' names."""
+    prefixes = {cronjob["metadata"]["name"].removesuffix(f"-{step}") for step, cronjob in cronjobs.items()}
+    return {f"{'skuscribe-' if prefix[0].isdigit() else ''}{prefix}-{SERVICES}" for prefix in prefixes}
+
+
+def _service_notes(
+    deployments: Collection[str], pods: Sequence[Json], warnings: Warnings, now: datetime
+) -> Iterator[str]:
+    """Yield a note for each pod of the services that is not ready, and for each ReplicaSet that cannot create one.
+
+    `deployments`: the names of the Deployments to which these ReplicaSets belong.
+    """
     if overdue := overdue_reason(pods, now):
         yield overdue
     for pod in (pod for pod in pods if not is_overdue(pod, now)):
@@ -169,7 +181,7 @@ def _service_notes(pods: Sequence[Json], warnings: Warnings, now: datetime) -> I
             yield f"pod {pod['metadata']['name']} is not ready: {reason}"
     if not pods:
         for (kind, name), warning in warnings.items():
-            if kind == "ReplicaSet" and f"-{SERVICES}-" in name:
+            if kind == "ReplicaSet" and name.rpartition("-")[0] in deployments:
                 yield f"no pod: {warning}"
 
 

@@ -55,7 +55,7 @@ def summary(history: History) -> list[str]:
     """Return the sentences below the verdict."""
     base, final = base_stage(history, retrieval=False), final_stage(history)
     last, retrieved = last_stage(history, retrieval=False), last_stage(history, retrieval=True)
-    sentences = _unfinished(history, final)
+    sentences = _unfinished(history, final) + _rejected(history)
     if base is not None and final is not None:
         sentences += _quality(compare(base, final, QuestionGroup.HELD_OUT, "rougeL"))
     if last is not None and retrieved is not None:
@@ -74,6 +74,16 @@ def _unfinished(history: History, final: Stage | None) -> list[str]:
     if final is not None and final.shard is not None and final.shard + 1 < trained:
         sentences.append(f"The verdict is about the model after {final.shard + 1:,} of {trained:,} trained shards.")
     return sentences
+
+
+def _rejected(history: History) -> list[str]:
+    if not history.rejected_stages:
+        return []
+    names = ", ".join(f"`{name}`" for name in history.rejected_stages)
+    return [
+        f"Evaluated with a model that is not of run {history.run!r}, and left out: {names}. `skuscribe evaluate --run {history.run} "
+        f"--catalogue {history.catalogue.name} --model {history.model} --replace` evaluates the models of the run."
+    ]
 
 
 def _quality(comparison: Comparison | None) -> list[str]:

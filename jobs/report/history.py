@@ -79,8 +79,8 @@ class History:
     `batch_rejected`: no model of the run wrote it. `batch_scores` has the number of descriptions read (`rows`) and the
     means of their scores, 0 to 1. `audit_figures` is None if no person has labelled texts of the batch.
     `matcher_scores` is scores.json of the matcher, empty if nothing was calibrated, or if `matcher_replaced`: the
-    matcher that the batch was checked with has been made again since. `max_shards`: how many shards of the catalogue
-    are to be trained; None for all.
+    matcher that the batch was checked with has been made again since. `rejected_stages`: names of the evaluated stages
+    whose model is not of the run. `max_shards`: how many shards of the catalogue are to be trained; None for all.
     """
 
     run: str
@@ -97,6 +97,7 @@ class History:
     matcher_scores: Mapping[str, Any] = field(default_factory=dict)
     matcher_replaced: bool = False
     batch_rejected: bool = False
+    rejected_stages: tuple[str, ...] = ()
     max_shards: int | None = None
 
     @property
@@ -133,6 +134,7 @@ def read(sources: Sources, folder: Path) -> History:
         matcher_scores=_read_json(sources.matcher, SCORES_FILE, folder / "matcher") if sources.matcher else {},
         matcher_replaced=bool(sources.batch and "matcher" in sources.batch.manifest.inputs and not sources.matcher),
         batch_rejected=sources.rejected_batch is not None,
+        rejected_stages=tuple(sources.rejected_stages),
         max_shards=sources.max_shards,
     )
 

@@ -3,9 +3,9 @@
 Only manifests are read here, so that an up-to-date report is recognised without a download.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.process.errors import ConfigurationError, NotReadyError
@@ -23,9 +23,9 @@ READERS = 8
 class Sources:
     """The artifacts of a report. `model`, `batch`, `audit` and `matcher` are None if they do not exist.
 
-    `batch_name` is empty for no batch. `rejected_batch` is the batch of this name if no model of the run wrote it;
-    `batch` is then None. `matcher` is the one that the batch was checked with. `max_shards`: how many shards are to
-    be trained; None for all.
+    `rejected_stages` are the evaluations of models that are not of the run; they are not among `stages`. `batch_name` is
+    empty for no batch. `rejected_batch` is the batch of this name if no model of the run wrote it; `batch` is then None.
+    `matcher` is the one that the batch was checked with. `max_shards`: how many shards are to be trained; None for all.
     """
 
     run: str
@@ -40,6 +40,7 @@ class Sources:
     audit: Artifact | None
     matcher: Artifact | None = None
     rejected_batch: Artifact | None = None
+    rejected_stages: Mapping[str, Artifact] = field(default_factory=dict)
     max_shards: int | None = None
 
     @property
@@ -52,6 +53,7 @@ class Sources:
         digests = {"configuration": digest_of(dict(self.config)), "catalogue": self.catalogue.digest}
         digests |= {layout.trained_shard_name(shard): source.digest for shard, source in self.shards.items()}
         digests |= {f"evaluation/{stage}": source.digest for stage, source in self.stages.items()}
+        digests |= {f"rejected_evaluation/{stage}": source.digest for stage, source in self.rejected_stages.items()}
         digests |= {"model": self.model.digest} if self.model else {}
         digests |= {"export": self.batch.digest} if self.batch else {}
         digests |= {"rejected_export": self.rejected_batch.digest} if self.rejected_batch else {}
@@ -68,22 +70,20 @@ def find(store: Store, run: str, catalogue_name: str, batch: str, max_shards: in
     """Return the artifacts that exist now. `max_shards`: how many shards are to be trained; None for all.
 
     Errors: `NotReadyError` (75) if the run has not started, has no trained shard, or its catalogue does not exist;
-    `ConfigurationError` (78) if the run is trained on another catalogue.
+    `ConfigurationError` (78) if the run is trained on another catalogue, or on an earlier one of this name.
     """
     config = runs.read_config(store, run)
-    trained_on = config.get("catalogue", catalogue_name)
-    if trained_on != catalogue_name:
-        raise ConfigurationError(
-            f"run {run!r} is trained on catalogue {trained_on!r}, not on {catalogue_name!r}: use --catalogue {trained_on}"
-        )
-    products = catalogue.require(store, catalogue_name)
+    products = _catalogue_of_the_run(store, run, config, catalogue_name)
     shards = _trained_shards(store, run, products.shards)
     if not shards:
         raise NotReadyError(
             f"run {run!r} has no trained shard in {store.at(layout.run_path(run))}: `skuscribe train --run {run}` trains one"
         )
+    trained = [shard.digest for shard in shards.values()]
+    evaluated = _stages(store, run)
+    stages = _stages_of_the_run(evaluated, config.get("base_model_digest"), trained)
     named = artifact.find(store, layout.export_path(batch)) if batch else None
-    exported = named if named and _is_of_the_run(named, shards) else None
+    exported = named if named and _is_of_a_model(named, trained) else None
     return Sources(
         run=run,
         config=config,
@@ -91,14 +91,33 @@ def find(store: Store, run: str, catalogue_name: str, batch: str, max_shards: in
         catalogue=products,
         model=artifact.find(store, layout.model_path(_base_model(config))),
         shards=shards,
-        stages=_stages(store, run),
+        stages=stages,
         batch_name=batch,
         batch=exported,
         audit=_audit(store, batch, exported) if exported else None,
         matcher=_matcher(store, exported) if exported else None,
         rejected_batch=None if exported else named,
+        rejected_stages={name: source for name, source in evaluated.items() if name not in stages},
         max_shards=max_shards,
     )
+
+
+def _catalogue_of_the_run(store: Store, run: str, config: Mapping[str, Any], name: str) -> Catalogue:
+    """Return the catalogue of this name. Errors: `ConfigurationError` (78) if `config` records another name or digest."""
+    trained_on = config.get("catalogue", name)
+    if trained_on != name:
+        raise ConfigurationError(
+            f"run {run!r} is trained on catalogue {trained_on!r}, not on {name!r}: use --catalogue {trained_on}"
+        )
+    products = catalogue.require(store, name)
+    recorded = config.get("catalogue_digest", products.digest)
+    if recorded != products.digest:
+        raise ConfigurationError(
+            f"run {run!r} is trained on catalogue {name!r} with digest {recorded}, and {products.artifact.url} was prepared "
+            f"again and has digest {products.digest}. Report on a run of this catalogue with --run, or restore the catalogue "
+            "of the run"
+        )
+    return products
 
 
 def _base_model(config: Mapping[str, Any]) -> str:
@@ -114,7 +133,7 @@ def _trained_shards(store: Store, run: str, shards: int) -> dict[int, Artifact]:
 
 
 def _stages(store: Store, run: str) -> dict[str, Artifact]:
-    """Return the artifacts of the evaluated stages, by the stage's name."""
+    """Return the artifacts of all evaluated stages, by the stage's name."""
     names = store.folders(f"{layout.evaluations_path(run)}/")
     artifacts = _find_all(store, [layout.evaluation_path(run, name) for name in names])
     return {
@@ -124,10 +143,23 @@ def _stages(store: Store, run: str) -> dict[str, Artifact]:
     }
 
 
-def _is_of_the_run(exported: Artifact, shards: Mapping[int, Artifact]) -> bool:
-    """Return whether a trained shard wrote the batch. A batch that does not record its model is accepted."""
-    digest = exported.manifest.inputs.get("model")
-    return digest is None or any(shard.digest == digest for shard in shards.values())
+def _stages_of_the_run(
+    evaluated: Mapping[str, Artifact], base_model: str | None, trained: Sequence[str]
+) -> Mapping[str, Artifact]:
+    """Return the evaluated stages whose model is of the run. `base_model` and `trained` are the digests of its models.
+
+    All stages are returned if the digest of the base model is unknown (None).
+    """
+    if base_model is None:
+        return evaluated
+    models = {base_model, *trained}
+    return {name: source for name, source in evaluated.items() if _is_of_a_model(source, models)}
+
+
+def _is_of_a_model(source: Artifact, models: Collection[str]) -> bool:
+    """Return whether one of the models with these digests made an artifact. One that does not record its model is accepted."""
+    digest = source.manifest.inputs.get("model")
+    return digest is None or digest in models
 
 
 def _audit(store: Store, batch: str, exported: Artifact) -> Artifact | None:

@@ -3,28 +3,46 @@
 Reads the store and Postgres, or a release on the cluster; changes nothing.
 """
 
-from jobs.process.errors import NotReadyError
+import difflib
+
+from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.status import index, store_overview
 from jobs.status.settings import Settings
+from jobs.storage import layout
 from jobs.storage.store import Store
 
 CLUSTER_RETRY_SECONDS = 10.0
 """A person waits for the answer: an API server that is unavailable is retried for less time than in a pipeline."""
+
+MAX_NAMED = 3
 
 
 def run(settings: Settings) -> None:
     """Print the overview.
 
     Errors: `NotReadyError` (75) if the store is empty, or the cluster has no such release, or it is not complete;
-    `InputError` (65) if it has failed.
+    `InputError` (65) if it has failed; `ConfigurationError` (78) if there are runs, and --run is none of them.
     """
     if settings.release:
         _print_release(settings.namespace, settings.release, settings.gpu_hour_price)
         return
-    lines = list(store_overview.lines(Store(settings.store), settings.run, settings.max_shards))
+    store = Store(settings.store)
+    _require_known_run(store, settings.run)
+    lines = list(store_overview.lines(store, settings.run, settings.max_shards))
     if not lines:
         raise NotReadyError(f"{settings.store} is empty: `skuscribe prepare` makes the first artifact")
     print("\n".join([*lines, *index.lines()]))
+
+
+def _require_known_run(store: Store, run: str) -> None:
+    """Errors: `ConfigurationError` (78) if there are runs, and this is none of them."""
+    existing = store.folders(layout.RUNS) if run else []
+    if existing and run not in existing:
+        nearest = difflib.get_close_matches(run, existing, MAX_NAMED, cutoff=0)
+        raise ConfigurationError(
+            f"there is no run {run!r} in {store.at(layout.RUNS)}: set --run to one that exists (such as {', '.join(nearest)}), "
+            "or leave it out for all runs"
+        )
 
 
 def _print_release(namespace: str, release: str, gpu_hour_price: float) -> None:

@@ -56,3 +56,19 @@ def test_a_download_of_a_damaged_file_fails(store: Store, tmp_path: Path) -> Non
 def test_a_download_of_no_artifact_is_a_wrong_setting(store: Store, tmp_path: Path, path: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         job.run(Settings(store=store.url, path=path, to=tmp_path))
+
+
+def test_a_path_without_artifacts_is_a_wrong_setting_that_names_similar_ones(store: Store) -> None:
+    for path in ("models/a", "models/b", "runs/main/shard-00000", "runs/main/report", "runs/other/report"):
+        commit(store, path)
+    for settings in ({"path": "runs/man/report"}, {"path": "runs/man/report", "to": Path("none")}):
+        with pytest.raises(
+            ConfigurationError, match=r"runs/man/report: .* such as runs/main/report, runs/other/report"
+        ) as raised:
+            job.run(Settings.model_validate({"store": store.url, **settings}))
+        assert "models/a" not in str(raised.value)
+
+
+def test_an_empty_store_lists_nothing(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    job.run(Settings(store=store.url, path="runs/main"))
+    assert capsys.readouterr().out == ""

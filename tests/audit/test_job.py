@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.audit import job
+from jobs.audit import job, labels, results
 from jobs.audit.settings import Settings
 from jobs.audit.worksheet import COLUMNS
 from jobs.cli import main
@@ -180,6 +180,32 @@ def test_a_label_counts_only_for_the_text_that_was_labelled(store: Store, file: 
         audit(store, file.parent, labels=str(file))
     batches.write([row])
     assert query("SELECT labelled FROM skuscribe.audit_result") == [(1,)]
+
+
+def test_labels_of_texts_that_are_replaced_while_they_are_read_are_not_stored(
+    store: Store, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(file, lambda row: "right")
+    check = labels.check
+
+    def replace_texts(*arguments: Any) -> list[labels.Label]:
+        checked = check(*arguments)
+        batches.write([replace(batches.description(number), description="Another text.") for number in replaced])
+        return checked
+
+    monkeypatch.setattr(labels, "check", replace_texts)
+    for replaced in ([1], [0, 1, 2]):
+        batches.write([batches.description(number) for number in range(3)])
+        with pytest.raises(
+            NotReadyError, match=f"still has the texts of {3 - len(replaced)}: .*run the same command again"
+        ):
+            audit(store, file.parent, labels=str(file))
+        assert query("SELECT * FROM skuscribe.audit_label") == []
+        assert artifact.find(store, layout.audit_path("main")) is None
+
+
+def test_a_table_without_findings_has_its_header_only() -> None:
+    assert results.table([], [], 0, []).split() == ["verdict", "labelled", "right", "share", "95", "%", "interval"]
 
 
 def test_a_reason_is_weighted_by_the_texts_that_each_label_represents(store: Store, tmp_path: Path) -> None:

@@ -199,6 +199,18 @@ def test_a_missing_model_is_retried(ready: Ready) -> None:
         evaluate(ready, run="other", index=2)
 
 
+def test_another_base_model_than_that_of_the_run_is_a_configuration_error(ready: Ready) -> None:
+    other = runs.base_model(ready.store, f"{NAME}-0")
+    runs.freeze(ready.store, "based", {"model": NAME, "base_model_digest": ready.base.digest})
+    with pytest.raises(ConfigurationError) as raised:
+        evaluate(ready, run="based", model=f"{NAME}-0", index=0)
+    for named in (f"'{NAME}'", ready.base.digest, other.url, other.digest, "--model"):
+        assert named in str(raised.value)
+    assert artifact.find(ready.store, layout.evaluation_path("based", "base")) is None
+    evaluate(ready, run="based", index=0, questions=2)
+    assert stage(ready, "base", run="based").manifest.inputs["model"] == ready.base.digest
+
+
 def test_a_group_with_fewer_products_than_questions_uses_all_of_them(ready: Ready, tmp_path: Path) -> None:
     evaluate(ready, run="all", questions=1000, index=0)
     groups = scores_of(stage(ready, "base", run="all"), tmp_path)["groups"]

@@ -258,6 +258,38 @@ def test_pods_of_another_release_are_not_shown(api: ApiInMemory) -> None:
     assert "other-services" not in release()[1]
 
 
+def add_refused_pod(api: ApiInMemory, replica_set: str) -> None:
+    """Add the event of a ReplicaSet that cannot create its pod."""
+    event = {
+        "metadata": {"name": replica_set},
+        "type": "Warning",
+        "reason": "FailedCreate",
+        "message": f"no quota for {replica_set}",
+    }
+    api.add("events", event | {"involvedObject": {"kind": "ReplicaSet", "name": replica_set}, "lastTimestamp": at(2)})
+
+
+def test_only_replica_sets_of_the_services_of_the_release_are_shown(api: ApiInMemory) -> None:
+    for name in (
+        "demo-services-6bd9f",
+        "other-services-6bd9f",
+        "demo-services-services-6bd9f",
+        "shop-demo-services-6bd9f",
+    ):
+        add_refused_pod(api, name)
+    shown = [line for line in release()[1].splitlines() if "no quota" in line]
+    assert shown == ["  services: no pod: FailedCreate: no quota for demo-services-6bd9f"]
+
+
+def test_the_services_of_a_release_whose_name_begins_with_a_digit_have_the_prefix_of_the_chart(
+    api: ApiInMemory,
+) -> None:
+    api.add("cronjobs", labelled({**CRONJOB, "metadata": {"name": "1-train", "labels": {}}}, "train"))
+    add_refused_pod(api, "skuscribe-1-services-6bd9f")
+    text = "\n".join(lines(read(Cluster(retry_seconds=0), "1", NOW), 0))
+    assert "  services: no pod: FailedCreate: no quota for skuscribe-1-services-6bd9f" in text
+
+
 def with_train(condition: str) -> dict[str, Any]:
     conditions = [{"type": condition, "status": "True", "lastTransitionTime": at(3)}] if condition else []
     return labelled(job(conditions=conditions), "train")

@@ -300,6 +300,22 @@ def test_a_batch_of_another_run_is_named_and_not_shown(store: Store, tmp_path: P
     assert "1,874" not in text
 
 
+def test_an_evaluation_of_another_base_model_is_named_and_not_compared(store: Store, tmp_path: Path) -> None:
+    shape = factory.RunShape(shards=1, trained=1, questions=5, retrieval=False)
+    factory.make(store, shape)
+    text = text_of(make(store), tmp_path / "own")
+    assert "No comparison yet" not in text
+    assert "left out" not in text
+    artifact.remove(store, layout.evaluation_path("main", "base"))
+    factory.make_stage(store, shape, None, retrieval=False, model="f" * 64)
+    text = text_of(make(store), tmp_path / "other")
+    assert "No comparison yet" in text
+    assert re.search(
+        "not of run 'main', and left out: base ?. skuscribe evaluate --run main --catalogue main --model base --replace",
+        text,
+    )
+
+
 def test_product_text_is_not_interpreted_as_markup(store: Store, tmp_path: Path) -> None:
     factory.make(store, factory.RunShape(questions=4, titles=[factory.HOSTILE], answer=factory.HOSTILE))
     folder = make(store).fetch_all(tmp_path)

@@ -137,3 +137,44 @@ def test_a_batch_of_another_run_and_what_belongs_to_it_are_no_sources(store: Sto
 def test_a_batch_that_does_not_record_its_model_is_a_source(store: Store) -> None:
     factory.make(store, factory.RunShape(questions=3))
     assert find(store).batch is not None
+
+
+def commit_stage(store: Store, name: str, model: str) -> None:
+    """Commit an evaluation of the model with this digest, in the place of an earlier one."""
+    path = layout.evaluation_path("main", name)
+    artifact.remove(store, path)
+    with artifact.draft(store, path, Kind.EVALUATION, {}, {"model": model}) as draft:
+        draft.commit({})
+
+
+def test_an_evaluation_of_a_model_that_is_not_of_the_run_is_no_stage(store: Store) -> None:
+    factory.make(store, factory.RunShape(questions=3))
+    before = find(store)
+    assert before.model is not None
+    commit_stage(store, "base", "f" * 64)
+    commit_stage(store, "base-retrieval", before.model.digest)
+    commit_stage(store, "shard-00001", before.shards[1].digest)
+    found = find(store)
+    assert set(before.stages) - set(found.stages) == {"base"}
+    assert set(found.rejected_stages) == {"base"}
+    assert found.digests()["rejected_evaluation/base"] == found.rejected_stages["base"].digest
+
+
+def test_a_run_that_does_not_record_its_base_model_has_every_stage(store: Store) -> None:
+    factory.make_catalogue(store, factory.RunShape())
+    runs.freeze(store, "main", {"model": "base"})
+    factory.make_shard(store, factory.RunShape(), 0)
+    commit_stage(store, "base", "f" * 64)
+    assert (set(find(store).stages), find(store).rejected_stages) == ({"base"}, {})
+
+
+def test_a_catalogue_that_was_prepared_again_is_a_configuration_error(store: Store) -> None:
+    factory.make(store, factory.RunShape(questions=3))
+    recorded = find(store).catalogue.digest
+    artifact.remove(store, layout.catalogue_path("main"))
+    found = factory.make_catalogue(store, factory.RunShape(shards=5)).digest
+    with pytest.raises(
+        ConfigurationError,
+        match=f"digest {recorded}, and .*catalogue/main was prepared again and has digest {found}.*--run",
+    ):
+        find(store)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.process.errors import NotReadyError
+from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.status import job
 from jobs.status.settings import Settings
 from jobs.storage import artifact, layout, runs
@@ -107,3 +107,20 @@ def test_the_labels_of_a_batch_are_shown_once_there_are_some(store: Store, capsy
     commit(store, layout.audit_path("main"), Kind.AUDIT, labelled=200)
     [line] = [line for line in shown(store, capsys) if line.startswith("exports/main/audit  done")]
     assert line.endswith("labelled 200")
+
+
+def test_an_unknown_run_is_a_wrong_setting_that_names_the_nearest_runs(store: Store) -> None:
+    for run in ("main", "many", "maize", "zoo"):
+        runs.freeze(store, run, {"seed": 13})
+    with pytest.raises(
+        ConfigurationError, match=rf"no run 'mian' in {store.at('runs/')}.* \(such as many, main, maize\)"
+    ) as raised:
+        job.run(Settings(store=store.url, run="mian"))
+    assert "zoo" not in str(raised.value)
+
+
+def test_before_any_run_has_started_the_other_artifacts_are_shown(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_catalogue(store)
+    assert shown(store, capsys, run="main")[0].startswith("catalogue/main  done ")
