@@ -3,7 +3,7 @@
 A file is text with a title per line, or has rows with `title` and optionally `uid`: JSON Lines, a JSON array, CSV or Parquet.
 It may be compressed, and its address is a path, http(s):// or s3://. Titles are cleaned with the profile of the catalogue.
 
-A row without a usable title is kept, with its error. The texts of these errors are persisted in the exports: a change
+A row without a usable title or uid is kept, with its error. The texts of these errors are persisted in the exports: a change
 changes the digest of every batch that has such a row.
 """
 
@@ -29,7 +29,7 @@ from jobs.storage.catalogue import Catalogue, Title
 from jobs.storage.chunks import rows_of
 from jobs.storage.compression import uncompressed
 from jobs.storage.encoding import as_utf_8
-from jobs.storage.fields import DEFAULT_FIELDS, MAX_UID_CHARACTERS, Fields, is_uid
+from jobs.storage.fields import DEFAULT_FIELDS, Fields, uid_of
 from jobs.storage.row_formats import RawRows, read_rows
 from jobs.text import cleaning
 from jobs.text.cleaning import Profile
@@ -76,29 +76,37 @@ def fetch(address: str) -> TitleFile:
 def from_file(file: TitleFile, profile: Profile, limit: int | None, chosen: Fields | None = None) -> list[Title]:
     """Return the titles of a file in its order, at most `limit`. `chosen` has the names of fields that the user gave.
 
-    Errors: `InputError` (65) if there are none, or none of them can be used.
+    Errors: `InputError` (65) if there are none, none of them can be used, or a chosen field does not exist.
     """
     if file.suffix == ".txt":
-        head = _whole(as_utf_8(io.BytesIO(file.data)))
-        read, expected, is_recognised = list(islice(_from_text(head), limit)), "one title per line", False
-    else:
-        with read_rows(
-            io.BytesIO(file.data),
-            file.address,
-            chosen or Fields(),
-            MAX_ROW_BYTES,
-            ("title",),
-            is_csv=file.suffix in (".csv", ".tsv"),
-        ) as rows:
-            if (rows.fields.title, rows.fields.uid) != (DEFAULT_FIELDS.title, DEFAULT_FIELDS.uid):
-                log.info("fields", format=rows.format, title=rows.fields.title, uid=rows.fields.uid)
-            head, read, expected = rows.head, list(islice(_from_rows(rows), limit)), _expected(rows)
-            is_recognised = rows.format != "JSON Lines"
+        text = _whole(as_utf_8(io.BytesIO(file.data)))
+        looks = appearance(text)
+        return _usable(list(islice(_from_text(text), limit)), profile, file.address, "one title per line", looks)
+    with read_rows(
+        io.BytesIO(file.data),
+        file.address,
+        chosen or Fields(),
+        MAX_ROW_BYTES,
+        ("title",),
+        is_csv=file.suffix in (".csv", ".tsv"),
+    ) as rows:
+        if (rows.fields.title, rows.fields.uid) != (DEFAULT_FIELDS.title, DEFAULT_FIELDS.uid):
+            log.info("fields", format=rows.format, title=rows.fields.title, uid=rows.fields.uid)
+        looks = appearance(rows.head, is_recognised=rows.format != "JSON Lines")
+        return _usable(list(islice(_from_rows(rows), limit)), profile, file.address, _expected(rows), looks)
+
+
+def _usable(
+    read: list[tuple[Title, bool]], profile: Profile, address: str, expected: str, looks: str | None
+) -> list[Title]:
+    """Return the titles cleaned, with unique uids. `read`: each title, and whether its row is readable.
+
+    Errors: `InputError` (65) if there are none, or too few of them can be used.
+    """
     titles = [_cleaned(row, profile) for row, _ in read]
     if not titles:
-        raise InputError(f"{file.address} has no titles: expected one title per line, or rows with a `title`")
-    looks = appearance(head, is_recognised=is_recognised)
-    _check_usable(titles, sum(not is_readable for _, is_readable in read), file.address, expected, looks)
+        raise InputError(f"{address} has no titles: expected one title per line, or rows with a `title`")
+    _check_usable(titles, sum(not is_readable for _, is_readable in read), address, expected, looks)
     return _with_unique_uids(titles)
 
 
@@ -183,12 +191,11 @@ def _from_rows(rows: RawRows) -> Iterator[tuple[Title, bool]]:
 def _from_row(row: Any, number: int, fields: Fields) -> Title:
     if not isinstance(row, dict):
         return Title(f"line-{number}", "", error=f"line {number} is no object with a title")
-    uid = row.get(fields.uid)
-    known = str(uid) if isinstance(uid, str | int) and str(uid).strip() else None
+    try:
+        known = uid_of(row.get(fields.uid))
+    except ValueError as error:
+        return Title(f"line-{number}", "", error=f"line {number} has a uid that {error}")
     title = row.get(fields.title)
-    if known is not None and not is_uid(known):
-        error = f"line {number} has a uid that is longer than {MAX_UID_CHARACTERS} characters or not printable"
-        return Title(f"line-{number}", "", error=error)
     if not isinstance(title, str):
         return Title(known or f"line-{number}", "", error=f"line {number} has no title that is text")
     return Title(known or f"line-{number}", title, known)

@@ -4,7 +4,8 @@ Vectors are stored chunk by chunk, so that a killed job resumes after the last s
 """
 
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import compress
 
@@ -26,13 +27,14 @@ def embed_file(catalogue: str, products: Catalogue, file: str, encoder: Encoder)
     """Embed the texts of one catalogue file that have no vector yet."""
     started = time.monotonic()
     rows, _ = product_table.read_rows(products, file, encoder.digest)
+    uids = _uids_by_hash(rows)
     missing = repeated(lambda connection: _without_vector(connection, catalogue, rows))
     missing.sort(key=lambda row: len(row.title) + len(row.content))  # the encoder batches texts of one length
     with log.progress(f"embed {file}", len(missing), "texts") as progress:
         for start in range(0, len(missing), EMBED_ROWS):
             chunk = missing[start : start + EMBED_ROWS]
             vectors = encoder.encode([text_to_embed(row.title, row.content) for row in chunk])
-            repeated(partial(_store, catalogue=catalogue, rows=chunk, vectors=vectors))
+            repeated(partial(_store, catalogue=catalogue, rows=chunk, uids=uids, vectors=vectors))
             progress.advance(len(chunk))
     log.info(
         "embedded",
@@ -42,6 +44,14 @@ def embed_file(catalogue: str, products: Catalogue, file: str, encoder: Encoder)
         unchanged=len(rows) - len(missing),
         seconds=round(time.monotonic() - started, 2),
     )
+
+
+def _uids_by_hash(rows: Sequence[ProductRow]) -> dict[bytes, list[str]]:
+    """Return the uids of the products with each text."""
+    uids = defaultdict[bytes, list[str]](list)
+    for row in rows:
+        uids[row.content_hash].append(row.uid)
+    return uids
 
 
 def _without_vector(connection: Connection, catalogue: str, rows: Sequence[ProductRow]) -> list[ProductRow]:
@@ -54,8 +64,17 @@ def _without_vector(connection: Connection, catalogue: str, rows: Sequence[Produ
     return [by_hash[content_hash] for (content_hash,) in missing]
 
 
-def _store(connection: Connection, catalogue: str, rows: Sequence[ProductRow], vectors: np.ndarray) -> None:
-    """Store the vectors of the rows. A vector that is not finite becomes a row in skuscribe.failure."""
+def _store(
+    connection: Connection,
+    catalogue: str,
+    rows: Sequence[ProductRow],
+    uids: Mapping[bytes, Sequence[str]],
+    vectors: np.ndarray,
+) -> None:
+    """Store the vectors of the rows. One that is not finite becomes a row in skuscribe.failure for each product with its text.
+
+    `uids`: of the products with each text, by its hash.
+    """
     finite = np.isfinite(vectors).all(axis=1)
     halves = vectors.astype(np.float16)
     with connection.transaction():
@@ -70,4 +89,5 @@ def _store(connection: Connection, catalogue: str, rows: Sequence[ProductRow], v
         )
         connection.execute(statement("keep_computed"))
         for row in compress(rows, ~finite):
-            product_table.record_failure(connection, catalogue, row.uid, "the encoder returned NaN or infinity")
+            for uid in uids[row.content_hash]:
+                product_table.record_failure(connection, catalogue, uid, "the encoder returned NaN or infinity")

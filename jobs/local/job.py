@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from jobs import steps
-from jobs.local import facts, processes, results, services, summary
+from jobs.local import facts, lock, processes, results, services, summary
 from jobs.local.settings import Settings
 from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError
@@ -45,7 +45,6 @@ def run(settings: Settings) -> None:
         stopped = services.stop(state)
         print(f"stopped {' and '.join(stopped)}" if stopped else "no service was running")
     elif settings.only_clean:
-        services.stop(state)
         removed = [*results.remove(settings.out), *services.remove(state)]
         print("\n".join(f"removed {os.path.relpath(path)}" for path in removed) or "there was nothing to remove")
     else:
@@ -101,11 +100,12 @@ def _require_no_s3_address(settings: Settings) -> None:
 
 
 def _sample(path: Path) -> Path:
-    """Write the generated sample unless it exists. Returns its path."""
-    if not path.exists():
-        unfinished = path.with_suffix(".new")
-        write_sample(unfinished, rows=SAMPLE_ROWS, seed=SAMPLE_SEED)
-        unfinished.replace(path)
+    """Write the generated sample unless it exists. Returns its path. Errors: as `lock.exclusive()`."""
+    with lock.exclusive(path.parent):
+        if not path.exists():
+            unfinished = path.with_suffix(".new")
+            write_sample(unfinished, rows=SAMPLE_ROWS, seed=SAMPLE_SEED)
+            unfinished.replace(path)
     return path
 
 

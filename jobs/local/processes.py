@@ -23,6 +23,16 @@ POLL_SECONDS = 0.2
 READ_SECONDS = 5.0
 """How long the log of an ended step is read. A process that it has left behind may hold the pipe open."""
 
+_RESUME = ". Run the same command again to resume"
+_REMEDIES = {
+    75: _RESUME,
+    78: ". The settings of a step come from `skuscribe local`: instead of another --catalogue, --model, --matcher, --run or --batch, "
+    "choose another --out (`make run OUT=FOLDER`) or --name, which keeps both results",
+    137: _RESUME,
+    143: _RESUME,
+}
+"""What to do about the exit code of a step. Its own last log line names the setting or the input that is wrong."""
+
 
 @dataclass(frozen=True)
 class _Running:
@@ -128,6 +138,5 @@ class StepFailed(JobError):
     def __init__(self, step: str, returncode: int) -> None:
         self.exit_code = returncode if returncode > 0 else 128 - returncode  # type: ignore[misc]  # not the class's
         super().__init__(
-            f"step {step} ended with exit code {self.exit_code}: its last log lines say why. Run the same command again "
-            "to resume"
+            f"step {step} ended with exit code {self.exit_code}: its last log lines say why{_REMEDIES.get(self.exit_code, '')}"
         )

@@ -1,7 +1,8 @@
 """The local services, Postgres and S3, in one folder, and the environment variables by which every job finds them.
 
 They listen on loopback only. Their credentials are random and in `FOLDER/environment`, which only its owner can read. They
-outlive the command that started them; `stop()` stops them.
+outlive the command that started them; `stop()` stops them. Of processes that start, stop or remove them at the same time, one
+works and the others wait: `lock` says how long.
 """
 
 import os
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from jobs.local import postgres, postgres_data, s3
+from jobs.local import lock, postgres, postgres_data, s3
 from jobs.local.server import HOST, Server, free_ports
 from jobs.process import folders
 
@@ -26,9 +27,13 @@ def start(folder: Path, credentials: Mapping[str, str] = MappingProxyType({})) -
 
     `credentials` (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, PGPASSWORD) replace those in the folder's file. Errors:
     `ConfigurationError` (78) if a package is missing or Postgres cannot run as this user, `NotReadyError` (75) if a server
-    does not start.
+    does not start, or if another process starts or stops them for too long.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with lock.exclusive(folder):
+        return _start(folder, credentials)
+
+
+def _start(folder: Path, credentials: Mapping[str, str]) -> dict[str, str]:
     own = read_environment(folder) or _new_environment(folder)
     environment = own | dict(credentials)
     postgres_server, s3_server = _servers(folder)
@@ -47,14 +52,25 @@ def adopt(environment: Mapping[str, str]) -> None:
 
 
 def stop(folder: Path) -> list[str]:
-    """Stop the services. Returns the names of those that were running."""
-    return [server.name for server in _servers(folder) if server.stop()]
+    """Stop the services. Returns the names of those that were running. Errors: as `lock.exclusive()`."""
+    if not _has_files(folder):
+        return []
+    with lock.exclusive(folder):
+        return _stop(folder)
 
 
 def remove(folder: Path) -> list[Path]:
-    """Remove the files of stopped services, and the folder if it is empty then. Returns what was removed."""
-    elsewhere = postgres_data.remove_temporary_folder(folder / POSTGRES)
-    return [*elsewhere, *folders.remove(folder, OWN_FILES)]
+    """Stop the services, and remove their files, and the folder if it is empty then. Returns what was removed.
+
+    Errors: as `lock.exclusive()`.
+    """
+    if not _has_files(folder):
+        return []
+    with lock.exclusive(folder):
+        _stop(folder)
+        elsewhere = postgres_data.remove_temporary_folder(folder / POSTGRES)
+        removed = folders.remove(folder, (*OWN_FILES, lock.FILE))
+    return [*elsewhere, *(path for path in removed if path.name != lock.FILE)]
 
 
 def running(folder: Path) -> list[str]:
@@ -74,6 +90,15 @@ def read_environment(folder: Path) -> dict[str, str]:
 def s3_port(environment: Mapping[str, str]) -> int:
     """Return the port in the address of S3."""
     return int(environment["AWS_ENDPOINT_URL_S3"].rsplit(":", 1)[1])
+
+
+def _stop(folder: Path) -> list[str]:
+    return [server.name for server in _servers(folder) if server.stop()]
+
+
+def _has_files(folder: Path) -> bool:
+    """Return whether the services were ever started in this folder, or are being started."""
+    return any((folder / name).exists() for name in (*OWN_FILES, lock.FILE))
 
 
 def _servers(folder: Path) -> list[Server]:

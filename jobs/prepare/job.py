@@ -136,7 +136,6 @@ def _clean(settings: Settings, folder: Path) -> tuple[CleanedRows, str]:
         sources.opened(settings.input) as source,
         uncompressed(source) as stream,
         read_rows(stream, source.address, chosen, settings.max_row_bytes, ("title", "content"), is_csv=is_csv) as rows,
-        log.progress("clean", None, "rows") as progress,
     ):
         if rows.fields != DEFAULT_FIELDS:
             log.info("fields", format=rows.format, **vars(rows.fields))
@@ -148,9 +147,10 @@ def _clean(settings: Settings, folder: Path) -> tuple[CleanedRows, str]:
             rows.fields,
         )
         cleaned_chunks = ordered(partial(clean_chunk, rules=rules), rows.chunks, settings.processes)
-        cleaned = write_cleaned_rows(cleaned_chunks, folder, progress.advance)
+        with log.progress("clean", None, "rows") as progress:
+            cleaned = write_cleaned_rows(cleaned_chunks, folder, progress.advance)
         digest = source.drain()
-    _check_cleaned(cleaned, rows, source.address, settings.max_unreadable)
+        _check_cleaned(cleaned, rows, source.address, settings.max_unreadable)
     return cleaned, digest
 
 

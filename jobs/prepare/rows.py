@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import orjson
 
 from jobs.storage.chunks import Chunk, rows_of
-from jobs.storage.fields import Fields, is_uid
+from jobs.storage.fields import Fields, uid_of
 
 EXCERPT_CHARACTERS = 200
-UNREADABLE = frozenset(("broken-json", "broken-csv", "invalid-utf-8", "not-an-object", "too-long"))
-"""The reasons for which a row is unreadable: it was lost on the way to us, whatever its seller wrote."""
+UNREADABLE = frozenset(("broken-json", "broken-csv", "invalid-utf-8", "not-an-object", "too-long", "uid-not-text"))
+"""The reasons for which a row is unreadable: the row or its uid was lost on the way to us, whatever its seller wrote."""
 
 
 class RawRow(NamedTuple):  # a frozen dataclass takes three times as long to create, and there are millions of rows
@@ -65,13 +65,12 @@ def _parse(row: int, line: bytes, fields: Fields) -> RawRow | Reject:
 
 
 def _check(row: int, value: dict[str, Any], line: bytes, fields: Fields) -> RawRow | Reject:
-    uid = value.get(fields.uid)
-    if uid is None or uid == "":
-        uid = f"line-{row}"
-    elif isinstance(uid, int) and not isinstance(uid, bool):
-        uid = str(uid)
-    if not isinstance(uid, str) or not is_uid(uid):
+    try:
+        uid = uid_of(value.get(fields.uid))
+    except ValueError:
         return Reject(row, None, "uid-not-text", excerpt(line))
+    if uid is None:
+        uid = f"line-{row}"
     title, content = value.get(fields.title), _joined(value.get(fields.content))
     for name, text in (("title", title), ("content", content)):
         if text is None or text == "":

@@ -36,7 +36,7 @@ class Settings(StoreSettings):
         0.05,
         ge=0,
         le=1,
-        description="Fraction of rows that may be unreadable (broken JSON or CSV, not UTF-8, too long). With more, nothing "
+        description="Fraction of rows that may be unreadable (broken JSON or CSV, not UTF-8, too long, a uid that is no text). With more, nothing "
         "is published.",
     )
     profile: Literal["catalogue", "reference"] = Field(

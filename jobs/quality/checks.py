@@ -4,7 +4,7 @@
 |-------------|----------|
 | empty       | the text has no words |
 | off-title   | its probability to be about its title, and true of it, is below the threshold of the matcher |
-| contradicts | it has another number for a quantity in the title, a word in place of one of the title that excludes it, or `not` before one |
+| contradicts | it has another number for a quantity in the title, another maker, a word in place of one of the title that excludes it, or beside it where few sellers have both, or `not` before one |
 | invented    | a number or code is neither in the title nor in the texts of enough of the nearest products, or an address is not in the title |
 | unsupported | few words of one of its sentences are in the title or the texts of the nearest products, or its rest beside the whole title does not fit |
 | wording     | two words are side by side that none of the texts that the matcher learnt from has so, though both are common in them |

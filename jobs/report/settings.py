@@ -22,7 +22,10 @@ class Settings(StoreSettings):
 
     run: Name = Field("main", description="The run to report on.")
     catalogue: Name = Field("main", description="The catalogue that the run was trained on.")
-    batch: Name | Literal[""] = Field("main", description="The batch of descriptions to report on; empty for none.")
+    batch: Name | Literal[""] = Field(
+        "main",
+        description='The batch of descriptions to report on; --batch "" for none, because an empty variable is ignored.',
+    )
     max_shards: MaxShards = None
     gpu_hour_price: float = Field(
         0.0, ge=0, description="Price of an hour of the machine; 0 leaves cost out.", json_schema_extra=unit("USD")

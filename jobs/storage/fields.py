@@ -4,6 +4,7 @@ A name is given by a setting, or found among the names that the rows have: ours,
 (`description`, `asin` since 2014, `parent_asin` since 2023).
 """
 
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 CANDIDATES = {"title": ("title",), "content": ("content", "description"), "uid": ("uid", "asin", "parent_asin")}
 MAX_UID_CHARACTERS = 200
 """A uid is part of a key in Postgres."""
+MAX_EXACT_FLOAT = 2**53
+"""A greater float can stand for several integers."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,26 @@ class Fields:
 DEFAULT_FIELDS = Fields(*(names[0] for names in CANDIDATES.values()))
 
 
-def is_uid(text: str) -> bool:
-    """Return whether a text can be the uid of a row: printable, and not too long."""
-    return len(text) <= MAX_UID_CHARACTERS and text.isprintable()
+def uid_of(value: Any) -> str | None:
+    """Return the uid that a row has with this value in its uid field, or None if the value is blank, null or NaN.
+
+    A float that is an integer is written as one, because pandas stores integers as floats if one of them is missing.
+    Errors: `ValueError` if the value is neither a text nor an integer, or is too long or not printable. Its message is the
+    predicate of a sentence about the uid.
+    """
+    if isinstance(value, str):
+        text = value
+        if not text or text.isspace():
+            return None
+    elif value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    elif isinstance(value, int | float) and _is_integer(value):
+        text = str(int(value))
+    else:
+        raise ValueError("is neither a text nor an integer")
+    if len(text) > MAX_UID_CHARACTERS or not text.isprintable():
+        raise ValueError(f"is longer than {MAX_UID_CHARACTERS} characters or not printable")
+    return text
 
 
 def find_fields(chosen: Fields, names: Collection[str]) -> Fields:
@@ -41,6 +61,13 @@ def find_fields(chosen: Fields, names: Collection[str]) -> Fields:
 def names_in(rows: Iterable[Any]) -> list[str]:
     """Return the names of the fields of all rows that are objects, in the order of their first occurrence."""
     return list(dict.fromkeys(name for row in rows if isinstance(row, dict) for name in row if isinstance(name, str)))
+
+
+def _is_integer(value: float) -> bool:
+    """Return whether a number is an integer of which no digit is lost."""
+    if isinstance(value, float):
+        return value.is_integer() and abs(value) <= MAX_EXACT_FLOAT
+    return not isinstance(value, bool)
 
 
 def _find(candidates: Collection[str], names: Collection[str]) -> str:

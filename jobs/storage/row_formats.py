@@ -1,6 +1,8 @@
 """Raw rows of any format: JSON Lines, one JSON array of objects, CSV or Parquet, recognised by content, not by name."""
 
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -9,6 +11,7 @@ from typing import Any
 import orjson
 import pyarrow.parquet as pq
 
+from jobs.process import log
 from jobs.process.errors import InputError
 from jobs.storage.chunks import CHUNK_BYTES, Chunk, Reader, array_chunks, array_start, line_chunks, rows_of
 from jobs.storage.compression import peek, spooled
@@ -48,73 +51,143 @@ def read_rows(
     """Yield the rows of an uncompressed stream. A Parquet file is copied to a temporary file first.
 
     `chosen` has the names of fields that the user gave. `required` are the parts of a row (title, content) without which a
-    table is of no use. With `is_csv`, the input must be CSV. Errors: `InputError` (65) naming `address`.
+    table is of no use. With `is_csv`, the input must be CSV. Rows without a uid field are a warning, unless it was chosen.
+    Errors: `InputError` (65) naming `address`; one for a chosen uid field that no row of JSON has is raised at the end of the
+    block, when all rows are known.
     """
     head, stream = peek(as_utf_8(stream), CHUNK_BYTES)
     if head.startswith(PARQUET_MAGIC):
         with spooled(stream) as file:
             yield _parquet_rows(parquet_file(file, address), head, address, chosen, required)
+    elif is_csv or _is_csv(head, chosen, required):
+        yield _csv_rows(Reader(stream), head, address, chosen, max_row_bytes, required)
     else:
-        yield _text_rows(Reader(stream), head, address, chosen, max_row_bytes, required, is_csv=is_csv)
-
-
-def _text_rows(
-    reader: Reader,
-    head: bytes,
-    address: str,
-    chosen: Fields,
-    max_row_bytes: int,
-    required: tuple[str, ...],
-    *,
-    is_csv: bool,
-) -> RawRows:
-    header = csv_header(head)
-    fields = find_fields(chosen, header.names)
-    missing = [part for part in required if getattr(fields, part) not in header.names]
-    if is_csv and missing:
-        raise _without_columns("CSV", address, header.names, missing)
-    if is_csv or (not missing and not _is_json(head)):
-        chunks = csv_chunks(reader, with_escape(header, head), fields, max_row_bytes)
-        return RawRows("CSV", fields, list(header.names), head, chunks)
-    start = array_start(head)
-    if start is None:
-        return _json_rows("JSON Lines", line_chunks(reader, max_row_bytes), chosen, head)
-    reader.fill(CHUNK_BYTES)
-    reader.buffer = reader.buffer[start:]
-    return _json_rows("JSON array", array_chunks(reader, max_row_bytes, address), chosen, head)
+        name, chunks = _json_chunks(Reader(stream), head, address, max_row_bytes)
+        searched = _SearchedChunks(chunks, chosen)
+        yield RawRows(name, searched.fields, searched.names, head, searched)
+        _check_uid(searched, chosen, address)
 
 
 def _parquet_rows(
     file: pq.ParquetFile, head: bytes, address: str, chosen: Fields, required: tuple[str, ...]
 ) -> RawRows:
     names = file.schema_arrow.names
-    fields = find_fields(chosen, names)
-    if missing := [part for part in required if getattr(fields, part) not in names]:
-        raise _without_columns("Parquet", address, names, missing)
+    fields = _table_fields("Parquet", address, names, chosen, required)
     return RawRows("Parquet", fields, names, head, parquet_chunks(file, fields, address))
 
 
-def _json_rows(name: str, chunks: Iterator[Chunk], chosen: Fields, head: bytes) -> RawRows:
-    """Return the rows, with the fields that the first ones have."""
-    first = list(islice(chunks, 1))
-    names = names_in(_sample(first[0])) if first else []
-    return RawRows(name, find_fields(chosen, names), names, head, chain(first, chunks))
+def _csv_rows(
+    reader: Reader, head: bytes, address: str, chosen: Fields, max_row_bytes: int, required: tuple[str, ...]
+) -> RawRows:
+    header = csv_header(head)
+    fields = _table_fields("CSV", address, header.names, chosen, required)
+    chunks = csv_chunks(reader, with_escape(header, head), fields, max_row_bytes)
+    return RawRows("CSV", fields, list(header.names), head, chunks)
 
 
-def _sample(chunk: Chunk) -> Iterator[Any]:
-    for _, line, _ in islice(rows_of(chunk), _SAMPLED_ROWS):
-        with suppress(orjson.JSONDecodeError):
-            yield orjson.loads(line)
+def _table_fields(
+    name: str, address: str, columns: Collection[str], chosen: Fields, required: tuple[str, ...]
+) -> Fields:
+    """Return the fields of a table. Errors: `InputError` (65) if it lacks a required column, or the chosen one of the uid."""
+    fields = find_fields(chosen, columns)
+    required = (*required, "uid") if chosen.uid else required
+    if missing := _missing(fields, columns, required):
+        raise _without_fields(f"{name} with the columns", "column", address, columns, fields, missing)
+    if fields.uid not in columns:
+        _warn_of_no_uid()
+    return fields
+
+
+def _is_csv(head: bytes, chosen: Fields, required: tuple[str, ...]) -> bool:
+    """Return whether an input that may be of any format begins as a CSV file with the required columns."""
+    names = csv_header(head).names
+    return not _missing(find_fields(chosen, names), names, required) and not _is_json(head)
 
 
 def _is_json(head: bytes) -> bool:
     return head.removeprefix(UTF_8_MARK).lstrip().startswith((b"{", b"["))
 
 
-def _without_columns(name: str, address: str, columns: Any, missing: list[str]) -> InputError:
-    shown = ", ".join(repr(column[:40]) for column in list(columns)[:20]) or "none"
+def _json_chunks(reader: Reader, head: bytes, address: str, max_row_bytes: int) -> tuple[str, Iterator[Chunk]]:
+    """Return the name of the format, and the chunks."""
+    start = array_start(head)
+    if start is None:
+        return "JSON Lines", line_chunks(reader, max_row_bytes)
+    reader.fill(CHUNK_BYTES)
+    reader.buffer = reader.buffer[start:]
+    return "JSON array", array_chunks(reader, max_row_bytes, address)
+
+
+class _SearchedChunks:
+    """Chunks of JSON rows, searched for the uid field until a row has it.
+
+    `fields` are those of the first rows, `names` the names of all fields of the rows that were parsed for this.
+    """
+
+    def __init__(self, chunks: Iterator[Chunk], chosen: Fields) -> None:
+        first = list(islice(chunks, 1))
+        self.names = names_in(_values(first[0], _SAMPLED_ROWS)) if first else []
+        self.fields = find_fields(chosen, self.names)
+        self._chunks = chain(first, chunks)
+
+    @property
+    def have_uid(self) -> bool:
+        """Whether one of the rows so far has the uid field."""
+        return self.fields.uid in self.names
+
+    def __iter__(self) -> "_SearchedChunks":
+        return self
+
+    def __next__(self) -> Chunk:
+        chunk = next(self._chunks)
+        if not self.have_uid and (not self.names or _may_have_field(chunk, self.fields.uid)):
+            self.names = list(dict.fromkeys([*self.names, *names_in(_values(chunk))]))
+        return chunk
+
+
+def _check_uid(chunks: _SearchedChunks, chosen: Fields, address: str) -> None:
+    """Log a warning if no row has a uid field. Errors: `InputError` (65) if it was chosen; the rows not read yet count too."""
+    while chosen.uid and not chunks.have_uid and next(chunks, None):
+        pass
+    if chunks.have_uid or not chunks.names:
+        return
+    if chosen.uid:
+        raise _without_fields("JSON with the fields", "field", address, chunks.names, chunks.fields, ["uid"])
+    _warn_of_no_uid()
+
+
+def _may_have_field(chunk: Chunk, field: str) -> bool:
+    """Return False if no row has the field. A name of letters is written as it is, others can be written with escapes."""
+    return re.fullmatch(r"\w+", field, re.ASCII) is None or f'"{field}"'.encode() in chunk.data
+
+
+def _values(chunk: Chunk, max_rows: int | None = None) -> Iterator[Any]:
+    """Yield the value of each of the first rows that can be read."""
+    for _, line, _ in islice(rows_of(chunk), max_rows):
+        with suppress(ValueError, RecursionError):
+            yield _value(line)
+
+
+def _value(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return json.loads(line.decode(), strict=False)  # accepts NaN, lone surrogates and control characters
+
+
+def _missing(fields: Fields, names: Collection[str], required: tuple[str, ...]) -> list[str]:
+    """Return the required parts of a row whose field does not exist."""
+    return [part for part in required if getattr(fields, part) not in names]
+
+
+def _warn_of_no_uid() -> None:
+    log.warning("rows have no uid: line numbers are used", remedy="--uid-field names one")
+
+
+def _without_fields(
+    kind: str, noun: str, address: str, names: Collection[str], fields: Fields, missing: list[str]
+) -> InputError:
+    shown = ", ".join(repr(name[:40]) for name in list(names)[:20]) or "none"
+    expected = " and one named ".join(getattr(fields, part) for part in missing)
     settings = " and ".join(f"--{part}-field" for part in missing)
-    return InputError(
-        f"{address} is {name} with the columns {shown}, expected one named {' and one named '.join(missing)}: name the "
-        f"column with {settings}"
-    )
+    return InputError(f"{address} is {kind} {shown}, expected one named {expected}: name the {noun} with {settings}")

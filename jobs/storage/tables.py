@@ -197,7 +197,8 @@ class _ChunkBuilder:
 
 
 def _beginning(head: bytes) -> str:
-    return head.removeprefix(UTF_8_MARK).decode(errors="surrogateescape").lstrip()[:CHUNK_BYTES]
+    """Return the beginning of a file from its header on. A tab is not stripped: it can be the delimiter after an empty name."""
+    return head.removeprefix(UTF_8_MARK).decode(errors="surrogateescape").lstrip(" \r\n")[:CHUNK_BYTES]
 
 
 def _records(lines: Iterable[str], header: CsvHeader) -> Iterator[list[str]]:

@@ -140,9 +140,11 @@ def schema_settings() -> dict[str, Any]:
 
 
 def _schema_of(field: dict[str, Any]) -> dict[str, Any]:
+    """Return what a value may be: what the setting accepts, except an empty text, because a job ignores an empty variable."""
     kept = {name: value for name, value in field.items() if name in SCHEMA_KEYWORDS}
     if "anyOf" in kept:
-        kept["anyOf"] = [_schema_of(option) for option in kept["anyOf"]]
+        options = [_schema_of(option) for option in kept["anyOf"] if option.get("const") != ""]
+        kept = options[0] if len(options) == 1 else {**kept, "anyOf": options}
     if kept.get("type") == "number":  # `helm --set` passes 0.5 and 1e-4 as strings
         return {"anyOf": [kept, {"type": "string", "pattern": number_pattern(kept)}]}
     return kept

@@ -110,6 +110,7 @@ def test_the_schema_has_every_value() -> None:
         ("train.settings.index=5", "'index' not allowed"),
         ("train.settings.epochs=many", "/train/settings/epochs"),
         ("settings.catalog=x", "'catalog' not allowed"),
+        ("settings.batch=", "/settings/batch"),
         ("prepare.settings.shard_rows=5", "minimum: got 5, want 10"),
         ("shards=0", "minimum: got 0, want 1"),
         ("shards=many", "got string, want integer"),

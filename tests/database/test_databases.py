@@ -24,6 +24,7 @@ from tests.index.catalogues import HELD_OUT, PRODUCTS, commit
 
 SCHEMA = '"Add-ons"'
 UNCALLED = "SELECT proname FROM pg_proc WHERE pronamespace = 'skuscribe'::regnamespace"
+INDEXED = "INSERT INTO skuscribe.catalogue (catalogue, generation) VALUES ('main', 1)"
 CALLS = {
     "alternatives": "skuscribe.alternatives('main', 'red')",
     "duplicates": "skuscribe.duplicates('main')",
@@ -31,6 +32,7 @@ CALLS = {
     "nearest": "skuscribe.nearest('main', 'P000001', 2)",
     "nearest_to": "skuscribe.product p, skuscribe.nearest_to('main', p.embedding, 2) n",
     "outliers": "skuscribe.outliers('main', 2)",
+    "require_catalogue": "skuscribe.require_catalogue('main')",
     "text_digest": "skuscribe.text_digest('title', 'text')",
     "wilson": "skuscribe.wilson(0.5, 100)",
 }
@@ -91,7 +93,7 @@ def test_functions_find_the_extension_after_it_was_moved(
 ) -> None:
     assert migrate_database()
     administrator.run(f"CREATE SCHEMA {SCHEMA}", f"ALTER EXTENSION vector SET SCHEMA {SCHEMA}")
-    administrator.run(f"GRANT USAGE ON SCHEMA {SCHEMA} TO PUBLIC")
+    administrator.run(f"GRANT USAGE ON SCHEMA {SCHEMA} TO PUBLIC", INDEXED)
     assert migrate_database() == []
     with reader(environment, administrator.database) as connection:
         connection.execute("SELECT * FROM skuscribe.outliers('main', 2)")
@@ -119,6 +121,7 @@ def test_a_schema_that_the_reader_may_not_use_is_granted_or_named(
     moved.run(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {postgres.OWNER} WITH GRANT OPTION")
     migrate_database()
     assert "GRANT USAGE" not in capsys.readouterr().err
+    moved.run(INDEXED)
     with reader(environment, moved.database) as connection:
         connection.execute("SELECT * FROM skuscribe.outliers('main', 2)")
 

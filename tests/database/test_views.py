@@ -1,7 +1,9 @@
 """The views and functions for people, queried as the read-only role."""
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import psycopg
@@ -9,12 +11,14 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from jobs.database.connection import formatted, session, statement
+from jobs.database.connection import Connection, formatted, session, statement
 from jobs.database.migrations import migrate
 from jobs.index import job as index
 from jobs.index import settings as index_settings
+from jobs.local import postgres
 from jobs.storage.store import Store
 from tests.database.roles import reader as connect_as_reader
+from tests.database.roles import superuser
 from tests.factories import product
 from tests.index.catalogues import HELD_OUT, PRODUCTS, commit
 
@@ -88,8 +92,6 @@ def test_each_view_and_function_returns_what_its_comment_says(reader: "psycopg.C
     )
     assert found[0] == ("P000062", "held-out")
     assert {split for _, split in found} == {"held-out"}
-    with pytest.raises(psycopg.errors.NoDataFound, match="no catalogue 'nothing' is indexed"):
-        select("SELECT * FROM skuscribe.nearest_to('nothing', '[1,2]')")
 
     # duplicates: each pair once
     pairs = select("SELECT uid, other_uid, same_cluster FROM skuscribe.duplicates('main', at_least => 0.999)")
@@ -152,6 +154,101 @@ def test_products_at_the_same_distance_are_in_the_order_of_their_uids(reader: "p
         vector = "(SELECT embedding FROM skuscribe.product WHERE uid = 'P000007')"
         search = f"SELECT uid FROM skuscribe.nearest_to('main', {vector}, %s, not_uid => 'P000007')"
         assert reader.execute(search.encode(), [count]).fetchall() == expected[:count]
+
+
+NEEDS_A_CATALOGUE = {
+    "nearest_to": "skuscribe.nearest_to(%s, '[1,0,0]')", "nearest": "skuscribe.nearest(%s, 'P000007')",
+    "duplicates": "skuscribe.duplicates(%s)", "outliers": "skuscribe.outliers(%s)",
+    "alternatives": "skuscribe.alternatives(%s, 'red')",
+}  # fmt: skip
+
+
+def test_a_catalogue_that_is_not_indexed_is_an_error_and_an_empty_one_has_no_rows(
+    database: str, environment: dict[str, str]
+) -> None:
+    catalogue = "INSERT INTO skuscribe.catalogue (catalogue, generation, dimensions, ef_search) VALUES (%s, %s, 3, 40)"
+    with session() as owner:
+        migrate(owner)
+        owner.execute(catalogue, ["empty", 1])
+        owner.execute(catalogue, ["being built", 0])
+    with connect_as_reader(environment, database) as reader:
+        for call in NEEDS_A_CATALOGUE.values():
+            query = f"SELECT * FROM {call}".encode()
+            assert reader.execute(query, ["empty"]).fetchall() == []
+            for name in ("typo", "being built"):
+                with pytest.raises(
+                    psycopg.errors.NoDataFound, match=f"no catalogue '{name}' is indexed\n.*SELECT catalogue"
+                ):
+                    reader.execute(query, [name])
+
+
+def test_the_alternatives_of_a_word_are_found_by_the_word_as_it_is_stored(database: str) -> None:
+    """Python folds the case of the letters of Cherokee to capital letters, Postgres to small ones."""
+    word = "ᏣᎳᎩ".casefold()
+    insert = "INSERT INTO skuscribe.alternative VALUES ('main', %s, %s, 1, 'One', 'Other')"
+    with session() as connection:
+        migrate(connection)
+        for stored, other in ((word, "red"), ("red", word)):
+            connection.execute(insert, [stored, other])
+        found = "SELECT other FROM skuscribe.alternatives('main', %s)"
+        assert connection.execute(found, [word]).fetchall() == [("red",)]
+        assert connection.execute(found, ["Red"]).fetchall() == [(word,)]
+
+
+@pytest.fixture
+def localized(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+    """A connection to a database that sorts as English does, if the system has that locale."""
+    name = f"test_{uuid.uuid4().hex[:8]}"
+    create = f"CREATE DATABASE {name} OWNER {postgres.OWNER} ENCODING 'UTF8' TEMPLATE template0"
+    with superuser("postgres") as administrator:
+        try:
+            administrator.execute(f"{create} LOCALE 'en_US.UTF-8'".encode())
+        except psycopg.errors.WrongObjectType:
+            administrator.execute(create.encode())
+        with superuser(name) as connection:
+            connection.execute("CREATE EXTENSION vector")
+        monkeypatch.setenv("PGDATABASE", name)
+        with session() as connection:
+            yield connection
+        administrator.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def test_products_with_the_same_vector_are_sorted_by_the_code_points_of_their_uids(localized: Connection) -> None:
+    uids = ["a1", "B-1", "a-1", "Z", "ä"]
+    first, *others = expected = sorted(uids)
+    _fill_with_one_vector(localized, uids)
+    searches = {
+        "nearest_to('main', '[0.6,0,0.8,0,0,0]', %s)": expected,
+        f"nearest('main', '{first}', %s)": others,
+        "outliers('main', %s)": expected,
+    }
+    for search, found_uids in searches.items():
+        for k in (2, len(found_uids)):
+            found = localized.execute(f"SELECT uid FROM skuscribe.{search}".encode(), [k]).fetchall()
+            assert found == [(uid,) for uid in found_uids[:k]], search
+    pairs = localized.execute("SELECT uid, other_uid FROM skuscribe.duplicates('main')").fetchall()
+    assert pairs == list(combinations(expected, 2))
+    values = {"catalogue": "main", "split": "train", "rows": [uids.index(first) + 1], "neighbours": 3, "searched": 11}
+    ((_, _, _, _, titles, texts),) = localized.execute(statement("match_neighbours"), values).fetchall()
+    assert titles == texts == others[:3]
+
+
+def _fill_with_one_vector(connection: Connection, uids: Sequence[str]) -> None:
+    migrate(connection)
+    with connection.transaction():
+        connection.execute("CREATE TABLE skuscribe.product_1_1 PARTITION OF skuscribe.product FOR VALUES IN ('main')")
+        connection.execute(
+            """
+            INSERT INTO skuscribe.product
+            SELECT 'main', uid, uid, uid, n, 'train', 0, n, '', '[0.6,0,0.8,0,0,0]'
+            FROM unnest(%s::text[]) WITH ORDINALITY AS product (uid, n)
+            """,
+            [list(uids)],
+        )
+        connection.execute(formatted("create_hnsw", **HNSW))
+        connection.execute(
+            "INSERT INTO skuscribe.catalogue (catalogue, generation, dimensions, ef_search) VALUES ('main', 1, 6, 40)"
+        )
 
 
 def test_a_search_finds_the_nearest_of_a_rare_split_whatever_the_settings_of_the_session(database: str) -> None:

@@ -16,13 +16,13 @@ from jobs.describe import titles
 from jobs.describe.titles import TitleFile
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.storage.catalogue import Title
-from jobs.storage.fields import MAX_UID_CHARACTERS, Fields, is_uid
+from jobs.storage.fields import MAX_UID_CHARACTERS, Fields
 from jobs.storage.store import Store
 from tests.factories import write_catalogue
 
 
-def read(path: Path, limit: int | None = None) -> list[Title]:
-    return titles.from_file(titles.fetch(str(path)), "catalogue", limit)
+def read(path: Path, limit: int | None = None, chosen: Fields | None = None) -> list[Title]:
+    return titles.from_file(titles.fetch(str(path)), "catalogue", limit, chosen)
 
 
 def test_a_text_file_has_one_title_per_line(tmp_path: Path) -> None:
@@ -224,4 +224,50 @@ def test_a_uid_that_the_database_cannot_have_as_a_key_is_a_failed_row(tmp_path: 
         *((f"line-{number}", f"line {number} {error}") for number in (2, 3, 4)),
         (uids[4], None),
     ]
-    assert [is_uid(uid) for uid in uids] == [True, False, False, False, True]  # `prepare` rejects the same ones
+
+
+def test_a_numeric_uid_is_a_text_without_a_fraction(tmp_path: Path) -> None:
+    uids = [101.0, None, 7, 1.5, True, ["1"]]
+    lines, table = tmp_path / "titles.jsonl", tmp_path / "titles.parquet"
+    lines.write_text("\n".join(json.dumps({"uid": uid, "title": "Lamp"}) for uid in [*uids, float("nan")]))
+    rows = read(lines)
+    assert [row.uid for row in rows] == ["101", "line-2", "7", "line-4", "line-5", "line-6", "line-7"]
+    assert [row.known_uid for row in rows] == ["101", None, "7", None, None, None, None]
+    assert [row.error for row in rows] == [
+        *(None, None, None),
+        *(f"line {number} has a uid that is neither a text nor an integer" for number in (4, 5, 6)),
+        None,
+    ]
+    pq.write_table(pa.table({"uid": pa.array([101.0, None]), "title": ["Lamp", "Desk"]}), table)
+    assert [(row.uid, row.known_uid) for row in read(table)] == [("101", "101"), ("line-2", None)]
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
+def test_a_table_with_an_unnamed_index_has_its_titles(tmp_path: Path, delimiter: str) -> None:
+    path = tmp_path / "titles.tsv"
+    records = [("", "uid", "title", "note"), ("0", "A", "Lamp", ""), ("1", "B", "Desk", "new")]
+    path.write_text("".join(delimiter.join(record) + "\n" for record in records))
+    assert [(row.uid, row.title) for row in read(path)] == [("A", "Lamp"), ("B", "Desk")]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "json", "csv", "parquet"])
+@pytest.mark.parametrize("limit", [None, 1])
+def test_a_chosen_uid_field_that_no_row_has_is_an_input_error(tmp_path: Path, suffix: str, limit: int | None) -> None:
+    path = tmp_path / f"titles.{suffix}"
+    if suffix == "parquet":
+        pq.write_table(pa.Table.from_pylist(ROWS), path)
+    else:
+        texts = {"jsonl": "\n".join(map(json.dumps, ROWS)), "json": json.dumps(ROWS), "csv": "uid,title\n1,Kettle\n"}
+        path.write_text(texts[suffix])
+    with pytest.raises(InputError, match=r"'uid', 'title', expected one named sku.*--uid-field"):
+        read(path, limit, Fields(uid="sku"))
+
+
+def test_titles_without_a_uid_are_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, text in (("t.csv", "title\nLamp\n"), ("t.jsonl", '{"title": "Lamp"}\n{"title": "Desk"}')):
+        (tmp_path / name).write_text(text)
+        read(tmp_path / name)
+        assert capsys.readouterr().err.count('"rows have no uid: line numbers are used"') == 1
+    (tmp_path / "t.jsonl").write_text('{"title": "Lamp"}\n{"title": "Desk", "asin": "1"}')
+    read(tmp_path / "t.jsonl")
+    assert '"warning"' not in capsys.readouterr().err

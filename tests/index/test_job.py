@@ -451,7 +451,7 @@ def test_a_text_that_postgres_cannot_store_becomes_a_failure(store: Store, datab
     assert select("SELECT count(*) FROM skuscribe.failure") == [(0,)]
 
 
-def test_a_vector_that_is_not_finite_becomes_a_failure(
+def test_a_vector_that_is_not_finite_becomes_a_failure_of_each_product_with_its_text(
     store: Store, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = Encoder.encode
@@ -461,12 +461,15 @@ def test_a_vector_that_is_not_finite_becomes_a_failure(
         vectors[[PRODUCTS[5].title in text for text in texts]] = np.nan
         return vectors
 
-    monkeypatch.setattr(Encoder, "encode", broken)
-    commit(store, PRODUCTS, HELD_OUT)
-    build(store)
-    assert select("SELECT uid FROM skuscribe.product WHERE embedding IS NULL") == [("P000005",)]
-    assert select("SELECT uid FROM skuscribe.failure") == [("P000005",)]
-    assert select("SELECT sum(missing) FROM skuscribe.coverage") == [(1,)]
+    in_file, in_other_file = (replace(PRODUCTS[5], uid=f"SAME{row}", row=row) for row in (900, 901))
+    commit(store, [*PRODUCTS, in_file], [*HELD_OUT, in_other_file])
+    failed = [("P000005",), ("SAME900",), ("SAME901",)]
+    with monkeypatch.context() as patch:
+        patch.setattr(Encoder, "encode", broken)
+        build(store)
+    assert select("SELECT uid FROM skuscribe.product WHERE embedding IS NULL ORDER BY uid") == failed
+    assert select("SELECT uid FROM skuscribe.failure ORDER BY uid") == failed
+    assert select("SELECT sum(missing) FROM skuscribe.coverage") == [(3,)]
 
 
 def test_an_empty_catalogue_gives_an_empty_index(store: Store, database: str) -> None:

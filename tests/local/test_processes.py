@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from jobs.local import processes, services
 from jobs.local.serve_settings import Settings as ServeSettings
 from jobs.local.server import free_ports
+from jobs.local.settings import Settings as LocalSettings
 from jobs.process.errors import JobError
 from jobs.steps import Step
 
@@ -49,6 +51,27 @@ def test_a_step_starts_after_those_that_it_needs(at_once: int, capfd: pytest.Cap
     seconds = processes.run(steps, os.environ, at_once)
     assert list(seconds) == ["prepare", "train", "report"]
     assert [event["event"] for event in events(capfd.readouterr().err)] == ["step prepare", "step train", "step report"]
+
+
+@pytest.mark.parametrize(
+    ("returncode", "exit_code"), [(75, 75), (137, 137), (143, 143), (-signal.SIGKILL, 137), (-signal.SIGTERM, 143)]
+)
+def test_a_step_that_the_same_command_resumes_says_so(returncode: int, exit_code: int) -> None:
+    error = processes.StepFailed("train", returncode)
+    assert error.exit_code == exit_code
+    assert str(error).endswith("Run the same command again to resume")
+
+
+@pytest.mark.parametrize("returncode", [1, 2, 65, 78])
+def test_a_step_that_would_fail_in_the_same_way_is_not_to_be_run_again(returncode: int) -> None:
+    assert "resume" not in str(processes.StepFailed("train", returncode))
+
+
+def test_a_step_with_a_wrong_setting_names_the_flags_of_the_local_run() -> None:
+    message = str(processes.StepFailed("prepare", 78))
+    flags = re.findall(r"another (--\w+) \(`make run (\w+)=FOLDER`\) or (--\w+), which keeps both results", message)
+    assert flags == [("--out", "OUT", "--name")]
+    assert {"out", "name"} <= LocalSettings.model_fields.keys()
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -70,5 +71,21 @@ def test_data_survives_a_stop_and_a_kill(tmp_path: Path, monkeypatch: pytest.Mon
             process.kill()
         services.start(folder)
         assert Store("s3://skuscribe").read("kept") == b"1"
+    finally:
+        services.stop(folder)
+
+
+def test_services_that_are_started_twice_at_once_start_once(tmp_path: Path) -> None:
+    folder = tmp_path / "services"
+    try:
+        with ThreadPoolExecutor(3) as threads:
+            environments = list(threads.map(services.start, [folder] * 3))
+        assert environments == [services.read_environment(folder)] * 3
+        assert [process.is_running() for process in processes(folder)] == [True, True]
+        commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+        assert sum(f"skuscribe.folder={folder / POSTGRES}" in command for command in commands) == 1
+        with ThreadPoolExecutor(2) as threads:
+            stopped = list(threads.map(services.stop, [folder] * 2))
+        assert sorted(stopped) == [[], ["postgres", "s3"]]
     finally:
         services.stop(folder)

@@ -1,7 +1,9 @@
 """prepare: every row is kept or rejected, no cluster is on both sides of a split, the same rows give the same bytes."""
 
 import bz2
+import csv
 import gzip
+import io
 import json
 import lzma
 import os
@@ -395,6 +397,74 @@ def test_a_few_unreadable_rows_are_a_warning_with_an_example(
     assert (warning["unreadable"], warning["read"], warning["row"]) == (1, 41, 41)
     assert warning["begins_with"] == '{"uid": "broken'
     assert prepared(store, path, max_unreadable=0.5).digest == made.digest
+
+
+def test_uids_that_are_floats_because_one_is_missing_are_integers(store: Store, tmp_path: Path) -> None:
+    rows = catalogue_of(30)
+    uids = [None, *(1000.0 + number for number in range(1, 30))]
+    table = pa.Table.from_pylist(rows).set_column(0, "uid", pa.array(uids, pa.float64()))
+    pq.write_table(table, tmp_path / "rows.parquet")
+    lines = _written(
+        tmp_path, "rows.jsonl", lines_of([{**row, "uid": uid} for row, uid in zip(rows, uids, strict=True)])
+    )
+    expected = {"line-1", *(str(1000 + number) for number in range(1, 30))}
+    for name, source in (("parquet", tmp_path / "rows.parquet"), ("lines", lines)):
+        assert set(products(prepared(store, source, name), tmp_path)["uid"].to_pylist()) == expected
+
+
+def test_too_many_uids_that_are_no_text_publish_nothing(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = _written(tmp_path, "raw", lines_of([{**row, "uid": [row["uid"]]} for row in catalogue_of(40)]))
+    with pytest.raises(InputError, match=r"40 of 40 rows are unreadable \(40 uid-not-text\), .*--max-unreadable"):
+        prepared(store, path)
+    path.write_bytes(lines_of([*catalogue_of(40), {**OTHER, "uid": 1.5}]))
+    made = prepared(store, path)
+    assert [(reject["row"], reject["reason"]) for reject in rejects(made, tmp_path)] == [(41, "uid-not-text")]
+    assert '"reasons": "1 uid-not-text", "row": 41' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+def test_a_chosen_uid_field_that_no_row_has_publishes_nothing(store: Store, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"raw.{suffix}"
+    rows = catalogue_of(9)
+    if suffix == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        path.write_bytes(
+            lines_of(rows) if suffix == "jsonl" else b"uid,title,content\n" + b"1,Lamp,Of brass and steel\n" * 9
+        )
+    settings = Settings(input=str(path), uid_field="sku", processes=1)
+    assert run_to_exit_code(lambda: job.run(settings)) == 65
+    with pytest.raises(InputError, match=r"'uid', 'title', 'content', expected one named sku.*--uid-field"):
+        job.run(settings)
+    assert list(store.objects("catalogue/")) == []
+
+
+def test_an_unreadable_file_is_named_as_such_also_if_a_uid_field_was_chosen(store: Store, tmp_path: Path) -> None:
+    path = _written(tmp_path, "raw", json.dumps({"products": catalogue_of(9)}).encode())
+    with pytest.raises(InputError, match="rows in 'products'"):
+        prepared(store, path, uid_field="sku")
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
+def test_a_table_with_an_unnamed_index_gives_the_same_products(store: Store, tmp_path: Path, delimiter: str) -> None:
+    rows = catalogue_of(20)
+    records = [["", *rows[0]], *([str(number), *row.values()] for number, row in enumerate(rows))]
+    records.append(["20", "U20", "Lamp 20", ""])
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(records)
+    made = prepared(store, _written(tmp_path, "rows.tsv", text.getvalue().encode()))
+    kept = products(made, tmp_path).sort_by("row")
+    assert kept["uid"].to_pylist() == [row["uid"] for row in rows]
+    assert kept["title"].to_pylist() == [row["title"] for row in rows]
+    assert [reject["reason"] for reject in rejects(made, tmp_path)] == ["no-content"]
+
+
+def test_rows_without_a_uid_are_a_warning(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{name: row[name] for name in ("title", "content")} for row in catalogue_of(9)]
+    prepared(store, _written(tmp_path, "raw", lines_of(rows)))
+    assert capsys.readouterr().err.count('"rows have no uid: line numbers are used"') == 1
 
 
 def test_settings_of_fields_are_recorded_only_if_they_are_set(store: Store, tmp_path: Path) -> None:

@@ -48,6 +48,12 @@ def one(value: object) -> str:
         ({"title": "A", "content": "B", "target_ind": [1, 2]}, "line-1"),
         ({**GOOD, "uid": None}, "line-1"),
         ({**GOOD, "uid": ""}, "line-1"),
+        ({**GOOD, "uid": " "}, "line-1"),
+        ({**GOOD, "uid": 101.0}, "101"),
+        (b'{"uid": NaN, "title": "t", "content": "c"}', "line-1"),
+        ({**GOOD, "uid": 1.5}, "uid-not-text"),
+        (b'{"uid": Infinity, "title": "t", "content": "c"}', "uid-not-text"),
+        ({**GOOD, "uid": 10**30}, "uid-not-text"),  # orjson reads it as a float, which has lost digits
         ({**GOOD, "uid": True}, "uid-not-text"),
         ({**GOOD, "uid": ["1"]}, "uid-not-text"),
         ({**GOOD, "uid": "a\0b"}, "uid-not-text"),

@@ -5,6 +5,7 @@ import io
 import json
 import tracemalloc
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from jobs.process.errors import InputError
 from jobs.storage.appearance import appearance
-from jobs.storage.chunks import rows_of
+from jobs.storage.chunks import CHUNK_BYTES, rows_of
 from jobs.storage.fields import Fields
 from jobs.storage.row_formats import read_rows
 
@@ -84,6 +85,21 @@ def test_csv_with_any_delimiter_gives_the_same_rows(delimiter: str, end: str) ->
     rows = read(as_csv(ROWS, delimiter, end).encode())
     assert rows.format == "CSV"
     assert rows.outcomes == [(2, ROWS[0]), (4, ROWS[1]), (5, ROWS[2])]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("start", ["", "\ufeff", "\r\n\n"])
+def test_a_header_that_begins_with_the_delimiter_has_an_unnamed_column(delimiter: str, start: str) -> None:
+    records = [("", "uid", "title", "content"), ("0", "A", "Lamp", "Of brass"), ("1", "B", "Desk", "")]
+    text = start + "".join(delimiter.join(record) + "\n" for record in records)
+    assert read(text.encode()).values == [
+        {"uid": "A", "title": "Lamp", "content": "Of brass"},
+        {"uid": "B", "title": "Desk", "content": ""},
+    ]
+
+
+def test_spaces_before_the_header_are_not_part_of_its_first_name() -> None:
+    assert read(b" sku,title,content\n1,Lamp,Of brass\n", Fields(uid="sku")).values[0]["sku"] == "1"
 
 
 @pytest.mark.parametrize("row_group_size", [1, 2, 1000])
@@ -161,6 +177,77 @@ def test_a_table_without_the_columns_is_an_input_error_that_lists_them() -> None
     for data in (as_parquet([{"name": "Lamp", "content": "x"}]), b"name,content\nLamp,x\n"):
         with pytest.raises(InputError, match=r"columns 'name', 'content', expected one named title.*--title-field"):
             read(data, is_csv=True)
+
+
+NO_UID = {"title": "Lamp", "content": "Of brass"}
+NO_UID_WARNING = '"event": "rows have no uid: line numbers are used", "remedy": "--uid-field names one"'
+
+
+def lines_of(*rows: dict[str, Any]) -> bytes:
+    return "\n".join(map(json.dumps, rows)).encode()
+
+
+@pytest.mark.parametrize("is_csv", [True, False])
+def test_a_table_without_the_chosen_uid_is_an_input_error_that_lists_its_columns(is_csv: bool) -> None:
+    for data in (as_parquet(ROWS), as_csv(ROWS).encode()):
+        with pytest.raises(InputError, match=r"columns 'uid', 'title', 'content', expected one named sku.*--uid-field"):
+            read(data, Fields(uid="sku"), is_csv=is_csv)
+
+
+@pytest.mark.parametrize("data", [lines_of(*ROWS), json.dumps(ROWS).encode()])
+def test_json_without_the_chosen_uid_is_an_input_error_that_lists_its_fields(data: bytes) -> None:
+    with pytest.raises(InputError, match=r"fields 'uid', 'title', 'content', expected one named sku.*--uid-field"):
+        read(data, Fields(uid="sku"))
+
+
+def test_the_chosen_uid_is_missed_too_if_only_the_first_rows_are_read() -> None:
+    stream = io.BytesIO(lines_of(NO_UID))
+    with (
+        pytest.raises(InputError, match="expected one named sku"),
+        read_rows(stream, "here", Fields(uid="sku"), 1000, ("title",)) as rows,
+    ):
+        assert rows.format == "JSON Lines"
+
+
+@pytest.mark.parametrize("name", ["sku", "Größe", "sku/id"])
+@pytest.mark.parametrize("read_chunks", [0, 1, 99])
+def test_a_chosen_uid_that_only_the_last_row_has_is_enough(name: str, read_chunks: int) -> None:
+    last = (
+        json.dumps({**NO_UID, name: "1"}).replace("\\u00f6", "\\u00F6").replace("/", "\\/")
+    )  # as other writers escape
+    data = lines_of(*[NO_UID] * 60_000) + f"\n{last}".encode()
+    with read_rows(io.BytesIO(data), "here", Fields(uid=name), 1000, ("title",)) as rows:
+        found = sum(1 for _ in islice(rows.chunks, read_chunks))
+    assert found == min(read_chunks, len(data) // CHUNK_BYTES + 1)
+
+
+def test_rows_of_which_python_wrote_some_numbers_as_nan_have_their_fields() -> None:
+    line = b'{"asin": "1", "title": "Lamp", "description": "Of brass", "price": NaN}'
+    with read_rows(io.BytesIO(line), "here", Fields(), 1000, ("title",)) as rows:
+        assert rows.fields == Fields("title", "description", "asin")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [lines_of(*[NO_UID] * 9), json.dumps([NO_UID]).encode(), as_parquet([NO_UID]), b"title,content\nLamp,Brass\n"],
+)
+def test_rows_without_a_uid_are_one_warning(data: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    read(data)
+    assert capsys.readouterr().err.count(NO_UID_WARNING) == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [lines_of(*[NO_UID] * 200, ROWS[0]), as_parquet(ROWS), as_csv(ROWS).encode(), b"", b"[]", b"<html>", b"[1, 2]"],
+)
+def test_one_row_with_a_uid_or_no_rows_at_all_are_no_warning(data: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    read_all(data)
+    assert not capsys.readouterr().err
+
+
+def read_all(data: bytes) -> None:
+    with read_rows(io.BytesIO(data), "here", Fields(), 1000, ("title",)) as rows:
+        assert sum(1 for _ in rows.chunks) < 2
 
 
 @pytest.mark.parametrize(
