@@ -15,7 +15,7 @@ from jobs.storage.catalogue import Title
 from jobs.t5 import models
 from jobs.t5.conversion import convert
 from jobs.t5.generation import Answer, Writer
-from jobs.t5.inference import Device
+from jobs.t5.inference import InferenceDevice
 from jobs.t5.prompt import prompt
 from jobs.t5.settings import Decoding
 
@@ -35,7 +35,7 @@ class Attempt:
 def load_describer(
     model: Artifact,
     checker: Checker,
-    device: Device,
+    device: InferenceDevice,
     decoding: Decoding,
     candidates: int,
     prompt_neighbours: int,

@@ -19,7 +19,7 @@ from jobs.storage.artifact import Artifact
 from jobs.t5 import models
 from jobs.t5.conversion import convert
 from jobs.t5.generation import Answer, Writer
-from jobs.t5.inference import Device
+from jobs.t5.inference import InferenceDevice
 from jobs.t5.prompt import prompt
 from jobs.t5.settings import Decoding
 
@@ -57,7 +57,7 @@ def evaluate(
     neighbours: Sequence[Sequence[Neighbour]],
     prompt_neighbours: int,
     checker: Checker,
-    device: Device,
+    device: InferenceDevice,
     decoding: Decoding,
     prompt_max_tokens: int,
     reference_max_tokens: int,
@@ -91,7 +91,7 @@ def evaluate(
 def _answers(
     loaded: LoadedModel,
     prompts: Sequence[str],
-    device: Device,
+    device: InferenceDevice,
     decoding: Decoding,
     prompt_max_tokens: int,
     work: Path,

@@ -30,8 +30,9 @@ def figures(matcher: Matcher, pairs: Sequence[Pair]) -> dict[str, Any]:
     )
     kinds = np.array([pair.kind for pair in pairs])
     off_title = probabilities < matcher.calibration.publish_from
-    unsupported = np.array([(match.unsupported or match.unfit_rest) is not None for match in matches], dtype=bool)
+    unsupported = np.array([match.is_unsupported for match in matches], dtype=bool)
     wording = np.array([match.unseen is not None for match in matches], dtype=bool)
+    unfinished = np.array([match.ends_within_a_sentence for match in matches], dtype=bool)
     own = probabilities[kinds == PairKind.OWN]
     others = {kind.value: probabilities[kinds == kind] for kind in PairKind if kind != PairKind.OWN}
     return {
@@ -42,7 +43,8 @@ def figures(matcher: Matcher, pairs: Sequence[Pair]) -> dict[str, Any]:
                 "contradicts": _mean(contradicts[kinds == kind]),
                 "unsupported": _mean(unsupported[kinds == kind]),
                 "wording": _mean(wording[kinds == kind]),
-                "either": _mean((off_title | contradicts | unsupported | wording)[kinds == kind]),
+                "unfinished": _mean(unfinished[kinds == kind]),
+                "either": _mean((off_title | contradicts | unsupported | wording | unfinished)[kinds == kind]),
             }
             for kind in PairKind
         },

@@ -113,6 +113,11 @@ class Match:
     unsupported: SentenceSupport | None
     ends_within_a_sentence: bool
 
+    @property
+    def is_unsupported(self) -> bool:
+        """Whether a sentence, or the text without its title, says something that nothing speaks for."""
+        return self.unsupported is not None or self.unfit_rest is not None
+
 
 @dataclass(frozen=True)
 class Matcher:

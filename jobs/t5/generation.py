@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerFast
 
 from jobs.process import lifecycle
 from jobs.t5 import gpu
-from jobs.t5.inference import Device
+from jobs.t5.inference import InferenceDevice
 from jobs.t5.settings import Decoding
 
 Source = tuple[str, ...]
@@ -42,7 +42,7 @@ class Answer:
 class Writer:
     """A converted model in memory."""
 
-    def __init__(self, folder: Path, tokenizer: PreTrainedTokenizerFast, device: Device) -> None:
+    def __init__(self, folder: Path, tokenizer: PreTrainedTokenizerFast, device: InferenceDevice) -> None:
         if device.name == "cuda":
             gpu.load_cublas()
         self.device = device

@@ -13,7 +13,7 @@ CPU_BATCH_TOKENS, GPU_BATCH_TOKENS = 8_192, 131_072
 
 
 @dataclass(frozen=True)
-class Device:
+class InferenceDevice:
     """Where text is generated. `workers`: batches at the same time; `batch_tokens`: padded tokens per batch."""
 
     name: str
@@ -22,20 +22,22 @@ class Device:
     batch_tokens: int
 
 
-def choose_device(precision: Precision, batch_tokens: int = 0) -> Device:
+def choose_device(precision: Precision, batch_tokens: int = 0) -> InferenceDevice:
     """Return the GPU if there is one, else the CPU with a worker per core. `batch_tokens`: 0 takes the device's default.
 
     Errors: `ConfigurationError` (78) if the CPU does not support the precision.
     """
     if ctranslate2.get_cuda_device_count():
-        return Device("cuda", "bfloat16" if precision == "auto" else precision, 1, batch_tokens or GPU_BATCH_TOKENS)
+        return InferenceDevice(
+            "cuda", "bfloat16" if precision == "auto" else precision, 1, batch_tokens or GPU_BATCH_TOKENS
+        )
     chosen = "int8" if precision == "auto" else precision
     supported = sorted(ctranslate2.get_supported_compute_types("cpu"))
     if chosen not in supported:
         raise ConfigurationError(
             f"--precision {chosen} is not supported by this CPU; it supports {', '.join(supported)}"
         )
-    return Device("cpu", chosen, threads.cpus(), batch_tokens or CPU_BATCH_TOKENS)
+    return InferenceDevice("cpu", chosen, threads.cpus(), batch_tokens or CPU_BATCH_TOKENS)
 
 
 def generation_config(precision: Precision, prompt_max_tokens: int, decoding: Decoding) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from jobs.t5 import gpu
 
 
 @dataclass(frozen=True)
-class Device:
+class TrainingDevice:
     """The device of a training. `name` is torch's, `gpu` the GPU's product name.
 
     `bf16`: matrix products in bfloat16, weights and sums in float32.
@@ -20,7 +20,7 @@ class Device:
     bf16: bool
 
 
-def select_device(*, require_gpu: bool = False) -> Device:
+def select_device(*, require_gpu: bool = False) -> TrainingDevice:
     """Return the first GPU if torch can use one, else the CPU. On a GPU, turn on torch's deterministic algorithms.
 
     Errors: those of `gpu.require`.
@@ -29,9 +29,9 @@ def select_device(*, require_gpu: bool = False) -> Device:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, results of cuBLAS differ between runs
     gpu.require(require_gpu)
     if not torch.cuda.is_available():
-        return Device("cpu", None, bf16=False)
+        return TrainingDevice("cpu", None, bf16=False)
     _use_deterministic_algorithms()
-    return Device("cuda", torch.cuda.get_device_name(0), torch.cuda.is_bf16_supported())
+    return TrainingDevice("cuda", torch.cuda.get_device_name(0), torch.cuda.is_bf16_supported())
 
 
 def _use_deterministic_algorithms() -> None:

@@ -20,7 +20,7 @@ from jobs.train import model_card, recipes
 from jobs.train.batches import ACCUMULATED_SCHEDULE, batch_schedule, lengths_of
 from jobs.train.checkpoint_location import CheckpointLocation
 from jobs.train.counterfactuals import counterfactual_rows
-from jobs.train.device import Device, select_device
+from jobs.train.device import TrainingDevice, select_device
 from jobs.train.epochs import epoch_evaluator
 from jobs.train.examples import tokenized_examples
 from jobs.train.prompts import prompts, retrieved_neighbours
@@ -124,7 +124,7 @@ def _shard_training(
     run: TrainingRun,
     shard: int,
     examples: datasets.Dataset,
-    device: Device,
+    device: TrainingDevice,
     options: RuntimeOptions,
     inputs: Mapping[str, str],
 ) -> ShardTraining:

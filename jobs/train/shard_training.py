@@ -6,7 +6,7 @@ import datasets
 
 from jobs.train.batches import BatchSchedule, Lengths
 from jobs.train.checkpoint_location import CheckpointLocation
-from jobs.train.device import Device
+from jobs.train.device import TrainingDevice
 from jobs.train.recipes import Recipe
 
 
@@ -24,7 +24,7 @@ class ShardTraining:
     schedule: BatchSchedule
     recipe: Recipe
     seed: int
-    device: Device
+    device: TrainingDevice
     location: CheckpointLocation
     save_every_seconds: float
     stall_seconds: float = 0.0

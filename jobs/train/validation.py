@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
 from jobs.quality.rouge import Rouge, mean_rouge, rouge_scores
 from jobs.t5.loss import summed_loss
 from jobs.train.batches import Lengths, Rows, collate, token_batches
-from jobs.train.device import Device
+from jobs.train.device import TrainingDevice
 
 TOKENS_PER_BATCH = 8192
 
@@ -21,7 +21,7 @@ def mean_loss(
     model: T5ForConditionalGeneration,
     examples: datasets.Dataset,
     lengths: Lengths,
-    device: Device,
+    device: TrainingDevice,
     safe_point: Callable[[], None],
 ) -> float | None:
     """Return the mean cross entropy per target token, in nats, or None if there are no rows."""
@@ -41,7 +41,7 @@ def greedy_rouge(
     examples: datasets.Dataset,
     lengths: Lengths,
     references: Sequence[str],
-    device: Device,
+    device: TrainingDevice,
     safe_point: Callable[[], None],
     *,
     max_tokens: int,
@@ -79,13 +79,13 @@ def _generate(
     return list(tokenizer.batch_decode(tokens, skip_special_tokens=True))
 
 
-def _inputs(examples: datasets.Dataset, rows: Rows, device: Device) -> dict[str, torch.Tensor]:
+def _inputs(examples: datasets.Dataset, rows: Rows, device: TrainingDevice) -> dict[str, torch.Tensor]:
     tensors = collate([examples[row] for row in rows.tolist()])
     return {name: tensor.to(device.name) for name, tensor in tensors.items()}
 
 
 @contextmanager
-def evaluation_mode(model: T5ForConditionalGeneration, device: Device) -> Iterator[None]:
+def evaluation_mode(model: T5ForConditionalGeneration, device: TrainingDevice) -> Iterator[None]:
     """Turn off dropout and gradients, use bfloat16 if training does, and restore the random states at the end."""
     gpus = [0] if device.gpu else []
     with (

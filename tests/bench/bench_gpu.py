@@ -19,7 +19,7 @@ from transformers import T5Config, T5ForConditionalGeneration
 from jobs.retrieval.encoder import Encoder
 from jobs.t5 import fused
 from jobs.t5.loss import summed_loss
-from jobs.train.device import Device, select_device
+from jobs.train.device import TrainingDevice, select_device
 from jobs.train.optimizer import adamw
 from jobs.train.recipes import FAST
 from tests.factories import product
@@ -63,7 +63,7 @@ def main() -> None:
         _print_encoder([product(number, "train") for number in range(arguments.rows)])
 
 
-def _step(device: Device, replace: Callable[[T5ForConditionalGeneration], None], tokens: int) -> Step:
+def _step(device: TrainingDevice, replace: Callable[[T5ForConditionalGeneration], None], tokens: int) -> Step:
     torch.manual_seed(13)
     if device.gpu:
         torch.cuda.reset_peak_memory_stats()

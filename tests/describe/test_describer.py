@@ -13,12 +13,12 @@ from jobs.storage import layout, runs
 from jobs.storage.catalogue import Title
 from jobs.t5 import conversion, models
 from jobs.t5.generation import Answer, OnAnswers, Writer
-from jobs.t5.inference import Device
+from jobs.t5.inference import InferenceDevice
 from jobs.t5.settings import Decoding
 from tests.quality.matchers import share_matcher
 from tests.ready import NAME, Ready
 
-DEVICE = Device("cpu", "int8", 1, 2048)
+DEVICE = InferenceDevice("cpu", "int8", 1, 2048)
 DECODING = Decoding(max_target_tokens=12)
 PROMPT_MAX_TOKENS = 64
 GOOD = "A red lamp for the desk that lights a whole room at night."
@@ -35,7 +35,7 @@ class RecordingWriter(Writer):
     texts: tuple[dict[str, str], dict[str, str]] | None = None
     others: Sequence[str] = ()
 
-    def __init__(self, folder: Path, tokenizer: PreTrainedTokenizerFast, device: Device) -> None:
+    def __init__(self, folder: Path, tokenizer: PreTrainedTokenizerFast, device: InferenceDevice) -> None:
         super().__init__(folder, tokenizer, device)
         self.sources: list[list[str]] = []
 

@@ -23,7 +23,7 @@ from jobs.quality.metrics import repetition
 from jobs.storage.catalogue import TRAIN
 from jobs.t5 import conversion, generation, inference, models, tiny
 from jobs.t5.generation import Answer, Writer
-from jobs.t5.inference import Device
+from jobs.t5.inference import InferenceDevice
 from jobs.t5.prompt import prompt
 from jobs.t5.settings import Decoding, Precision
 from tests.factories import product
@@ -31,7 +31,7 @@ from tests.factories import product
 pytestmark = pytest.mark.slow
 
 PLAIN = Decoding(no_repeat_ngram=0, repetition_penalty=1, min_target_tokens=1, max_target_tokens=24)
-CPU = Device("cpu", "float32", 2, 1024)
+CPU = InferenceDevice("cpu", "float32", 2, 1024)
 
 INTERRUPTED_AFTER_TWO_BATCHES = """
 import json, os, signal, sys
@@ -39,7 +39,7 @@ from pathlib import Path
 from jobs.process import lifecycle
 from jobs.t5 import models
 from jobs.t5.generation import Writer
-from jobs.t5.inference import Device
+from jobs.t5.inference import InferenceDevice
 from jobs.t5.settings import Decoding
 
 converted, tokenizer, prompts = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
@@ -52,7 +52,7 @@ def send_signal_after_two(position, answers):
         os.kill(os.getpid(), signal.SIGTERM)
 
 def write():
-    writer = Writer(converted, models.load_tokenizer(tokenizer), Device("cpu", "float32", 1, 1))
+    writer = Writer(converted, models.load_tokenizer(tokenizer), InferenceDevice("cpu", "float32", 1, 1))
     writer.write(writer.encode(prompts, 128), Decoding(max_target_tokens=24), send_signal_after_two)
 
 sys.exit(lifecycle.run_to_exit_code(write))
@@ -85,7 +85,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> ConvertedModel:
     writers = []
     for precision in ("float32", "int8"):
         conversion.convert(model, tokenizer, folder / precision, precision)
-        writers.append(Writer(folder / precision, tokenizer, Device("cpu", precision, 2, 1024)))
+        writers.append(Writer(folder / precision, tokenizer, InferenceDevice("cpu", precision, 2, 1024)))
     return ConvertedModel(folder, model, tokenizer, *writers)
 
 
@@ -170,7 +170,7 @@ def test_the_converter_of_ctranslate2_alone_gives_other_scores(
 
 
 def test_int8_answers_do_not_depend_on_batches_and_workers(converted: ConvertedModel, prompts: list[str]) -> None:
-    one_by_one = Writer(converted.folder / "int8", converted.tokenizer, Device("cpu", "int8", 1, 1))
+    one_by_one = Writer(converted.folder / "int8", converted.tokenizer, InferenceDevice("cpu", "int8", 1, 1))
     sources = converted.int8.encode(prompts, 128)
     decoding = Decoding(max_target_tokens=24)
     assert converted.int8.write(sources, decoding) == one_by_one.write(sources, decoding)
@@ -285,7 +285,7 @@ def test_candidates_are_different_texts_and_the_first_is_that_of_the_same_beam(
 
 
 def test_int8_candidates_do_not_depend_on_batches_and_workers(converted: ConvertedModel, prompts: list[str]) -> None:
-    one_by_one = Writer(converted.folder / "int8", converted.tokenizer, Device("cpu", "int8", 1, 1))
+    one_by_one = Writer(converted.folder / "int8", converted.tokenizer, InferenceDevice("cpu", "int8", 1, 1))
     sources = converted.int8.encode(prompts[:6], 128)
     assert converted.int8.write_candidates(sources, PLAIN, 3) == one_by_one.write_candidates(sources, PLAIN, 3)
 

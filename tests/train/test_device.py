@@ -33,6 +33,6 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_on_a_gpu_no_operation_whose_results_vary_is_used(gpu: None) -> None:
-    assert device.select_device() == device.Device("cuda", "NVIDIA L4", bf16=True)
+    assert device.select_device() == device.TrainingDevice("cuda", "NVIDIA L4", bf16=True)
     assert torch.are_deterministic_algorithms_enabled()
     assert [kernel for kernel in (*FUSED, "math") if enabled(kernel)] == ["math"]

@@ -18,7 +18,7 @@ from jobs.train import time_estimate
 from jobs.train.batches import batch_schedule, collate, lengths_of
 from jobs.train.checkpoint import Progress
 from jobs.train.checkpoint_location import CheckpointLocation
-from jobs.train.device import Device
+from jobs.train.device import TrainingDevice
 from jobs.train.optimizer import adamw, learning_rate_schedule
 from jobs.train.recipes import FAST, REFERENCE, Recipe
 from jobs.train.shard_training import ShardTraining
@@ -62,7 +62,7 @@ def shard_training(examples: datasets.Dataset, recipe: Recipe, store: Store) -> 
         schedule=batch_schedule(lengths, recipe, seed=3),
         recipe=recipe,
         seed=3,
-        device=Device("cpu", None, bf16=False),
+        device=TrainingDevice("cpu", None, bf16=False),
         location=CheckpointLocation(store, "runs/main/shard-00000", {}, {}),
         save_every_seconds=1000,
     )
@@ -137,7 +137,7 @@ def test_the_time_is_estimated_on_a_gpu_of_known_speed(examples: datasets.Datase
     model = T5ForConditionalGeneration(T5Config(**TINY))
 
     def estimated(gpu: str | None, done: int = 0) -> int | None:
-        on_gpu = replace(training, device=Device("cuda", gpu, bf16=True))
+        on_gpu = replace(training, device=TrainingDevice("cuda", gpu, bf16=True))
         return time_estimate.from_operations(on_gpu, model, done)
 
     assert (estimated(None), estimated("NVIDIA GeForce")) == (None, None)
@@ -152,7 +152,7 @@ def test_no_step_is_estimated_faster_than_its_operations_are_launched(examples: 
     training = replace(
         training,
         schedule=replace(training.schedule, steps=steps),
-        device=Device("cuda", "NVIDIA H100 80GB HBM3", bf16=True),
+        device=TrainingDevice("cuda", "NVIDIA H100 80GB HBM3", bf16=True),
     )
     model = T5ForConditionalGeneration(T5Config(**TINY))
     layers = len(model.encoder.block) + len(model.decoder.block)

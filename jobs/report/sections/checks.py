@@ -21,8 +21,8 @@ KINDS = {
     "echoed": "The title, and then the text of a random product",
     "cut": "The seller's own text, some words in its middle left out",
 }
-REASONS = ("off-title", "contradicts", "unsupported", "wording", "either")
-"""A matcher of an earlier version has neither `unsupported` nor `wording`."""
+REASONS = ("off-title", "contradicts", "unsupported", "wording", "unfinished", "either")
+"""A matcher of an earlier version has none of `unsupported`, `wording` and `unfinished`."""
 NOT_CALIBRATED = (
     "Nothing was calibrated: the batch was checked without a matcher, or the catalogue has too few products to learn one. The texts "
     "were compared with their titles word by word, which misses wrong facts."
@@ -75,7 +75,9 @@ def _table(scores: Mapping[str, Any]) -> Table:
         if kind in scores["texts"]  # a matcher of an earlier version has fewer
     ]
     caption = "Texts held back, by what they are. AUC: probability that the seller's own text scores above one of this kind; 0.5 is chance."
-    return Table(caption, ["", "Texts", "Off title", "Contradicts", "Support", "Wording", "Any", "AUC"], rows)
+    return Table(
+        caption, ["", "Texts", "Off title", "Contradicts", "Support", "Wording", "Unfinished", "Any", "AUC"], rows
+    )
 
 
 def _percent(share: float | None) -> str:
