@@ -10,7 +10,7 @@ from jobs.match.pairs import Pair, PairKind
 from jobs.quality.alternatives import Table, stated_beside
 from jobs.quality.features import NAMES, measure
 from jobs.quality.matcher import MIN_REST_TERMS, Calibration, Matcher, Network, probability
-from jobs.quality.support import least_supported
+from jobs.quality.support import least_supported, unsupported_short_sentence
 from jobs.quality.terms import without_run
 from jobs.quality.word_pairs import WordPairs
 from jobs.quality.word_statistics import WordStatistics
@@ -18,7 +18,7 @@ from jobs.quality.word_statistics import WordStatistics
 CONTRADICTS_SHARE = 0.01
 """Fraction of the sellers' own texts that may contradict their title."""
 
-BESIDE_SHARE, MAX_BESIDE = 0.01, 0.1
+BESIDE_SHARE, MAX_BESIDE = 0.02, 0.1
 """Fraction of the sellers' own texts that may have an alternative beside the fact of their title where few do, and what counts as few."""
 
 REST_SHARE = 0.05
@@ -32,6 +32,9 @@ UNSEEN_SHARE = 0.01
 
 SUPPORT_SHARE, MAX_SUPPORT = 0.01, 0.3
 """Fraction of the sellers' own texts that may have a sentence with too little support, and the most that a sentence must have."""
+
+MAX_SHORT_SHARE = 0.05
+"""Where more of the sellers' own texts have a short sentence of which no source has a word, such sentences are no reason."""
 
 MIN_FOUND_CUTS, MIN_FOUND_ADDED = 0.25, 0.05
 """Fractions of the texts with a gap, and of those with an added sentence of another product, that must be found. Where sellers write in
@@ -76,6 +79,7 @@ def calibrate(
         rest_from=rest_from,
         support_from=_support_from(statistics, test_pairs),
         beside_from=_beside_from(alternatives, test_pairs),
+        short_sentences=_short_share(test_pairs) <= MAX_SHORT_SHARE,
     )
     return Matcher(statistics, word_pairs, alternatives, network, calibration)
 
@@ -110,6 +114,12 @@ def _support_from(statistics: WordStatistics, test_pairs: Sequence[Pair]) -> flo
     )
     threshold = min(float(np.quantile(own, SUPPORT_SHARE)), MAX_SUPPORT)
     return threshold if np.mean([share < threshold for share in added] or [False]) >= MIN_FOUND_ADDED else 0.0
+
+
+def _short_share(test_pairs: Sequence[Pair]) -> float:
+    """Return the fraction of the sellers' own texts that have a short sentence without support."""
+    own = _of_kind(test_pairs, PairKind.OWN)
+    return sum(unsupported_short_sentence(pair.text, pair.sources) is not None for pair in own) / len(own)
 
 
 def _beside_from(alternatives: Table, test_pairs: Sequence[Pair]) -> float:

@@ -26,11 +26,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from jobs.quality.contradiction import facts_of_another, negated_words, other_numbers
+from jobs.quality.contradiction import facts_of_another, other_gender, other_numbers
 from jobs.quality.copying import copying
-from jobs.quality.grounding import grounded_share, ungrounded, unknown_addresses, unknown_groups
+from jobs.quality.grounding import (
+    grounded_share,
+    ungrounded,
+    unknown_addresses,
+    unknown_groups,
+    unknown_number_words,
+)
 from jobs.quality.matcher import Match, Matcher
 from jobs.quality.metrics import repetition, sentences, words
+from jobs.quality.negation import negated_words
 from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT, EVIDENCE_NEIGHBOURS
 from jobs.quality.terms import absent_terms, has_digit, terms
 from jobs.retrieval.neighbours import Neighbour
@@ -106,7 +113,13 @@ class Checker:
         probability = None if match is None else round(match.probability, PROBABILITY_DIGITS)
         repeated, copied = repetition(text), copying(text, title, neighbour_texts)
         numbers = ungrounded(text, [title], neighbour_texts, self.number_support)
-        invented = [*numbers, *unknown_groups(text, [title, *neighbour_texts]), *unknown_addresses(text, title)]
+        sources = [title, *neighbour_texts]
+        invented = [
+            *numbers,
+            *unknown_number_words(text, sources),
+            *unknown_groups(text, sources),
+            *unknown_addresses(text, title),
+        ]
         found: dict[str, Any] = {
             "empty": {"words": 0} if length == 0 else None,
             OFF_TITLE: self._off_title(text, title, match) if length else None,
@@ -190,11 +203,11 @@ def contradictions(
     text: str, title: str, neighbour_titles: Sequence[str], match: Match | None
 ) -> list[tuple[str, str]]:
     """Return what the title has, and what the text has in its place. Without a match, the neighbours' titles show it."""
-    found = other_numbers(text, title) + negated_words(text, title)
+    found = other_numbers(text, title) + negated_words(text, title) + other_gender(text, title)
     if match is None:
         return found + facts_of_another(text, title, neighbour_titles)
     found += [(item.phrase, item.other) for item in match.contradictions]
-    return found + ([match.other_maker] if match.other_maker else [])
+    return found + [pair for pair in (match.other_maker, match.misspelt) if pair]
 
 
 def evidence_text(evidence: Any) -> str:

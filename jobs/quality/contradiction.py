@@ -11,26 +11,20 @@ from functools import lru_cache
 
 from jobs.quality.grounding import CACHED_SOURCES
 from jobs.quality.metrics import words
-from jobs.quality.numbers import UNITS, is_preposition, normalized, plain_number
+from jobs.quality.numbers import NUMBER_WORDS, UNITS, is_preposition, normalized, plain_number
 
 MIN_TITLE_SIMILARITY = 0.6
 """The ratio of `difflib.SequenceMatcher` from which two titles, compared word by word, are similar."""
 
 THOUSANDS_DIGITS = 3
 _QUANTITY = re.compile(r"(?<![\w./])(\d+(?:\.\d+)?)([ -]?)([^\W\d_]+|[\"%°])")
-_NUMBER_WORDS = {
-    word: str(number)
-    for number, word in enumerate(
-        ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), start=1
-    )
-}
-_COUNTED_IN_WORDS = re.compile(rf"\b((?:(?:packs?|sets?) of|size) )({'|'.join(_NUMBER_WORDS)})\b")
+_COUNTED_IN_WORDS = re.compile(rf"\b((?:(?:packs?|sets?) of|size) )({'|'.join(NUMBER_WORDS)})\b")
 _NAMED_NUMBER = re.compile(r"\b(?:(packs?|sets?) of|(size)) (\d+(?:\.\d+)?)(?![\w/-]|\.\d)")
-_NEGATION = re.compile(r"\b(?:not|never|cannot|without|\w+n['’]t) ((?!only\b)\w+ly )?(\w+)")
-"""A negation and the word that it negates, directly or after an adverb. `no` and `non` rather name a feature: `non-slip`."""
+_WEARERS = frozenset({"men", "mens", "gents", "boys", "boy", "women", "womens", "ladies", "girls", "girl"})
+"""The words with which a title says for whom a product is."""
 
-MIN_NEGATED_LETTERS = 4
-"""Shorter words of a title, such as `for`, state no fact."""
+_MALE = frozenset({"men", "mens", "man", "male", "gents", "gent", "gentlemen", "him", "his", "he", "boys", "boy"})
+_FEMALE = frozenset({"women", "womens", "woman", "female", "ladies", "lady", "her", "hers", "she", "girls", "girl"})
 
 _NOT_UNITS = frozenset(
     {"a", "an", "and", "as", "at", "by", "for", "from", "is", "of", "on", "or", "the", "to", "with", "x"}
@@ -47,19 +41,18 @@ def other_numbers(text: str, title: str) -> list[tuple[str, str]]:
     ]
 
 
-def negated_words(text: str, title: str) -> list[tuple[str, str]]:
-    """Return the words of the title that the text negates, and how: `("dimmable", "not dimmable")`. English negations are known."""
-    in_title, negated_in_title = set(words(title)), dict(_negated(title))
+def other_gender(text: str, title: str) -> list[tuple[str, str]]:
+    """Return for whom the title says that a product is, and another gender in the text: `("men", "her")`. English words are known."""
+    in_title, in_text = words(title), words(text)
+    if "unisex" in in_title:
+        return []
     return [
-        (word, negation)
-        for word, negation in _negated(text)
-        if word in in_title and word not in negated_in_title and len(word) >= MIN_NEGATED_LETTERS
+        (wearer, other)
+        for own, others in ((_MALE, _FEMALE), (_FEMALE, _MALE))
+        for wearer in [word for word in in_title if word in own & _WEARERS][:1]
+        for other in [word for word in in_text if word in others][:1]
+        if others.isdisjoint(in_title)
     ]
-
-
-def _negated(text: str) -> list[tuple[str, str]]:
-    """Return the words that a negation precedes, each with the words from the negation to it."""
-    return [(match[2], match[0]) for match in _NEGATION.finditer(text.casefold())]
 
 
 def facts_of_another(text: str, title: str, other_titles: Sequence[str]) -> list[tuple[str, str]]:
@@ -85,7 +78,7 @@ def _quantities(text: str) -> dict[str, dict[str, str]]:
     `size 42`. `"` is `inch`, and `pack of two` is `pack of 2`.
     """
     numbers: dict[str, dict[str, str]] = {}
-    text = _COUNTED_IN_WORDS.sub(lambda found: found[1] + _NUMBER_WORDS[found[2]], normalized(text))
+    text = _COUNTED_IN_WORDS.sub(lambda found: found[1] + NUMBER_WORDS[found[2]], normalized(text))
     found = [
         (UNITS.get(unit) or unit.removesuffix("s").removesuffix("e") or unit, number, f"{number}{space}{unit}")
         for match in _QUANTITY.finditer(text)

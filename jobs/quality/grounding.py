@@ -6,8 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from jobs.quality.numbers import CURRENCY, UNITS, Measure, measures, normalized, numbers_beside_commas, plain_number
-from jobs.quality.terms import has_digit
+from jobs.quality.numbers import (
+    CURRENCY,
+    NUMBER_WORDS,
+    UNITS,
+    Measure,
+    measures,
+    normalized,
+    numbers_beside_commas,
+    plain_number,
+)
+from jobs.quality.terms import has_digit, terms
 
 _CODE = re.compile(r"\w+(?:[-./]\w+)*")
 _ADDRESS = re.compile(r"https?://\S+|\bwww\.\S+|[\w.-]+@[\w-]+\.\w+")
@@ -23,6 +32,9 @@ _SUFFIXED = re.compile(r"\d+(?:\.\d+)?([^\W\d_]{1,4})")
 _PLAIN_SUFFIXES = frozenset({"st", "nd", "rd", "th", "s", "x"})
 MIN_BEGINNING = 4
 """Shorter beginnings of a code name another product: `S10` is not `S10e`."""
+
+_VAGUE_WORDS = frozenset({"one", "two", "three"})
+"""Number words that sellers use for much that they do not count: `one of a kind`."""
 
 CACHED_SOURCES = 256
 """The candidates of a title are checked one after the other, against the same sources."""
@@ -70,6 +82,16 @@ def ungrounded(text: str, sources: Sequence[str], others: Sequence[str] = (), su
 def unknown_groups(text: str, sources: Sequence[str]) -> list[str]:
     """Return the numbers that `x` joins in a text, `20 x 30`, and that no source has together, if any source has such numbers."""
     return [_as_text(group) for group in _groups(*_read(text)) if not _is_known_group(group, sources)]
+
+
+def unknown_number_words(text: str, sources: Sequence[str]) -> list[str]:
+    """Return the number words from `four` on in a text that no source has, neither as a word nor as a number."""
+    found = [word for word in dict.fromkeys(terms(text)) if word in NUMBER_WORDS and word not in _VAGUE_WORDS]
+    return [
+        word
+        for word in found
+        if not any(NUMBER_WORDS[word] in _known_forms(source) or word in terms(source) for source in sources)
+    ]
 
 
 def unknown_addresses(text: str, title: str) -> list[str]:

@@ -22,7 +22,8 @@ from safetensors.numpy import load_file, save_file
 
 from jobs.quality.alternatives import Alternative, Table, stated_beside, to_table
 from jobs.quality.features import Measured, measure
-from jobs.quality.support import SentenceSupport, least_supported
+from jobs.quality.spelling import misspelt_word
+from jobs.quality.support import SentenceSupport, least_supported, mentioned, unsupported_short_sentence
 from jobs.quality.terms import absent_terms, term_set, terms, without_run
 from jobs.quality.word_pairs import UnseenPair, WordPairs, load_word_pairs, no_word_pairs
 from jobs.quality.word_statistics import WordStatistics
@@ -76,6 +77,7 @@ class Calibration:
     into the texts for it to be a reason. `rest_from`: the probability that the rest of a text must have if it repeats its whole
     title, which hides what else it says. `support_from`: the fraction of the words of each sentence that a source must have.
     `beside_from`: the fraction of the sellers' texts from which an alternative beside the fact of the title is no contradiction.
+    `short_sentences`: whether a short sentence needs a word that a source has.
     """
 
     slope: float
@@ -87,6 +89,7 @@ class Calibration:
     rest_from: float = 0.0
     support_from: float = 0.0
     beside_from: float = 0.0
+    short_sentences: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,8 @@ class Match:
     """How a text fits a title.
 
     `contradictions`: what the text has in place of words of the title, or beside them. `other_maker`: the first word of the title, and
-    another maker that the text has in its place, or beside it though most neighbours' texts do not name that maker. `missing`: the
+    another maker that the text has in its place, or beside it though most neighbours' texts do not name that maker. `misspelt`: a word of
+    the title, and how the text misspells it. `missing`: the
     words of the title that the text lacks and that weigh most against it. `unexpected`: words of the text that the title lacks and
     that do. `other_title`: the title of a neighbour that the text fits better. `unseen`: words that are side by side in no text of the
     catalogue. `unfit_rest`: the probability of the text without its title, if that is too low. `unsupported`: a sentence with too
@@ -105,6 +109,7 @@ class Match:
     probability: float
     contradictions: tuple[Alternative, ...]
     other_maker: tuple[str, str] | None
+    misspelt: tuple[str, str] | None
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     other_title: str | None
@@ -144,6 +149,7 @@ class Matcher:
             probability=self._probability(measured),
             contradictions=(*strong, *self._unusual_beside(title, text)),
             other_maker=self._other_maker(title, text, neighbour_texts),
+            misspelt=misspelt_word(text, title, (*neighbour_titles, *neighbour_texts), self.statistics),
             missing=tuple(measured.missing[:WORDS_SHOWN]),
             unexpected=tuple(measured.unexpected[:WORDS_SHOWN]),
             other_title=measured.other_title,
@@ -168,17 +174,19 @@ class Matcher:
         return found if found < self.calibration.rest_from else None
 
     def _other_maker(self, title: str, text: str, neighbour_texts: Sequence[str]) -> tuple[str, str] | None:
-        own, mentioned = terms(title), terms(text)
-        others = [word for word in absent_terms(mentioned, own) if self.statistics.is_maker(word)] if own else []
-        if others and own[0] in term_set(mentioned):
+        own, of_text = terms(title), terms(text)
+        others = [word for word in absent_terms(of_text, own) if self.statistics.is_maker(word)] if own else []
+        if others and own[0] in term_set(of_text):
             # Texts of laptops name the maker of the processor too.
-            known = [term_set(terms(neighbour)) for neighbour in neighbour_texts]
+            known = [mentioned(neighbour) for neighbour in neighbour_texts]
             others = [word for word in others if 2 * sum(word in of_one for of_one in known) <= len(known)]
         return (own[0], others[0]) if others else None
 
     def _unsupported(self, text: str, sources: Sequence[str]) -> SentenceSupport | None:
         found = least_supported(text, sources, self.statistics) if self.calibration.support_from else None
-        return found if found is not None and found.share < self.calibration.support_from else None
+        if found is not None and found.share < self.calibration.support_from:
+            return found
+        return unsupported_short_sentence(text, sources) if self.calibration.short_sentences else None
 
     def _unseen(self, title: str, text: str) -> UnseenPair | None:
         found = self.word_pairs.unseen_pair(text, title) if math.isfinite(self.calibration.unseen_from) else None

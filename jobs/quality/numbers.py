@@ -35,6 +35,14 @@ UNITS = {
 }  # fmt: skip
 """Units of measurement: the spellings of each, and the one that stands for all."""
 
+NUMBER_WORDS = {
+    word: str(number)
+    for number, word in enumerate(
+        ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), start=1
+    )
+} | {"dozen": "12", "twenty": "20", "thirty": "30", "hundred": "100"}
+"""English number words, and the numbers that they name."""
+
 CURRENCY = "currency"
 """The unit of an amount of money."""
 

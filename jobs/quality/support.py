@@ -12,8 +12,11 @@ from jobs.quality.metrics import sentences
 from jobs.quality.terms import has_digit, term_set, terms
 from jobs.quality.word_statistics import WordStatistics
 
+MIN_LETTERS = 3
+"""A short sentence without a word of so many letters, such as `30 x 20.`, states nothing in words."""
+
 MIN_SENTENCE_TERMS = 6
-"""Shorter sentences have too few words to tell."""
+"""Shorter sentences have too few words for a share of them to tell."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,28 @@ class SentenceSupport:
 
 def least_supported(text: str, sources: Sequence[str], statistics: WordStatistics) -> SentenceSupport | None:
     """Return the sentence of a text with the least support, None if all are short. Numbers and codes are left to `grounding`."""
-    known = frozenset[str]().union(*map(_mentioned, sources))
+    known = frozenset[str]().union(*map(mentioned, sources))
     found = [support for sentence in sentences(text) if (support := _support(sentence, known, statistics))]
     return min(found, key=lambda support: support.share, default=None)
 
 
+def unsupported_short_sentence(text: str, sources: Sequence[str]) -> SentenceSupport | None:
+    """Return the first short sentence of which no source has any word: `Lifetime warranty.` None if there is none."""
+    short = [
+        (sentence, words)
+        for sentence in sentences(text)
+        if len(words := _words(sentence)) < MIN_SENTENCE_TERMS and any(len(word) >= MIN_LETTERS for word in words)
+    ]
+    known = frozenset[str]().union(*map(mentioned, sources)) if short else frozenset()
+    return next((SentenceSupport(sentence, 0.0) for sentence, words in short if known.isdisjoint(words)), None)
+
+
+def _words(sentence: str) -> list[str]:
+    return [term for term in dict.fromkeys(terms(sentence)) if not has_digit(term)]
+
+
 def _support(sentence: str, known: frozenset[str], statistics: WordStatistics) -> SentenceSupport | None:
-    words = [term for term in dict.fromkeys(terms(sentence)) if not has_digit(term)]
+    words = _words(sentence)
     if len(words) < MIN_SENTENCE_TERMS:
         return None
     weights = {word: statistics.rarity(word) for word in words}
@@ -43,5 +61,6 @@ def _support(sentence: str, known: frozenset[str], statistics: WordStatistics) -
 
 
 @lru_cache(CACHED_SOURCES)
-def _mentioned(source: str) -> frozenset[str]:
+def mentioned(source: str) -> frozenset[str]:
+    """Return what a source can be said to mention, as `term_set()` does."""
     return frozenset(term_set(terms(source)))

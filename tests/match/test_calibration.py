@@ -71,6 +71,16 @@ def test_an_alternative_beside_the_fact_is_a_contradiction_where_few_sellers_sta
         assert [(item.phrase, item.other) for item in found] == [("red", "blue")] * contradicts
 
 
+def test_short_sentences_need_support_where_nearly_all_sellers_give_it() -> None:
+    claim = "Lifetime warranty."
+    for unsupported, is_reason in ((0, True), (5, True), (10, False)):
+        own = [
+            Pair(PairKind.OWN, TITLE, f"{TITLE}. {claim if number < unsupported else ''}", ()) for number in range(100)
+        ]
+        made = calibrated(own + pairs(PairKind.NEAREST, [3] * 60))
+        assert (made.match(TITLE, f"{TITLE}. {claim}", ()).unsupported is not None) == is_reason
+
+
 def test_random_texts_are_too_easy_to_calibrate_on() -> None:
     hard = pairs(PairKind.OWN, [7] * 60 + [3] * 20) + pairs(PairKind.NEAREST, [7] * 20 + [3] * 60)
     with_random = calibrated(hard + pairs(PairKind.RANDOM, [0] * 500))

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.quality import checks
-from jobs.quality.contradiction import facts_of_another, negated_words, other_numbers
+from jobs.quality.contradiction import facts_of_another, other_gender, other_numbers
 from jobs.quality.copying import copying
 from jobs.quality.grounding import grounded_share, ungrounded, unknown_addresses, unknown_groups
+from jobs.quality.negation import negated_words
 from jobs.quality.word_pairs import MIN_OCCURRENCES, count_word_pairs
 from jobs.quality.word_statistics import WordStatistics
 from jobs.retrieval.neighbours import Neighbour
@@ -153,7 +154,16 @@ def test_numbers_that_x_joins_must_be_together_in_a_source() -> None:
         ("Dimmable LED Lamp", "It is not only dimmable but bright.", []),
         ("Non-Slip Bath Mat, Cotton", "A soft non-slip cotton bath mat.", []),
         ("Cotton Socks No Show", "Socks of no-show cotton.", []),
-        ("Glass Water Bottle", "It never leaks water. No water comes out.", []),
+        ("Glass Water Bottle", "It never leaks water.", []),
+        ("Glass Water Bottle", "It has no glass.", [("glass", "no glass")]),
+        ("Cotton Shirt", "Made without any cotton.", [("cotton", "without any cotton")]),
+        ("Leather Belt", "A belt of faux leather.", [("leather", "faux leather")]),
+        ("Striped Shirt", "Plain instead of striped.", [("striped", "instead of striped")]),
+        ("Scented Candle", "An unscented candle.", [("scented", "unscented")]),
+        ("Dairy Milk Chocolate", "A dairy-free, milkless bar.", [("dairy", "dairy-free"), ("milk", "milkless")]),
+        ("Slip-On Shoes, Non-Slip Sole", "Shoes with a non-slip sole.", []),
+        ("Colored Pencils", "Uncolored pencils.", [("colored", "uncolored")]),
+        ("Water Color Paper", "A colorless paper.", []),
         ("Cotton Shirt", "Why not? Cotton is great.", []),
         ("Lamp without Dimmable Bulb", "A lamp without dimmable bulb.", []),
         ("Lamp with Lid", "A lamp with no lid.", []),  # short words state no fact
@@ -238,6 +248,33 @@ def test_another_number_for_the_same_quantity_contradicts_the_title(title: str, 
 )
 def test_quantities_are_shown_as_they_are_stated(title: str, text: str, evidence: list[tuple[str, str]]) -> None:
     assert other_numbers(text, title) == evidence
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "other"),
+    [
+        ("Reebok Men Running Shoes", "The perfect gift for her.", [("men", "her")]),
+        ("Women's Cotton Top", "Stylish wear for ladies and gentlemen.", [("women", "gentlemen")]),
+        ("Girls Party Dress", "A dress for girls.", []),
+        ("Unisex T-shirt, Men and Others", "A T-shirt for women.", []),
+        ("Shirt for Men and Women", "For women.", []),
+        ("A Woman of Substance", "His story.", []),  # a title of a book says for nobody
+    ],
+)
+def test_another_gender_than_that_of_the_title_is_named(title: str, text: str, other: list[tuple[str, str]]) -> None:
+    assert other_gender(text, title) == other
+    assert ("contradicts" in checks.Checker().score(text, title, [], True).flags) == bool(other)
+
+
+def test_a_number_in_words_needs_a_source() -> None:
+    neighbours = [Neighbour("1", "Socks", "A pack of 6. Two pockets.", 0.9)]
+    for text, numbers in (
+        ("A pack of twelve socks.", ["twelve"]),
+        ("A pack of six, one of a kind.", None),
+        ("A dozen, or twenty.", ["dozen", "twenty"]),
+    ):
+        found = checks.Checker().score(f"{text} They are warm and soft.", "Wool socks", neighbours, True)
+        assert found.evidence.get("invented", {}).get("numbers") == numbers
 
 
 def test_a_separator_of_thousands_before_a_unit_is_none_of_the_number() -> None:

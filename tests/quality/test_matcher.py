@@ -76,6 +76,11 @@ def test_another_maker_than_that_of_the_title_and_of_most_neighbours_is_named(
     assert ("alderney", "greyfell") in contradictions(text, RED, (), found) or other is None
 
 
+def test_a_misspelt_word_of_the_title_is_a_contradiction() -> None:
+    found = share_matcher().match(RED, "An Alderny wool sock, red.", ())
+    assert contradictions("An Alderny wool sock, red.", RED, (), found) == [("alderney", "alderny")]
+
+
 @given(st.floats(-1e6, 1e6), st.floats(-100, 100), st.floats(-100, 100))
 def test_a_probability_is_a_fraction_for_any_logit(logit: float, slope: float, offset: float) -> None:
     found = matcher.probability(np.array([logit, logit + 1]), Calibration(slope, offset, 0.5, 0, 1))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.quality.support import least_supported
+from jobs.quality.support import least_supported, unsupported_short_sentence
 from jobs.quality.word_statistics import WordStatistics
 
 SOURCES = ["Red wool sock", "A warm sock of soft red wool for the winter. It is knitted by hand."]
@@ -30,5 +30,20 @@ def test_the_share_is_that_of_the_rare_words_that_a_source_has(statistics: WordS
 
 
 @pytest.mark.parametrize("text", ["", "Cures headaches within days.", "Cures 10 headaches of 20 in 30 days."])
-def test_short_sentences_and_numbers_are_not_looked_at(text: str, statistics: WordStatistics) -> None:
+def test_a_share_needs_six_words_that_are_no_numbers(text: str, statistics: WordStatistics) -> None:
     assert least_supported(text, SOURCES, statistics) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (f"{SUPPORTED} Lifetime warranty.", "Lifetime warranty."),
+        (f"{SUPPORTED} Waterproof!", "Waterproof!"),
+        (f"{SUPPORTED} Machine washable wool.", None),
+        (f"{SUPPORTED} 30 x 20.", None),  # numbers are left to `grounding`
+        (UNSUPPORTED, None),  # has a share
+    ],
+)
+def test_a_short_sentence_needs_a_word_that_a_source_has(text: str, sentence: str | None) -> None:
+    found = unsupported_short_sentence(text, SOURCES)
+    assert (found.sentence if found else None) == sentence
