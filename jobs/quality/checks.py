@@ -4,9 +4,9 @@
 |-------------|----------|
 | empty       | the text has no words |
 | off-title   | its probability to be about its title, and true of it, is below the threshold of the matcher |
-| contradicts | it has another number for a quantity in the title, another maker, a word in place of one of the title that excludes it, or beside it where few sellers have both, or `not` before one |
-| invented    | a number or code is neither in the title nor in the texts of enough of the nearest products, or an address is not in the title |
-| unsupported | few words of one of its sentences are in the title or the texts of the nearest products, or its rest beside the whole title does not fit |
+| contradicts | it has another number for a quantity in the title, another maker or gender, a word that excludes one of the title in its place, or beside it where few sellers have both, or negates or misspells a word of the title |
+| invented    | a number or code is neither in the title nor in the texts of enough of the nearest products, a number in words in none, or an address is not in the title |
+| unsupported | few words of one of its sentences, or no word of a short one, are in the title or the texts of the nearest products, or its rest beside the whole title does not fit |
 | wording     | two words are side by side that none of the texts that the matcher learnt from has so, though both are common in them |
 | generic     | more than 3 products of the part, of different clusters, have a text with the same words |
 | unreliable  | it passes all other checks, as fewer than 20 % of the part's texts do |
