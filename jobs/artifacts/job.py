@@ -3,19 +3,17 @@
 Reads artifacts; with --to, writes the files of one into a folder.
 """
 
-import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jobs.artifacts.settings import Settings
 from jobs.process import log
 from jobs.process.errors import ConfigurationError
+from jobs.process.suggestions import most_similar
 from jobs.storage import artifact
 from jobs.storage.artifact import Artifact
 from jobs.storage.layout import MANIFEST
 from jobs.storage.store import Store
-
-MAX_NAMED = 3
 
 
 def run(settings: Settings) -> None:
@@ -23,11 +21,11 @@ def run(settings: Settings) -> None:
 
     Errors: `ConfigurationError` (78) if the store has artifacts and none is at --path.
     """
-    store = Store(settings.store)
+    store, path = Store(settings.store), settings.path.strip("/")
     if settings.to is None:
-        _list(store, settings.path)
+        _list(store, path)
     else:
-        _download(store, settings.path.strip("/"), settings.to)
+        _download(store, path, settings.to)
 
 
 def _list(store: Store, prefix: str) -> None:
@@ -72,7 +70,7 @@ def _download(store: Store, path: str, folder: Path) -> None:
 
 def _nearest(store: Store, path: str) -> list[str]:
     """Return the few paths of artifacts that are most similar to `path`, the most similar first."""
-    return difflib.get_close_matches(path, list(_paths(store)), MAX_NAMED, cutoff=0)
+    return most_similar(path, _paths(store))
 
 
 def _not_found(store: Store, path: str, nearest: Sequence[str]) -> ConfigurationError:

@@ -154,7 +154,7 @@ def _base_model(store: Store, run: str, name: str) -> Artifact:
     Errors: `ConfigurationError` (78) if the run started from another one.
     """
     model = runs.base_model(store, name)
-    recorded = json.loads(store.read(layout.run_config_path(run)) or b"{}")
+    recorded = runs.find_config(store, run) or {}
     digest = recorded.get("base_model_digest", model.digest)
     if digest != model.digest:
         raise ConfigurationError(

@@ -45,7 +45,8 @@ def run(settings: Settings) -> None:
         stopped = services.stop(state)
         print(f"stopped {' and '.join(stopped)}" if stopped else "no service was running")
     elif settings.only_clean:
-        removed = [*results.remove(settings.out), *services.remove(state)]
+        of_services = services.remove(state)  # first: it fails if another process uses the folder
+        removed = [*results.remove(settings.out), *of_services]
         print("\n".join(f"removed {os.path.relpath(path)}" for path in removed) or "there was nothing to remove")
     else:
         _run_all(settings, state)

@@ -1,4 +1,4 @@
-"""The lock of a state folder: one process at a time starts, stops or removes its services."""
+"""The lock of a state folder: one process at a time starts, stops or removes its services, or writes its sample."""
 
 import fcntl
 import os
@@ -26,7 +26,7 @@ def exclusive(folder: Path) -> Iterator[None]:
     while (file := _open_locked(folder)) is None:
         if time.monotonic() > deadline:
             raise NotReadyError(
-                f"the services in {folder} are being started or stopped by another process, which has kept {folder / FILE} "
+                f"another process starts or stops the services in {folder}, or writes its sample, and has kept {folder / FILE} "
                 f"locked for {WAIT_SECONDS:.0f} s. Wait until that process has ended, or end it, and run again"
             )
         time.sleep(POLL_SECONDS)

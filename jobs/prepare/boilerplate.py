@@ -1,4 +1,4 @@
-"""Boilerplate: sentences that recur in the contents of many products and follow from no title, such as guarantees, slogans and
+"""Boilerplate: sentences that recur in the contents of many products and do not follow from their titles, such as guarantees, slogans and
 terms of delivery. A model that learns them writes them about products for which nobody has said so.
 
 A sentence is boilerplate if it is in the contents of many clusters and does not follow from the titles that it occurs with, as
@@ -28,8 +28,8 @@ from jobs.storage.columns import number_column
 from jobs.text.hashes import first_of_each, hashes
 
 MIN_EXPLAINED_SHARE = 0.25
-"""The fraction of a sentence's words that the titles must explain: half of `Colour: red.` is in them, a ninth of `Every piece has a
-shape of its own.`"""
+"""The fraction of a sentence's words that the titles must explain: half of `Colour: red.` is in them, an eighth of `Every piece has
+a shape of its own.`"""
 SAMPLED_TITLES = 5000
 """The number of titles that show how common a word is in the titles of a catalogue."""
 

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -20,7 +20,8 @@ def remove(folder: Path, names: Iterable[str]) -> list[Path]:
     for path in removed:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     if removed and not any(folder.iterdir()):
-        folder.rmdir()
+        with suppress(OSError):  # another process has just written into it
+            folder.rmdir()
     return removed
 
 

@@ -54,7 +54,7 @@ class Alternative:
 
     @property
     def beside_share(self) -> float:
-        """The fraction of the sellers' texts with `phrase` that have `other` too: few for sizes, many for colours of a pattern."""
+        """The fraction (0..1) of the sellers' texts that repeat `phrase` and have `other` too; 1 if none repeats it."""
         return self.beside_texts / self.repeating_texts if self.repeating_texts else 1.0
 
 
@@ -228,7 +228,7 @@ def has_phrase(text: str, phrase: str) -> bool:
 
 
 def _excludes(item: Alternative) -> bool:
-    """Return whether one of two phrases excludes the other for sure."""
+    """Return whether two phrases exclude each other: several pairs of titles show it, and sellers do not write one for the other."""
     return item.pairs >= MIN_PAIRS and item.strength > 0
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from jobs.quality.grounding import CACHED_SOURCES
 from jobs.quality.metrics import words
 from jobs.quality.numbers import NUMBER_WORDS, UNITS, is_preposition, normalized, plain_number
+from jobs.quality.terms import CACHED_SOURCES
 
 MIN_TITLE_SIMILARITY = 0.6
 """The ratio of `difflib.SequenceMatcher` from which two titles, compared word by word, are similar."""
@@ -20,11 +20,12 @@ THOUSANDS_DIGITS = 3
 _QUANTITY = re.compile(r"(?<![\w./])(\d+(?:\.\d+)?)([ -]?)([^\W\d_]+|[\"%°])")
 _COUNTED_IN_WORDS = re.compile(rf"\b((?:(?:packs?|sets?) of|size) )({'|'.join(NUMBER_WORDS)})\b")
 _NAMED_NUMBER = re.compile(r"\b(?:(packs?|sets?) of|(size)) (\d+(?:\.\d+)?)(?![\w/-]|\.\d)")
-_WEARERS = frozenset({"men", "mens", "gents", "boys", "boy", "women", "womens", "ladies", "girls", "girl"})
+_WEARERS = frozenset({"men", "mens", "gents", "boys", "women", "womens", "ladies", "girls"})
 """The words with which a title says for whom a product is."""
 
-_MALE = frozenset({"men", "mens", "man", "male", "gents", "gent", "gentlemen", "him", "his", "he", "boys", "boy"})
-_FEMALE = frozenset({"women", "womens", "woman", "female", "ladies", "lady", "her", "hers", "she", "girls", "girl"})
+_MALE = frozenset({"men", "mens", "man", "male", "gents", "gent", "gentlemen", "boys", "boy", "for him"})
+_FEMALE = frozenset({"women", "womens", "woman", "female", "ladies", "lady", "girls", "girl", "for her"})
+_GENDERED = re.compile(r"\bfor (?:him|her)\b|(?<![\w-])[^\W\d_]+(?![\w-])")
 
 _NOT_UNITS = frozenset(
     {"a", "an", "and", "as", "at", "by", "for", "from", "is", "of", "on", "or", "the", "to", "with", "x"}
@@ -42,8 +43,11 @@ def other_numbers(text: str, title: str) -> list[tuple[str, str]]:
 
 
 def other_gender(text: str, title: str) -> list[tuple[str, str]]:
-    """Return for whom the title says that a product is, and another gender in the text: `("men", "her")`. English words are known."""
-    in_title, in_text = words(title), words(text)
+    """Return for whom the title says that a product is, and another gender in the text: `("men", "for her")`.
+
+    English words are known. Pronouns elsewhere, and `X-Men`, say nothing: books and films have them.
+    """
+    in_title, in_text = (_GENDERED.findall(side.casefold()) for side in (title, text))
     if "unisex" in in_title:
         return []
     return [

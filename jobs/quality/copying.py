@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
-from jobs.quality.grounding import CACHED_SOURCES
 from jobs.quality.metrics import words
+from jobs.quality.terms import CACHED_SOURCES
 
 COPIED_RUN_WORDS = 8
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
+from jobs.quality.metrics import words
 from jobs.quality.numbers import (
     CURRENCY,
     NUMBER_WORDS,
@@ -16,7 +17,7 @@ from jobs.quality.numbers import (
     numbers_beside_commas,
     plain_number,
 )
-from jobs.quality.terms import has_digit, terms
+from jobs.quality.terms import CACHED_SOURCES, has_digit, mentioned
 
 _CODE = re.compile(r"\w+(?:[-./]\w+)*")
 _ADDRESS = re.compile(r"https?://\S+|\bwww\.\S+|[\w.-]+@[\w-]+\.\w+")
@@ -35,9 +36,6 @@ MIN_BEGINNING = 4
 
 _VAGUE_WORDS = frozenset({"one", "two", "three"})
 """Number words that sellers use for much that they do not count: `one of a kind`."""
-
-CACHED_SOURCES = 256
-"""The candidates of a title are checked one after the other, against the same sources."""
 
 IsKnown = Callable[..., bool]
 """`is_known(form, ...)`: whether enough sources have one of these forms."""
@@ -85,12 +83,20 @@ def unknown_groups(text: str, sources: Sequence[str]) -> list[str]:
 
 
 def unknown_number_words(text: str, sources: Sequence[str]) -> list[str]:
-    """Return the number words from `four` on in a text that no source has, neither as a word nor as a number."""
-    found = [word for word in dict.fromkeys(terms(text)) if word in NUMBER_WORDS and word not in _VAGUE_WORDS]
+    """Return the words `four` to `twelve` and `dozen` in a text that no source has, neither as a word nor as a number.
+
+    A word after one of tens (`twenty-four`) is part of another number, and left out.
+    """
+    in_text = words(text)
+    found = dict.fromkeys(
+        word
+        for before, word in pairwise(["", *in_text])
+        if word in NUMBER_WORDS and word not in _VAGUE_WORDS and not before.endswith("ty")
+    )
     return [
         word
         for word in found
-        if not any(NUMBER_WORDS[word] in _known_forms(source) or word in terms(source) for source in sources)
+        if not any(NUMBER_WORDS[word] in _known_forms(source) or word in mentioned(source) for source in sources)
     ]
 
 

@@ -23,8 +23,8 @@ from safetensors.numpy import load_file, save_file
 from jobs.quality.alternatives import Alternative, Table, stated_beside, to_table
 from jobs.quality.features import Measured, measure
 from jobs.quality.spelling import misspelt_word
-from jobs.quality.support import SentenceSupport, least_supported, mentioned, unsupported_short_sentence
-from jobs.quality.terms import absent_terms, term_set, terms, without_run
+from jobs.quality.support import SentenceSupport, least_supported, unsupported_short_sentence
+from jobs.quality.terms import absent_terms, mentioned, term_set, terms, without_run
 from jobs.quality.word_pairs import UnseenPair, WordPairs, load_word_pairs, no_word_pairs
 from jobs.quality.word_statistics import WordStatistics
 from jobs.storage.layout import ALTERNATIVES_FILE, CALIBRATION_FILE, WEIGHTS_FILE, WORD_PAIRS_FILE, WORDS_FILE
@@ -97,10 +97,10 @@ class Match:
     """How a text fits a title.
 
     `contradictions`: what the text has in place of words of the title, or beside them. `other_maker`: the first word of the title, and
-    another maker that the text has in its place, or beside it though most neighbours' texts do not name that maker. `misspelt`: a word of
-    the title, and how the text misspells it. `missing`: the
-    words of the title that the text lacks and that weigh most against it. `unexpected`: words of the text that the title lacks and
-    that do. `other_title`: the title of a neighbour that the text fits better. `unseen`: words that are side by side in no text of the
+    another maker that the text has in its place, or beside it if at most half of the neighbours' texts name that maker. `misspelt`: a word
+    of the title, and how the text misspells it. `missing`: the words of the title that the text lacks and that weigh most against it.
+    `unexpected`: words of the text that the title lacks and that do. `other_title`: the title of a neighbour that the text fits
+    better. `unseen`: words that are side by side in no text of the
     catalogue. `unfit_rest`: the probability of the text without its title, if that is too low. `unsupported`: a sentence with too
     little support. Each is None, or empty, if there is none. `ends_within_a_sentence`: whether the last word of the text ends no
     sentence of the catalogue.

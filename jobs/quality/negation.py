@@ -9,38 +9,52 @@ MIN_NEGATED_LETTERS = 4
 """Shorter words of a title, such as `for`, state no fact."""
 
 _NEGATION = re.compile(
-    r"\b(?:not|never|cannot|no|without|lacks|lacking|excluding|excludes|except|free of|free from|instead of|rather than|unlike"
-    r"|faux|fake|imitation|simulated|\w+n['’]t) (?:(?:an?|any|the|(?!only\b)\w+ly) )?(\w+)"
+    r"\b(?:not|never|cannot|no|without|lacks|lacking|free of|free from|instead of|rather than|unlike|faux|fake|imitation|simulated"
+    r"|\w+n['’]t) (?:(?:an?|any|the|(?!only\b)\w+ly) )?(\w+)\b(?! like\b)"
 )
 """A negation and the word that it negates, directly or after an article or an adverb: `not fully dimmable`, `without any wool`."""
 
 _NEGATING_AFFIX = re.compile(
-    r"\b(?:non[- ]?([^\W\d_]{4,})|un([^\W\d_]{4,})|([^\W\d_]{4,})-free|([^\W\d_]{4,}?)-?less)\b"
+    r"\b(?:non[- ]?([^\W\d_]{4,})|un([^\W\d_]{2,}(?:ed|able))|([^\W\d_]{4,})-free|([^\W\d_]{4,}?)-?less)\b"
 )
-_NO_FACTS = frozenset({"color", "colour"})
-"""`Colorless` is a colour of its own."""
+"""`unscented`, `dairy-free`, `milkless`; but a lock may well be unlocked: other words with `un` are actions."""
+
+_NEGATED_IN_TITLE = re.compile(
+    r"\b(?:no|anti) ?(\w{4,})|\b(\w{4,}) (?:free|resistant|proof|remover|relief|control|protector)\b"
+)
+"""A title with these words is of a product against something: what is against it is no contradiction."""
+
+_HARMS = frozenset(
+    {"dust", "frizz", "lint", "noise", "odor", "odour", "pain", "rust", "scratch", "skid", "slip", "stain", "stress"}
+)
+_NO_FACTS = frozenset({"color", "colour"}) | _HARMS
+"""What products are rather against than made of. `Colorless` is a colour of its own."""
 
 
 def negated_words(text: str, title: str) -> list[tuple[str, str]]:
     """Return the words of the title that the text negates, and how: `("dimmable", "not dimmable")`.
 
-    What the title negates too, or has in the same words (`non-slip`), is left out.
+    What the title negates too (`sugar free`, `anti-slip`), or has in the same words, is left out.
     """
-    in_title, negated_in_title = set(words(title)), {word for word, _ in _negated(title)}
+    plain_title = _plain(title)
+    against = {word for found in _NEGATED_IN_TITLE.finditer(plain_title) for word in found.groups() if word}
+    left_out = {word for word, _ in _negated(plain_title)} | against | _NO_FACTS
+    in_title = set(words(title)) - left_out
     return [
         (word, negation)
-        for word, negation in _negated(text)
-        if word in in_title
-        and word not in negated_in_title | _NO_FACTS
-        and len(word) >= MIN_NEGATED_LETTERS
-        and negation not in title.casefold()
+        for word, negation in _negated(text.casefold())
+        if word in in_title and len(word) >= MIN_NEGATED_LETTERS and _plain(negation) not in plain_title
     ]
 
 
 def _negated(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the words that a negation precedes or that have a negating affix, each with the negation up to it."""
-    text = text.casefold()
+    """Yield the words that a negation precedes or that have a negating affix, each with its negation. `text`: in lower case."""
     for found in _NEGATION.finditer(text):
         yield found[1], found[0]
     for found in _NEGATING_AFFIX.finditer(text):
         yield next(filter(None, found.groups())), found[0]
+
+
+def _plain(text: str) -> str:
+    """Return a text in lower case and without hyphens."""
+    return text.casefold().replace("-", " ")

@@ -40,7 +40,7 @@ NUMBER_WORDS = {
     for number, word in enumerate(
         ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), start=1
     )
-} | {"dozen": "12", "twenty": "20", "thirty": "30", "hundred": "100"}
+} | {"dozen": "12"}
 """English number words, and the numbers that they name."""
 
 CURRENCY = "currency"

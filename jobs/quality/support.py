@@ -5,11 +5,9 @@ A sentence of which few words are there says something that nothing speaks for: 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from jobs.quality.grounding import CACHED_SOURCES
 from jobs.quality.metrics import sentences
-from jobs.quality.terms import has_digit, term_set, terms
+from jobs.quality.terms import has_digit, mentioned, term_set, terms
 from jobs.quality.word_statistics import WordStatistics
 
 MIN_LETTERS = 3
@@ -42,7 +40,9 @@ def unsupported_short_sentence(text: str, sources: Sequence[str]) -> SentenceSup
         if len(words := _words(sentence)) < MIN_SENTENCE_TERMS and any(len(word) >= MIN_LETTERS for word in words)
     ]
     known = frozenset[str]().union(*map(mentioned, sources)) if short else frozenset()
-    return next((SentenceSupport(sentence, 0.0) for sentence, words in short if known.isdisjoint(words)), None)
+    return next(
+        (SentenceSupport(sentence, 0.0) for sentence, words in short if known.isdisjoint(term_set(words))), None
+    )
 
 
 def _words(sentence: str) -> list[str]:
@@ -58,9 +58,3 @@ def _support(sentence: str, known: frozenset[str], statistics: WordStatistics) -
     if not total:
         return None
     return SentenceSupport(sentence, sum(weight for word, weight in weights.items() if word in known) / total)
-
-
-@lru_cache(CACHED_SOURCES)
-def mentioned(source: str) -> frozenset[str]:
-    """Return what a source can be said to mention, as `term_set()` does."""
-    return frozenset(term_set(terms(source)))

@@ -2,9 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 _TERM = re.compile(r"\w+(?:[-./]\w+)*")
 _PART = re.compile(r"[-./]")
+
+CACHED_SOURCES = 256
+"""The candidates of a title are checked one after the other, against the same sources."""
 
 
 def terms(text: str) -> list[str]:
@@ -20,6 +24,12 @@ def term_set(sequence: Sequence[str]) -> set[str]:
         *(part for term in compounds for part in _PART.split(term)),
         *(_PART.sub("", term) for term in compounds),
     }
+
+
+@lru_cache(CACHED_SOURCES)
+def mentioned(source: str) -> frozenset[str]:
+    """Return what a source can be said to mention, as `term_set()` does."""
+    return frozenset(term_set(terms(source)))
 
 
 def without_run(text: str, phrase: str, at_least: int) -> str | None:

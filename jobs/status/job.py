@@ -3,9 +3,8 @@
 Reads the store and Postgres, or a release on the cluster; changes nothing.
 """
 
-import difflib
-
 from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.process.suggestions import most_similar
 from jobs.status import index, store_overview
 from jobs.status.settings import Settings
 from jobs.storage import layout
@@ -13,8 +12,6 @@ from jobs.storage.store import Store
 
 CLUSTER_RETRY_SECONDS = 10.0
 """A person waits for the answer: an API server that is unavailable is retried for less time than in a pipeline."""
-
-MAX_NAMED = 3
 
 
 def run(settings: Settings) -> None:
@@ -38,7 +35,7 @@ def _require_known_run(store: Store, run: str) -> None:
     """Errors: `ConfigurationError` (78) if there are runs, and this is none of them."""
     existing = store.folders(layout.RUNS) if run else []
     if existing and run not in existing:
-        nearest = difflib.get_close_matches(run, existing, MAX_NAMED, cutoff=0)
+        nearest = most_similar(run, existing)
         raise ConfigurationError(
             f"there is no run {run!r} in {store.at(layout.RUNS)}: set --run to one that exists (such as {', '.join(nearest)}), "
             "or leave it out for all runs"

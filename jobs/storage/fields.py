@@ -13,7 +13,7 @@ CANDIDATES = {"title": ("title",), "content": ("content", "description"), "uid":
 MAX_UID_CHARACTERS = 200
 """A uid is part of a key in Postgres."""
 MAX_EXACT_FLOAT = 2**53
-"""A greater float can stand for several integers."""
+"""A float from here on can stand for several integers."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def names_in(rows: Iterable[Any]) -> list[str]:
 def _is_integer(value: float) -> bool:
     """Return whether a number is an integer of which no digit is lost."""
     if isinstance(value, float):
-        return value.is_integer() and abs(value) <= MAX_EXACT_FLOAT
+        return value.is_integer() and abs(value) < MAX_EXACT_FLOAT
     return not isinstance(value, bool)
 
 

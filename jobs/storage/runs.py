@@ -32,14 +32,20 @@ def freeze(store: Store, run: str, config: Mapping[str, Any]) -> None:
         )
 
 
+def find_config(store: Store, run: str) -> dict[str, Any] | None:
+    """Return the frozen configuration of a run, None if the run has not started."""
+    data = store.read(layout.run_config_path(run))
+    return None if data is None else dict(json.loads(data))
+
+
 def read_config(store: Store, run: str) -> dict[str, Any]:
     """Return the frozen configuration of a run. Errors: `NotReadyError` (75) if the run has not started."""
-    data = store.read(layout.run_config_path(run))
-    if data is None:
+    config = find_config(store, run)
+    if config is None:
         raise NotReadyError(
             f"run {run!r} has not started in {store.at(layout.run_path(run))}: `skuscribe train --run {run}` starts it"
         )
-    return dict(json.loads(data))
+    return config
 
 
 def trained_shard(store: Store, run: str, shard: int) -> Artifact:

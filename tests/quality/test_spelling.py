@@ -25,6 +25,7 @@ def statistics(*texts: str) -> WordStatistics:
         ("A Mole notebook.", ("moleskine", "mole")),
         ("A Mol notebook.", None),  # too short to tell
         ("A Moleskines notebook.", None),  # a plural
+        ("Classics of notebooks.", None),
         ("A Moleskine notebook by Moleskin.", None),  # the right word is there too
         ("A classy notebook.", None),
         ("A hart cover.", None),  # "hard" is too short
@@ -34,6 +35,19 @@ def test_a_word_one_letter_away_from_one_of_the_title_or_its_beginning_is_misspe
     text: str, found: tuple[str, str] | None
 ) -> None:
     assert misspelt_word(text, TITLE, (), statistics()) == found
+
+
+@pytest.mark.parametrize(
+    ("title", "text"),
+    [
+        ("Paint Brush", "Brushes."),
+        ("Printed Shirt", "A print."),
+        ("Wooden Tray", "Of wood."),
+        ("Desk Organizer", "To organize."),
+    ],
+)
+def test_an_inflection_is_no_misspelling(title: str, text: str) -> None:
+    assert misspelt_word(text, title, (), statistics()) is None
 
 
 def test_a_word_that_a_source_or_other_texts_have_is_none() -> None:

@@ -40,6 +40,7 @@ def test_a_share_needs_six_words_that_are_no_numbers(text: str, statistics: Word
         (f"{SUPPORTED} Lifetime warranty.", "Lifetime warranty."),
         (f"{SUPPORTED} Waterproof!", "Waterproof!"),
         (f"{SUPPORTED} Machine washable wool.", None),
+        (f"{SUPPORTED} Hand-knitted.", None),
         (f"{SUPPORTED} 30 x 20.", None),  # numbers are left to `grounding`
         (UNSUPPORTED, None),  # has a share
     ],
