@@ -99,6 +99,10 @@ class ApiInMemory:
             stored[part] = {**stored.get(part, {}), **values}
         return self._store("MODIFIED", kind, stored)
 
+    def remove(self, kind: str, name: str) -> None:
+        """Remove an object without an event, as during an outage of a watch."""
+        del self._objects[kind][name]
+
     def complete(self, job: str) -> None:
         """Make a Job complete, with a second between its start and its end."""
         done = self.get("jobs", job)["spec"].get("completions") or 1

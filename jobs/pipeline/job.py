@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from jobs import steps
 from jobs.pipeline import services
@@ -96,7 +97,7 @@ class Pipeline:
             if change is None:
                 self._check_running()
                 continue
-            self._update(change)
+            self._update(self._with_existing(change) if change.kind == "listed" else change)
             if self._launch_ready():
                 break
         log.info(
@@ -112,6 +113,13 @@ class Pipeline:
 
     def _read_template(self, step: str) -> Template:
         return read_template(self._cluster, self._release, step, self._hashes.get(step, ""))
+
+    def _with_existing(self, listed: Change) -> Change:
+        """Return a listing with the running Jobs that it lacks but that exist: it may be older than their launch."""
+        names = {job["metadata"]["name"] for job in listed.objects}
+        lacking = [name for name, status in self._jobs.items() if status.state == "running" and name not in names]
+        existing = [job for name in lacking if (job := self._cluster.read(JOBS, name)) is not None]
+        return replace(listed, objects=(*listed.objects, *existing))
 
     def _update(self, change: Change) -> None:
         owner_uids = {template.cronjob: template.uid for template in self._templates.values()}

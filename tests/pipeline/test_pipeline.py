@@ -1,6 +1,7 @@
 """The whole pipeline against an API server in memory: what it launches, with how many indexes, and what it says while it waits."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from jobs.pipeline.cluster import Cluster
 from jobs.pipeline.decision import needs_of
 from jobs.pipeline.job import Pipeline
 from jobs.pipeline.termination import StepFailed
+from jobs.pipeline.watch import Change
 from jobs.steps import STEPS
 from tests.api_in_memory import ApiInMemory
 
@@ -78,6 +80,32 @@ def test_the_indexes_follow_from_the_catalogue(api: ApiInMemory) -> None:
     completions = {name.rsplit("-", 1)[0]: job["spec"].get("completions") for name, job in api.all("jobs").items()}
     indexed = {name: count for name, count in completions.items() if count is not None}
     assert indexed == {"demo-embed": 4, "demo-train": 3, "demo-evaluate": 6}
+
+
+class _EndOfChangesError(Exception):
+    """The API server of a test has no more changes."""
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_job_that_a_listing_lacks_is_deleted_only_if_it_does_not_exist(
+    api: ApiInMemory, monkeypatch: pytest.MonkeyPatch, exists: bool
+) -> None:
+    """After an outage the reader lists everything while the pipeline launches a Job: the listing is older than the Job."""
+
+    def changes(*_: Any) -> Iterator[Change]:
+        yield Change("listed", ())
+        while not (launched := api.all("jobs")):
+            time.sleep(0.01)
+        if not exists:
+            for name in launched:
+                api.remove("jobs", name)
+        yield Change("listed", ())
+        raise _EndOfChangesError
+
+    api.on_create = lambda _job: None
+    monkeypatch.setattr(pipeline, "changes", changes)
+    with pytest.raises(_EndOfChangesError if exists else StepFailed, match=None if exists else "was deleted before"):
+        run()
 
 
 def test_the_catalogue_is_not_read_before_prepare_is_complete(api: ApiInMemory) -> None:
