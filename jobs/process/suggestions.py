@@ -1,4 +1,4 @@
-"""The names that exist, for the message about one that does not."""
+"""Suggestions for a name that does not exist."""
 
 import difflib
 from collections.abc import Iterable

@@ -167,15 +167,12 @@ def stated_beside(title: str, text: str, table: Table) -> list[Alternative]:
     The title does not have them. Pairs of phrases are left out that a single pair of titles shows, or that sellers exchange.
     """
     title_terms = terms(title)
-    in_title, in_text = phrases(title_terms, LONGEST), phrases(terms(text), LONGEST)
+    in_title, in_text, known = phrases(title_terms, LONGEST), phrases(terms(text), LONGEST), set(title_terms)
     found = [
         item
         for phrase in in_title & in_text & table.keys()
         for other, item in table[phrase].items()
-        if other in in_text
-        and other not in in_title
-        and not set(title_terms).issuperset(other.split())
-        and _excludes(item)
+        if other in in_text and other not in in_title and not known.issuperset(other.split()) and _excludes(item)
     ]
     return sorted(found, key=lambda item: (item.beside_share, item.phrase, item.other))
 

@@ -26,9 +26,9 @@ MIN_MAKER_LETTERS = 3
 class WordStatistics:
     """Counts by word.
 
-    `openings`: titles that begin with the word. `titles`, `other_titles`: pairs whose title has the word; `own`, `others`: those whose
-    text has it too. `own_texts`, `other_texts`: pairs whose text has the word; `own_extra`, `other_extra`: those whose title lacks it. `texts`: documents that have
-    the word, for its inverse document frequency.
+    `openings`: titles that begin with the word. `titles`, `other_titles`: pairs whose title has the word; `own`, `others`: those
+    whose text has it too. `own_texts`, `other_texts`: pairs whose text has the word; `own_extra`, `other_extra`: those whose title
+    lacks it. `texts`: documents that have the word, for its inverse document frequency.
     """
 
     products: int = 0

@@ -25,7 +25,7 @@ class Examples:
 def tokenized_examples(
     rows: pa.Table, prompts: Sequence[str], tokenizer: PreTrainedTokenizerFast, recipe: Recipe, *, where: str
 ) -> Examples:
-    """Return the examples of rows with the columns `content` and `split`. `where`: the shard, for the message of an error.
+    """Return the examples of rows with the columns `content` and `split`. `where` names the shard in an error.
 
     Errors: `InputError` (65) if there are no training rows.
     """

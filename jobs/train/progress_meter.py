@@ -15,7 +15,7 @@ from jobs.train.checkpoint import Progress
 class ProgressMeter:
     """Updates `progress` in place. Training time counts from the creation of the meter.
 
-    `where`: the training, for the message of an error. `device`: torch's name of the device that the losses are on.
+    `where` names the training in an error. `device`: torch's name of the device that the losses are on.
     """
 
     def __init__(self, progress: Progress, where: str, device: str) -> None:
