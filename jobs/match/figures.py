@@ -1,14 +1,25 @@
 """What a matcher is worth: the verdict on own and wrong texts of products that it has not seen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from jobs.match.calibration import CALIBRATED_KINDS
 from jobs.match.pairs import Pair, PairKind
-from jobs.quality.checks import contradictions
-from jobs.quality.matcher import Matcher
+from jobs.quality.checks import (
+    CONTRADICTS,
+    INVENTED,
+    OFF_TITLE,
+    UNFINISHED,
+    UNSUPPORTED,
+    WORDING,
+    contradictions,
+    invented,
+)
+from jobs.quality.grounding import ungrounded
+from jobs.quality.matcher import Match, Matcher
+from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT
 
 RELIABILITY_BINS = 10
 CURVE_POINTS = 21
@@ -22,37 +33,43 @@ def figures(matcher: Matcher, pairs: Sequence[Pair]) -> dict[str, Any]:
     texts by bin, own and hard wrong texts weighted equally. `coverage`: by threshold, the share that is published of a batch of
     as many own as nearest texts, and the share of wrong ones among them.
     """
-    matches = [matcher.match(pair.title, pair.text, pair.neighbour_titles, pair.neighbour_texts) for pair in pairs]
+    matches = [matcher.match(pair.title, pair.text, pair.neighbour_titles, pair.neighbours) for pair in pairs]
     probabilities = np.array([match.probability for match in matches])
-    contradicts = np.array(
-        [bool(contradictions(pair.text, pair.title, (), match)) for match, pair in zip(matches, pairs, strict=True)],
-        dtype=bool,
-    )
     kinds = np.array([pair.kind for pair in pairs])
-    off_title = probabilities < matcher.calibration.publish_from
-    unsupported = np.array([match.is_unsupported for match in matches], dtype=bool)
-    wording = np.array([match.unseen is not None for match in matches], dtype=bool)
-    unfinished = np.array([match.ends_within_a_sentence for match in matches], dtype=bool)
+    reasons = {
+        OFF_TITLE: probabilities < matcher.calibration.publish_from,
+        CONTRADICTS: _where(_is_contradicted, pairs, matches),
+        INVENTED: _where(_is_invented, pairs, matches),
+        UNSUPPORTED: np.array([match.is_unsupported for match in matches], dtype=bool),
+        WORDING: np.array([match.unseen is not None for match in matches], dtype=bool),
+        UNFINISHED: np.array([match.ends_within_a_sentence for match in matches], dtype=bool),
+    }
+    reasons["either"] = np.any(list(reasons.values()), axis=0)
     own = probabilities[kinds == PairKind.OWN]
     others = {kind.value: probabilities[kinds == kind] for kind in PairKind if kind != PairKind.OWN}
     return {
         "texts": {kind.value: int((kinds == kind).sum()) for kind in PairKind},
         "flagged": {
-            kind.value: {
-                "off-title": _mean(off_title[kinds == kind]),
-                "contradicts": _mean(contradicts[kinds == kind]),
-                "unsupported": _mean(unsupported[kinds == kind]),
-                "wording": _mean(wording[kinds == kind]),
-                "unfinished": _mean(unfinished[kinds == kind]),
-                "either": _mean((off_title | contradicts | unsupported | wording | unfinished)[kinds == kind]),
-            }
-            for kind in PairKind
+            kind.value: {reason: _mean(found[kinds == kind]) for reason, found in reasons.items()} for kind in PairKind
         },
         "auc": {kind: area_under_curve(own, values) for kind, values in others.items() if len(values) and len(own)},
         "roc": _roc(own, others[PairKind.NEAREST]),
         "reliability": _reliability(probabilities, kinds),
         "coverage": _coverage(own, others[PairKind.NEAREST]),
     }
+
+
+def _where(is_found: Callable[[Pair, Match], bool], pairs: Sequence[Pair], matches: Sequence[Match]) -> np.ndarray:
+    return np.array([is_found(pair, match) for pair, match in zip(pairs, matches, strict=True)], dtype=bool)
+
+
+def _is_contradicted(pair: Pair, match: Match) -> bool:
+    return bool(contradictions(pair.text, pair.title, (), match))
+
+
+def _is_invented(pair: Pair, match: Match) -> bool:
+    numbers = ungrounded(pair.text, [pair.title], pair.neighbours, DEFAULT_NUMBER_SUPPORT)
+    return invented(pair.text, pair.title, pair.neighbours, numbers, match) is not None
 
 
 def area_under_curve(right: np.ndarray, wrong: np.ndarray) -> float:

@@ -1,6 +1,7 @@
 """Learn a matcher from products of a catalogue, and calibrate it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -10,6 +11,7 @@ from jobs.match.calibration import NOT_CALIBRATED, calibrate, measured_values
 from jobs.match.pairs import Pair, PairKind, pairs, threshold_pairs
 from jobs.match.products import LearningProduct
 from jobs.quality.alternatives import Table, find_alternatives, with_text_counts
+from jobs.quality.attributes import find_attributes
 from jobs.quality.features import NAMES
 from jobs.quality.matcher import Matcher
 from jobs.quality.word_pairs import count_word_pairs, no_word_pairs
@@ -54,7 +56,8 @@ def learn(
     exchanged_for = alternatives_of(test_products)  # not those of the matcher, which would find each of its own
     measured = test_pairs(test_products, test_products, exchanged_for, seed)
     word_pairs = count_word_pairs(text for product in products for text in (product.title, product.text))
-    return calibrate(statistics, word_pairs, alternatives, trained, measured, hold_back)
+    calibrated = calibrate(statistics, word_pairs, alternatives, trained, measured, hold_back)
+    return replace(calibrated, attributes=find_attributes(product.text for product in products))
 
 
 def _statistics(products: Sequence[LearningProduct]) -> WordStatistics:
@@ -79,9 +82,11 @@ def test_pairs(
 ) -> list[Pair]:
     """Return the pairs that a matcher is measured on.
 
-    `others`: products whose texts are the random ones. `alternatives`: what facts are exchanged for.
+    `others`: products whose texts are the random ones. `alternatives`: what facts are exchanged for. Attributes are exchanged for
+    those that the products and their nearest others have.
     """
+    attributes = find_attributes(text for product in products for text in (product.text, *product.other_texts))
     return [
         *pairs(products, others, alternatives, seed + 1),
-        *threshold_pairs(products, others, alternatives, seed + 1),
+        *threshold_pairs(products, others, alternatives, attributes, seed + 1),
     ]

@@ -1,8 +1,9 @@
-"""Pairs of a title and a text: the seller's own text, and ten kinds of wrong ones."""
+"""Pairs of a title and a text: the seller's own text, and eleven kinds of wrong ones."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import zip_longest
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from jobs.quality.alternatives import (
     repeated_phrases,
     with_phrase,
 )
+from jobs.quality.attributes import Attributes, untitled
 from jobs.quality.metrics import sentences
 from jobs.quality.support import MIN_SENTENCE_TERMS
 from jobs.quality.terms import terms
@@ -38,6 +40,7 @@ class PairKind(StrEnum):
     EXCHANGED = "exchanged"  # the seller's text with one fact of the title exchanged for an alternative
     REPLACED = "replaced"  # the seller's text with words of its title replaced by words of a random product's title
     BESIDE = "beside"  # the seller's text, and then an alternative of a fact that it states: another colour beside the right one
+    GUESSED = "guessed"  # the seller's text with another value of an attribute that its title lacks: short sleeves, not long ones
     ADDED = "added"  # the seller's text and a sentence of a random product's text
     ECHOED = "echoed"  # the title, and then the text of a random product
     CUT = "cut"  # the seller's text without a few words in its middle: the facts may be right, the sentence is not
@@ -52,6 +55,12 @@ class Pair:
     text: str
     neighbour_titles: tuple[str, ...]
     neighbour_texts: tuple[str, ...] = ()
+
+    @property
+    def neighbours(self) -> list[str]:
+        """The title and the text of each neighbour."""
+        found = zip_longest(self.neighbour_titles, self.neighbour_texts, fillvalue="")
+        return [f"{title}. {text}" for title, text in found]
 
     @property
     def sources(self) -> list[str]:
@@ -94,9 +103,13 @@ def pairs(
 
 
 def threshold_pairs(
-    products: Sequence[LearningProduct], others: Sequence[LearningProduct], alternatives: Table, seed: int
+    products: Sequence[LearningProduct],
+    others: Sequence[LearningProduct],
+    alternatives: Table,
+    attributes: Attributes,
+    seed: int,
 ) -> Iterator[Pair]:
-    """Yield pairs of the kinds that thresholds of their own find. No network learns these: it has no feature that shows them."""
+    """Yield pairs of the kinds that checks of their own find. No network learns these: it has no feature that shows them."""
     generator = np.random.default_rng(seed)
     for product in products:
         other = others[int(generator.integers(len(others)))]
@@ -112,6 +125,9 @@ def threshold_pairs(
         if excluded:
             other_fact = excluded[generator.integers(len(excluded))].other
             yield _pair(PairKind.BESIDE, product, f"{product.text.rstrip('. ')}. Also {other_fact}.")
+        guessed = _guessed(product, attributes, generator)
+        if guessed:
+            yield _pair(PairKind.GUESSED, product, guessed)
 
 
 def _pair(kind: PairKind, product: LearningProduct, text: str, left_out: int | None = None) -> Pair:
@@ -147,6 +163,23 @@ def _replaced(product: LearningProduct, other: LearningProduct, generator: np.ra
         return None
     phrase, instead = own[generator.integers(len(own))], new[generator.integers(len(new))]
     return with_phrase(product.text, phrase, instead) if has_phrase(product.text, phrase) else None
+
+
+def _guessed(product: LearningProduct, attributes: Attributes, generator: np.random.Generator) -> str | None:
+    """Return the product's text with another value of one of its attributes, None if it has none that its title lacks.
+
+    A value is drawn as often as texts have it.
+    """
+    stated = [
+        item for item in untitled(product.text, product.title, attributes) if has_phrase(product.text, item.as_text())
+    ]
+    if not stated:
+        return None
+    item = stated[generator.integers(len(stated))]
+    others = {value: texts for value, texts in attributes[item.name].items() if value != item.value}
+    shares = np.array(list(others.values())) / sum(others.values())
+    other = item._replace(value=str(generator.choice(list(others), p=shares)))
+    return with_phrase(product.text, item.as_text(), other.as_text())
 
 
 def _terms_of(product: LearningProduct) -> set[str]:

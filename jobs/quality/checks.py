@@ -5,7 +5,7 @@
 | empty       | the text has no words |
 | off-title   | its probability to be about its title, and true of it, is below the threshold of the matcher |
 | contradicts | it has another number for a quantity in the title, another maker or gender, a word that excludes one of the title in its place, or beside it where few sellers have both, or negates or misspells a word of the title |
-| invented    | a number or code is neither in the title nor in the texts of enough of the nearest products, a number in words in none, or an address is not in the title |
+| invented    | a number or code is neither in the title nor in the texts of enough of the nearest products, a number in words in none, or an address is not in the title, or more of these texts have another value of an attribute that the title lacks |
 | unsupported | few words of one of its sentences, or no word of a short one, are in the title or the texts of the nearest products, or its rest beside the whole title does not fit |
 | wording     | two words are side by side that none of the texts that the matcher learnt from has so, though both are common in them |
 | generic     | more than 3 products of the part, of different clusters, have a text with the same words |
@@ -56,11 +56,12 @@ PROBABILITY_DIGITS = 6
 MIN_TITLE_SHARE = 0.5
 """Without a calibrated matcher, the share of the title's words that a text must have."""
 
-OFF_TITLE, CONTRADICTS, UNSUPPORTED, WORDING = "off-title", "contradicts", "unsupported", "wording"
+OFF_TITLE, CONTRADICTS, INVENTED = "off-title", "contradicts", "invented"
+UNSUPPORTED, WORDING, UNFINISHED = "unsupported", "wording", "unfinished"
 GENERIC, UNRELIABLE = "generic", "unreliable"
 REASONS = (
-    "empty", OFF_TITLE, CONTRADICTS, "invented", UNSUPPORTED, WORDING, GENERIC, "prompt", "repetition", "copied", "short", "long",
-    "unfinished", UNRELIABLE,
+    "empty", OFF_TITLE, CONTRADICTS, INVENTED, UNSUPPORTED, WORDING, GENERIC, "prompt", "repetition", "copied", "short", "long",
+    UNFINISHED, UNRELIABLE,
 )  # fmt: skip
 
 _PROMPT_WORDS = tuple(phrase.strip().casefold() for phrase in (INSTRUCTION, NEIGHBOUR_SEPARATOR))
@@ -113,18 +114,11 @@ class Checker:
         probability = None if match is None else round(match.probability, PROBABILITY_DIGITS)
         repeated, copied = repetition(text), copying(text, title, neighbour_texts)
         numbers = ungrounded(text, [title], neighbour_texts, self.number_support)
-        sources = [title, *neighbour_texts]
-        invented = [
-            *numbers,
-            *unknown_number_words(text, sources),
-            *unknown_groups(text, sources),
-            *unknown_addresses(text, title),
-        ]
         found: dict[str, Any] = {
             "empty": {"words": 0} if length == 0 else None,
             OFF_TITLE: self._off_title(text, title, match) if length else None,
             CONTRADICTS: _first(contradictions(text, title, neighbour_titles, match)),
-            "invented": {"numbers": list(dict.fromkeys(invented))} if invented else None,
+            INVENTED: invented(text, title, neighbour_texts, numbers, match),
             UNSUPPORTED: _unsupported(match),
             WORDING: {"words": match.unseen.words} if match and match.unseen else None,
             "prompt": _prompt_words(text),
@@ -132,7 +126,7 @@ class Checker:
             "copied": {"share": copied} if copied == 1 else None,
             "short": {"words": length} if 0 < length < MIN_WORDS else None,
             "long": {"words": length} if length > MAX_WORDS else None,
-            "unfinished": {"end": text[-20:]} if _is_unfinished(text, length, ended, match) else None,
+            UNFINISHED: {"end": text[-20:]} if _is_unfinished(text, length, ended, match) else None,
         }
         evidence = {reason: found[reason] for reason in REASONS if found.get(reason) is not None}
         return Scores(
@@ -208,6 +202,23 @@ def contradictions(
         return found + facts_of_another(text, title, neighbour_titles)
     found += [(item.phrase, item.other) for item in match.contradictions]
     return found + [pair for pair in (match.other_maker, match.misspelt) if pair]
+
+
+def invented(
+    text: str, title: str, neighbour_texts: Sequence[str], numbers: Sequence[str], match: Match | None
+) -> dict[str, Any] | None:
+    """Return the evidence that a text states what neither its title nor enough neighbours do. `numbers`: those that `ungrounded()` returns."""
+    sources = [title, *neighbour_texts]
+    found = [
+        *numbers,
+        *unknown_number_words(text, sources),
+        *unknown_groups(text, sources),
+        *unknown_addresses(text, title),
+    ]
+    evidence: dict[str, Any] = {"numbers": list(dict.fromkeys(found))} if found else {}
+    if match is not None and match.unlike_neighbours is not None:
+        evidence["attribute"], evidence["neighbours"] = match.unlike_neighbours
+    return evidence or None
 
 
 def evidence_text(evidence: Any) -> str:

@@ -11,7 +11,7 @@ support of each sentence (`jobs.quality.support`), and words that no text of the
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import get_type_hints
 
@@ -21,13 +21,21 @@ import pyarrow.parquet as pq
 from safetensors.numpy import load_file, save_file
 
 from jobs.quality.alternatives import Alternative, Table, stated_beside, to_table
+from jobs.quality.attributes import Attributes, load_attributes, save_attributes, unlike_neighbours
 from jobs.quality.features import Measured, measure
 from jobs.quality.spelling import misspelt_word
 from jobs.quality.support import SentenceSupport, least_supported, unsupported_short_sentence
 from jobs.quality.terms import absent_terms, mentioned, term_set, terms, without_run
 from jobs.quality.word_pairs import UnseenPair, WordPairs, load_word_pairs, no_word_pairs
 from jobs.quality.word_statistics import WordStatistics
-from jobs.storage.layout import ALTERNATIVES_FILE, CALIBRATION_FILE, WEIGHTS_FILE, WORD_PAIRS_FILE, WORDS_FILE
+from jobs.storage.layout import (
+    ALTERNATIVES_FILE,
+    ATTRIBUTES_FILE,
+    CALIBRATION_FILE,
+    WEIGHTS_FILE,
+    WORD_PAIRS_FILE,
+    WORDS_FILE,
+)
 
 _COUNTS = (
     "titles", "own", "other_titles", "others", "own_texts", "own_extra", "other_texts", "other_extra", "texts",
@@ -98,7 +106,8 @@ class Match:
 
     `contradictions`: what the text has in place of words of the title, or beside them. `other_maker`: the first word of the title, and
     another maker that the text has in its place, or beside it if at most half of the neighbours' texts name that maker. `misspelt`: a word
-    of the title, and how the text misspells it. `missing`: the words of the title that the text lacks and that weigh most against it.
+    of the title, and how the text misspells it. `unlike_neighbours`: an attribute that the title lacks, and what more of the neighbours' texts have in
+    its place. `missing`: the words of the title that the text lacks and that weigh most against it.
     `unexpected`: words of the text that the title lacks and that do. `other_title`: the title of a neighbour that the text fits
     better. `unseen`: words that are side by side in no text of the
     catalogue. `unfit_rest`: the probability of the text without its title, if that is too low. `unsupported`: a sentence with too
@@ -110,6 +119,7 @@ class Match:
     contradictions: tuple[Alternative, ...]
     other_maker: tuple[str, str] | None
     misspelt: tuple[str, str] | None
+    unlike_neighbours: tuple[str, str] | None
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     other_title: str | None
@@ -133,6 +143,7 @@ class Matcher:
     alternatives: Table
     network: Network
     calibration: Calibration
+    attributes: Attributes = field(default_factory=dict)
 
     @property
     def is_calibrated(self) -> bool:
@@ -150,6 +161,7 @@ class Matcher:
             contradictions=(*strong, *self._unusual_beside(title, text)),
             other_maker=self._other_maker(title, text, neighbour_texts),
             misspelt=misspelt_word(text, title, (*neighbour_titles, *neighbour_texts), self.statistics),
+            unlike_neighbours=unlike_neighbours(text, title, neighbour_texts, self.attributes),
             missing=tuple(measured.missing[:WORDS_SHOWN]),
             unexpected=tuple(measured.unexpected[:WORDS_SHOWN]),
             other_title=measured.other_title,
@@ -199,7 +211,7 @@ def probability(logits: np.ndarray, calibration: Calibration) -> np.ndarray:
 
 
 def save(matcher: Matcher, folder: Path) -> None:
-    """Write the matcher's files: words and alternatives as Parquet, word pairs and weights as safetensors, the calibration as JSON."""
+    """Write the matcher's files: words, alternatives and attributes as Parquet, word pairs and weights as safetensors, the calibration as JSON."""
     statistics = matcher.statistics
     words = sorted({*statistics.texts, *statistics.other_texts})
     columns = {"word": words, **{name: [getattr(statistics, name)[word] for word in words] for name in _COUNTS}}
@@ -210,6 +222,7 @@ def save(matcher: Matcher, folder: Path) -> None:
     columns_of = {str: pa.string(), int: pa.int64()}
     schema = pa.schema([(name, columns_of[kind]) for name, kind in get_type_hints(Alternative).items()])
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / ALTERNATIVES_FILE, compression="zstd")
+    save_attributes(matcher.attributes, folder / ATTRIBUTES_FILE)
     save_file(
         {name: np.ascontiguousarray(value) for name, value in vars(matcher.network).items()}, folder / WEIGHTS_FILE
     )
@@ -228,7 +241,9 @@ def load(folder: Path) -> Matcher:
     network = Network(**load_file(folder / WEIGHTS_FILE))
     calibration = Calibration(**json.loads((folder / CALIBRATION_FILE).read_text(encoding="utf-8")))
     alternatives = read_alternatives(folder / ALTERNATIVES_FILE)
-    return Matcher(statistics.finish(), word_pairs, alternatives, network, calibration)
+    file = folder / ATTRIBUTES_FILE
+    attributes = load_attributes(file) if file.exists() else {}  # nor does it have these
+    return Matcher(statistics.finish(), word_pairs, alternatives, network, calibration, attributes)
 
 
 def read_alternatives(path: Path) -> Table:

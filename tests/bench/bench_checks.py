@@ -7,6 +7,7 @@ the texts held back. `without SOURCE`: the matcher learns without the products o
 beginning of a uid, such as `icecat-`; without such uids it is the smaller half of the products by k-means of their vectors.
 
 The table `support` is about numbers that the text of the nearest product has and the title lacks: how often the seller's own text has them too.
+The table `attributes` is the same about attributes (`long sleeves`) of all neighbours, where the own text has one of the same name.
 
 Facts are exchanged for alternatives that the titles of the measured products show, whether the matcher knows them or not.
 """
@@ -32,7 +33,8 @@ from jobs.match.products import LearningProduct
 from jobs.match.settings import Settings
 from jobs.prepare.near_duplicates import find_clusters, signatures
 from jobs.prepare.settings import Settings as PrepareSettings
-from jobs.quality.checks import CONTRADICTS, OFF_TITLE, UNSUPPORTED, WORDING, Checker
+from jobs.quality.attributes import Attributes, find_attributes, unlike_neighbours, untitled
+from jobs.quality.checks import CONTRADICTS, INVENTED, OFF_TITLE, UNSUPPORTED, WORDING, Checker
 from jobs.quality.grounding import ungrounded
 from jobs.quality.settings import EVIDENCE_NEIGHBOURS
 from jobs.retrieval.encoder import Encoder, text_to_embed
@@ -53,7 +55,6 @@ EMBEDDED_WORDS = 8
 SOURCE_SHARE = (0.05, 0.6)
 """A source that is left out has at least and at most this share of the rows."""
 
-INVENTED = "invented"
 OF_FACTS = (OFF_TITLE, CONTRADICTS, INVENTED, UNSUPPORTED, WORDING)
 _SOURCE = re.compile(r"([a-z]\w{1,6})-")
 
@@ -79,7 +80,9 @@ def main() -> None:
     rows = np.random.default_rng(13).permutation(len(products.uids))
     held_out, testing, training = np.split(rows, [len(rows) // 10, len(rows) // 5])
     _measure("all sources", products, training, testing, held_out, training)
-    _print_numbers(_with_neighbours(products, held_out[:MAX_MEASURED], training))
+    unseen = _with_neighbours(products, held_out[:MAX_MEASURED], training)
+    _print_numbers(unseen)
+    _print_attributes(unseen, find_attributes(products.texts[row] for row in training))
     for name, inside in _sources(products).items():
         measured = rows[inside[rows]]
         _measure(f"without {name}", products, training[~inside[training]], testing[~inside[testing]], measured, rows)
@@ -153,6 +156,24 @@ def _print_numbers(products: Sequence[LearningProduct]) -> None:
     for support, (numbers, right) in enumerate(counts):
         share = f"{right / numbers:>8.1%}" if numbers else f"{'':>8}"
         print(f"{support:<10}{numbers:>9}{share}{held_back[support] / len(products):>11.1%}")
+
+
+def _print_attributes(products: Sequence[LearningProduct], attributes: Attributes) -> None:
+    """Print how often an attribute is right that a neighbour's text has and the title lacks, where the seller's own text has the attribute.
+
+    It is right if the own text has the same value. `contradicted`: more of the neighbours have another value.
+    """
+    counts = np.zeros((2, 2), dtype=int)
+    for product in products:
+        own = {item.name: item for item in untitled(product.text, product.title, attributes)}
+        found = {item for text in product.other_texts for item in untitled(text, product.title, attributes)}
+        for item in found:
+            if item.name in own:
+                is_contradicted = unlike_neighbours(item.as_text(), product.title, product.other_texts, attributes)
+                counts[int(is_contradicted is not None)] += (1, item == own[item.name])
+    print(f"\n{'attributes':<14}{'stated':>8}{'right':>8}")
+    for name, (stated, right) in zip(("others", "contradicted"), counts, strict=True):
+        print(f"{name:<14}{stated:>8}{right / max(1, stated):>8.1%}")
 
 
 def _flags(

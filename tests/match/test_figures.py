@@ -27,6 +27,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
     made = share_matcher(find_alternatives([("red wool sock", "blue wool sock")]), publish_from=0.4)
     made = replace(
         made,
+        attributes={"legs": {"long": 30, "short": 10}},
         word_pairs=count_word_pairs([RIGHT]),
         calibration=replace(made.calibration, unseen_from=0.05, support_from=0.1),
     )
@@ -40,6 +41,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         + pairs(PairKind.EXCHANGED, "A blue sock of wool, 10 cm.", "A red sock of wool, 12 cm.")
         + pairs(PairKind.REPLACED, WRONG)
         + pairs(PairKind.BESIDE, f"{RIGHT} Also blue.")
+        + [Pair(PairKind.GUESSED, TITLE, f"{RIGHT} Long legs.", ("Sock",), ("Short legs.",))]
         + pairs(PairKind.ADDED, f"{RIGHT} Cures headaches and improves moods within days.")
         + pairs(PairKind.ECHOED, f"{TITLE}. {WRONG}")
         + pairs(PairKind.CUT, "A red wool, 10 cm.", "A red wool sock of 10 cm."),
@@ -53,6 +55,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "exchanged": 2,
         "replaced": 1,
         "beside": 1,
+        "guessed": 1,
         "added": 1,
         "echoed": 1,
         "cut": 2,
@@ -61,6 +64,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "own": {
             "off-title": 0.25,
             "contradicts": 0.0,
+            "invented": 0.0,
             "unsupported": 0.0,
             "wording": 0.0,
             "unfinished": 0.0,
@@ -69,6 +73,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "nearest": {
             "off-title": 0.5,
             "contradicts": 0.0,
+            "invented": 0.0,
             "unsupported": 0.0,
             "wording": 0.0,
             "unfinished": 0.0,
@@ -77,6 +82,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "near": {
             "off-title": 1.0,
             "contradicts": 0.0,
+            "invented": 0.0,
             "unsupported": 0.0,
             "wording": 1.0,
             "unfinished": 0.0,
@@ -85,6 +91,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "random": {
             "off-title": 1.0,
             "contradicts": 0.0,
+            "invented": 0.0,
             "unsupported": 0.0,
             "wording": 0.0,
             "unfinished": 0.0,
@@ -93,6 +100,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "beginning": {
             "off-title": 1.0,
             "contradicts": 0.0,
+            "invented": 0.0,
             "unsupported": 0.0,
             "wording": 0.0,
             "unfinished": 0.0,
@@ -101,6 +109,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "exchanged": {
             "off-title": 0.0,
             "contradicts": 1.0,
+            "invented": 0.5,
             "unsupported": 0.0,
             "wording": 0.0,
             "unfinished": 0.0,
@@ -109,6 +118,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "replaced": {
             "off-title": 1.0,
             "contradicts": 0.0,
+            "invented": 0.0,
             "unsupported": 0.0,
             "wording": 0.0,
             "unfinished": 0.0,
@@ -117,14 +127,25 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "beside": {
             "off-title": 0.0,
             "contradicts": 0.0,
+            "invented": 0.0,
             "unsupported": 0.0,
             "wording": 0.0,
             "unfinished": 0.0,
             "either": 0.0,
         },
+        "guessed": {
+            "off-title": 0.0,
+            "contradicts": 0.0,
+            "invented": 1.0,
+            "unsupported": 0.0,
+            "wording": 0.0,
+            "unfinished": 0.0,
+            "either": 1.0,
+        },
         "added": {
             "off-title": 0.0,
             "contradicts": 0.0,
+            "invented": 0.0,
             "unsupported": 1.0,
             "wording": 0.0,
             "unfinished": 0.0,
@@ -133,6 +154,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "echoed": {
             "off-title": 0.0,
             "contradicts": 0.0,
+            "invented": 0.0,
             "unsupported": 0.0,
             "wording": 0.0,
             "unfinished": 0.0,
@@ -141,6 +163,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "cut": {
             "off-title": 0.0,
             "contradicts": 0.0,
+            "invented": 0.0,
             "unsupported": 0.0,
             "wording": 0.5,
             "unfinished": 0.0,
@@ -155,6 +178,7 @@ def test_each_reason_is_counted_by_kind_of_text() -> None:
         "exchanged": 0.75,
         "replaced": 0.875,
         "beside": 0.375,
+        "guessed": 0.375,
         "added": 0.375,
         "echoed": 0.375,
         "cut": 0.5625,

@@ -17,6 +17,8 @@ from jobs.quality.alternatives import LONGEST, find_alternatives, with_phrase
 from jobs.quality.terms import phrases, terms
 from tests.match.products import learning_products
 
+SLEEVES = {"sleeves": {"long": 30, "short": 10}}
+FURTHER_KINDS = (PairKind.BESIDE, PairKind.GUESSED, PairKind.ADDED, PairKind.ECHOED, PairKind.CUT)
 TABLE = find_alternatives([("Wool sock red", "Wool sock blue"), ("Linen sock red", "Linen sock blue")])
 
 
@@ -34,9 +36,7 @@ def of_kind(kind: PairKind, found: list[Pair]) -> list[str]:
 def test_each_product_has_its_own_text_and_one_wrong_text_of_each_kind() -> None:
     chosen = [product(1, 1, others=("Another sock.",))]
     found = list(pairs(chosen, [product(2, 2, "green")], TABLE, seed=13))
-    assert [pair.kind for pair in found] == [
-        kind for kind in PairKind if kind not in (PairKind.BESIDE, PairKind.ADDED, PairKind.ECHOED, PairKind.CUT)
-    ]
+    assert [pair.kind for pair in found] == [kind for kind in PairKind if kind not in FURTHER_KINDS]
     assert {pair.title for pair in found} == {"Wool sock red"}
     own, nearest, near, random, beginning, exchanged, replaced = [pair.text for pair in found]
     assert own == "A red sock, number 1."
@@ -51,13 +51,21 @@ def test_each_product_has_its_own_text_and_one_wrong_text_of_each_kind() -> None
 def further(
     products: list[LearningProduct], others: list[LearningProduct], kind: PairKind, seed: int = 13
 ) -> list[Pair]:
-    return [pair for pair in threshold_pairs(products, others, TABLE, seed) if pair.kind == kind]
+    return [pair for pair in threshold_pairs(products, others, TABLE, SLEEVES, seed) if pair.kind == kind]
 
 
 def test_an_alternative_is_stated_beside_the_fact() -> None:
     found = further([product(1, 1)], [product(2, 2, "green")], PairKind.BESIDE)
     assert [pair.text for pair in found] == ["A red sock, number 1. Also blue."]
     assert not further([product(1, 1, "green")], [product(2, 2)], PairKind.BESIDE)
+
+
+def test_an_attribute_that_the_title_lacks_is_exchanged() -> None:
+    top = replace(product(1, 1), text="A red sock, long sleeves.")
+    found = further([top], [product(2, 2)], PairKind.GUESSED)
+    assert [pair.text for pair in found] == ["A red sock, short sleeves."]
+    assert not further([replace(top, title="Long red sock")], [product(2, 2)], PairKind.GUESSED)
+    assert not further([replace(top, text="A red sock, long, sleeves.")], [product(2, 2)], PairKind.GUESSED)
 
 
 def test_a_title_is_echoed_before_the_text_of_another_product() -> None:

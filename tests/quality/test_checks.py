@@ -356,6 +356,19 @@ def test_a_number_without_a_source_is_always_flagged(text: str, number: int) -> 
         assert "invented" in flags(f"{text} {number} pages", TITLE, ())
 
 
+def test_an_attribute_that_most_neighbours_contradict_is_invented() -> None:
+    made = replace(share_matcher(publish_from=0), attributes={"tray": {"single": 30, "double": 20}})
+    neighbours = [
+        Neighbour("1", "Printer", f"A printer with a {count} tray", 0.9) for count in ("single", "single", "double")
+    ]
+    for text, evidence in (
+        ("A Brother printer with a double tray", {"attribute": "double tray", "neighbours": "single tray"}),
+        ("A Brother printer with a single tray", None),
+    ):
+        found = checks.Checker(made).score(text, "Brother printer", neighbours, ended=True).evidence
+        assert found.get("invented") == evidence
+
+
 @pytest.mark.parametrize(
     ("having", "support", "invented"),
     [

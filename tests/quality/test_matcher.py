@@ -20,7 +20,7 @@ from jobs.quality.features import NAMES
 from jobs.quality.matcher import Calibration, Matcher, Network
 from jobs.quality.word_pairs import count_word_pairs, no_word_pairs
 from jobs.quality.word_statistics import WordStatistics
-from jobs.storage.layout import CALIBRATION_FILE, WORD_PAIRS_FILE, WORDS_FILE
+from jobs.storage.layout import ATTRIBUTES_FILE, CALIBRATION_FILE, WORD_PAIRS_FILE, WORDS_FILE
 from tests.quality.matchers import share_matcher, share_network
 
 RED, BLUE = "Alderney Wool Sock, Red", "Alderney Wool Sock, Blue"
@@ -100,7 +100,7 @@ def test_a_saved_matcher_is_the_same_one(pairs: list[tuple[str, str]], seed: int
     network = Network(*(draw.normal(size=shape) for shape in ((len(NAMES),), (len(NAMES),), (3, len(NAMES)), 3, 3, 1)))
     word_pairs = count_word_pairs(["A green sock, made of wool.", RED, *chain.from_iterable(pairs)])
     calibration = Calibration(1.5, -0.5, 0.25, 0.125, 9, 0.001)
-    made = Matcher(statistics.finish(), word_pairs, table, network, calibration)
+    made = Matcher(statistics.finish(), word_pairs, table, network, calibration, {"legs": {"long": 30, "short": 10}})
     with tempfile.TemporaryDirectory() as folder:
         matcher.save(made, Path(folder))
         loaded = matcher.load(Path(folder))
@@ -109,10 +109,11 @@ def test_a_saved_matcher_is_the_same_one(pairs: list[tuple[str, str]], seed: int
     assert made.match(RED, "A green wool.", ()).unseen is not None
     for title, text in [*pairs, (RED, "A blue sock."), (RED, "A green wool."), (BLUE, "")]:
         assert loaded.match(title, text, [RED, title]) == made.match(title, text, [RED, title])
+    assert loaded.match(RED, "Short legs.", (), ["Long legs."]).unlike_neighbours == ("short legs", "long legs")
 
 
 def test_a_matcher_of_an_earlier_version_is_read_and_uses_its_own_features(tmp_path: Path) -> None:
-    """The first version had 25 features, five counts by word, and no word pairs."""
+    """The first version had 25 features, five counts by word, and neither word pairs nor attributes."""
     statistics = WordStatistics()
     statistics.add(RED, "A red sock by Alderney, of wool.", ["A blue sock by Greyfell."])
     network = share_network(features=25)
@@ -122,6 +123,7 @@ def test_a_matcher_of_an_earlier_version_is_read_and_uses_its_own_features(tmp_p
     earlier = words.select(["word", "titles", "own", "other_titles", "others", "texts"])
     pq.write_table(earlier.replace_schema_metadata(words.schema.metadata), tmp_path / WORDS_FILE)
     (tmp_path / WORD_PAIRS_FILE).unlink()
+    (tmp_path / ATTRIBUTES_FILE).unlink()
     calibration = json.loads((tmp_path / CALIBRATION_FILE).read_text())
     del calibration["unseen_from"]
     (tmp_path / CALIBRATION_FILE).write_text(json.dumps(calibration))

@@ -38,8 +38,8 @@ def test_the_figures_of_the_matcher_are_shown() -> None:
     assert isinstance(table, Table)
     assert isinstance(charts, Charts)
     assert "can hardly tell" not in text.text
-    assert table.columns == ["", "Texts", "Off title", "Contradicts", "Support", "Wording", "Unfinished", "Any", "AUC"]
-    assert [row[7].text for row in table.rows] == ["8.0 %", "50 %", "100 %", "90 %"]
+    assert table.columns == ["", "Texts", "Off title", "Contradicts", "Invented", "Support", "Wording", "Unfinished", "Any", "AUC"]
+    assert [row[8].text for row in table.rows] == ["8.0 %", "50 %", "100 %", "90 %"]
     assert [chart.title for chart in charts.charts] == [
         "Reliability of the probability", "Own against nearest other texts (ROC)", "Risk against coverage",
     ]  # fmt: skip
@@ -51,7 +51,7 @@ def test_a_matcher_of_an_earlier_version_has_no_figure_for_wording() -> None:
         section = checks.section(history(scores))
         assert section is not None
         assert isinstance(section.blocks[1], Table)
-        assert {row[5].text for row in section.blocks[1].rows} == {text}
+        assert {row[6].text for row in section.blocks[1].rows} == {text}
 
 
 def test_bins_with_few_texts_are_not_drawn() -> None:

@@ -17,12 +17,13 @@ KINDS = {
     "exchanged": "The seller's own text, one fact exchanged",
     "replaced": "The seller's own text, words of its title replaced by a random product's",
     "beside": "The seller's own text, and then an alternative of a fact that it states",
+    "guessed": "The seller's own text, an attribute that its title lacks exchanged",
     "added": "The seller's own text and a sentence of a random product's text",
     "echoed": "The title, and then the text of a random product",
     "cut": "The seller's own text, some words in its middle left out",
 }
-REASONS = ("off-title", "contradicts", "unsupported", "wording", "unfinished", "either")
-"""A matcher of an earlier version has none of `unsupported`, `wording` and `unfinished`."""
+REASONS = ("off-title", "contradicts", "invented", "unsupported", "wording", "unfinished", "either")
+"""A matcher of an earlier version has none of `invented`, `unsupported`, `wording` and `unfinished`."""
 NOT_CALIBRATED = (
     "Nothing was calibrated: the batch was checked without a matcher, or the catalogue has too few products to learn one. The texts "
     "were compared with their titles word by word, which misses wrong facts."
@@ -53,7 +54,8 @@ def _introduction(scores: Mapping[str, Any]) -> str:
     auc = scores["auc"].get("nearest")
     text = (
         "The matcher learnt from this catalogue which texts fit which titles. It is measured on held-out products: their sellers' texts "
-        "should be published, all others held back."
+        "should be published, all others held back. A seller knows more than a title says: own texts with numbers or attributes that "
+        "neither the title nor enough of the nearest products have are held back as invented, because a model can only guess these."
     )
     if auc is not None and auc < WEAK_AUC:
         text += (
@@ -76,7 +78,9 @@ def _table(scores: Mapping[str, Any]) -> Table:
     ]
     caption = "Texts held back, by what they are. AUC: probability that the seller's own text scores above one of this kind; 0.5 is chance."
     return Table(
-        caption, ["", "Texts", "Off title", "Contradicts", "Support", "Wording", "Unfinished", "Any", "AUC"], rows
+        caption,
+        ["", "Texts", "Off title", "Contradicts", "Invented", "Support", "Wording", "Unfinished", "Any", "AUC"],
+        rows,
     )
 
 
