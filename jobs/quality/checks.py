@@ -4,7 +4,7 @@
 |-------------|----------|
 | empty       | the text has no words |
 | off-title   | its probability to be about its title, and true of it, is below the threshold of the matcher |
-| contradicts | it has another number for a quantity in the title, another maker or gender, a word that excludes one of the title in its place, or beside it where few sellers have both, or negates or misspells a word of the title |
+| contradicts | it has another number for a quantity in the title, another maker, kind or gender, a word that excludes one of the title in its place, or beside it where few sellers have both, or negates or misspells a word of the title |
 | invented    | a number or code is neither in the title nor in the texts of enough of the nearest products, a number in words in none, or an address is not in the title, or more of these texts have another value of an attribute that the title lacks |
 | unsupported | few words of one of its sentences, or no word of a short one, are in the title or the texts of the nearest products, or its rest beside the whole title does not fit |
 | wording     | two words are side by side that none of the texts that the matcher learnt from has so, though both are common in them |
@@ -201,7 +201,7 @@ def contradictions(
     if match is None:
         return found + facts_of_another(text, title, neighbour_titles)
     found += [(item.phrase, item.other) for item in match.contradictions]
-    return found + [pair for pair in (match.other_maker, match.misspelt) if pair]
+    return found + [pair for pair in (match.other_maker, match.other_kind, match.misspelt) if pair]
 
 
 def invented(

@@ -23,6 +23,7 @@ from safetensors.numpy import load_file, save_file
 from jobs.quality.alternatives import Alternative, Table, stated_beside, to_table
 from jobs.quality.attributes import Attributes, load_attributes, save_attributes, unlike_neighbours
 from jobs.quality.features import Measured, measure
+from jobs.quality.kinds import other_kind
 from jobs.quality.spelling import misspelt_word
 from jobs.quality.support import SentenceSupport, least_supported, unsupported_short_sentence
 from jobs.quality.terms import absent_terms, mentioned, term_set, terms, without_run
@@ -39,7 +40,7 @@ from jobs.storage.layout import (
 
 _COUNTS = (
     "titles", "own", "other_titles", "others", "own_texts", "own_extra", "other_texts", "other_extra", "texts",
-    "openings",
+    "openings", "endings",
 )  # fmt: skip
 WORDS_SHOWN = 5
 MIN_REST_TERMS = 8
@@ -102,22 +103,26 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Match:
-    """How a text fits a title.
+    """How a text fits a title. What a check has not found is None, or empty.
 
-    `contradictions`: what the text has in place of words of the title, or beside them. `other_maker`: the first word of the title, and
-    another maker that the text has in its place, or beside it if at most half of the neighbours' texts name that maker. `misspelt`: a word
-    of the title, and how the text misspells it. `unlike_neighbours`: an attribute that the title lacks, and what more of the neighbours' texts have in
-    its place. `missing`: the words of the title that the text lacks and that weigh most against it.
-    `unexpected`: words of the text that the title lacks and that do. `other_title`: the title of a neighbour that the text fits
-    better. `unseen`: words that are side by side in no text of the
-    catalogue. `unfit_rest`: the probability of the text without its title, if that is too low. `unsupported`: a sentence with too
-    little support. Each is None, or empty, if there is none. `ends_within_a_sentence`: whether the last word of the text ends no
-    sentence of the catalogue.
+    - `contradictions`: what the text has in place of words of the title, or beside them.
+    - `other_maker`: the first word of the title, and another maker that the text has in its place, or beside it if at most half of the
+      neighbours' texts name that maker.
+    - `other_kind`: the kind of product that the title names, and another one in its place.
+    - `misspelt`: a word of the title, and how the text misspells it.
+    - `unlike_neighbours`: an attribute that the title lacks, and another value of it that more of the neighbours' texts have.
+    - `missing`, `unexpected`: words of the title that the text lacks, and of the text that the title lacks, which weigh most against it.
+    - `other_title`: the title of a neighbour that the text fits better.
+    - `unseen`: words that are side by side in no text of the catalogue.
+    - `unfit_rest`: the probability of the text without its title, if that is too low.
+    - `unsupported`: a sentence with too little support.
+    - `ends_within_a_sentence`: whether the last word of the text ends no sentence of the catalogue.
     """
 
     probability: float
     contradictions: tuple[Alternative, ...]
     other_maker: tuple[str, str] | None
+    other_kind: tuple[str, str] | None
     misspelt: tuple[str, str] | None
     unlike_neighbours: tuple[str, str] | None
     missing: tuple[str, ...]
@@ -160,6 +165,7 @@ class Matcher:
             probability=self._probability(measured),
             contradictions=(*strong, *self._unusual_beside(title, text)),
             other_maker=self._other_maker(title, text, neighbour_texts),
+            other_kind=other_kind(text, title, (*neighbour_titles, *neighbour_texts), self.statistics),
             misspelt=misspelt_word(text, title, (*neighbour_titles, *neighbour_texts), self.statistics),
             unlike_neighbours=unlike_neighbours(text, title, neighbour_texts, self.attributes),
             missing=tuple(measured.missing[:WORDS_SHOWN]),

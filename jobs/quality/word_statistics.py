@@ -6,6 +6,7 @@ weight of evidence of a word.
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,14 +20,24 @@ MIN_OPENINGS, MIN_OPENING_SHARE, MAX_EXTRA_SHARE = 3, 0.6, 0.3
 """A maker begins at least this number of titles, and this share of the titles that have it. Of the texts that have it, at most this share
 is about products whose titles lack it."""
 
-MIN_MAKER_LETTERS = 3
+MIN_LETTERS = 3
+"""Shorter words are neither makers nor kinds."""
+
+MIN_ENDINGS, MIN_ENDING_SHARE = 10, 0.5
+"""A kind of product ends the first part of at least this number of titles, and of this share of the titles that have it."""
+
+MIN_REPEATED_SHARE, MAX_KIND_EXTRA_SHARE = 0.5, 0.5
+"""The least share of the sellers' texts that repeat a kind if their title has it, and the most of those with it whose title lacks it."""
+
+_TITLE_PART_END = re.compile(r"\s(?:with|for|by|in|of|from|to|on|at)\s|[,(|]|\s[-\u2013]\s")
+"""After the kind, titles say with what, for whom and how large."""
 
 
 @dataclass
 class WordStatistics:
     """Counts by word.
 
-    `openings`: titles that begin with the word. `titles`, `other_titles`: pairs whose title has the word; `own`, `others`: those
+    `openings`: titles that begin with the word. `endings`: titles whose first part ends with it. `titles`, `other_titles`: pairs whose title has the word; `own`, `others`: those
     whose text has it too. `own_texts`, `other_texts`: pairs whose text has the word; `own_extra`, `other_extra`: those whose title
     lacks it. `texts`: documents that have the word, for its inverse document frequency.
     """
@@ -42,6 +53,7 @@ class WordStatistics:
     other_extra: Counter[str] = field(default_factory=Counter)
     texts: Counter[str] = field(default_factory=Counter)
     openings: Counter[str] = field(default_factory=Counter)
+    endings: Counter[str] = field(default_factory=Counter)
 
     def add(self, title: str, own_text: str, other_texts: Iterable[str]) -> None:
         """Count a product with its own text and the texts of its nearest other products."""
@@ -51,6 +63,7 @@ class WordStatistics:
         self.texts.update(in_title | in_own)
         self.titles.update(in_title)
         self.openings.update(words[:1])
+        self.endings.update(_last_word(_TITLE_PART_END.split(title)[0]))
         self.own.update(in_title & in_own)
         self.own_texts.update(set(own))
         self.own_extra.update(absent_terms(own, words))
@@ -78,9 +91,21 @@ class WordStatistics:
         return (
             self.openings[word] >= max(MIN_OPENINGS, MIN_OPENING_SHARE * self.titles[word])
             and self.own_extra[word] <= MAX_EXTRA_SHARE * self.own_texts[word]
-            and len(word) >= MIN_MAKER_LETTERS
-            and not has_digit(word)
+            and _may_be_a_name(word)
         )
+
+    def is_kind(self, word: str) -> bool:
+        """Return whether a word is a kind of product: the first part of titles ends with it."""
+        enough = max(MIN_ENDINGS, MIN_ENDING_SHARE * self.titles[word])
+        return self.endings[word] >= enough and _may_be_a_name(word)
+
+    def is_repeated(self, word: str) -> bool:
+        """Return whether most own texts have a word that their title has."""
+        return self.own[word] >= MIN_REPEATED_SHARE * self.titles[word]
+
+    def is_seldom_extra(self, word: str) -> bool:
+        """Return whether a kind is seldom in texts whose title lacks it."""
+        return self.own_extra[word] <= MAX_KIND_EXTRA_SHARE * self.own_texts[word]
 
     def evidence(self, word: str, is_present: bool) -> float:
         """Return the log-odds, in nats, that a text in which this word of the title is present, or absent, is the own one."""
@@ -93,6 +118,15 @@ class WordStatistics:
         own = _smoothed(self.own_extra[word], self.own_texts[word], self.own_extra_rate)
         other = _smoothed(self.other_extra[word], self.other_texts[word], self.other_extra_rate)
         return math.log(own / other)
+
+
+def _last_word(part: str) -> list[str]:
+    """Return the last word without a digit of a part of a title, or no word."""
+    return [word for word in terms(part) if not has_digit(word)][-1:]
+
+
+def _may_be_a_name(word: str) -> bool:
+    return len(word) >= MIN_LETTERS and not has_digit(word)
 
 
 def _smoothed(chosen: int, of: int, rate: float) -> float:

@@ -37,7 +37,7 @@ def test_a_text_about_its_product_is_more_probable_than_one_about_another(
     found = figures(learnt, test_pairs(unseen, unseen, learnt.alternatives, seed=5))
     assert found["auc"]["random"] > 0.95
     assert found["auc"]["nearest"] > 0.7
-    assert found["flagged"]["own"]["either"] < 0.35 < found["flagged"]["random"]["either"]
+    assert found["flagged"]["own"]["off-title"] < 0.35 < found["flagged"]["random"]["off-title"]
     assert found["texts"]["own"] == 60
     assert found["coverage"][0]["published"] == 1
     assert sum(row["texts"] for row in found["reliability"]) <= sum(found["texts"].values())

@@ -1,0 +1,74 @@
+"""A text that names another kind of product than its title is found."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.quality.checks import contradictions
+from jobs.quality.kinds import other_kind
+from jobs.quality.word_statistics import MIN_ENDINGS, WordStatistics
+from tests.quality.matchers import share_matcher
+
+TITLE = "Alder Women Red Kurta with Palazzos"
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+
+
+def counted(products: int = MIN_ENDINGS) -> WordStatistics:
+    """Return statistics of kurtas, dresses, cases, and cameras whose texts speak of cases."""
+    statistics = WordStatistics()
+    for number in range(products):
+        statistics.add(f"Alder Women Red Kurta with Palazzos, {number}", "A red kurta.", [])
+        statistics.add(f"Birch Blue Dress - {number}", "A blue dress.", [])
+        statistics.add(f"Cedar Case, {number} cm", "A case.", [])
+        statistics.add(f"Dogwood Camera (C{number})", "A camera with a strap and a case.", [])
+        statistics.add(f"Elm Camera (C{number})", "A camera, in its case.", [])
+    return statistics.finish()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("A red dress.", ("kurta", "dress")),
+        ("Red dresses, and a case.", ("kurta", "case")),
+        ("A red kurta, like a dress.", None),
+        ("Red kurtas, better than a dress.", None),
+        ("A red garment.", None),
+        ("Palazzos and a camera.", ("kurta", "camera")),
+    ],
+)
+def test_another_kind_in_the_place_of_the_titles_is_named(text: str, found: tuple[str, str] | None) -> None:
+    assert other_kind(text, TITLE, (), counted()) == found
+
+
+def test_a_kind_that_texts_about_others_mention_counts_if_no_neighbour_mentions_it() -> None:
+    assert other_kind("A red case.", TITLE, ["A blue kurta."], counted()) == ("kurta", "case")
+    assert other_kind("A red case.", TITLE, ["A kurta in a case."], counted()) is None
+    assert other_kind("A red dress.", TITLE, ["A dress."], counted()) == ("kurta", "dress")
+
+
+def test_a_kind_must_end_enough_titles_and_most_of_those_that_have_it() -> None:
+    assert [word for word in counted().titles if counted().is_kind(word)] == ["kurta", "dress", "case", "camera"]
+    assert not any(map(counted(MIN_ENDINGS - 1).is_kind, ("kurta", "dress", "case")))
+    statistics = counted()
+    for number in range(MIN_ENDINGS):
+        statistics.add(f"Kurta of cotton, {number}", "", [])
+        statistics.add(f"Fir Kurta Sewing Kit {number}", "", [])
+        statistics.add(f"Gum Kurta Sewing Kit {number}", "", [])
+    assert statistics.is_kind("kurta")
+    statistics.add("Fir Kurta Hanger", "", [])
+    assert not statistics.is_kind("kurta")
+
+
+def test_another_kind_is_a_contradiction() -> None:
+    made = replace(share_matcher(), statistics=counted())
+    assert ("kurta", "dress") in contradictions("A red dress.", TITLE, (), made.match(TITLE, "A red dress.", ()))
+
+
+@given(TEXTS, TEXTS, st.lists(TEXTS, max_size=3))
+def test_any_text_can_be_read(text: str, title: str, neighbours: list[str]) -> None:
+    statistics = counted()
+    statistics.add(title, text, neighbours)
+    found = other_kind(text, title, neighbours, statistics)
+    assert found is None or (statistics.is_kind(found[0]) and statistics.is_kind(found[1]))
