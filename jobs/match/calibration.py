@@ -1,7 +1,7 @@
 """Calibration of a network on test products: Platt scaling, and the thresholds of the verdict."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +10,7 @@ from jobs.match.pairs import Pair, PairKind
 from jobs.quality.alternatives import Table, stated_beside
 from jobs.quality.features import NAMES, measure
 from jobs.quality.matcher import MIN_REST_TERMS, Calibration, Matcher, Network, probability
-from jobs.quality.support import least_supported, unsupported_short_sentence
+from jobs.quality.support import Support, known_words, least_supported, unsupported_clause, unsupported_short_sentence
 from jobs.quality.terms import without_run
 from jobs.quality.word_pairs import WordPairs
 from jobs.quality.word_statistics import WordStatistics
@@ -33,8 +33,8 @@ UNSEEN_SHARE = 0.01
 SUPPORT_SHARE, MAX_SUPPORT = 0.01, 0.3
 """Fraction of the sellers' own texts that may have a sentence with too little support, and the most that a sentence must have."""
 
-MAX_SHORT_SHARE = 0.05
-"""Where more of the sellers' own texts have a short sentence of which no source has a word, such sentences are no reason."""
+MAX_SHORT_SHARE, MAX_CLAUSES_SHARE = 0.05, 0.2
+"""Where more of the sellers' own texts have a short sentence, or a clause, of which no source has a word, such ones are no reason."""
 
 MIN_FOUND_CUTS, MIN_FOUND_ADDED = 0.25, 0.05
 """Fractions of the texts with a gap, and of those with an added sentence of another product, that must be found. Where sellers write in
@@ -79,7 +79,8 @@ def calibrate(
         rest_from=rest_from,
         support_from=_support_from(statistics, test_pairs),
         beside_from=_beside_from(alternatives, test_pairs),
-        short_sentences=_short_share(test_pairs) <= MAX_SHORT_SHARE,
+        short_sentences=_own_share(unsupported_short_sentence, test_pairs) <= MAX_SHORT_SHARE,
+        clauses=_own_share(unsupported_clause, test_pairs) <= MAX_CLAUSES_SHARE,
     )
     return Matcher(statistics, word_pairs, alternatives, network, calibration)
 
@@ -107,7 +108,7 @@ def _support_from(statistics: WordStatistics, test_pairs: Sequence[Pair]) -> flo
     """Return the support below which a sentence is a reason, 0 if that would find too few of the added ones."""
     own, added = (
         [
-            found.share if (found := least_supported(pair.text, pair.sources, statistics)) else 1.0
+            found.share if (found := least_supported(pair.text, known_words(pair.sources), statistics)) else 1.0
             for pair in _of_kind(test_pairs, kind)
         ]
         for kind in (PairKind.OWN, PairKind.ADDED)
@@ -116,10 +117,10 @@ def _support_from(statistics: WordStatistics, test_pairs: Sequence[Pair]) -> flo
     return threshold if np.mean([share < threshold for share in added] or [False]) >= MIN_FOUND_ADDED else 0.0
 
 
-def _short_share(test_pairs: Sequence[Pair]) -> float:
-    """Return the fraction of the sellers' own texts that have a short sentence without support."""
+def _own_share(find: Callable[[str, frozenset[str]], Support | None], test_pairs: Sequence[Pair]) -> float:
+    """Return the fraction of the sellers' own texts in which `find` finds a part without support."""
     own = _of_kind(test_pairs, PairKind.OWN)
-    return sum(unsupported_short_sentence(pair.text, pair.sources) is not None for pair in own) / len(own)
+    return sum(find(pair.text, known_words(pair.sources)) is not None for pair in own) / len(own)
 
 
 def _beside_from(alternatives: Table, test_pairs: Sequence[Pair]) -> float:

@@ -21,7 +21,7 @@ MIN_SHARED_TERMS = 2
 MIN_PAIRS = 2
 MAX_SPANS_IN_A_PLACE = 8
 _WEIGHT_OF_PAIRS = 0.2
-_WHOLE_TERMS = r"(?:(?<!\w)(?P<article>an?)(?P<space> ))?(?<!\w)(?<!\w[-./])(?P<phrase>{})(?![-./]?\w)"
+_WHOLE_TERMS = r"(?:(?<!\w)(?P<article>an?)(?P<space> ))?(?<!\w)(?<!\w[-./])(?P<phrase>{})(?![-./'\u2019]?\w)"
 _VOWEL = re.compile(r"[aeiou]|8|1[18](?!\d)", re.IGNORECASE)
 LONGEST_SIZE = 3
 """Letters of a size such as `XXL`, which stays in upper case beside `L`."""
@@ -219,6 +219,12 @@ def with_phrase(text: str, phrase: str, instead: str) -> str:
     return _whole(phrase).sub(lambda found: _in_place_of(found, instead), text)
 
 
+def spelled(item: Alternative) -> str | None:
+    """Return `other` as its example spells it, `HP` and not `hp`; None if the example has punctuation within it, as in `Corrigan & Sons`."""
+    found = _whole(item.other).search(item.example_other)
+    return found["phrase"] if found else None
+
+
 def has_phrase(text: str, phrase: str) -> bool:
     """Return whether `with_phrase()` finds the phrase in a text: not in a compound, and without punctuation within it."""
     return _whole(phrase).search(text) is not None
@@ -251,9 +257,11 @@ def _begins_with_vowel(phrase: str) -> bool:
 
 
 def _in_case_of(phrase: str, instead: str) -> str:
-    if phrase.isupper() and (len(phrase) > 1 or len(instead) <= LONGEST_SIZE):
+    if phrase.isupper() and instead.islower() and (len(phrase) > 1 or len(instead) <= LONGEST_SIZE):
         return instead.upper()
-    return " ".join(word[0].upper() + word[1:] for word in instead.split()) if phrase[0].isupper() else instead
+    if phrase[0].isupper():
+        return " ".join(word[0].upper() + word[1:] for word in instead.split())
+    return instead.lower()
 
 
 def _without_codes(sequence: Sequence[str]) -> list[str]:

@@ -5,7 +5,6 @@ it, and the texts of the nearest products are all that shows how well. On 4,000 
 attribute agrees with the seller's own text in 13 % of the cases if more of the neighbours say another thing, and in 81 % otherwise.
 """
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -16,6 +15,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jobs.quality.metrics import clauses
 from jobs.quality.terms import CACHED_SOURCES, has_digit, mentioned, terms
 
 MIN_TEXTS, MIN_VALUE_TEXTS = 30, 5
@@ -29,8 +29,6 @@ MIN_VALUE_SHARE = 0.05
 
 _SCHEMA = pa.schema([("name", pa.string()), ("value", pa.string()), ("texts", pa.int64())])
 _LABEL_END = ":"
-_CLAUSE_END = re.compile(r"(?<=[a-z])(?=[A-Z])|[.,;!?()\n]+")
-"""Scraped texts run sentences together: `three-quarter sleevesBlue palazzos`."""
 
 
 class Attribute(NamedTuple):
@@ -118,7 +116,7 @@ def _stated(text: str, attributes: Attributes) -> list[Attribute]:
 def _word_pairs(text: str) -> frozenset[Attribute]:
     """Return each two adjacent words of a text, those of compounds such as `v-neck`, and each label with the word after it."""
     found: set[Attribute] = set()
-    for clause in _CLAUSE_END.split(text):
+    for clause in clauses(text):
         label = ""
         for part in clause.split(_LABEL_END):
             words = terms(part)

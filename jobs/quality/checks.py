@@ -6,7 +6,7 @@
 | off-title   | its probability to be about its title, and true of it, is below the threshold of the matcher |
 | contradicts | it has another number for a quantity in the title, another maker, kind or gender, a word that excludes one of the title in its place, or beside it where few sellers have both, or negates or misspells a word of the title |
 | invented    | a number or code is neither in the title nor in the texts of enough of the nearest products, a number in words in none, or an address is not in the title, or more of these texts have another value of an attribute that the title lacks |
-| unsupported | few words of one of its sentences, or no word of a short one, are in the title or the texts of the nearest products, or its rest beside the whole title does not fit |
+| unsupported | few words of one of its sentences, or no word of a short one or of a clause, are in the title or the texts of the nearest products, or its rest beside the whole title does not fit |
 | wording     | two words are side by side that none of the texts that the matcher learnt from has so, though both are common in them |
 | generic     | more than 3 products of the part, of different clusters, have a text with the same words |
 | unreliable  | it passes all other checks, as fewer than 20 % of the part's texts do |
@@ -246,7 +246,7 @@ def _unsupported(match: Match | None) -> dict[str, Any] | None:
     """Return the evidence that a text says something that nothing speaks for."""
     evidence: dict[str, Any] = {}
     if match is not None and match.unsupported is not None:
-        evidence["sentence"] = match.unsupported.sentence
+        evidence["sentence"] = match.unsupported.part
     if match is not None and match.unfit_rest is not None:
         evidence["probability_without_title"] = round(match.unfit_rest, 4)
     return evidence or None

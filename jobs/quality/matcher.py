@@ -25,7 +25,7 @@ from jobs.quality.attributes import Attributes, load_attributes, save_attributes
 from jobs.quality.features import Measured, measure
 from jobs.quality.kinds import other_kind
 from jobs.quality.spelling import misspelt_word
-from jobs.quality.support import SentenceSupport, least_supported, unsupported_short_sentence
+from jobs.quality.support import Support, known_words, least_supported, unsupported_clause, unsupported_short_sentence
 from jobs.quality.terms import absent_terms, mentioned, term_set, terms, without_run
 from jobs.quality.word_pairs import UnseenPair, WordPairs, load_word_pairs, no_word_pairs
 from jobs.quality.word_statistics import WordStatistics
@@ -86,7 +86,7 @@ class Calibration:
     into the texts for it to be a reason. `rest_from`: the probability that the rest of a text must have if it repeats its whole
     title, which hides what else it says. `support_from`: the fraction of the words of each sentence that a source must have.
     `beside_from`: the fraction of the sellers' texts from which an alternative beside the fact of the title is no contradiction.
-    `short_sentences`: whether a short sentence needs a word that a source has.
+    `short_sentences`, `clauses`: whether a short sentence, and a clause, needs a word that a source has.
     """
 
     slope: float
@@ -99,6 +99,7 @@ class Calibration:
     support_from: float = 0.0
     beside_from: float = 0.0
     short_sentences: bool = False
+    clauses: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Match:
     - `other_title`: the title of a neighbour that the text fits better.
     - `unseen`: words that are side by side in no text of the catalogue.
     - `unfit_rest`: the probability of the text without its title, if that is too low.
-    - `unsupported`: a sentence with too little support.
+    - `unsupported`: a sentence or a clause with too little support.
     - `ends_within_a_sentence`: whether the last word of the text ends no sentence of the catalogue.
     """
 
@@ -130,7 +131,7 @@ class Match:
     other_title: str | None
     unseen: UnseenPair | None
     unfit_rest: float | None
-    unsupported: SentenceSupport | None
+    unsupported: Support | None
     ends_within_a_sentence: bool
 
     @property
@@ -200,11 +201,14 @@ class Matcher:
             others = [word for word in others if 2 * sum(word in of_one for of_one in known) <= len(known)]
         return (own[0], others[0]) if others else None
 
-    def _unsupported(self, text: str, sources: Sequence[str]) -> SentenceSupport | None:
-        found = least_supported(text, sources, self.statistics) if self.calibration.support_from else None
-        if found is not None and found.share < self.calibration.support_from:
-            return found
-        return unsupported_short_sentence(text, sources) if self.calibration.short_sentences else None
+    def _unsupported(self, text: str, sources: Sequence[str]) -> Support | None:
+        known = known_words(sources)
+        found = least_supported(text, known, self.statistics) if self.calibration.support_from else None
+        if found is not None and found.share >= self.calibration.support_from:
+            found = None
+        if found is None and self.calibration.short_sentences:
+            found = unsupported_short_sentence(text, known)
+        return unsupported_clause(text, known) if found is None and self.calibration.clauses else found
 
     def _unseen(self, title: str, text: str) -> UnseenPair | None:
         found = self.word_pairs.unseen_pair(text, title) if math.isfinite(self.calibration.unseen_from) else None

@@ -9,6 +9,8 @@ import numpy as np
 REPETITION_WORDS = 3
 _WORD = re.compile(r"\w+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])(?:(?<![A-Z][a-z]\.)(?<![A-Z][a-z]{2}\.)\s+|\s+(?![\s\d]))|\n+")
+_CLAUSE_END = re.compile(r"(?<=[a-z])(?=[A-Z])|[.,;!?()\n]+")
+"""Scraped texts run sentences together: `three-quarter sleevesBlue palazzos`."""
 
 
 @dataclass(frozen=True)
@@ -52,3 +54,8 @@ def sentences(text: str) -> list[str]:
     An abbreviation before a number, as in `Rs. 310` or `No. 5`, does not end it.
     """
     return [part.strip() for part in _SENTENCE_END.split(text) if part.strip()]
+
+
+def clauses(text: str) -> list[str]:
+    """Return the parts of a text between commas, semicolons, brackets and the ends of sentences."""
+    return [part.strip() for part in _CLAUSE_END.split(text) if part.strip()]

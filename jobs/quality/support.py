@@ -1,55 +1,70 @@
 """Support: whether the words of a sentence are in the title or in the texts of the nearest products.
 
-A sentence of which few words are there says something that nothing speaks for: "Cures headaches and improves the mood within days."
+A sentence of which few words are there says something that nothing speaks for: "Cures headaches and improves the mood within days." So does a
+clause of which no word is: "A soft red sock, lifetime warranty."
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from jobs.quality.metrics import sentences
+from jobs.quality.metrics import clauses, sentences
 from jobs.quality.terms import has_digit, mentioned, term_set, terms
 from jobs.quality.word_statistics import WordStatistics
 
 MIN_LETTERS = 3
-"""A short sentence without a word of so many letters, such as `30 x 20.`, states nothing in words."""
+"""Shorter words, and numbers, state nothing in words: `30 x 20.`"""
 
 MIN_SENTENCE_TERMS = 6
 """Shorter sentences have too few words for a share of them to tell."""
 
+MIN_CLAUSE_WORDS = 2
+"""A clause of one word is often part of a list: "for leaves, hedges and trees"."""
+
 
 @dataclass(frozen=True)
-class SentenceSupport:
-    """A sentence, and the fraction of its words that a source has, weighted by their rarity."""
+class Support:
+    """A sentence or a clause, and the fraction of its words that a source has, weighted by their rarity."""
 
-    sentence: str
+    part: str
     share: float
 
 
-def least_supported(text: str, sources: Sequence[str], statistics: WordStatistics) -> SentenceSupport | None:
+def known_words(sources: Iterable[str]) -> frozenset[str]:
+    """Return what the sources can be said to mention."""
+    return frozenset[str]().union(*map(mentioned, sources))
+
+
+def least_supported(text: str, known: frozenset[str], statistics: WordStatistics) -> Support | None:
     """Return the sentence of a text with the least support, None if all are short. Numbers and codes are left to `grounding`."""
-    known = frozenset[str]().union(*map(mentioned, sources))
     found = [support for sentence in sentences(text) if (support := _support(sentence, known, statistics))]
     return min(found, key=lambda support: support.share, default=None)
 
 
-def unsupported_short_sentence(text: str, sources: Sequence[str]) -> SentenceSupport | None:
-    """Return the first short sentence of which no source has any word: `Lifetime warranty.` None if there is none."""
-    short = [
-        (sentence, words)
-        for sentence in sentences(text)
-        if len(words := _words(sentence)) < MIN_SENTENCE_TERMS and any(len(word) >= MIN_LETTERS for word in words)
-    ]
-    known = frozenset[str]().union(*map(mentioned, sources)) if short else frozenset()
-    return next(
-        (SentenceSupport(sentence, 0.0) for sentence, words in short if known.isdisjoint(term_set(words))), None
-    )
+def unsupported_short_sentence(text: str, known: frozenset[str]) -> Support | None:
+    """Return the first short sentence of which no word is known: `Lifetime warranty.` None if there is none."""
+    short = (sentence for sentence in sentences(text) if len(_words(sentence)) < MIN_SENTENCE_TERMS)
+    return _first_unknown(short, known, at_least=1)
 
 
-def _words(sentence: str) -> list[str]:
-    return [term for term in dict.fromkeys(terms(sentence)) if not has_digit(term)]
+def unsupported_clause(text: str, known: frozenset[str]) -> Support | None:
+    """Return the first clause of which no word is known: `, lifetime warranty`. None if there is none."""
+    return _first_unknown(clauses(text), known, MIN_CLAUSE_WORDS)
 
 
-def _support(sentence: str, known: frozenset[str], statistics: WordStatistics) -> SentenceSupport | None:
+def _first_unknown(parts: Iterable[str], known: frozenset[str], at_least: int) -> Support | None:
+    """Return the first part without a known word that has enough words of `MIN_LETTERS` letters."""
+    for part in parts:
+        words = _words(part)
+        if sum(len(word) >= MIN_LETTERS for word in words) >= at_least and known.isdisjoint(term_set(words)):
+            return Support(part, 0.0)
+    return None
+
+
+def _words(part: str) -> list[str]:
+    return [term for term in dict.fromkeys(terms(part)) if not has_digit(term)]
+
+
+def _support(sentence: str, known: frozenset[str], statistics: WordStatistics) -> Support | None:
     words = _words(sentence)
     if len(words) < MIN_SENTENCE_TERMS:
         return None
@@ -57,4 +72,4 @@ def _support(sentence: str, known: frozenset[str], statistics: WordStatistics) -
     total = sum(weights.values())
     if not total:
         return None
-    return SentenceSupport(sentence, sum(weight for word, weight in weights.items() if word in known) / total)
+    return Support(sentence, sum(weight for word, weight in weights.items() if word in known) / total)

@@ -23,7 +23,7 @@ is about products whose titles lack it."""
 MIN_LETTERS = 3
 """Shorter words are neither makers nor kinds."""
 
-MIN_ENDINGS, MIN_ENDING_SHARE = 10, 0.5
+MIN_ENDINGS, MIN_ENDING_SHARE = 5, 0.5
 """A kind of product ends the first part of at least this number of titles, and of this share of the titles that have it."""
 
 MIN_REPEATED_SHARE, MAX_KIND_EXTRA_SHARE = 0.5, 0.5

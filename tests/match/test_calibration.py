@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.match.calibration import CONTRADICTS_SHARE, ENOUGH, MAX_SUPPORT, MIN_RESTS, calibrate
+from jobs.match.calibration import (
+    CONTRADICTS_SHARE,
+    ENOUGH,
+    MAX_CLAUSES_SHARE,
+    MAX_SHORT_SHARE,
+    MAX_SUPPORT,
+    MIN_RESTS,
+    calibrate,
+)
 from jobs.match.pairs import Pair, PairKind
 from jobs.quality import matcher
 from jobs.quality.alternatives import Table, find_alternatives, with_text_counts
@@ -71,14 +79,19 @@ def test_an_alternative_beside_the_fact_is_a_contradiction_where_few_sellers_sta
         assert [(item.phrase, item.other) for item in found] == [("red", "blue")] * contradicts
 
 
-def test_short_sentences_need_support_where_nearly_all_sellers_give_it() -> None:
-    claim = "Lifetime warranty."
-    for unsupported, is_reason in ((0, True), (5, True), (10, False)):
+@pytest.mark.parametrize(
+    ("claim", "most"),
+    [("Waterproof.", MAX_SHORT_SHARE), ("(with a lifetime warranty)", MAX_CLAUSES_SHARE)],
+    ids=["sentences", "clauses"],
+)
+def test_short_sentences_and_clauses_need_support_where_most_sellers_give_it(claim: str, most: float) -> None:
+    for unsupported in (0, round(100 * most), round(100 * most) + 1):
         own = [
             Pair(PairKind.OWN, TITLE, f"{TITLE}. {claim if number < unsupported else ''}", ()) for number in range(100)
         ]
         made = calibrated(own + pairs(PairKind.NEAREST, [3] * 60))
-        assert (made.match(TITLE, f"{TITLE}. {claim}", ()).unsupported is not None) == is_reason
+        is_reason = made.match(TITLE, f"{TITLE}. {claim}", ()).unsupported is not None
+        assert is_reason == (unsupported <= 100 * most)
 
 
 def test_random_texts_are_too_easy_to_calibrate_on() -> None:
