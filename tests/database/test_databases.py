@@ -29,10 +29,11 @@ CALLS = {
     "alternatives": "skuscribe.alternatives('main', 'red')",
     "duplicates": "skuscribe.duplicates('main')",
     "grounding": "skuscribe.grounding('P000001')",
-    "nearest": "skuscribe.nearest('main', 'P000001', 2)",
+    "nearest": "skuscribe.product p, skuscribe.nearest('main', p.uid, 2) n",
     "nearest_to": "skuscribe.product p, skuscribe.nearest_to('main', p.embedding, 2) n",
     "outliers": "skuscribe.outliers('main', 2)",
     "require_catalogue": "skuscribe.require_catalogue('main')",
+    "require_product": "skuscribe.product p, skuscribe.require_product('main', p.uid) n",
     "text_digest": "skuscribe.text_digest('title', 'text')",
     "wilson": "skuscribe.wilson(0.5, 100)",
 }
