@@ -1,24 +1,25 @@
 """Counterfactual rows: training rows again, with one fact of the title exchanged in the title and in the description.
 
 A red pan becomes a blue one in both. Such rows teach a model to take facts from the title, not from what similar products
-usually have. What a fact is exchanged for is an alternative that other titles of the shard show.
+usually have. A fact is exchanged for an alternative that other titles of the shard have.
 Source: Kaushik, Hovy, Lipton, "Learning the Difference that Makes a Difference with Counterfactually-Augmented Data", 2020.
 """
 
 from collections.abc import Sequence
 from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.quality.alternatives import (
-    Alternative,
     Table,
     differing_titles,
     exchangeable,
     find_alternatives,
     has_phrase,
+    spelled,
     with_phrase,
     with_text_counts,
 )
@@ -38,10 +39,10 @@ def counterfactual_rows(rows: pa.Table, share: float, seed: Sequence[int]) -> pa
     generator = np.random.default_rng(seed)
     used, changed = [], []
     for row in np.flatnonzero(generator.random(len(titles)) < share).tolist():
-        item = _drawn(titles[row], contents[row], table, generator)
-        if item is not None:
+        drawn = _drawn(titles[row], contents[row], table, generator)
+        if drawn is not None:
             used.append(row)
-            changed.append([with_phrase(text, item.phrase, item.other) for text in (titles[row], contents[row])])
+            changed.append([with_phrase(text, *drawn) for text in (titles[row], contents[row])])
     made = training.take(number_column(np.array(used)))
     for column, name in enumerate(("title", "content")):
         position = made.schema.get_field_index(name)
@@ -56,13 +57,13 @@ def _alternatives(titles: Sequence[str], contents: Sequence[str]) -> Table:
     return with_text_counts(table, zip(titles, contents, strict=True), others)
 
 
-def _drawn(title: str, content: str, table: Table, generator: np.random.Generator) -> Alternative | None:
-    """Return what to exchange: each fact has the same probability, however many alternatives it has.
+def _drawn(title: str, content: str, table: Table, generator: np.random.Generator) -> tuple[str, str] | None:
+    """Return what to exchange, and for what, as a title spells it. Each fact has the same probability, however many alternatives it has.
 
     A phrase with punctuation within it, such as `Blue, Small`, cannot be exchanged in the title.
     """
-    found = groupby(exchangeable(title, content, table), key=lambda item: item.phrase)
-    facts = [list(items) for phrase, items in found if has_phrase(title, phrase)]
+    found = ((item.phrase, spelling) for item in exchangeable(title, content, table) if (spelling := spelled(item)))
+    facts = [list(items) for phrase, items in groupby(found, key=itemgetter(0)) if has_phrase(title, phrase)]
     if not facts:
         return None
     alternatives = facts[generator.integers(len(facts))]

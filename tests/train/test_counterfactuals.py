@@ -50,6 +50,17 @@ def test_a_phrase_with_punctuation_within_it_is_exchanged_in_both_or_not_at_all(
         assert (title, content) in rows
 
 
+def test_a_fact_is_exchanged_for_the_spelling_of_a_title() -> None:
+    makers = ("Corrigan & Sons", "HP", "Fernhill", "Men's")
+    rows = [
+        (f"{maker} {colour} Wool Sock", f"{maker} makes this sock of {colour.lower()} wool.")
+        for maker in makers
+        for colour in COLOURS[:3]
+    ]
+    for title, content in pairs_of(counterfactual_rows(table(rows * 3), 1.0, SEED)):
+        assert (title, content) in rows
+
+
 def test_a_fraction_of_the_rows_is_drawn_with_the_seed() -> None:
     rows = table(ROWS * 20)
     drawn = counterfactual_rows(rows, 0.5, SEED)
