@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from jobs import __version__
-from jobs.process import garbage, lifecycle, settings, threads
+from jobs.process import garbage, lifecycle, settings, threads, unknown_variables
 from jobs.process.errors import ConfigurationError
 
 
@@ -71,6 +71,7 @@ def _run(name: str, flags: Sequence[str]) -> None:
     if command is None:
         names = ", ".join(command.name for command in COMMANDS)
         raise ConfigurationError(f"there is no command {name!r}; the commands are {names}")
+    unknown_variables.discard(import_module(each.settings).Settings for each in COMMANDS)
     declared = import_module(command.settings)
     chosen = settings.parse(declared.Settings, command.name, declared.__doc__ or command.summary, flags)
     threads.set_waiting_policy()

@@ -81,6 +81,16 @@ def test_all_wrong_settings_are_reported_at_once_with_78(capsys: pytest.CaptureF
     assert "--index" in text
 
 
+def test_a_mistyped_variable_is_named_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKUSCRIBE_SHARD_ROW", "5")
+    assert main(["prepare", "--store", "nowhere"]) == 78
+    printed = capsys.readouterr().err
+    assert "unknown environment variable" in printed
+    assert "SKUSCRIBE_SHARD_ROWS" in printed
+    assert main(["prepare", "--store", "nowhere"]) == 78
+    assert "unknown environment variable" not in capsys.readouterr().err
+
+
 def test_the_package_runs_as_a_module() -> None:
     ended = subprocess.run([sys.executable, "-m", "jobs", "--version"], capture_output=True, text=True, check=True)
     assert ended.stdout.startswith("skuscribe ")

@@ -45,15 +45,9 @@ _SETTINGS = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
+MIN_POSTGRES = 14  # the first with client_connection_check_interval and idle_session_timeout
 _HAS_TRANSACTION_TIMEOUT = 170_000  # server version
 _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-# A session of a pool belongs to others too, so its timeout stays. The process of the server tells it from a session of our own.
-_LIFT_IDLE_TIMEOUT = """
-    SELECT pg_backend_pid(), set_config(
-        'idle_session_timeout',
-        CASE WHEN pg_backend_pid() = %(pid)s THEN '0' ELSE current_setting('idle_session_timeout') END,
-        pg_backend_pid() <> %(pid)s
-    )"""
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
@@ -90,6 +84,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         Several statements in one text need a transaction that has begun.
         """
         if self._has_begun():
+            self._statement_begins()
             return super().execute(query, params, **options)
         if self._is_pooled:
             with self.transaction():
@@ -105,6 +100,8 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         if self._is_pooled and not self._has_begun():
             with self.transaction():
                 return self.execute_all(*statements)
+        if self._has_begun():
+            self._statement_begins()
         with self.pipeline() if self._has_begun() else self._own_transaction():
             return [super(Connection, self).execute(query, params) for query, params in statements]
 
@@ -117,7 +114,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         if self.info.server_version >= _HAS_TRANSACTION_TIMEOUT:
             self.settings = {**self.settings, "transaction_timeout": "0"}
         found, extension = self.execute_all(
-            (_LIFT_IDLE_TIMEOUT, {"pid": self.info.backend_pid}), (statement("extension_schema"), None)
+            (statement("lift_idle_timeout"), {"pid": self.info.backend_pid}), (statement("extension_schema"), None)
         )
         self._is_pooled = _server_pid(found) != self.info.backend_pid
         self.use_extension(extension.fetchone())
@@ -166,6 +163,9 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         values = [word for setting in self.settings.items() for word in setting]
         return super().execute(sql.SQL("SELECT pg_backend_pid(), {}").format(calls), values)
 
+    def _statement_begins(self) -> None:
+        self._running = replace(self._running, began=time.monotonic())
+
     def _has_begun(self) -> bool:
         return self.info.transaction_status != TransactionStatus.IDLE
 
@@ -183,8 +183,8 @@ def session(read_only: bool = False) -> Iterator[Connection]:
 def connect(read_only: bool = False) -> Connection:
     """Return a connection in autocommit mode.
 
-    Errors: `NotReadyError` (75) if no server answers, `ConfigurationError` (78) if a variable is wrong or the server refuses
-    the user, the database or another setting.
+    Errors: `NotReadyError` (75) if no server answers, `ConfigurationError` (78) if a variable is wrong, the server refuses the
+    user, the database or another setting, or Postgres is too old.
     """
     check_variables()
     timeout_seconds = _connect_timeout_seconds()
@@ -196,12 +196,22 @@ def connect(read_only: bool = False) -> Connection:
     connection.read_only = True if read_only else None
     connection.isolation_level = IsolationLevel.READ_COMMITTED  # whoever waited for a lock sees what its holder did
     try:
+        _require_version(connection.info.server_version)  # an old server lacks settings that the first statement sets
         with translated_errors():
             connection.adapt_to_server()
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _require_version(server_version: int) -> None:
+    """Raise `ConfigurationError` (78) if Postgres is too old. `server_version`: as in libpq, 0 if a connection pool reports none."""
+    found = server_version // 10_000
+    if server_version and found < MIN_POSTGRES:
+        raise ConfigurationError(
+            f"Postgres {MIN_POSTGRES} or newer is needed, found {found} at {address()}: update the server"
+        )
 
 
 @contextmanager

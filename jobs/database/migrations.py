@@ -16,7 +16,6 @@ from jobs.database.errors import one_line, translated_errors
 from jobs.process import log
 from jobs.process.errors import ConfigurationError
 
-MIN_POSTGRES = 14
 MIN_PGVECTOR = (0, 8, 4)
 ENCODING = "UTF8"
 FORMER_DIGESTS = {
@@ -49,8 +48,8 @@ def migrate(connection: Connection, folder: Path = SQL_FOLDER) -> list[str]:
     """Apply the migrations that the database lacks, in one transaction. Returns their names.
 
     Concurrent jobs may all call it: one applies the migrations while the others wait. Errors: `ConfigurationError` (78) if
-    Postgres or pgvector is missing or too old, or if an applied migration differs from its file; `NotReadyError` (75) if another
-    session keeps a table locked for `LOCK_TIMEOUT`.
+    pgvector is missing or too old, or if an applied migration differs from its file; `NotReadyError` (75) if another session keeps
+    a table locked for `LOCK_TIMEOUT`.
     """
     with translated_errors():
         require_versions(connection, create=True)
@@ -124,14 +123,9 @@ def is_migrated(connection: Connection) -> bool:
 def require_versions(connection: Connection, *, create: bool = False) -> str:
     """Return the version of pgvector. With `create`, the extension is created if it is missing.
 
-    Errors: `ConfigurationError` (78) if Postgres or pgvector is missing or too old, with what to install or update, or if the
-    database has another encoding than UTF8.
+    Errors: `ConfigurationError` (78) if pgvector is missing or too old, with what to install or update, or if the database has
+    another encoding than UTF8.
     """
-    postgres = connection.info.server_version // 10_000
-    if postgres < MIN_POSTGRES:
-        raise ConfigurationError(
-            f"Postgres {MIN_POSTGRES} or newer is needed, found {postgres} at {address()}: update the server"
-        )
     _require_encoding(connection)
     version = pgvector_version(connection)
     if version is None and create:

@@ -1,4 +1,8 @@
-"""Waits for locks: who holds the lock that a statement waits for is logged after five seconds, then every minute."""
+"""Waits for locks: who holds the lock that a statement waits for is logged after five seconds, then every minute.
+
+Each look is a new connection. A statement without a wait is looked at again when its age has doubled, then every minute, so
+that a wait which begins late is logged within a minute.
+"""
 
 import threading
 import time
@@ -16,17 +20,26 @@ CHECK_EVERY_SECONDS, LOG_EVERY_SECONDS = 5.0, 60.0
 
 @dataclass(frozen=True)
 class Running:
-    """A transaction whose statement runs: the process of the server, and when it began, in seconds of the monotonic clock."""
+    """A statement that runs: the process of the server, and when the statement began, in seconds of the monotonic clock."""
 
     pid: int
     began: float
 
 
+@dataclass(frozen=True)
+class _Look:
+    """A look for the holders of the lock that a statement waits for: its time on the monotonic clock, and whether it found any."""
+
+    running: Running
+    time: float
+    found: bool
+
+
 class Watch:
     """A thread that logs the waits of one connection until `end()`.
 
-    `running` returns the transaction whose statement runs now, or None; only if it began some seconds ago are the holders
-    looked for, in a connection of their own that `connect` makes, with the query `holders`.
+    `running` returns the statement that runs now, or None. Only if it began some seconds ago are the holders looked for, in a
+    connection of their own that `connect` makes, with the query `holders`.
     """
 
     def __init__(
@@ -44,20 +57,25 @@ class Watch:
             self._thread.join()
 
     def _watch(self) -> None:
-        last_logged: float | None = None
+        last: _Look | None = None
         while not self._ended.wait(CHECK_EVERY_SECONDS):
-            pid, found = 0, list[tuple[Any, ...]]()
             with suppress(psycopg.Error):  # the wait goes unexplained, and the job does not end for it
-                running = self._running()
-                if running is not None and time.monotonic() - running.began >= CHECK_EVERY_SECONDS:
-                    pid = running.pid
-                    with closing(self._connect()) as connection:
-                        found = connection.execute(self._holders, {"pid": pid}).fetchall()
-            if not found:
-                last_logged = None
-            elif last_logged is None or time.monotonic() - last_logged >= LOG_EVERY_SECONDS:
-                last_logged = time.monotonic()
-                _log(pid, found)
+                running, now = self._running(), time.monotonic()
+                if running is None or not _is_due(running, now, last):
+                    continue
+                last = _Look(running, now, found=False)  # also if it fails
+                with closing(self._connect()) as connection:
+                    found = connection.execute(self._holders, {"pid": running.pid}).fetchall()
+                last = _Look(running, now, found=bool(found))
+                _log(running.pid, found)
+
+
+def _is_due(running: Running, now: float, last: _Look | None) -> bool:
+    """Return whether to look for the holders now. Each look at a wait is logged, so the next one is the next log event."""
+    if last is None or last.running != running:
+        return now - running.began >= CHECK_EVERY_SECONDS
+    age = last.time - running.began
+    return now - last.time >= (LOG_EVERY_SECONDS if last.found else min(age, LOG_EVERY_SECONDS))
 
 
 def _log(pid: int, holders: list[tuple[Any, ...]]) -> None:

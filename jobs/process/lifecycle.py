@@ -7,6 +7,7 @@ batch) runs inside `deferred()` and checks `stop.requested` where it can stop.
 
 import errno
 import os
+import select
 import signal
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from jobs.process.errors import Interrupted, JobError
 
 TERMINATION_LOG = Path(os.environ.get("SKUSCRIBE_TERMINATION_LOG", "/dev/termination-log"))
 SLEEP_CHECK_SECONDS = 0.1
+OUTPUT_CLOSED = 128 + signal.SIGPIPE  # as a shell reports a program that SIGPIPE has ended
 MAX_TERMINATION_MESSAGE = 4000  # characters; Kubernetes keeps 4,096 bytes
 
 
@@ -89,9 +91,35 @@ def run_to_exit_code(work: Callable[[], None]) -> int:
     install_handlers()
     try:
         work()
+        _flush_stdout()
     except (Exception, Interrupted) as error:
-        return _exit_code_of(_interruption(error) or error)
+        code = _exit_code_of(_interruption(error) or error)
+        _discard_unwritable_output()
+        return code
     return 0
+
+
+def _flush_stdout() -> None:
+    print(end="", flush=True)  # unlike sys.stdout.flush(), without an error if the process has no stdout
+
+
+def _discard_unwritable_output() -> None:
+    """Redirect stdout to /dev/null if it cannot be written to: Python would end with 120 instead of the exit code of the job."""
+    try:
+        _flush_stdout()
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+
+
+def _stdout_is_closed_by_its_reader() -> bool:
+    poll = select.poll()
+    try:
+        poll.register(sys.stdout.fileno(), 0)  # POLLERR and POLLHUP are always reported
+    except (AttributeError, OSError):  # there is no stdout, or it is no file
+        return False
+    return bool(poll.poll(0))
 
 
 def _interruption(error: BaseException) -> Interrupted | None:
@@ -111,16 +139,14 @@ def _is_out_of_gpu_memory(error: BaseException) -> bool:
 def _exit_code_of(error: Exception | Interrupted) -> int:
     if isinstance(error, JobError | Interrupted):
         return report(str(error), error.exit_code)
-    if isinstance(error, BrokenPipeError) and not TERMINATION_LOG.exists():  # `| head` closed stdout
-        sys.stderr.close()
-        return 0
+    if isinstance(error, BrokenPipeError) and _stdout_is_closed_by_its_reader() and not TERMINATION_LOG.exists():
+        return OUTPUT_CLOSED  # by `| head`, which needs no message
     if isinstance(error, MemoryError):
         return report(str(error) or "out of memory: give the job more memory, or make its batches smaller", 137)
     if _is_out_of_gpu_memory(error):
         return report("out of GPU memory: use a GPU with more memory, or make the batches smaller", 137)
     if _disk_is_full(error):
-        folder = getattr(error, "filename", None) or tempfile.gettempdir()
-        return report(f"no space left on the disk of {folder}: free some, or point TMPDIR at a larger disk", 75)
+        return report(_full_disk(error), 75)
     traceback.print_exception(error)
     return report(f"unexpected {type(error).__name__}: {error}", 1)
 
@@ -128,6 +154,18 @@ def _exit_code_of(error: Exception | Interrupted) -> int:
 def _disk_is_full(error: Exception) -> bool:
     """Whether the disk is full, as Python or as a library in Rust reports it."""
     return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or f"(os error {errno.ENOSPC})" in str(error)
+
+
+def _full_disk(error: Exception) -> str:
+    """Return which disk is full, as far as the error says, and what to do."""
+    # Of a copied file, the first name is the source.
+    file = getattr(error, "filename2", None) or getattr(error, "filename", None)
+    unknown = "a disk that this command writes to, such as that of its output folder or of TMPDIR"
+    disk = f"the disk of {file}" if file else unknown
+    return (
+        f"no space left on {disk}: free some, choose another output folder, or point TMPDIR (now {tempfile.gettempdir()}) at a "
+        "larger disk if temporary files fill it"
+    )
 
 
 def report(message: str, exit_code: int) -> int:

@@ -5,10 +5,13 @@ from the caller's `__main__`, so that they import only what the function needs.
 """
 
 import multiprocessing
+import pickle
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from multiprocessing.connection import Connection
@@ -26,8 +29,9 @@ _START = "import sys; sys.path.insert(0, sys.argv[1]); from jobs.process.paralle
 def ordered(function: Callable[[Item], Result], items: Iterable[Item], processes: int) -> Iterator[Result]:
     """Yield `function(item)` for each item, in order. With one process, or one item, it runs in this process.
 
-    `function` is defined at the top of a module, or a `functools.partial` of such a function. Errors: those of `function`;
-    `NotReadyError` if a worker is killed.
+    `function` is defined at the top of a module, or a `functools.partial` of such a function. Errors: those of `function`, each with
+    the traceback of the worker as its cause, and as a `RuntimeError` if it cannot be pickled or unpickled; `NotReadyError` (75) if a
+    signal ends a worker, `RuntimeError` if it ends by itself.
     """
     source = iter(items)
     first = list(islice(source, 2))
@@ -52,14 +56,51 @@ def serve(handle: int) -> None:
     try:
         function = connection.recv()
         while True:
-            item = connection.recv()
-            try:
-                answer = (True, function(item))
-            except Exception as error:
-                answer = (False, error)
-            connection.send(answer)
+            connection.send_bytes(_answer(function, connection.recv()))
     except (EOFError, ConnectionError):
         return
+
+
+def _answer(function: Callable[[Any], Any], item: Any) -> bytes:
+    """Return the result of the function, pickled, or the `_Failure` of calling it or of pickling its result."""
+    try:
+        return pickle.dumps(function(item))
+    except Exception as error:
+        return pickle.dumps(_failure(error))
+
+
+class WorkerTraceback(Exception):
+    """The traceback of an error in a worker process, as text: it is the cause of the error in this process."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An error in a worker: pickled, None if it cannot be, its type and message, and its traceback."""
+
+    pickled: bytes | None
+    text: str
+    traceback: str
+
+    def error(self) -> Exception:
+        """Return the error itself, or a `RuntimeError` with its type and message."""
+        if self.pickled is not None:
+            with suppress(Exception):  # its `__init__` may take other arguments than those that it was pickled with
+                error = pickle.loads(self.pickled)  # noqa: S301 - written by a worker of ours
+                if isinstance(error, Exception):
+                    return error
+        return RuntimeError(self.text)
+
+
+def _failure(error: Exception) -> _Failure:
+    text = "".join(traceback.format_exception_only(error)).strip()
+    try:
+        pickled = pickle.dumps(error)
+    except Exception:
+        pickled = None
+    return _Failure(pickled, text, "".join(traceback.format_exception(error)).rstrip())
 
 
 @dataclass(frozen=True)
@@ -75,22 +116,26 @@ class _Worker:
 
     def receive(self) -> Any:
         try:
-            succeeded, result = self.connection.recv()
-        except (EOFError, ConnectionError) as error:
+            message = self.connection.recv_bytes()
+        except (EOFError, OSError) as error:  # OSError: the message ends early
             raise self._lost() from error
-        if not succeeded:
-            raise result
-        return result
+        answer = pickle.loads(message)  # noqa: S301 - written by a worker of ours
+        if isinstance(answer, _Failure):
+            raise answer.error() from WorkerTraceback(answer.traceback)
+        return answer
 
     def end(self) -> None:
         self.connection.close()
         self.process.kill()
         self.process.wait()
 
-    def _lost(self) -> NotReadyError:
+    def _lost(self) -> Exception:
+        code = self.process.wait()
+        if code >= 0:
+            return RuntimeError(f"a worker process ended with code {code} before it finished: its error is in the log")
         return NotReadyError(
-            f"a worker process ended with code {self.process.wait()} before it finished, probably out of memory: "
-            "lower --processes, or give the job more memory"
+            f"a worker process was ended by signal {-code} ({signal.strsignal(-code)}) before it finished: run again, and if "
+            "memory ran out, lower --processes or give the job more memory"
         )
 
 

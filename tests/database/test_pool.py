@@ -16,7 +16,7 @@ from jobs.retrieval.neighbours import NeighbourSearch, find_index
 from jobs.storage import catalogue
 from jobs.storage.catalogue import Title
 from jobs.storage.store import Store
-from tests.database.pool import pool
+from tests.database.pool import PARAMETERS, pool
 from tests.database.roles import superuser
 from tests.index.catalogues import HELD_OUT, PRODUCTS, commit
 
@@ -98,3 +98,32 @@ def test_options_that_a_pool_refuses_are_a_wrong_setting(pooled: bool, monkeypat
     monkeypatch.setenv("PGOPTIONS", "-c work_mem=8MB")
     with pytest.raises(ConfigurationError, match=r"unsupported startup parameter: options\. Check PGOPTIONS"):
         connect()
+
+
+@pytest.mark.parametrize(("version", "found"), [("13.22", 13), ("9.6.24", 9)])
+def test_an_old_postgres_is_refused_before_any_statement(
+    database: str, monkeypatch: pytest.MonkeyPatch, version: str, found: int
+) -> None:
+    """The pool reports the version and has no server: a statement would lose the connection."""
+    monkeypatch.setitem(PARAMETERS, "server_version", version)
+    with monkeypatch.context() as context:
+        context.setenv("PGPORT", "1")
+        with pool(per_transaction=True) as port:
+            context.setenv("PGPORT", str(port))
+            with pytest.raises(
+                ConfigurationError, match=rf"Postgres 14 or newer is needed, found {found} at .*: update the server"
+            ):
+                connect()
+
+
+@pytest.mark.parametrize("version", ["14.0", ""], ids=["oldest", "not reported"])
+def test_a_postgres_that_is_not_known_to_be_too_old_is_connected_to(
+    database: str, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    monkeypatch.delitem(PARAMETERS, "server_version")
+    if version:
+        monkeypatch.setitem(PARAMETERS, "server_version", version)
+    with pool(per_transaction=True) as port, monkeypatch.context() as context:
+        context.setenv("PGPORT", str(port))
+        with connect() as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)

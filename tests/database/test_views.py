@@ -84,7 +84,7 @@ def test_each_view_and_function_returns_what_its_comment_says(reader: "psycopg.C
     assert ("DUPLICATE",) not in others
     assert len(others) == 5
     with pytest.raises(
-        psycopg.errors.NoDataFound, match="catalogue 'main' has no product with the uid 'not a uid'\n.*SELECT uid"
+        psycopg.errors.NoDataFound, match=r"catalogue .main. has no product with the uid .not a uid.\n.*SELECT uid"
     ):
         select("SELECT * FROM skuscribe.nearest('main', 'not a uid')")
 

@@ -1,6 +1,7 @@
 """How a process ends: the exit code, the termination message, and signals."""
 
 import errno
+import os
 import signal
 import subprocess
 import sys
@@ -56,6 +57,24 @@ def test_each_error_has_its_exit_code(error: BaseException, code: int) -> None:
     assert end_with(error) == code
 
 
+@pytest.mark.parametrize(
+    ("error", "disk"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/full/audit.csv"), "the disk of /full/audit.csv:"),
+        (OSError(errno.ENOSPC, "No space left on device", "/from", None, "/to"), "the disk of /to:"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            "a disk that this command writes to, such as that of its output",
+        ),
+    ],
+)
+def test_a_full_disk_is_named_only_if_the_error_names_a_file_on_it(
+    error: OSError, disk: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert end_with(error) == 75
+    assert f"no space left on {disk}" in capsys.readouterr().err
+
+
 def test_a_finished_job_ends_with_0_and_no_message(termination_log: Path) -> None:
     termination_log.touch()
     assert lifecycle.run_to_exit_code(lambda: None) == 0
@@ -94,6 +113,11 @@ def test_an_error_of_the_clean_up_after_a_signal_is_an_interruption() -> None:
             raise BufferError("cannot close exported pointers exist")
 
     assert lifecycle.run_to_exit_code(work) == 143
+
+
+def test_a_broken_pipe_of_another_connection_than_stdout_is_a_defect(capsys: pytest.CaptureFixture[str]) -> None:
+    assert end_with(BrokenPipeError(errno.EPIPE, "Broken pipe")) == 1
+    assert "unexpected BrokenPipeError" in capsys.readouterr().err
 
 
 def test_a_broken_pipe_in_a_pod_is_a_defect(termination_log: Path) -> None:
@@ -202,19 +226,41 @@ send()
     assert (code, printed) == (143, [])
 
 
-def test_a_closed_standard_output_is_no_error() -> None:
-    """As in `skuscribe artifacts | head`: the reader has closed the pipe."""
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("print('a line', flush=True)", 141),
+        ("print('a line')", 141),
+        ("print('x' * 1_000_000)", 141),
+        ("print('a line'); raise InputError('row 3 is bad')", 65),
+        ("os.write(2, b'no line')", 0),
+    ],
+)
+def test_a_job_whose_output_nobody_reads_ends_as_by_sigpipe_unless_it_has_failed(body: str, code: int) -> None:
+    """As in `skuscribe artifacts | head`: the reader has closed the pipe. A shell reports 128 + SIGPIPE."""
     program = (
-        "import sys\n"
+        "import os, sys\n"
         "from jobs.process import lifecycle\n"
-        "def work():\n    sys.stdin.read(); print('a line', flush=True)\n"
-        "code = lifecycle.run_to_exit_code(work)\n"
-        "import os; os._exit(code)"
+        "from jobs.process.errors import InputError\n"
+        f"def work():\n    sys.stdin.read(); {body}\n"
+        "sys.exit(lifecycle.run_to_exit_code(work))"
     )
-    command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    command, variables = [sys.executable, "-c", program], {**os.environ, "PYTHONUNBUFFERED": ""}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=variables, stdin=pipe, stdout=pipe, stderr=pipe) as process:
         assert process.stdin is not None
         assert process.stdout is not None
+        assert process.stderr is not None
         process.stdout.close()
         process.stdin.close()
-        assert process.wait(60) == 0
+        assert process.wait(60) == code
+        log = process.stderr.read().decode()
+    assert "BrokenPipe" not in log
+    assert ("row 3 is bad" in log) == (code == 65)
+
+
+def test_a_job_without_standard_output_ends_with_0() -> None:
+    program = (
+        "import sys; from jobs.process import lifecycle; sys.exit(lifecycle.run_to_exit_code(lambda: print('a line')))"
+    )
+    assert subprocess.run(["sh", "-c", 'exec "$0" -c "$1" >&-', sys.executable, program], check=False).returncode == 0

@@ -5,6 +5,9 @@ import select
 import signal
 import subprocess
 import sys
+import threading
+import traceback
+from collections.abc import Callable
 from functools import partial
 from operator import add
 from pathlib import Path
@@ -49,8 +52,82 @@ def test_an_error_of_the_function_is_raised_after_the_results_before_it(processe
         next(results)
 
 
-def test_a_worker_that_ends_early_is_not_ready() -> None:
-    with pytest.raises(NotReadyError, match=r"ended with code 9 before it finished.*--processes"):
+def raise_value_error(number: int) -> int:
+    raise ValueError(f"{number} is a defect")
+
+
+def test_an_error_of_a_worker_has_the_traceback_of_the_worker_as_its_cause() -> None:
+    with pytest.raises(ValueError, match="1 is a defect") as caught:
+        list(ordered(raise_value_error, [1, 2], 2))
+    assert "in raise_value_error\n" in str(caught.value.__cause__)
+    assert "in raise_value_error\n" in "".join(traceback.format_exception(caught.value))
+
+
+class LockedError(Exception):
+    """An error that cannot be pickled."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.lock = threading.Lock()
+
+
+class CellError(Exception):
+    """An error that is pickled, but not unpickled: `__init__` takes other arguments than `args` has."""
+
+    def __init__(self, row: int, column: str) -> None:
+        super().__init__(f"row {row}, column {column}")
+
+
+def raise_locked_error(number: int) -> int:
+    raise LockedError(f"row {number}")
+
+
+def raise_cell_error(number: int) -> int:
+    raise CellError(number, "title")
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [(raise_locked_error, r"LockedError: row 1$"), (raise_cell_error, r"CellError: row 1, column title$")],
+)
+def test_an_error_that_cannot_be_pickled_or_unpickled_is_a_runtime_error_with_its_text(
+    function: Callable[[int], int], message: str
+) -> None:
+    with pytest.raises(RuntimeError, match=message) as caught:
+        list(ordered(function, [1, 2], 2))
+    assert f"in {function.__name__}\n" in str(caught.value.__cause__)
+
+
+def make_lock(_item: int) -> threading.Lock:
+    return threading.Lock()
+
+
+def test_a_result_that_cannot_be_pickled_is_an_error() -> None:
+    with pytest.raises(TypeError, match="cannot pickle"):
+        list(ordered(make_lock, [1, 2], 2))
+
+
+def test_a_worker_that_is_killed_is_not_ready() -> None:
+    with pytest.raises(NotReadyError, match=r"ended by signal 9 \(Killed\) before it finished.*--processes"):
+        list(ordered(kill_this_process, [1, 2], 2))
+
+
+def kill_this_process(_item: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_while_it_sends_a_result_is_not_ready() -> None:
+    before = set(psutil.Process().children())
+    results = ordered(partial(bytes.ljust, b"x"), [10_000_000] * 3, 2)
+    next(results)
+    for worker in set(psutil.Process().children()) - before:
+        worker.kill()
+    with pytest.raises(NotReadyError, match="ended by signal 9"):
+        list(results)
+
+
+def test_a_worker_that_ends_by_itself_is_a_defect() -> None:
+    with pytest.raises(RuntimeError, match="ended with code 9 before it finished"):
         list(ordered(os._exit, [9, 9], 2))
 
 
