@@ -1,23 +1,40 @@
-"""The steps of a release and which needs which. The local run and the cluster's pipeline both read it."""
+"""The steps of a release, which needs which, and the stages of a run. The local run and the cluster's pipeline both read it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Parts = Literal["one", "shards", "stages", "files", "batches"]
+IndexedBy = Literal["shards", "stages", "files", "workers"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A model to evaluate: that of a trained shard, or the base model (None), with or without retrieval."""
+
+    shard: int | None
+    retrieval: bool
+
+
+def stages(trained: int) -> list[Stage]:
+    """Return the stages of a run by index. Only the base model and the last model are evaluated with retrieval too.
+
+    `trained`: the number of trained shards. The chart's `skuscribe.stages` computes the length of this list.
+    """
+    each_shard = [Stage(shard, retrieval=False) for shard in range(trained)]
+    return [Stage(None, retrieval=False), Stage(None, retrieval=True), *each_shard, Stage(trained - 1, retrieval=True)]
 
 
 @dataclass(frozen=True)
 class Step:
     """One job of a release.
 
-    `parts`: what an index of its Kubernetes Job is: a shard to train, a stage to evaluate, a file of the catalogue to embed,
-    a share of the batch to describe, or nothing (`one`). `in_order`: part k needs part k-1.
+    `indexed_by`: what an index of its Kubernetes Job is: a shard to train, a stage to evaluate, a file of the catalogue to
+    embed, or a worker that describes its share of a batch; None if the Job has no indexes. `in_order`: index k needs index k-1.
     """
 
     name: str
     needs: tuple[str, ...]
-    parts: Parts = "one"
+    indexed_by: IndexedBy | None = None
     in_order: bool = False
     arguments: tuple[str, ...] = ()
 
@@ -27,8 +44,15 @@ class Step:
         `max_shards`: at most this number of shards are trained, from the first one.
         """
         trained = trained_shards(shards, max_shards)
-        # files: the shards and the held-out set; stages: the trained shards, base and last model with retrieval, base model
-        return {"shards": trained, "files": shards + 1, "stages": trained + 3}.get(self.parts)
+        match self.indexed_by:
+            case "shards":
+                return trained
+            case "stages":
+                return len(stages(trained))
+            case "files":
+                return shards + 1  # with the held-out set
+            case _:
+                return None
 
     @property
     def command(self) -> str:
@@ -39,12 +63,12 @@ class Step:
 STEPS = (
     Step("prepare", needs=()),
     Step("fetch-model", needs=("prepare",)),  # the tokenizer of a tiny model is trained on the catalogue
-    Step("embed", needs=("prepare",), parts="files", arguments=("--phase", "embed")),
+    Step("embed", needs=("prepare",), indexed_by="files", arguments=("--phase", "embed")),
     Step("build", needs=("embed",), arguments=("--phase", "build")),
     Step("match", needs=("build",)),
-    Step("train", needs=("prepare", "fetch-model"), parts="shards", in_order=True),
-    Step("evaluate", needs=("train", "match"), parts="stages"),
-    Step("describe", needs=("train", "match"), parts="batches"),
+    Step("train", needs=("prepare", "fetch-model"), indexed_by="shards", in_order=True),
+    Step("evaluate", needs=("train", "match"), indexed_by="stages"),
+    Step("describe", needs=("train", "match"), indexed_by="workers"),
     Step("report", needs=("evaluate", "describe")),
 )
 

@@ -4,7 +4,8 @@ import pytest
 
 from jobs import steps
 from jobs.cli import COMMANDS
-from jobs.steps import Step
+from jobs.steps import Stage, Step
+from jobs.storage import layout
 
 
 def test_each_step_follows_all_that_it_needs() -> None:
@@ -37,5 +38,11 @@ def test_training_without_retrieved_neighbours_does_not_need_the_index() -> None
 
 @pytest.mark.parametrize(("max_shards", "trained"), [(None, 10), (4, 4), (10, 10), (70, 10)])
 def test_the_indexes_follow_from_the_shards_of_the_catalogue(max_shards: int | None, trained: int) -> None:
-    indexes = {step.name: step.indexes(10, max_shards) for step in steps.STEPS if step.parts != "one"}
-    assert indexes == {"embed": 11, "train": trained, "evaluate": trained + 3, "describe": None}
+    indexes = {step.name: step.indexes(10, max_shards) for step in steps.STEPS if step.indexed_by is not None}
+    assert indexes == {"embed": 11, "train": trained, "evaluate": len(steps.stages(trained)), "describe": None}
+
+
+def test_the_stages_are_those_of_the_base_model_and_of_each_trained_shard() -> None:
+    names = [layout.stage_name(stage.shard, stage.retrieval) for stage in steps.stages(2)]
+    assert names == ["base", "base-retrieval", "shard-00000", "shard-00001", "shard-00001-retrieval"]
+    assert steps.stages(1)[2:] == [Stage(0, retrieval=False), Stage(0, retrieval=True)]

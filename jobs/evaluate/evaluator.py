@@ -34,6 +34,29 @@ class LoadedModel:
 
 
 @dataclass(frozen=True)
+class StageQuestions:
+    """The questions of a stage.
+
+    `neighbours`: the nearest products of each question, nearest first, all of which the answer is checked against. The prompt
+    has the `prompt_neighbours` nearest of them.
+    """
+
+    questions: Sequence[Question]
+    neighbours: Sequence[Sequence[Neighbour]]
+    prompt_neighbours: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceOptions:
+    """How answers are generated. Longer prompts are truncated, and so are longer references, whose loss is computed."""
+
+    device: InferenceDevice
+    decoding: Decoding
+    max_prompt_tokens: int
+    max_reference_tokens: int
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The answers of a stage and their scores. `generation_seconds` is the time that generating the answers took."""
 
@@ -52,33 +75,27 @@ def load_model(model: Artifact, prefix: str, work: Path) -> LoadedModel:
 
 
 def evaluate(
-    loaded: LoadedModel,
-    questions: Sequence[Question],
-    neighbours: Sequence[Sequence[Neighbour]],
-    prompt_neighbours: int,
-    checker: Checker,
-    device: InferenceDevice,
-    decoding: Decoding,
-    prompt_max_tokens: int,
-    reference_max_tokens: int,
-    seed: int,
-    work: Path,
+    loaded: LoadedModel, stage: StageQuestions, options: InferenceOptions, checker: Checker, seed: int, work: Path
 ) -> Evaluation:
-    """Answer the questions, and score the answers and the baselines.
-
-    `neighbours`: the nearest products of each question, nearest first; the answer is checked against all. The prompt has the
-    `prompt_neighbours` nearest of them. `seed`: of the intervals.
-    """
-    in_prompt = [retrieved[:prompt_neighbours] for retrieved in neighbours]
+    """Answer the questions, and score the answers and the baselines. `seed`: of the intervals; `work`: for temporary files."""
+    questions = stage.questions
+    in_prompt = [retrieved[: stage.prompt_neighbours] for retrieved in stage.neighbours]
     prompts = [
         prompt(question.title.title, prompt_texts(retrieved))
         for question, retrieved in zip(questions, in_prompt, strict=True)
     ]
-    answers, seconds = _answers(loaded, prompts, device, decoding, prompt_max_tokens, work)
-    model = loaded.model.to(device.name)  # type: ignore[arg-type]  # its type hint lacks device names
+    answers, seconds = _answers(loaded, prompts, options, work)
+    model = loaded.model.to(options.device.name)  # type: ignore[arg-type]  # its type hint lacks device names
     references = [question.reference for question in questions]
-    reference_losses = losses(model, loaded.tokenizer, prompts, references, prompt_max_tokens, reference_max_tokens)
-    checked = scorecard.check_answers(questions, answers, neighbours, checker)
+    reference_losses = losses(
+        model,
+        loaded.tokenizer,
+        prompts,
+        references,
+        max_prompt_tokens=options.max_prompt_tokens,
+        max_reference_tokens=options.max_reference_tokens,
+    )
+    checked = scorecard.check_answers(questions, answers, stage.neighbours, checker)
     scored = scorecard.score_answers(questions, answers, checked, in_prompt, reference_losses)
     return Evaluation(
         scorecard.table(scored),
@@ -89,20 +106,17 @@ def evaluate(
 
 
 def _answers(
-    loaded: LoadedModel,
-    prompts: Sequence[str],
-    device: InferenceDevice,
-    decoding: Decoding,
-    prompt_max_tokens: int,
-    work: Path,
+    loaded: LoadedModel, prompts: Sequence[str], options: InferenceOptions, work: Path
 ) -> tuple[list[Answer], float]:
     """Return the answer to each prompt, and the seconds that generation took."""
     loaded.model.cpu()  # the converter reads weights on the CPU, and an earlier stage may have moved them to the GPU
-    convert(loaded.model, loaded.tokenizer, work / "converted", device.precision)
-    writer = Writer(work / "converted", loaded.tokenizer, device)
+    convert(loaded.model, loaded.tokenizer, work / "converted", options.device.precision)
+    writer = Writer(work / "converted", loaded.tokenizer, options.device)
     with log.progress("answers", len(prompts), "answers") as progress:
         started = time.monotonic()
         answers = writer.write(
-            writer.encode(prompts, prompt_max_tokens), decoding, lambda _position, _answers: progress.advance()
+            writer.encode(prompts, options.max_prompt_tokens),
+            options.decoding,
+            lambda _position, _answers: progress.advance(),
         )
         return answers, time.monotonic() - started

@@ -6,7 +6,6 @@ Reads the catalogue, the models of the run, the matcher, and the index in Postgr
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from jobs.process.errors import ConfigurationError
 from jobs.quality.checker import find_matcher, load_checker, searched_neighbours, support_config
 from jobs.quality.checks import Checker
 from jobs.retrieval.neighbours import NeighbourSearch, SearchIndex, find_index
-from jobs.steps import trained_shards
+from jobs.steps import Stage, stages, trained_shards
 from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import Catalogue
@@ -35,25 +34,6 @@ LATER = ("index", "matcher", "words_only")
 
 REFERENCE_MAX_TOKENS = 512
 """Maximum reference length for the loss; longer references are truncated."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A model to evaluate: that of a trained shard, or the base model (None), with or without retrieval."""
-
-    shard: int | None
-    retrieval: bool
-
-    @property
-    def name(self) -> str:
-        """The name of its folder."""
-        return layout.stage_name(self.shard, self.retrieval)
-
-
-def stages(shards: int) -> list[Stage]:
-    """Return the stages of a run by index. Only the base model and the last model are evaluated with retrieval too."""
-    trained = [Stage(shard, retrieval=False) for shard in range(shards)]
-    return [Stage(None, retrieval=False), Stage(None, retrieval=True), *trained, Stage(shards - 1, retrieval=True)]
 
 
 def run(settings: Settings) -> None:
@@ -109,7 +89,7 @@ class Shared:
 
 def _evaluate(settings: Settings, products: Catalogue, stage: Stage, shared: Shared, work: Path) -> None:
     """Evaluate a stage once."""
-    store = shared.store
+    store, name = shared.store, layout.stage_name(stage.shard, stage.retrieval)
     if stage.shard is None:
         model, prefix = _base_model(store, settings.run, settings.model), ""
     else:
@@ -130,11 +110,15 @@ def _evaluate(settings: Settings, products: Catalogue, stage: Stage, shared: Sha
         titles = [question.title for question in stage_questions]
         neighbours = shared.search.of(titles) if needs_index else [[] for _ in titles]
         device = inference.choose_device(settings.precision, settings.batch_tokens)
-        log.info("stage started", stage=stage.name, questions=len(stage_questions), device=device.name)
-        result = evaluator.evaluate(
-            shared.model, stage_questions, neighbours, prompt_neighbours, shared.checker, device, settings.decoding,
-            settings.prompt_max_tokens, REFERENCE_MAX_TOKENS, settings.seed, work,
-        )  # fmt: skip
+        log.info("stage started", stage=name, questions=len(stage_questions), device=device.name)
+        options = evaluator.InferenceOptions(
+            device=device,
+            decoding=settings.decoding,
+            max_prompt_tokens=settings.prompt_max_tokens,
+            max_reference_tokens=REFERENCE_MAX_TOKENS,
+        )
+        with_neighbours = evaluator.StageQuestions(stage_questions, neighbours, prompt_neighbours)
+        result = evaluator.evaluate(shared.model, with_neighbours, options, shared.checker, settings.seed, work)
         seconds = round(time.monotonic() - started, 2)
         _add_files(draft, stage, model.digest, result, seconds)
         return _figures(result, seconds)
@@ -142,7 +126,7 @@ def _evaluate(settings: Settings, products: Catalogue, stage: Stage, shared: Sha
     inputs = {"catalogue": products.digest, "model": model.digest}
     inputs |= {"index": shared.index.digest} if needs_index else {}
     inputs |= {"matcher": shared.matcher.digest} if shared.matcher else {}
-    path = layout.evaluation_path(settings.run, stage.name)
+    path = layout.evaluation_path(settings.run, name)
     former = {"index": shared.index.former_digests} if needs_index else {}
     spec = Spec(store, path, Kind.EVALUATION, _config(settings, stage.retrieval), inputs, later=LATER, former=former)
     artifact.make_once(spec, build, replace_outdated=settings.replace)
@@ -180,7 +164,7 @@ def _config(settings: Settings, retrieval: bool) -> dict[str, Any]:
 def _add_files(draft: Draft, stage: Stage, model_digest: str, result: "Evaluation", seconds: float) -> None:
     rate = round(result.answers.num_rows / result.generation_seconds, 2) if result.generation_seconds else None
     scores = {
-        "stage": stage.name, "model_digest": model_digest, "shard": stage.shard, "retrieval": stage.retrieval,
+        "stage": layout.stage_name(stage.shard, stage.retrieval), "model_digest": model_digest, "shard": stage.shard, "retrieval": stage.retrieval,
         "groups": result.groups, "baselines": result.baselines, "seconds": seconds, "answers_per_second": rate,
     }  # fmt: skip
     draft.add_bytes(layout.ANSWERS_FILE, parquet_bytes(result.answers))

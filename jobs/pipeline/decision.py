@@ -89,7 +89,7 @@ def update(
     """Return the known Jobs after a change. `owner_uids`: CronJob to its uid; `planned`: the names of this pipeline's Jobs.
 
     A Job that was complete stays complete when it is deleted: its work is done. A planned Job that is deleted before that
-    was stopped by somebody, so it becomes `deleted` and is not launched again.
+    was stopped by a person, so it becomes `deleted` and is not launched again.
     """
     reported = {job.name: job for item in change.objects if (job := job_status(item, owner_uids)) is not None}
     if change.kind == "deleted":

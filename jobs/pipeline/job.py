@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from jobs import steps
 from jobs.pipeline import services
@@ -29,7 +29,7 @@ from jobs.storage.layout import Kind
 from jobs.storage.store import Store
 
 CHECK_SECONDS = 30.0
-"""How often a Job without a running pod, or without progress, is looked at."""
+"""How often a Job without a running pod, or without progress, is checked."""
 
 
 def run(settings: Settings) -> None:
@@ -42,16 +42,15 @@ def run(settings: Settings) -> None:
     enabled = words(settings.steps) or [step.name for step in steps.STEPS]
     log.info("pipeline started", release=settings.release, namespace=cluster.namespace, steps=",".join(enabled))
     services.wait_for(words(settings.wait_for))
-    Pipeline(
-        cluster,
-        settings.release,
-        needs_of(steps.steps(settings.retrieval_share), enabled),
-        settings.run,
-        dict(entry.split("=") for entry in words(settings.templates)),
-        lambda: _shards(settings.store, settings.catalogue),
-        settings.max_shards,
-        settings.max_disruptions,
-    ).run()
+    release = Release(
+        name=settings.release,
+        needs=needs_of(steps.steps(settings.retrieval_share), enabled),
+        run=settings.run,
+        template_hashes=dict(entry.split("=") for entry in words(settings.templates)),
+        max_shards=settings.max_shards,
+        max_disruptions=settings.max_disruptions,
+    )
+    Pipeline(cluster, release, lambda: _shards(settings.store, settings.catalogue)).run()
 
 
 def _shards(store: str, catalogue: str) -> int:
@@ -61,27 +60,31 @@ def _shards(store: str, catalogue: str) -> int:
     return len(found.names(layout.SHARD_PREFIX))
 
 
-class Pipeline:
-    """The steps of a release with those that each needs, and the last known status of their Jobs.
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """A release to run.
 
-    `shards()` returns the number of shards of the catalogue, of which at most `max_shards` are trained. After
-    `max_disruptions` disrupted pods in a row without one that succeeds, a step is stopped.
+    `name`: the prefix of its CronJobs' names. `needs`: its steps with those that each needs. `template_hashes`: that of each
+    step's CronJob in this revision, if it is known. At most `max_shards` shards are trained. After `max_disruptions` disrupted
+    pods in a row without one that succeeds, a step is stopped.
     """
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        release: str,
-        needs: Mapping[str, tuple[str, ...]],
-        run: str,
-        template_hashes: Mapping[str, str],
-        shards: Callable[[], int],
-        max_shards: int | None,
-        max_disruptions: int,
-    ) -> None:
-        self._cluster, self._release, self._run, self._needs = cluster, release, run, needs
-        self._hashes, self._shards, self._max_shards = template_hashes, shards, max_shards
-        self._max_disruptions = max_disruptions
+    name: str
+    needs: Mapping[str, tuple[str, ...]]
+    run: str
+    template_hashes: Mapping[str, str]
+    max_shards: int | None
+    max_disruptions: int
+
+
+class Pipeline:
+    """The steps of a release, and the last known status of their Jobs.
+
+    `shards()` returns the number of shards of the catalogue.
+    """
+
+    def __init__(self, cluster: Cluster, release: Release, shards: Callable[[], int]) -> None:
+        self._cluster, self._release, self._shards = cluster, release, shards
         self._jobs: dict[str, JobStatus] = {}
         self._objects: dict[str, Json] = {}
         self._steps: list[PlannedStep] = []
@@ -109,10 +112,10 @@ class Pipeline:
 
     def _read_templates(self) -> dict[str, Template]:
         """Read all templates, so that a missing one is found before anything is launched."""
-        return {step: self._read_template(step) for step in self._needs}
+        return {step: self._read_template(step) for step in self._release.needs}
 
     def _read_template(self, step: str) -> Template:
-        return read_template(self._cluster, self._release, step, self._hashes.get(step, ""))
+        return read_template(self._cluster, self._release.name, step, self._release.template_hashes.get(step, ""))
 
     def _with_existing(self, listed: Change) -> Change:
         """Return a listing with the running Jobs that it lacks but that exist: it may be older than their launch."""
@@ -126,10 +129,13 @@ class Pipeline:
         before = self._jobs
         self._objects |= {job["metadata"]["name"]: job for job in change.objects}
         if not self._steps:
-            self._steps = plan(self._templates, self._needs, self._run, self._objects.values())
+            self._steps = self._plan()
         self._jobs = update(before, change, owner_uids, {step.job for step in self._steps})
         for step in self._steps:
             _log_progress(step.name, before.get(step.job), self._jobs.get(step.job))
+
+    def _plan(self) -> list[PlannedStep]:
+        return plan(self._templates, self._release.needs, self._release.run, self._objects.values())
 
     def _launch_ready(self) -> bool:
         """Launch every step that is ready. Returns whether the pipeline is complete."""
@@ -150,7 +156,7 @@ class Pipeline:
         if (template.fixed, template.uid) != (planned.fixed, planned.uid):
             log.info("template changed", step=step, cronjob=template.cronjob)
             self._templates = self._read_templates()
-            self._steps = plan(self._templates, self._needs, self._run, self._objects.values())
+            self._steps = self._plan()
             return False
         name = next(planned.job for planned in self._steps if planned.name == step)
         indexes = self._indexes(step) if template.by_catalogue else None
@@ -167,18 +173,18 @@ class Pipeline:
 
     def _indexes(self, step: str) -> int | None:
         """Return the number of indexes of a step's Job for the catalogue as it is now."""
-        shards = self._shards()
-        if self._max_shards is not None and self._max_shards > shards:
-            log.warning("fewer shards than the limit", step=step, shards=shards, max_shards=self._max_shards)
-        return next(item for item in steps.STEPS if item.name == step).indexes(shards, self._max_shards)
+        shards, max_shards = self._shards(), self._release.max_shards
+        if max_shards is not None and max_shards > shards:
+            log.warning("fewer shards than the limit", step=step, shards=shards, max_shards=max_shards)
+        return next(item for item in steps.STEPS if item.name == step).indexes(shards, max_shards)
 
     def _check_running(self) -> None:
-        """Log why a Job has no running pod. Errors: `StepFailed` if its pods are disrupted again and again."""
+        """Log why a Job has no running pod. Errors: `StepFailed` if its pods are disrupted repeatedly."""
         for step in self._steps:
             status = self._jobs.get(step.job)
             if status is not None and status.state == "running":
                 disrupted = self._inspector.inspect(step.name, status, self._objects[step.job])
-                if len(disrupted) >= self._max_disruptions:
+                if len(disrupted) >= self._release.max_disruptions:
                     raise self._disrupted(step, disrupted)
 
     def _log_blocked(self, blocked: Mapping[str, str]) -> None:
@@ -189,7 +195,7 @@ class Pipeline:
         self._blocked = blocked
 
     def _disrupted(self, step: PlannedStep, pods: list[FailedPod]) -> StepFailed:
-        """Suspend a Job whose pods are disrupted again and again. Returns the error with the last disruption."""
+        """Suspend a Job whose pods are disrupted repeatedly. Returns the error with the last disruption."""
         self._cluster.patch(JOBS, step.job, {"spec": {"suspend": True}})
         message = (
             f"step {step.name}: {len(pods)} pods in a row were disrupted before one succeeded, the latest "
@@ -222,7 +228,7 @@ class Pipeline:
             for step in self._steps
             if step.job in self._jobs and self._jobs[step.job].state == "running" and step.job not in obstacles
         ]
-        delete = " ".join([*obstacles, *own]) or f"{self._release}-pipeline-..."
+        delete = " ".join([*obstacles, *own]) or f"{self._release.name}-pipeline-..."
         still_running = f" Still running: {', '.join(running)}." if running else ""
         return (
             f"Fix the cause, then run `kubectl -n {self._cluster.namespace} delete job {delete}` and `helm upgrade` to start "

@@ -52,7 +52,7 @@ class Template:
 
     @property
     def hash(self) -> str:
-        """The hash that tells Jobs of different templates apart: the chart's, if the template has one."""
+        """The hash that distinguishes Jobs of different templates: the chart's, if the template has one."""
         own = hashlib.sha256(json.dumps(self.fixed, sort_keys=True).encode()).hexdigest()[:16]
         return str(self.content.get("metadata", {}).get("annotations", {}).get(TEMPLATE_ANNOTATION, own))
 

@@ -4,6 +4,7 @@ Reads the CronJobs, Jobs, pods and events of the release with four requests; cha
 Kubernetes still lists: those that were deleted with their node are missing. `skuscribe status --release NAME` prints it.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from jobs.pipeline.cluster import CRONJOBS, JOBS, PODS, Cluster, Json
 from jobs.pipeline.decision import owning_cronjob
 from jobs.pipeline.termination import JOB_LABEL, FailedPod, failed_pod, failing_pod, pod_end
 from jobs.pipeline.waiting import Warnings, is_overdue, job_reason, overdue_reason, pod_reason, read_warnings
+from jobs.process.durations import duration
 from jobs.process.errors import InputError, NotReadyError
 
 NAME_LABEL, INSTANCE_LABEL, COMPONENT_LABEL = (
@@ -22,10 +24,16 @@ NAME_LABEL, INSTANCE_LABEL, COMPONENT_LABEL = (
 PIPELINE, SERVICES = "pipeline", "services"
 
 MIN_WORK_SECONDS = 30.0
-"""A pod that succeeded sooner is taken for one that found its index done."""
+"""A pod that succeeded in less time counts as one whose index was already done."""
 
 MIN_WORK_FRACTION = 0.25
-"""So is a pod that succeeded in less than this fraction of the longest time of the Job's pods."""
+"""So does a pod that succeeded in less than this fraction of the longest time of the Job's pods."""
+
+GPU_RESOURCE_ANNOTATION = "skuscribe/gpu-resource"
+"""On a CronJob: the extended resource that the chart's `gpuResource` names."""
+
+_GPU_NAMES = re.compile(r".+/gpu([.]shared)?|nvidia[.]com/mig-.+|gpu[.]intel[.]com/(i915|xe)")
+"""Extended resources that are GPUs, for releases without that annotation. Network adapters (EFA, RDMA) are extended resources too."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +94,11 @@ class ReleaseStatus:
         failed = [status.step for status in statuses if status.state == "failed"]
         if failed and (self.pipeline is None or self.pipeline.state != "complete"):
             raise InputError(f"failed: {', '.join(failed)}. The lines above say why")
-        decisive = [self.pipeline] if self.pipeline else []
-        unfinished = [status.step for status in (*decisive, *self.steps) if status.state in ("running", "suspended")]
+        pipeline = [self.pipeline] if self.pipeline else []
+        unfinished = [status.step for status in (*pipeline, *self.steps) if status.state in ("running", "suspended")]
         if unfinished:
             raise NotReadyError(f"not complete yet: {', '.join(unfinished)}")
-        if not any(status.state == "complete" for status in (*decisive, *self.steps)):
+        if not any(status.state == "complete" for status in (*pipeline, *self.steps)):
             raise NotReadyError(
                 "no Job of the release is complete: an upgrade of the release starts its pipeline (finished Jobs are removed after "
                 "ttlSecondsAfterFinished)"
@@ -133,8 +141,8 @@ def lines(status: ReleaseStatus, gpu_hour_price: float) -> Iterator[str]:
     """Yield the lines to print."""
     yield f"release {status.name} in namespace {status.namespace}"
     yield (
-        f"  {'step':<12}{'state':<11}{'done':>11}{'pods':>22}{'failed':>8}{'disrupted':>11}{'time':>10}{'per hour':>10}"
-        f"{'time left':>11}{'GPU hours':>11}"
+        f"  {'step':<12}{'state':<11}{'done':>11}{'pods':>22}{'failed':>8}{'disrupted':>11}{'time':>14}{'per hour':>10}"
+        f"{'time left':>14}{'GPU hours':>11}"
     )
     shown = [*([status.pipeline] if status.pipeline else []), *status.steps]
     for step in shown:
@@ -202,11 +210,18 @@ def step_status(
     name = cronjob["metadata"]["name"]
     owned = [job for job in jobs if (owner := owning_cronjob(job)) is not None and owner["name"] == name]
     indexes = cronjob["spec"]["jobTemplate"]["spec"].get("completions") or 1
-    return _status(step, owned, indexes, pods, warnings, now)
+    gpu_resource = cronjob["metadata"].get("annotations", {}).get(GPU_RESOURCE_ANNOTATION)
+    return _status(step, owned, indexes, pods, warnings, now, gpu_resource)
 
 
 def _status(
-    step: str, owned: Sequence[Json], indexes: int, pods: Sequence[Json], warnings: Warnings, now: datetime
+    step: str,
+    owned: Sequence[Json],
+    indexes: int,
+    pods: Sequence[Json],
+    warnings: Warnings,
+    now: datetime,
+    gpu_resource: str | None = None,
 ) -> StepStatus:
     """Return the status of the latest of some Jobs. `indexes`: the number to show if there is none."""
     if not owned:
@@ -216,7 +231,7 @@ def _status(
     status, indexes = job.get("status", {}), job["spec"].get("completions") or 1
     done, state = status.get("succeeded", 0), _state(job)
     seconds = _seconds(status.get("startTime"), status.get("completionTime") or _failed_at(job), now)
-    listed = [(pod, pod_status(pod, now)) for pod in pods]
+    listed = [(pod, pod_status(pod, now, gpu_resource)) for pod in pods]
     own_pods = [(pod, found) for pod, found in listed if found.job == job["metadata"]["name"]]
     per_hour = _per_hour([found for _, found in own_pods]) if state == "running" else None
     failures = [found.failure for _, found in own_pods if found.failure is not None]
@@ -249,8 +264,8 @@ def _per_hour(pods: Sequence[PodStatus]) -> float | None:
     return running * 3600 / fmean(times) if times and running else None
 
 
-def pod_status(pod: Json, now: datetime) -> PodStatus:
-    """Return the status of a pod of the API."""
+def pod_status(pod: Json, now: datetime, gpu_resource: str | None = None) -> PodStatus:
+    """Return the status of a pod of the API. `gpu_resource`: the extended resource of the release for GPUs, if it is known."""
     status, phase = pod.get("status", {}), pod.get("status", {}).get("phase", "Unknown")
     last_seen = None
     if is_overdue(pod, now):
@@ -266,8 +281,12 @@ def pod_status(pod: Json, now: datetime) -> PodStatus:
         job=_label(pod, JOB_LABEL) or "",
         phase=phase,
         seconds=max(run_times, default=0.0),
-        # A GPU is an extended resource: the only ones with a domain in their name.
-        gpus=sum(int(count) for limit in limits for name, count in limit.items() if "/" in name),
+        gpus=sum(
+            int(count)
+            for limit in limits
+            for name, count in limit.items()
+            if name == gpu_resource or _GPU_NAMES.fullmatch(name)
+        ),
         failure=failed_pod(pod) if phase == "Failed" else None,
     )
 
@@ -316,16 +335,10 @@ def _line(status: StepStatus) -> str:
     counts = (("running", status.running), ("pending", status.pending))
     pods = ", ".join(f"{count} {phase}" for phase, count in counts if count)
     rate = "" if status.per_hour is None or status.indexes == 1 else f"{status.per_hour:,.1f}"
-    time = _readable(status.seconds) if status.seconds else ""
-    time_left = "" if status.seconds_left is None else _readable(status.seconds_left)
+    time = duration(status.seconds) if status.seconds else ""
+    time_left = "" if status.seconds_left is None else duration(status.seconds_left)
     gpu_hours = f"{status.gpu_hours:,.2f}" if status.gpu_hours else ""
     done = f"{status.done:,}/{status.indexes:,}"
     cells = f"{done:>11}{pods:>22}{status.failed or '':>8}{status.disrupted or '':>11}"
-    times = f"{time:>10}{rate:>10}{time_left:>11}{gpu_hours:>11}"
+    times = f"{time:>14}{rate:>10}{time_left:>14}{gpu_hours:>11}"
     return f"  {status.step:<12}{status.state:<11}{cells}{times}".rstrip()
-
-
-def _readable(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

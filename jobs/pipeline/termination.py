@@ -1,4 +1,4 @@
-"""Why a Job failed: the pod to blame, its index, its exit code and its termination message."""
+"""Why a Job failed: the pod that failed it, its index, its exit code and its termination message."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerFast
 
 from jobs.process import lifecycle
 from jobs.t5 import gpu
+from jobs.t5.batches import batches_from_longest
 from jobs.t5.inference import InferenceDevice
 from jobs.t5.settings import Decoding
 
@@ -149,13 +150,9 @@ class Writer:
 
 def batches_by_tokens(sources: Sequence[Source], batch_tokens: int, decoding: Decoding) -> list[list[Source]]:
     """Return the sources from long to short, in batches of at most `batch_tokens` padded source and target tokens."""
-    batches: list[list[Source]] = []
-    for source in sorted(sources, key=lambda tokens: (-len(tokens), tokens)):
-        if batches and (len(batches[-1]) + 1) * (len(batches[-1][0]) + decoding.max_target_tokens) <= batch_tokens:
-            batches[-1].append(source)
-        else:
-            batches.append([source])
-    return batches
+    ordered = sorted(sources)  # so that the order of the sources does not change the batches
+    lengths = [len(source) + decoding.max_target_tokens for source in ordered]
+    return [[ordered[row] for row in rows] for rows in batches_from_longest(lengths, batch_tokens)]
 
 
 def _wait(result: Any) -> Any:

@@ -1,7 +1,7 @@
 """Load, check and save a T5 in a folder that plain transformers can read.
 
 FLAN-T5 has an output head with its own weights: `lm_head` is not `shared`. Transformers 5 can lose the head, so it is checked
-after every load. `scale_decoder_outputs` tells the two kinds apart: transformers 5 derives it from the saved
+after every load. `scale_decoder_outputs` distinguishes the two kinds: transformers 5 derives it from the saved
 `tie_word_embeddings`, then sets `tie_word_embeddings` to true in every T5 configuration that it loads.
 """
 

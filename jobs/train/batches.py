@@ -1,23 +1,20 @@
-"""From rows to batches: tokens, the rows of each step, and the tensors of a batch.
+"""From rows to batches: tokens, and the rows of each step.
 
 The batch schedule of a shard depends only on the lengths of its rows, the recipe and the seed, so a resumed run has the same
 rows in each step as an uninterrupted one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import TypeAlias
 
 import datasets
 import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
-import torch
 from transformers import PreTrainedTokenizerFast
 
 from jobs.process.errors import ConfigurationError
-from jobs.t5.loss import IGNORED
 from jobs.train.recipes import Recipe
 
 ACCUMULATED_SCHEDULE = 2
@@ -152,26 +149,6 @@ def _merge_small(groups: list[Rows], min_rows: int) -> list[Rows]:
         else:
             merged.append(group)
     return merged
-
-
-def collate(rows: Sequence[Mapping[str, Sequence[int]]], multiple: int = 1) -> dict[str, torch.Tensor]:
-    """Return the tensors of a batch, int64, shape (rows, tokens): `input_ids`, `attention_mask` and `labels`.
-
-    Padded to the longest row, rounded up to a multiple of `multiple`; padding in `labels` is `IGNORED`.
-    """
-    input_ids, real = _padded([row["input_ids"] for row in rows], multiple, padding=0)
-    labels, _ = _padded([row["labels"] for row in rows], multiple, padding=IGNORED)
-    return {"input_ids": input_ids, "attention_mask": real.long(), "labels": labels}
-
-
-def _padded(rows: Sequence[Sequence[int]], multiple: int, padding: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the tokens of the rows, and which of them are real."""
-    lengths = torch.tensor([len(row) for row in rows])
-    width = -(-int(lengths.max()) // multiple) * multiple
-    real = torch.arange(width) < lengths[:, None]
-    tokens = torch.full(real.shape, padding)
-    tokens[real] = torch.tensor(list(chain.from_iterable(rows)))
-    return tokens, real
 
 
 def padding_efficiency(batches: Sequence[Rows], lengths: Lengths) -> float:

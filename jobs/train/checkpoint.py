@@ -30,7 +30,7 @@ TORCH_RANDOM_FILE, RANDOM_FILE, PROGRESS_FILE = "random.safetensors", "random.js
 
 @dataclass
 class Progress:
-    """How far the training of a shard is. `step`: optimizer steps done.
+    """The progress of the training of a shard. `step`: optimizer steps done.
 
     `loss_sum`: loss over all target tokens of the current epoch so far, in nats. `epoch_seconds`: training time in the current
     epoch. `records`: one per finished epoch, as in metrics.jsonl. `seconds`: total time. The names of the fields are persisted.

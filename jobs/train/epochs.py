@@ -1,39 +1,37 @@
 """The record of a finished epoch: figures of the training, and the quality of the model on the test rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-import datasets
 from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
 
 from jobs.process import log
 from jobs.quality import rouge
 from jobs.train import throughput, validation
-from jobs.train.batches import lengths_of, padding_efficiency
+from jobs.train.batches import padding_efficiency
 from jobs.train.callback import EpochEvaluator
 from jobs.train.checkpoint import Progress
 from jobs.train.shard_training import ShardTraining
 from jobs.train.training_run import ROUGE_MAX_TOKENS
+from jobs.train.validation import ValidationRows
 
 
 def epoch_evaluator(
     training: ShardTraining,
     model: T5ForConditionalGeneration,
     tokenizer: PreTrainedTokenizerFast,
-    test: datasets.Dataset,
-    references: Sequence[str],
+    test: ValidationRows,
 ) -> EpochEvaluator:
-    """Return the function that evaluates a training's epochs: the loss on `test`, ROUGE on its first `len(references)` rows.
+    """Return the function that evaluates a training's epochs: the loss on `test`, and ROUGE on its rows with a reference.
 
-    `test`: as `batches.tokenize()` makes it. Each record is logged and becomes a line of metrics.jsonl.
+    Each record is logged and becomes a line of metrics.jsonl.
     """
-    lengths = lengths_of(test)
 
     def evaluate(epoch: int, progress: Progress, safe_point: Callable[[], None]) -> dict[str, Any]:
-        loss = validation.mean_loss(model, test, lengths, training.device, safe_point)
+        loss = validation.mean_loss(model, test, training.device, safe_point)
         scores = validation.greedy_rouge(
-            model, tokenizer, test, lengths, references, training.device, safe_point, max_tokens=ROUGE_MAX_TOKENS
+            model, tokenizer, test, training.device, safe_point, max_tokens=ROUGE_MAX_TOKENS
         )
         record = _training_figures(training, model, epoch, progress) | {"validation_loss": loss}
         record |= asdict(scores) if scores else dict.fromkeys(rouge.NAMES)

@@ -43,7 +43,7 @@ catalogue, one after the other.
 | parent model | `{inputs["parent"]}` |
 | catalogue | `{inputs["catalogue"]}` |
 
-## How it did on this shard's test rows
+## Results on the test rows of this shard
 
 | epoch | {" | ".join(_COLUMNS)} |
 |---|{"---|" * len(_COLUMNS)}

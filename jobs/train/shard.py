@@ -27,6 +27,7 @@ from jobs.train.prompts import prompts, retrieved_neighbours
 from jobs.train.shard_training import ShardTraining
 from jobs.train.trainer import train
 from jobs.train.training_run import RuntimeOptions, TrainingRun
+from jobs.train.validation import ValidationRows
 
 COUNTERFACTUAL_SEED = 1
 """Third part of the seed of a shard, so that other rows are drawn than for neighbours."""
@@ -63,8 +64,8 @@ def train_shard(
     stop.check()
 
     training = _shard_training(run, shard, examples.train, device, options, draft.inputs)
-    references = examples.test_contents[: run.rouge_rows]
-    evaluate = epoch_evaluator(training, model, tokenizer, examples.test, references)
+    test = ValidationRows(examples.test, examples.test_contents[: run.rouge_rows])
+    evaluate = epoch_evaluator(training, model, tokenizer, test)
     progress = train(training, model, evaluate, stop, work)
 
     trained_folder = work / "trained"

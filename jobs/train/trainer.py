@@ -19,9 +19,9 @@ from jobs.process import log
 from jobs.process.lifecycle import Stop
 from jobs.process.stall import StallWatch
 from jobs.t5 import fused
+from jobs.t5.batches import collate
 from jobs.t5.loss import IGNORED, summed_loss
 from jobs.train import checkpoint, time_estimate
-from jobs.train.batches import collate
 from jobs.train.callback import EpochEvaluator, TrainingCallback
 from jobs.train.checkpoint import Progress
 from jobs.train.checkpoint_saver import CheckpointSaver

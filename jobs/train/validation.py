@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import datasets
@@ -10,54 +12,76 @@ import torch
 from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
 
 from jobs.quality.rouge import Rouge, mean_rouge, rouge_scores
+from jobs.t5.batches import collate
 from jobs.t5.loss import summed_loss
-from jobs.train.batches import Lengths, Rows, collate, token_batches
+from jobs.train.batches import Lengths, Rows, lengths_of, token_batches
 from jobs.train.device import TrainingDevice
 
 TOKENS_PER_BATCH = 8192
 
 
+@dataclass(frozen=True)
+class ValidationRows:
+    """Rows that the model is not trained on.
+
+    `examples`: as `batches.tokenize()` returns them. `references`: the descriptions of the first rows, with which ROUGE
+    compares answers.
+    """
+
+    examples: datasets.Dataset
+    references: Sequence[str] = ()
+
+    @cached_property
+    def lengths(self) -> Lengths:
+        """The tokens of each row."""
+        return lengths_of(self.examples)
+
+    def inputs(self, rows: Rows, device: TrainingDevice) -> dict[str, torch.Tensor]:
+        """Return the tensors of some rows on the device."""
+        tensors = collate([self.examples[row] for row in rows.tolist()])
+        return {name: tensor.to(device.name) for name, tensor in tensors.items()}
+
+
 def mean_loss(
     model: T5ForConditionalGeneration,
-    examples: datasets.Dataset,
-    lengths: Lengths,
+    validation: ValidationRows,
     device: TrainingDevice,
     safe_point: Callable[[], None],
 ) -> float | None:
     """Return the mean cross entropy per target token, in nats, or None if there are no rows."""
+    lengths = validation.lengths
     if not len(lengths.target):
         return None
     total = 0.0
     with evaluation_mode(model, device):
         for rows in token_batches(np.arange(len(lengths.target)), lengths, TOKENS_PER_BATCH):
             safe_point()
-            total += float(summed_loss(model, _inputs(examples, rows, device)))
+            total += float(summed_loss(model, validation.inputs(rows, device)))
     return total / int(lengths.target.sum())
 
 
 def greedy_rouge(
     model: T5ForConditionalGeneration,
     tokenizer: PreTrainedTokenizerFast,
-    examples: datasets.Dataset,
-    lengths: Lengths,
-    references: Sequence[str],
+    validation: ValidationRows,
     device: TrainingDevice,
     safe_point: Callable[[], None],
     *,
     max_tokens: int,
 ) -> Rouge | None:
-    """Return the mean ROUGE of greedy answers to the first `len(references)` rows, or None if there are no references.
+    """Return the mean ROUGE of greedy answers to the rows with a reference, or None if there are no references.
 
     `max_tokens`: maximum length of an answer.
     """
+    references = validation.references
     if not references:
         return None
     answers = [""] * len(references)
-    first = Lengths(lengths.source[: len(references)], np.full(len(references), max_tokens))
+    first = Lengths(validation.lengths.source[: len(references)], np.full(len(references), max_tokens))
     with evaluation_mode(model, device):
         for rows in token_batches(np.arange(len(references)), first, TOKENS_PER_BATCH):
             safe_point()
-            inputs = _inputs(examples, rows, device)
+            inputs = validation.inputs(rows, device)
             for row, text in zip(rows, _generate(model, tokenizer, inputs, max_tokens), strict=True):
                 answers[row] = text
     return mean_rouge(rouge_scores(answers, references))
@@ -77,11 +101,6 @@ def _generate(
         num_beams=1,
     )
     return list(tokenizer.batch_decode(tokens, skip_special_tokens=True))
-
-
-def _inputs(examples: datasets.Dataset, rows: Rows, device: TrainingDevice) -> dict[str, torch.Tensor]:
-    tensors = collate([examples[row] for row in rows.tolist()])
-    return {name: tensor.to(device.name) for name, tensor in tensors.items()}
 
 
 @contextmanager

@@ -24,16 +24,17 @@ from jobs.local import services
 from jobs.process import lifecycle
 from jobs.storage.store import Store
 from jobs.t5 import models, tiny
+from jobs.t5.batches import collate
 from jobs.t5.loss import IGNORED
 from jobs.t5.prompt import prompt
-from jobs.train.batches import BatchSchedule, batch_schedule, collate, lengths_of, tokenize
+from jobs.train.batches import BatchSchedule, batch_schedule, lengths_of, tokenize
 from jobs.train.checkpoint import Progress
 from jobs.train.checkpoint_location import CheckpointLocation
 from jobs.train.device import select_device
 from jobs.train.recipes import FAST, REFERENCE, Recipe
 from jobs.train.shard_training import ShardTraining
 from jobs.train.trainer import train
-from jobs.train.validation import mean_loss
+from jobs.train.validation import ValidationRows, mean_loss
 from tests.factories import product
 
 EVALUATIONS_PER_EPOCH = 4
@@ -137,7 +138,7 @@ def _train(
     prompts = [prompt(title) for title in titles]
     examples = tokenize(tokenizer, prompts[:rows], contents[:rows], *limits)
     test = tokenize(tokenizer, prompts[rows:], contents[rows:], *limits)
-    lengths, test_lengths, device = lengths_of(examples), lengths_of(test), select_device()
+    lengths, validation, device = lengths_of(examples), ValidationRows(test), select_device()
     schedule = _with_more_evaluations(batch_schedule(lengths, recipe, seed=13))
     location = CheckpointLocation(store, name.replace(" ", "-"), {}, {})
     training = ShardTraining(
@@ -155,7 +156,7 @@ def _train(
 
     def evaluate(_epoch: int, progress: Progress, safe_point: Callable[[], None]) -> dict[str, Any]:
         before = curve[-1][0] if curve else 0.0
-        loss = mean_loss(model, test, test_lengths, device, safe_point)
+        loss = mean_loss(model, validation, device, safe_point)
         curve.append((before + progress.epoch_seconds, float("inf") if loss is None else loss))
         return {}
 

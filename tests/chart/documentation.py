@@ -21,7 +21,10 @@ from . import kubernetes_definitions
 
 CHART = Path(__file__).parents[2] / "charts" / "skuscribe"
 SHARED = ("catalogue", "model", "run", "batch", "matcher", "encoder", "seed")
-SET_BY_THE_CHART = ("store", "index", "phase", "query", "workers", "expected_shards", "max_shards", "require_gpu")
+SET_BY_THE_CHART = ("store", "index", "phase", "workers", "max_shards", "require_gpu")
+FOR_PEOPLE = ("query",)
+"""Settings of a command that make it something other than a job: `describe --query` prints one description."""
+
 UNUSED = {"embed": ("m", "ef_construction", "recall_at_least")}
 """Settings of a command that one of its steps does not use: `embed` and `build` are two phases of `index`."""
 
@@ -102,8 +105,8 @@ def settings_of(step: Step) -> type[Settings]:
 
 
 def own_settings(step: Step) -> list[str]:
-    """Return the settings in the `settings` of a job: those that are neither shared, set by the chart, nor unused."""
-    excluded = {*SHARED, *SET_BY_THE_CHART, *UNUSED.get(step.name, ())}
+    """Return the settings in the `settings` of a job: those that are neither shared, set by the chart, for people, nor unused."""
+    excluded = {*SHARED, *SET_BY_THE_CHART, *FOR_PEOPLE, *UNUSED.get(step.name, ())}
     return [name for name in settings_of(step).model_fields if name not in excluded]
 
 

@@ -5,10 +5,11 @@ import json
 import pytest
 
 from jobs.local.job import SAMPLE_DEFAULTS, TINY_DEFAULTS
+from jobs.pipeline.release_status import GPU_RESOURCE_ANNOTATION
 from jobs.steps import STEPS, Step
 
-from .documentation import CHART, SET_BY_THE_CHART, SHARED, UNUSED, key_of, own_settings, settings_of
-from .rendering import DEMO, PROD, Manifest, environment_of, of_kind, pods, render
+from .documentation import CHART, FOR_PEOPLE, SET_BY_THE_CHART, SHARED, UNUSED, key_of, own_settings, settings_of
+from .rendering import DEMO, PROD, Manifest, environment_of, error_of, of_kind, pods, render
 
 pytestmark = pytest.mark.slow
 
@@ -40,29 +41,41 @@ def test_a_job_runs_the_command_of_its_step(prod: list[Manifest], step: Step) ->
 
 
 @pytest.mark.parametrize("step", EACH_STEP)
-def test_a_job_is_indexed_if_its_step_has_parts(prod: list[Manifest], step: Step) -> None:
+def test_a_job_is_indexed_if_its_step_is(prod: list[Manifest], step: Step) -> None:
     job = job_of(prod, step.name)
-    assert (job.get("completionMode") == "Indexed") == (step.parts != "one")
+    assert (job.get("completionMode") == "Indexed") == (step.indexed_by is not None)
     if step.in_order:
         assert (job["parallelism"], job["maxFailedIndexes"]) == (1, 0)
 
 
-INDEXED = ("embed", "train", "evaluate", "describe")
+@pytest.mark.parametrize(("shards", "max_shards"), [(1, None), (10, None), (10, 4), (65, 65)])
+def test_a_job_by_hand_has_the_indexes_that_the_pipeline_would_set(shards: int, max_shards: int | None) -> None:
+    limit = () if max_shards is None else (f"train.shards={max_shards}",)
+    manifests = render(*PROD, f"shards={shards}", *limit)
+    for step in STEPS:
+        if (indexes := step.indexes(shards, max_shards)) is not None:
+            assert job_of(manifests, step.name)["completions"] == indexes, step.name
 
 
 @pytest.mark.parametrize(
-    ("values", "indexes"),
+    ("values", "workers"),
     [
-        (("shards=10", "describe.parts=7"), [11, 10, 13, 7]),
-        (("shards=10", "train.shards=4"), [11, 4, 7, 1]),
-        (("train.shards=70",), [66, 70, 73, 1]),
+        ((), 1),
+        (("describe.workers=7",), 7),
+        (("describe.parts=7",), 7),
+        (("describe.workers=7", "describe.parts=7"), 7),
     ],
 )
-def test_jobs_by_hand_have_an_index_for_each_part(values: tuple[str, ...], indexes: list[int]) -> None:
-    found = render(*PROD, *values)
-    assert [job_of(found, step)["completions"] for step in INDEXED] == indexes
-    variables = environment_of(job_of(found, "describe")["template"])
-    assert variables["SKUSCRIBE_WORKERS"]["value"] == str(indexes[-1])
+def test_describe_has_an_index_for_each_worker(values: tuple[str, ...], workers: int) -> None:
+    """`describe.parts` is the older name of `describe.workers`."""
+    describe = job_of(render(*PROD, *values), "describe")
+    assert describe["completions"] == workers
+    assert environment_of(describe["template"])["SKUSCRIBE_WORKERS"]["value"] == str(workers)
+
+
+def test_different_numbers_of_workers_under_both_names_are_an_error() -> None:
+    error = error_of(*PROD, "describe.workers=7", "describe.parts=4")
+    assert "describe.workers is 7 and describe.parts, its older name, is 4: remove describe.parts" in error
 
 
 def test_the_pipeline_sets_the_indexes_that_follow_from_the_catalogue(prod: list[Manifest]) -> None:
@@ -105,7 +118,7 @@ GPU_NODE_MEMORY_GIB = 12.5
 
 @pytest.mark.parametrize("step", EACH_STEP)
 def test_a_job_requests_the_memory_that_it_may_use(prod: list[Manifest], step: Step) -> None:
-    """Else node pressure evicts it, which costs no retry, again and again."""
+    """Otherwise node pressure evicts it repeatedly, because an eviction costs no retry."""
     resources = job_of(prod, step.name)["template"]["spec"]["containers"][0]["resources"]
     assert resources["requests"]["memory"] == resources["limits"]["memory"]
     assert float(resources["limits"]["memory"].removesuffix("Gi")) <= GPU_NODE_MEMORY_GIB
@@ -117,7 +130,7 @@ def test_the_failure_policy_follows_the_exit_codes(prod: list[Manifest], step: S
     rules = job["podFailurePolicy"]["rules"]
     assert rules[0] == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     actions = {code: rule["action"] for rule in rules[1:] for code in rule["onExitCodes"]["values"]}
-    bad_input = "FailJob" if step.parts == "one" else "FailIndex"
+    bad_input = "FailJob" if step.indexed_by is None else "FailIndex"
     assert actions == {2: "FailJob", 65: bad_input, 78: "FailJob"}
     for rule in rules[1:]:
         assert rule["onExitCodes"]["values"] == sorted(set(rule["onExitCodes"]["values"]))
@@ -132,7 +145,7 @@ FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 10, 600
 @pytest.mark.parametrize("step", EACH_STEP)
 def test_the_retries_of_a_step_outlast_an_outage_of_45_minutes(prod: list[Manifest], step: Step) -> None:
     job = job_of(prod, step.name)
-    retries = job["backoffLimit" if step.parts == "one" else "backoffLimitPerIndex"]
+    retries = job["backoffLimit" if step.indexed_by is None else "backoffLimitPerIndex"]
     delays = [min(FIRST_BACKOFF_SECONDS * 2**failure, MAX_BACKOFF_SECONDS) for failure in range(retries)]
     assert sum(delays) >= 45 * 60
 
@@ -164,8 +177,22 @@ def test_shared_settings_reach_the_jobs_that_have_them_and_no_others(step: Step)
 def test_the_schema_has_every_setting_of_a_job(step: Step) -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())["$defs"]
     known = set(schema[f"{key_of(step.name)}Settings"]["properties"]) | set(schema["sharedSettings"]["properties"])
-    assert set(settings_of(step).model_fields) - {*SET_BY_THE_CHART, *UNUSED.get(step.name, ())} <= known
+    elsewhere = {*SET_BY_THE_CHART, *FOR_PEOPLE, *UNUSED.get(step.name, ())}
+    assert set(settings_of(step).model_fields) - elsewhere <= known
     assert set(own_settings(step)) <= known
+
+
+@pytest.mark.parametrize("step", EACH_STEP)
+def test_the_chart_sets_every_setting_that_its_values_do_not_have(step: Step) -> None:
+    job = job_of(render(*PROD, "train.shards=4"), step.name)
+    variables, arguments = environment_of(job["template"]), job["template"]["spec"]["containers"][0]["args"]
+    for name in set(SET_BY_THE_CHART) & set(settings_of(step).model_fields) - {"index"}:  # Kubernetes sets the index
+        assert f"SKUSCRIBE_{name.upper()}" in variables or f"--{name}" in arguments, name
+
+
+def test_a_catalogue_with_another_number_of_shards_can_be_refused() -> None:
+    variables = environment_of(job_of(render(*PROD, "prepare.settings.expected_shards=65"), "prepare")["template"])
+    assert variables["SKUSCRIBE_EXPECTED_SHARDS"]["value"] == "65"
 
 
 def test_large_numbers_are_not_rendered_in_scientific_notation() -> None:
@@ -218,6 +245,19 @@ def test_only_jobs_that_run_a_large_model_request_gpus(prod: list[Manifest], dem
     assert with_gpu(prod) == {"train", "evaluate", "describe"}
     assert with_gpu(demo) == set()
     assert with_gpu(render(*DEMO, "demo.gpus=1", "evaluate.gpus=0", "describe.gpus=0")) == {"train"}
+
+
+@pytest.mark.parametrize("resource", ["nvidia.com/gpu", "nvidia.com/mig-1g.10gb", "gpu.intel.com/i915", "cloud/tpu-v5"])
+def test_the_cronjobs_with_a_gpu_name_its_resource(resource: str) -> None:
+    """`skuscribe status` counts GPU hours by it."""
+    manifests = render(*PROD, f"gpuResource={resource}")
+    named = {
+        name: item["metadata"]["annotations"][GPU_RESOURCE_ANNOTATION]
+        for name, item in of_kind(manifests, "CronJob").items()
+        if GPU_RESOURCE_ANNOTATION in item["metadata"]["annotations"]
+    }
+    assert named == dict.fromkeys(("prod-train", "prod-evaluate", "prod-describe"), resource)
+    assert job_of(manifests, "train")["template"]["spec"]["containers"][0]["resources"]["limits"][resource] == 1
 
 
 def test_every_job_has_the_label_of_its_kueue_queue() -> None:

@@ -139,6 +139,54 @@ def test_the_pipeline_waits_for_the_services_of_the_demo(prod: list[Manifest], d
     assert "pipeline" in json.dumps(of_kind(demo, "NetworkPolicy")["prod-store"])
 
 
+VERIFIED = (*PROD, "postgres.sslmode=verify-full")
+CA_FOLDER = "/var/run/secrets/skuscribe-postgres"
+
+
+def test_the_certificate_of_the_authority_is_mounted_where_postgres_is_used() -> None:
+    found = {}
+    for name, pod in pods(render(*VERIFIED, "postgres.caSecret=db-ca", "postgres.caKey=root.pem")):
+        variables, spec = environment_of(pod), pod["spec"]
+        mounts = [item for item in spec["containers"][0]["volumeMounts"] if item["mountPath"] == CA_FOLDER]
+        volumes = [item for item in spec["volumes"] if item["name"] == "postgres-ca"]
+        assert bool(mounts) == bool(volumes) == ("PGSSLROOTCERT" in variables) == ("PGHOST" in variables), name
+        if mounts:
+            assert mounts == [{"name": "postgres-ca", "mountPath": CA_FOLDER, "readOnly": True}]
+            items = [{"key": "root.pem", "path": "ca.crt"}]
+            assert volumes == [{"name": "postgres-ca", "secret": {"secretName": "db-ca", "items": items}}]
+            found[name] = (variables["PGSSLMODE"]["value"], variables["PGSSLROOTCERT"]["value"])
+    assert set(found.values()) == {("verify-full", f"{CA_FOLDER}/ca.crt")}
+    assert {"CronJob prod-embed", "CronJob prod-describe", "Pod prod-doctor"} <= set(found)
+
+
+def test_the_demo_uses_no_certificate() -> None:
+    assert render(*DEMO, "postgres.sslmode=verify-full", "postgres.caSecret=db-ca") == render(*DEMO)
+
+
+@pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
+def test_to_verify_the_server_of_postgres_a_certificate_is_needed(mode: str) -> None:
+    """Without it, libpq does not connect. It may be in the image, or where libpq looks for it."""
+    error = rendering.error_of(*PROD, f"postgres.sslmode={mode}")
+    assert f"postgres.sslmode is {mode}, which needs the certificate" in error
+    assert "set postgres.caSecret to a Secret with it" in error
+    for values in (
+        ("pod.extraEnv[0].name=PGSSLROOTCERT", "pod.extraEnv[0].value=/etc/ssl/cert.pem"),
+        (
+            "pod.extraVolumes[0].name=ca",
+            "pod.extraVolumes[0].secret.secretName=ca",
+            "pod.extraVolumeMounts[0].name=ca",
+            "pod.extraVolumeMounts[0].mountPath=/tmp/.postgresql",
+        ),
+    ):
+        assert render(*PROD, f"postgres.sslmode={mode}", *values)
+
+
+@pytest.mark.parametrize("mode", ["disable", "allow", "prefer", "require"])
+def test_a_certificate_that_would_not_be_used_is_an_error(mode: str) -> None:
+    error = rendering.error_of(*PROD, f"postgres.sslmode={mode}", "postgres.caSecret=db-ca")
+    assert f"postgres.caSecret is set, and postgres.sslmode is {mode}: set postgres.sslmode to verify-full" in error
+
+
 SCHEDULING = (
     "pod.nodeSelector.pool=ml",
     "pod.tolerations[0].key=ml",
@@ -478,6 +526,16 @@ def test_the_notes_install_the_command_line_from_a_checkout() -> None:
     notes = notes_of(*PROD)
     assert "pip install '.[cluster]' in a checkout" in notes
     assert "skuscribe[" not in notes
+
+
+@pytest.mark.parametrize("mode", ["allow", "prefer"])
+def test_the_notes_warn_if_the_connection_to_postgres_may_not_be_encrypted(mode: str) -> None:
+    assert f"WARNING: postgres.sslmode is {mode}." in notes_of(*PROD, f"postgres.sslmode={mode}")
+
+
+def test_the_notes_do_not_warn_of_a_connection_that_is_encrypted_or_within_the_demo() -> None:
+    for values in (DEMO, (*PROD, "postgres.sslmode=require"), (*VERIFIED, "postgres.caSecret=db-ca")):
+        assert "postgres.sslmode" not in notes_of(*values)
 
 
 def test_the_notes_warn_if_the_passwords_follow_from_the_names() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobs.pipeline.cluster import JOBS, Cluster, Listing, Resource
-from jobs.pipeline.job import Pipeline
+from jobs.pipeline.job import Pipeline, Release
 from jobs.pipeline.launch import SELECTOR_LABELS
 from jobs.pipeline.watch import changes
 from jobs.process.errors import NotReadyError
@@ -117,7 +117,10 @@ def test_a_long_outage_of_the_api_server_is_not_ready(
     with Relay(tmp_path) as relay:
         monkeypatch.setenv("KUBECONFIG", str(relay.kubeconfig))
         impatient = Cluster(cluster.namespace, retry_seconds=2)
-        pipeline = Pipeline(impatient, "demo", {"prepare": ()}, "main", {}, lambda: 1, None, 20)
+        release = Release(
+            name="demo", needs={"prepare": ()}, run="main", template_hashes={}, max_shards=None, max_disruptions=20
+        )
+        pipeline = Pipeline(impatient, release, lambda: 1)
 
         def cut_after_the_launch() -> None:
             wait_until(lambda: job_uids(cluster), "the pipeline launches a Job")

@@ -49,11 +49,6 @@ def evaluated(ready: Ready) -> Ready:
     return ready
 
 
-def test_the_stages_are_the_base_model_and_every_shard_and_both_ends_with_retrieval() -> None:
-    assert [each.name for each in job.stages(SHARDS)] == STAGES
-    assert [each.name for each in job.stages(1)] == ["base", "base-retrieval", "shard-00000", "shard-00000-retrieval"]
-
-
 def test_only_the_stages_of_the_trained_shards_are_evaluated(ready: Ready, capsys: pytest.CaptureFixture[str]) -> None:
     evaluate(ready, max_shards=1, index=4)
     assert '"nothing to do: no stage with this index", "index": 4, "stages": 4' in capsys.readouterr().err

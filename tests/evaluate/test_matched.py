@@ -64,7 +64,7 @@ def test_answers_are_flagged_as_the_same_texts_of_a_batch_are(checked: Ready, tm
         "run": RUN,
         "batch": "same",
         "neighbours": 0,
-        "split": "all",  # so many that no candidates are generated, because none of the first texts passes
+        "split": "all",  # enough titles for no candidates: none are generated if none of the first texts passes
     }
     describe.run(DescribeSettings.model_validate({**values, "answer_max_tokens": 16}))
     batch = artifact.require(checked.store, layout.export_path("same"), Kind.EXPORT, "describe")

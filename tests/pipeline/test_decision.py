@@ -108,7 +108,9 @@ def test_no_step_is_launched_twice_or_before_what_it_needs(enabled: set[str], st
 
 
 @given(enabled=st.sets(st.sampled_from(NAMES), min_size=1), data=st.data())
-def test_every_step_is_launched_once_in_whatever_order_the_jobs_end(enabled: set[str], data: st.DataObject) -> None:
+def test_every_step_is_launched_once_in_any_order_of_the_ends_of_the_jobs(
+    enabled: set[str], data: st.DataObject
+) -> None:
     steps, launched = planned(sorted(enabled)), []
     jobs: dict[str, JobStatus] = {}
     while not (decision := decide(steps, jobs)).complete:

@@ -11,7 +11,7 @@ import pytest
 from jobs.pipeline import job as pipeline
 from jobs.pipeline.cluster import Cluster
 from jobs.pipeline.decision import needs_of
-from jobs.pipeline.job import Pipeline
+from jobs.pipeline.job import Pipeline, Release
 from jobs.pipeline.termination import StepFailed
 from jobs.pipeline.watch import Change
 from jobs.steps import STEPS
@@ -28,7 +28,7 @@ def _without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def cronjob(step: str, image: str = "1") -> dict[str, Any]:
-    """The CronJob of a step, as the chart makes it; `image` tells two revisions apart."""
+    """The CronJob of a step, as the chart makes it; `image` distinguishes two revisions."""
     indexed = next(item for item in STEPS if item.name == step).indexes(1) is not None
     pod = {"spec": {"containers": [{"name": step, "image": image}]}}
     spec = {"template": pod, **({"completions": 65} if indexed else {})}
@@ -56,7 +56,10 @@ def run(
 ) -> None:
     """Run the pipeline of the release."""
     needs = needs_of(STEPS, steps or NAMES)
-    Pipeline(Cluster(), "demo", needs, "main", {}, shards, max_shards, max_disruptions).run()
+    release = Release(
+        name="demo", needs=needs, run="main", template_hashes={}, max_shards=max_shards, max_disruptions=max_disruptions
+    )
+    Pipeline(Cluster(), release, shards).run()
 
 
 def steps_of(jobs: list[str]) -> list[str]:

@@ -20,7 +20,7 @@ AFTER = {
 
 
 def template(step: str, image: str = "1", completions: int = 3, by_catalogue: bool = False, **spec: Any) -> Template:
-    """The template of a step; `image` tells two revisions apart."""
+    """The template of a step; `image` distinguishes two revisions."""
     pod = {"spec": {"containers": [{"name": step, "image": image}]}}
     job = {"metadata": {"labels": LABELS}, "spec": {"template": pod, "completions": completions, **spec}}
     annotations = {"skuscribe/completions": "catalogue"} if by_catalogue else {}

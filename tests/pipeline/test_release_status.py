@@ -94,6 +94,37 @@ def test_gpu_hours_include_all_pods_of_all_jobs_of_the_step() -> None:
     assert found.gpu_hours == 0.5 + 2 + 1
 
 
+def with_limits(**limits: str) -> dict[str, Any]:
+    """A pod that ran for an hour."""
+    spec = {"containers": [{"resources": {"limits": {"memory": "8Gi", **limits}}}]}
+    return pod("a", "Succeeded", at(2), at(3)) | {"spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("limits", "gpu_hours"),
+    [
+        ({"nvidia.com/gpu": "2"}, 2),
+        ({"amd.com/gpu": "1"}, 1),
+        ({"nvidia.com/gpu.shared": "1"}, 1),
+        ({"nvidia.com/mig-1g.10gb": "1"}, 1),
+        ({"gpu.intel.com/i915": "1"}, 1),
+        ({"nvidia.com/gpu": "1", "vpc.amazonaws.com/efa": "1"}, 1),
+        ({"nvidia.com/gpu": "1", "rdma/hca_shared_devices_a": "1", "nvidia.com/hostdev": "4"}, 1),
+        ({"vpc.amazonaws.com/efa": "1", "hugepages-2Mi": "4Mi"}, 0),
+    ],
+)
+def test_of_the_extended_resources_only_gpus_count_in_the_gpu_hours(limits: dict[str, str], gpu_hours: float) -> None:
+    assert status([job()], with_limits(**limits)).gpu_hours == gpu_hours
+
+
+def test_the_resource_that_the_release_names_is_a_gpu() -> None:
+    annotated = CRONJOB | {
+        "metadata": {"name": "demo-train", "annotations": {"skuscribe/gpu-resource": "cloud/tpu-v5"}}
+    }
+    pods = [with_limits(**{"cloud/tpu-v5": "4", "vpc.amazonaws.com/efa": "1"})]
+    assert step_status("train", annotated, [job()], pods, {}, NOW).gpu_hours == 4
+
+
 def test_disrupted_pods_are_counted_apart_from_failed_pods() -> None:
     disrupted: dict[str, Any] = {"conditions": [{"type": "DisruptionTarget", "status": "True"}]}
     found = status([job()], pod("a", "Failed", ended=at(3)), pod("b", "Failed", ended=at(4), **disrupted))

@@ -1,4 +1,4 @@
-"""The batches of a shard: which rows they have, how they are padded."""
+"""The batches of a shard: which rows they have."""
 
 from dataclasses import replace
 
@@ -129,15 +129,6 @@ def test_fewer_rows_than_accumulated_batches_are_a_configuration_error() -> None
             replace(REFERENCE, gradient_accumulation=4),
             1,
         )
-
-
-def test_a_batch_is_padded_to_its_longest_row_and_its_labels_ignore_padding() -> None:
-    rows = [{"input_ids": [5, 6, 1], "labels": [8, 1]}, {"input_ids": [7, 1], "labels": [9, 9, 9, 1]}]
-    tensors = batches.collate(rows)
-    assert tensors["input_ids"].tolist() == [[5, 6, 1], [7, 1, 0]]
-    assert tensors["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]
-    assert tensors["labels"].tolist() == [[8, 1, -100, -100], [9, 9, 9, 1]]
-    assert batches.collate(rows[:1], multiple=8)["labels"].shape == (1, 8)
 
 
 def test_padding_efficiency_is_the_fraction_of_real_tokens() -> None:

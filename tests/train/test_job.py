@@ -122,7 +122,9 @@ def test_a_trained_model_loads_in_plain_transformers(ready: Store, tmp_path: Pat
     assert json.loads((folder / "config.json").read_text()) == json.loads(base.read_text())
     assert json.loads(base.read_text())["tie_word_embeddings"] is False
     assert (folder / "generation_config.json").is_file()
-    assert "# main: after shard 0" in (folder / layout.MODEL_CARD_FILE).read_text()
+    card = (folder / layout.MODEL_CARD_FILE).read_text()
+    assert "# main: after shard 0" in card
+    assert "## Results on the test rows of this shard" in card
     inputs = tokenizer("Please describe this product: Red Lamp", return_tensors="pt")
     assert model.generate(**inputs, max_new_tokens=4).shape[0] == 1
 

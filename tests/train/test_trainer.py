@@ -14,8 +14,9 @@ from transformers import T5Config, T5ForConditionalGeneration
 from jobs.process.errors import NotReadyError
 from jobs.process.lifecycle import Stop
 from jobs.storage.store import Store
+from jobs.t5.batches import collate
 from jobs.train import time_estimate
-from jobs.train.batches import batch_schedule, collate, lengths_of
+from jobs.train.batches import batch_schedule, lengths_of
 from jobs.train.checkpoint import Progress
 from jobs.train.checkpoint_location import CheckpointLocation
 from jobs.train.device import TrainingDevice

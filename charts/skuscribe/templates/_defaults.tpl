@@ -45,6 +45,8 @@ postgres:
   database: skuscribe
   user: skuscribe
   sslmode: prefer
+  caSecret: ""
+  caKey: ca.crt
   existingSecret: ""
   passwordKey: password
   userKey: ""
@@ -140,7 +142,8 @@ describe:
   settings: {replace: true}
   schedule: ""
   gpus: 1
-  parts: 1
+  workers: null
+  parts: null
   retries: 12
   activeDeadlineSeconds: null
   parallelism: 4

@@ -115,6 +115,7 @@ Arguments: dict "root" "key" (in the values) "values" "shares" (the shared setti
 {{- $secret := $demo | ternary $name .Values.postgres.existingSecret -}}
 {{- if not $demo }}
 {{- include "skuscribe.requireKeys" (dict "root" . "secret" $secret "keys" (dict "postgres.passwordKey" .Values.postgres.passwordKey "postgres.userKey" .Values.postgres.userKey)) }}
+{{- include "skuscribe.requireKeys" (dict "root" . "secret" .Values.postgres.caSecret "keys" (dict "postgres.caKey" .Values.postgres.caKey)) }}
 {{- end }}
 - name: PGHOST
   value: {{ $demo | ternary $name .Values.postgres.host | required "postgres.host is required: a Postgres server with pgvector. The demo needs none: --set demo.enabled=true" | quote }}
@@ -124,6 +125,10 @@ Arguments: dict "root" "key" (in the values) "values" "shares" (the shared setti
   value: {{ $demo | ternary "skuscribe" .Values.postgres.database | quote }}
 - name: PGSSLMODE
   value: {{ $demo | ternary "disable" .Values.postgres.sslmode | quote }}
+{{- if include "skuscribe.postgresCa" . }}
+- name: PGSSLROOTCERT
+  value: /var/run/secrets/skuscribe-postgres/ca.crt
+{{- end }}
 - name: PGUSER
 {{- if and .Values.postgres.userKey (not $demo) }}
   valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ .Values.postgres.userKey }}}}
@@ -134,8 +139,32 @@ Arguments: dict "root" "key" (in the values) "values" "shares" (the shared setti
   valueFrom: {secretKeyRef: {name: {{ $secret | required "postgres.existingSecret is required: a Secret with the password of the role" }}, key: {{ $demo | ternary "PGPASSWORD" .Values.postgres.passwordKey }}}}
 {{- end -}}
 
+{{- /* The Secret with the certificate of the authority for Postgres; nothing in the demo. */ -}}
+{{- define "skuscribe.postgresCa" -}}
+{{- if not .Values.demo.enabled -}}{{- .Values.postgres.caSecret -}}{{- end -}}
+{{- end -}}
+
 {{- /*
-Fail if an existing Secret lacks a key: its pods would wait for ever. A Secret that does not exist may still be created, and
+Fail if the certificate of the authority and `postgres.sslmode` do not fit. With verify-ca and verify-full, libpq does not connect
+without one; with `allow` and `prefer`, it uses no TLS if the verification fails. The certificate may also come from `extraEnv`, or
+from a volume at ~/.postgresql, where libpq looks for it. Arguments: dict "root" "pod" (the merged `pod` values).
+*/ -}}
+{{- define "skuscribe.checkPostgresCa" -}}
+{{- $postgres := .root.Values.postgres -}}
+{{- $verifies := hasPrefix "verify-" $postgres.sslmode -}}
+{{- if and $postgres.caSecret (not $verifies) -}}
+{{- fail (printf "postgres.caSecret is set, and postgres.sslmode is %s: set postgres.sslmode to verify-full, which verifies the certificate and the host name of the server, or to verify-ca, which verifies the certificate only" $postgres.sslmode) -}}
+{{- end -}}
+{{- $known := $postgres.caSecret -}}
+{{- range .pod.extraEnv -}}{{- if eq .name "PGSSLROOTCERT" -}}{{- $known = .name -}}{{- end -}}{{- end -}}
+{{- range .pod.extraVolumeMounts -}}{{- if contains "/.postgresql" .mountPath -}}{{- $known = .mountPath -}}{{- end -}}{{- end -}}
+{{- if and $verifies (not $known) -}}
+{{- fail (printf "postgres.sslmode is %s, which needs the certificate of the authority that issued the server's certificate: set postgres.caSecret to a Secret with it, or PGSSLROOTCERT in pod.extraEnv to a file of the image" $postgres.sslmode) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /*
+Fail if an existing Secret lacks a key: its pods would never start. A Secret that does not exist may still be created, and
 without access to the cluster it is not known. Arguments: dict "root" "secret" (its name) "keys" (of values, to keys of the Secret).
 */ -}}
 {{- define "skuscribe.requireKeys" -}}

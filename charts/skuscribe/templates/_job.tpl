@@ -23,6 +23,9 @@ metadata:
     {{- if .byCatalogue }}
     skuscribe/completions: catalogue
     {{- end }}
+    {{- if ne (include "skuscribe.gpus" .) "0" }}
+    skuscribe/gpu-resource: {{ .root.Values.gpuResource | quote }}
+    {{- end }}
 spec:
   schedule: {{ .values.schedule | default "0 0 1 1 *" | quote }}
   suspend: {{ empty .values.schedule }}

@@ -83,6 +83,21 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- .Values.train.shards | default (include "skuscribe.shards" .) | int -}}
 {{- end -}}
 
+{{- /* The number of stages to evaluate: base, base with retrieval, each trained shard, the last one with retrieval. */ -}}
+{{- define "skuscribe.stages" -}}
+{{- include "skuscribe.trainedShards" . | int | add 3 -}}
+{{- end -}}
+
+{{- /* The number of workers of `describe`. `describe.parts` is its older name. */ -}}
+{{- define "skuscribe.workers" -}}
+{{- $workers := .Values.describe.workers -}}
+{{- $parts := .Values.describe.parts -}}
+{{- if and $workers $parts (ne (int $workers) (int $parts)) -}}
+{{- fail (printf "describe.workers is %d and describe.parts, its older name, is %d: remove describe.parts from your values (--set describe.parts=null)" (int $workers) (int $parts)) -}}
+{{- end -}}
+{{- $workers | default $parts | default 1 | int -}}
+{{- end -}}
+
 {{- /* The variable with the limit of the shards to train, or nothing. */ -}}
 {{- define "skuscribe.maxShards" -}}
 {{- with .Values.train.shards -}}

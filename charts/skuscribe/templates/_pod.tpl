@@ -35,6 +35,10 @@ uses the Kubernetes API) "serviceAccountName" "resources" "environment" (additio
 {{- if $gpus -}}
 {{- $_ := set $resources "limits" (merge (dict $root.Values.gpuResource $gpus) ($resources.limits | default dict)) -}}
 {{- end -}}
+{{- $postgresCa := and .postgres (include "skuscribe.postgresCa" $root) -}}
+{{- if and .postgres (not $demo.enabled) -}}
+{{- include "skuscribe.checkPostgresCa" (dict "root" $root "pod" $pod) -}}
+{{- end -}}
 {{- $role := and .store $root.Values.store.roleArn (not $demo.enabled) -}}
 metadata:
   labels:
@@ -89,6 +93,9 @@ spec:
         {{- if $role }}
         - {name: role-token, mountPath: /var/run/secrets/skuscribe, readOnly: true}
         {{- end }}
+        {{- if $postgresCa }}
+        - {name: postgres-ca, mountPath: /var/run/secrets/skuscribe-postgres, readOnly: true}
+        {{- end }}
         {{- with $pod.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -102,6 +109,10 @@ spec:
       projected:
         sources:
           - serviceAccountToken: {audience: sts.amazonaws.com, expirationSeconds: 3600, path: token}
+    {{- end }}
+    {{- if $postgresCa }}
+    - name: postgres-ca
+      secret: {secretName: {{ $postgresCa | quote }}, items: [{key: {{ $root.Values.postgres.caKey | quote }}, path: ca.crt}]}
     {{- end }}
     {{- with $pod.extraVolumes }}
     {{- toYaml . | nindent 4 }}
