@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jobs.artifacts.settings import Settings
-from jobs.process import log
+from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError
 from jobs.process.suggestions import most_similar
 from jobs.storage import artifact
@@ -15,11 +15,14 @@ from jobs.storage.artifact import Artifact
 from jobs.storage.layout import MANIFEST
 from jobs.storage.store import Store
 
+TO = "--to"
+
 
 def run(settings: Settings) -> None:
     """Print one line per artifact, or download one. An empty store has no lines.
 
-    Errors: `ConfigurationError` (78) if the store has artifacts and none is at --path.
+    Errors: `ConfigurationError` (78) if the store has artifacts and none is at --path, or if --to cannot be written,
+    `NotReadyError` (75) if the disk of --to is full.
     """
     store, path = Store(settings.store), settings.path.strip("/")
     if settings.to is None:
@@ -61,10 +64,12 @@ def _line(committed: Artifact) -> str:
 def _download(store: Store, path: str, folder: Path) -> None:
     if not path:
         raise ConfigurationError("--to needs --path, the path of an artifact: `skuscribe artifacts` lists them")
+    folders.require_writable(folder, TO)
     committed = artifact.find(store, path)
     if committed is None:
         raise _not_found(store, path, _nearest(store, path))
-    committed.fetch_all(folder)
+    with folders.writing_to(folder, TO):
+        committed.fetch_all(folder)
     log.info("downloaded", artifact=committed.url, files=len(committed.names()), folder=str(folder))
 
 

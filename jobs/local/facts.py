@@ -1,4 +1,4 @@
-"""How many descriptions of the generated sample have every fact of their title right."""
+"""Counts of the descriptions of the generated sample that state every fact of their title correctly."""
 
 import contextlib
 import json
@@ -12,10 +12,10 @@ from jobs.sample.facts import FactCheck, check_facts
 
 @dataclass(frozen=True)
 class FactCounts:
-    """`texts`: the descriptions. `right`: those with every fact of their title right. `not_right`: the others.
+    """`texts`: all descriptions. `right`: those that state every fact of their title correctly. `not_right`: the others.
 
-    `published`, `published_right` and `published_guesses` count published descriptions only, the last those with a remark or a
-    promise that no title tells. The names of the fields are those in `summary.json`.
+    `published`, `published_right` and `published_guesses` count published descriptions only. A guess is a remark or a promise
+    that is not in the title. The names of the fields are those in `summary.json`.
     """
 
     texts: int
@@ -27,7 +27,7 @@ class FactCounts:
 
 
 def count_facts(lines: Path) -> FactCounts:
-    """Return the counts of a file of descriptions, JSON Lines. Titles that are not of the sample are left out."""
+    """Return the counts of a file of descriptions, JSON Lines. Titles that do not belong to the sample are ignored."""
     checked: list[tuple[Mapping[str, Any], FactCheck]] = []
     with lines.open(encoding="utf-8") as file:
         for row in map(json.loads, file):

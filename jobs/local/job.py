@@ -4,7 +4,6 @@ Starts the servers, runs each step in a process, as the cluster runs it in a pod
 writes the results into OUT.
 """
 
-import json
 import os
 import re
 import time
@@ -32,28 +31,32 @@ SAMPLE_DEFAULTS = {
     "BATCH_ROWS": "16",  # batches of 4,096 tokens would give 20 steps per shard, too few to learn the facts
     "ROUGE_ROWS": "10",
 }
-"""Settings for the generated sample: a run of a few minutes that goes through everything."""
+"""Settings for the generated sample: a run of a few minutes that includes every step."""
 
 TINY_DEFAULTS = {"LEARNING_RATE": "0.006"}
-"""The tiny model has random weights. It needs a higher rate than a pretrained model, which this rate would ruin."""
+"""The tiny model has random weights and needs a high learning rate, which would destroy the weights of a pretrained model."""
 
 
 def run(settings: Settings) -> None:
-    """Do everything that is not done yet and print the results. Errors: those of a failed step, with its exit code."""
+    """Run every step that is not done yet, and print the results. Errors: those of a failed step, with its exit code."""
     state = settings.state.resolve()
     if settings.only_stop:
         stopped = services.stop(state)
-        print(f"stopped {' and '.join(stopped)}" if stopped else "no service was running")
+        none = f"no service was running in the state folder {state} (--state)"
+        print(f"stopped {' and '.join(stopped)}" if stopped else none)
     elif settings.only_clean:
         of_services = services.remove(state)  # first: it fails if another process uses the folder
         removed = [*results.remove(settings.out), *of_services]
-        print("\n".join(f"removed {os.path.relpath(path)}" for path in removed) or "there was nothing to remove")
+        none = (
+            f"there was nothing to remove in the state folder {state} (--state) and in {settings.out.resolve()} (--out)"
+        )
+        print("\n".join(f"removed {os.path.relpath(path)}" for path in removed) or none)
     else:
         _run_all(settings, state)
 
 
 def name_from(out: Path) -> str:
-    """Return the name that an output folder gives to its run: `./results/June Run` gives `june-run`."""
+    """Return the name of the run of an output folder: `june-run` for `./results/June Run`."""
     name = re.sub(r"[^a-z0-9]+", "-", out.resolve().name.lower()).strip("-")[:40].strip("-")
     if not name:
         raise ConfigurationError(f"--out {out} has no letters or digits to make a name from: give one with --name")
@@ -63,6 +66,8 @@ def name_from(out: Path) -> str:
 def _run_all(settings: Settings, state: Path) -> None:
     _require_no_s3_address(settings)
     name = settings.name or name_from(settings.out)
+    folders.require_writable(settings.out, results.OUT)
+    folders.require_writable(settings.state, "--state")
     results.require_no_foreign_files(settings.out)
     started = time.monotonic()
     log.info("starting Postgres and S3", folder=str(state))
@@ -78,8 +83,7 @@ def _run_all(settings: Settings, state: Path) -> None:
     figures = results.collect(Store(own_variables["SKUSCRIBE_STORE"]), name, settings.out) | {"seconds": seconds}
     if not settings.input:
         figures["facts"] = asdict(facts.count_facts(settings.out / results.LINES))
-    summary_file = settings.out / results.SUMMARY
-    folders.write_atomically(summary_file, json.dumps(figures, indent=1, ensure_ascii=False).encode())
+    results.write_summary(settings.out, figures)
     print(summary.table(figures, settings.out))
     print(summary.next_commands(name, state))
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from jobs.process import folders
 from jobs.process.errors import NotReadyError
 
 FILE = "services.lock"
@@ -19,8 +20,8 @@ POLL_SECONDS = 0.1
 def exclusive(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder during the block. The folder is created if it is missing.
 
-    The lock ends with its process, also after a SIGKILL. Errors: `NotReadyError` (75) if another process holds it for
-    `WAIT_SECONDS`.
+    The lock is released when its process ends, even by SIGKILL. Errors: `NotReadyError` (75) if another process holds it for
+    `WAIT_SECONDS`, or as `folders.writing_to()` if the folder cannot be written.
     """
     deadline = time.monotonic() + WAIT_SECONDS
     while (file := _open_locked(folder)) is None:
@@ -36,11 +37,12 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 def _open_locked(folder: Path) -> BinaryIO | None:
     """Return the locked file, or None if another process holds the lock or has just removed the file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        file = (folder / FILE).open("ab")
-    except FileNotFoundError:  # the folder was removed
-        return None
+    with folders.writing_to(folder, "the state folder"):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            file = (folder / FILE).open("ab")
+        except FileNotFoundError:  # the folder was removed
+            return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(file.fileno()), (folder / FILE).stat()):

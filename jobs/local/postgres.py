@@ -29,7 +29,7 @@ def programs() -> Path:
 
 
 def start(server: Server, port: int, superuser_password: str, passwords: Mapping[str, str]) -> None:
-    """Start the server unless it runs, with a database and the roles in `passwords`; the first one owns the database.
+    """Start the server unless it is running, with a database and the roles in `passwords`; the first role owns the database.
 
     Errors: `ConfigurationError` (78) if Postgres cannot run here, `NotReadyError` (75) if it does not start.
     """
@@ -40,7 +40,7 @@ def start(server: Server, port: int, superuser_password: str, passwords: Mapping
     if not (data / "PG_VERSION").exists():
         _initialise(data, superuser_password, user)
     postgres_data.give_to(user, data)
-    data.chmod(0o700)  # Postgres insists on it, and a newly mounted volume may be open to its group
+    data.chmod(0o700)  # Postgres requires it, and a newly mounted volume may be open to its group
     if server.pid is None:
         (data / "postmaster.pid").unlink(missing_ok=True)
     options = {

@@ -1,7 +1,7 @@
-"""Where the local Postgres keeps its data, and who owns it.
+"""The data folder of the local Postgres, and its owner.
 
-The data is in `FOLDER/data`. If root starts Postgres as a user who cannot reach FOLDER, because a folder above it is closed
-to others, the data is in one folder of the system's temporary directory, and `FOLDER/data` is a link to it.
+The data is in `FOLDER/data`. If root starts Postgres as a user who cannot access FOLDER, because other users cannot enter one of
+its parent folders, the data is in the system's temporary directory, and `FOLDER/data` is a link to it.
 """
 
 import os
@@ -20,7 +20,7 @@ TEMPORARY_PREFIX = "skuscribe-postgres-"
 def folder_for(user: User | None, folder: Path) -> Path:
     """Return the data folder of the server in `folder`, below a folder that the user may write to.
 
-    Errors: `ConfigurationError` (78) if the user reaches neither `folder` nor the temporary directory.
+    Errors: `ConfigurationError` (78) if the user can access neither `folder` nor the temporary directory.
     """
     folder.mkdir(exist_ok=True)
     if user is None:
@@ -66,8 +66,8 @@ def _move_to_temporary_folder(user: User, folder: Path) -> Path:
     if not user.can_write_to(temporary):
         temporary.rmdir()
         raise ConfigurationError(
-            f"Postgres refuses to run as root, and the user that it runs as instead reaches neither {folder} nor "
-            f"{temporary.parent}: run the command as an ordinary user, or set TMPDIR to a folder that is open to others"
+            f"Postgres refuses to run as root, and the user that it runs as instead can access neither {folder} nor "
+            f"{temporary.parent}: run the command as an ordinary user, or set TMPDIR to a folder that other users can enter"
         )
     link = folder / DATA
     if link.is_symlink():

@@ -21,17 +21,19 @@ GRACE_SECONDS = 60.0
 
 POLL_SECONDS = 0.2
 READ_SECONDS = 5.0
-"""How long the log of an ended step is read. A process that it has left behind may hold the pipe open."""
+"""How long the log of an ended step is read. A process that the step has started may keep the pipe open."""
 
 _RESUME = ". Run the same command again to resume"
 _REMEDIES = {
+    65: ". A flag that they name belongs to `skuscribe {step}`: with `skuscribe local` or `make run`, set its environment variable "
+    "instead, such as SKUSCRIBE_TITLE_FIELD=name for --title-field name",
     75: _RESUME,
     78: ". The settings of a step come from `skuscribe local`: instead of another --catalogue, --model, --matcher, --run or --batch, "
     "choose another --out (`make run OUT=FOLDER`) or --name, which keeps both results",
     137: _RESUME,
     143: _RESUME,
 }
-"""What to do about the exit code of a step. Its own last log line names the setting or the input that is wrong."""
+"""What to do, by the exit code of a step. The last log line of the step names the wrong setting or input."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def _relay(lines: IO[str], step: str) -> None:
 
 
 def _end_with_parent() -> None:
-    """Let Linux send this child a SIGTERM when its parent dies, so that no step keeps running after a SIGKILL of ours."""
+    """Let Linux send this child a SIGTERM when its parent ends, so that a SIGKILL of `skuscribe local` ends its steps too."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1 is PR_SET_PDEATHSIG
 
@@ -106,7 +108,7 @@ def _wait_for_any(running: Sequence[_Running], stop: lifecycle.Stop) -> None:
 
 
 def _seconds_of(ended: _Running) -> float:
-    """Return how long a step took. Errors: `StepFailed`."""
+    """Return the seconds that a step took. Errors: `StepFailed`."""
     _read_log(ended)
     if ended.process.returncode:
         raise StepFailed(ended.step.name, ended.process.returncode)
@@ -138,5 +140,6 @@ class StepFailed(JobError):
     def __init__(self, step: str, returncode: int) -> None:
         self.exit_code = returncode if returncode > 0 else 128 - returncode  # type: ignore[misc]  # not the class's
         super().__init__(
-            f"step {step} ended with exit code {self.exit_code}: its last log lines say why{_REMEDIES.get(self.exit_code, '')}"
+            f"step {step} ended with exit code {self.exit_code}: its last log lines say why"
+            + _REMEDIES.get(self.exit_code, "").format(step=step)
         )

@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +23,13 @@ PAGE = "report.html"
 EXPECTED = (MODEL, LINES, CSV, PARQUET, PAGE, layout.REPORT_PDF)
 SUMMARY = "summary.json"
 FILES = (*EXPECTED, *layout.REPORT_TABLES, SUMMARY)
+OUT = "--out"
 MARKER = ".artifacts.json"
-"""The digests of the artifacts that the folder's files come from. A folder without it holds no results of ours."""
-
-
-def _last_trained_shard(store: Store, run: str, shards: int) -> int:
-    """Return the last trained shard: with --max-shards of `train`, not all are. Without any, the last shard of the catalogue."""
-    trained = (
-        shard for shard in reversed(range(shards)) if artifact.find(store, layout.trained_shard_path(run, shard))
-    )
-    return next(trained, shards - 1)
+"""The digests of the artifacts that the folder's files come from. A folder without it has no results of skuscribe."""
 
 
 def require_no_foreign_files(out: Path) -> None:
-    """Errors: `ConfigurationError` (78) if `out` has files with the names of ours that we did not write, which would be replaced."""
+    """Raise `ConfigurationError` (78) if `out` has files with the names of results that skuscribe did not write."""
     found = [] if (out / MARKER).exists() else [name for name in FILES if (out / name).exists()]
     if found:
         raise ConfigurationError(
@@ -46,28 +40,30 @@ def require_no_foreign_files(out: Path) -> None:
 def collect(store: Store, name: str, out: Path) -> dict[str, Any]:
     """Download the results of the run `name` into `out`, unless they are there, and return their figures.
 
-    Errors: as `require_no_foreign_files()`.
+    The model is the one that wrote the descriptions: with --max-shards, later shards may be trained too. Errors: as
+    `require_no_foreign_files()` and `folders.writing_to()`.
     """
     products = catalogue.require(store, name)
-    last_shard = _last_trained_shard(store, name, products.shards)
-    model = runs.trained_shard(store, name, last_shard)
     export = artifact.require(store, layout.export_path(name), Kind.EXPORT, f"describe --batch {name}")
+    shard = int(export.manifest.figures["model"].removeprefix(layout.SHARD_PREFIX))
+    model = runs.trained_shard(store, name, shard)
     report = artifact.require(store, layout.report_path(name), Kind.REPORT, f"report --run {name}")
-    out.mkdir(parents=True, exist_ok=True)
+    with folders.writing_to(out, OUT):
+        out.mkdir(parents=True, exist_ok=True)
     require_no_foreign_files(out)
     marker = out / MARKER
     digests = {source.path: source.digest for source in (model, export, report)}
     complete = marker.exists() and all((out / file).exists() for file in EXPECTED)
     if not (complete and json.loads(marker.read_text()) == digests):
-        folders.write_atomically(marker, b"{}")
+        _write(out, MARKER, b"{}")
         _download_model(model, out)
         _download_descriptions(export, out)
         _download_report(report, out)
-        folders.write_atomically(marker, json.dumps(digests).encode())
+        _write(out, MARKER, json.dumps(digests).encode())
     return {
         "name": name,
         "catalogue": dict(products.artifact.manifest.figures),
-        "model": {"shard": last_shard, **model.manifest.figures},
+        "model": {"shard": shard, **model.manifest.figures},
         "descriptions": dict(export.manifest.figures),
         "report": dict(report.manifest.figures),
         "artifacts": digests,
@@ -84,7 +80,8 @@ def remove(out: Path) -> list[Path]:
 def _download_model(model: Artifact, out: Path) -> None:
     with folders.temporary_folder() as work:
         fetched = model.fetch_all(work, layout.MODEL_PREFIX)
-        _replace_folder(fetched, out / MODEL)
+        with folders.writing_to(out, OUT):
+            _replace_folder(fetched, out / MODEL)
 
 
 def _download_descriptions(export: Artifact, out: Path) -> None:
@@ -96,21 +93,35 @@ def _download_descriptions(export: Artifact, out: Path) -> None:
         pages = [path.read_bytes() for path in parts if path.suffix == ".csv"]
         header = pages[0].splitlines(keepends=True)[0]
         pq.write_table(pa.concat_tables(tables), work / PARQUET)
-        folders.write_atomically(out / LINES, b"".join(lines))
-        folders.write_atomically(out / CSV, header + b"".join(page.removeprefix(header) for page in pages))
-        folders.write_atomically(out / PARQUET, (work / PARQUET).read_bytes())
+        _write(out, LINES, b"".join(lines))
+        _write(out, CSV, header + b"".join(page.removeprefix(header) for page in pages))
+        _write(out, PARQUET, (work / PARQUET).read_bytes())
 
 
 def _download_report(report: Artifact, out: Path) -> None:
     with folders.temporary_folder() as work:
         for name in report.names():
             file = PAGE if name == layout.REPORT_PAGE else name
-            folders.write_atomically(out / file, report.fetch(name, work).read_bytes())
+            _write(out, file, report.fetch(name, work).read_bytes())
+
+
+def write_summary(out: Path, figures: Mapping[str, Any]) -> None:
+    """Write `SUMMARY`. Errors: as `folders.writing_to()`."""
+    _write(out, SUMMARY, json.dumps(figures, indent=1, ensure_ascii=False).encode())
+
+
+def _write(out: Path, name: str, data: bytes) -> None:
+    with folders.writing_to(out, OUT):
+        folders.write_atomically(out / name, data)
 
 
 def _replace_folder(source: Path, target: Path) -> None:
     unfinished = target.with_name(f".{target.name}.new")
     shutil.rmtree(unfinished, ignore_errors=True)
-    shutil.copytree(source, unfinished)
+    # File by file, because the errors of shutil.copytree() have no errno.
+    for file in sorted(path for path in source.rglob("*") if path.is_file()):
+        copy = unfinished / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
     shutil.rmtree(target, ignore_errors=True)
     unfinished.rename(target)

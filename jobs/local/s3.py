@@ -19,7 +19,7 @@ LISTENERS = (
 
 
 def start(server: Server, port: int, access_key: str, secret_key: str) -> None:
-    """Start the server unless it runs.
+    """Start the server unless it is running.
 
     Errors: `ConfigurationError` (78) if the package is missing, `NotReadyError` (75) if the server does not start.
     """
@@ -32,7 +32,7 @@ def start(server: Server, port: int, access_key: str, secret_key: str) -> None:
         )
     data = server.folder / "data"
     data.mkdir(parents=True, exist_ok=True)
-    # Each listener gets its own port. A gRPC port that is not given would be another one plus 10,000, which may be taken.
+    # By default a gRPC port is the HTTP port plus 10,000, which another process may use.
     ports = zip(LISTENERS, free_ports(len(LISTENERS)), strict=True)
     command = [
         str(program), "-logtostderr=true", "mini", f"-dir={data}", f"-ip={HOST}", f"-ip.bind={HOST}", f"-s3.port={port}",

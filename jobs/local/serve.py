@@ -1,7 +1,7 @@
-"""Run Postgres and S3 in the foreground, for other pods, until a signal comes.
+"""Run Postgres and S3 in the foreground, for other pods, until a signal is received.
 
-Reads the credentials in the environment; writes the generated sample into the store. The servers listen on loopback, and two
-ports are forwarded to them, so that nothing else of the servers can be reached.
+Reads the credentials from the environment; writes the generated sample into the store. The servers listen on loopback. Only
+two ports are forwarded to them, so that their other listeners cannot be reached.
 """
 
 import asyncio
@@ -25,13 +25,15 @@ CHECK_EVERY_SECONDS = 0.5
 
 
 def run(settings: Settings) -> None:
-    """Serve until a signal comes.
+    """Serve until a signal is received.
 
     Errors: `ConfigurationError` (78) if a credential is missing, `NotReadyError` (75) if a server does not start or ends.
     """
     missing = [name for name in CREDENTIALS if not os.environ.get(name)]
     if missing:
-        raise ConfigurationError(f"{', '.join(missing)} not set: the services take their credentials from there")
+        raise ConfigurationError(
+            f"{', '.join(missing)} not set: the services need these environment variables as their credentials"
+        )
     folder = settings.folder.resolve()
     settings.ready_file.unlink(missing_ok=True)
     try:
@@ -57,8 +59,10 @@ def _write_sample(store: Store, rows: int) -> None:
 
 
 async def _serve(folder: Path, listen: str, forwarded: Mapping[int, int], ready_file: Path) -> None:
-    """Forward each port to its port on loopback, as long as both servers run and no signal comes."""
-    with lifecycle.deferred() as stop:  # an exception raised by a signal could end any task, and only that task
+    """Forward each port to its port on loopback, while both servers run and no signal is received."""
+    with (
+        lifecycle.deferred() as stop
+    ):  # an exception raised by a signal would end only the task that runs at that moment
         listeners = [await _forward(listen, outer, inner) for outer, inner in forwarded.items()]
         ready_file.touch()
         log.info("services ready", listen=listen, ports=" ".join(str(port) for port in forwarded))

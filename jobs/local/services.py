@@ -1,8 +1,8 @@
-"""The local services, Postgres and S3, in one folder, and the environment variables by which every job finds them.
+"""The local services, Postgres and S3, in one folder, and the environment variables with which every job connects to them.
 
 They listen on loopback only. Their credentials are random and in `FOLDER/environment`, which only its owner can read. They
-outlive the command that started them; `stop()` stops them. Of processes that start, stop or remove them at the same time, one
-works and the others wait: `lock` says how long.
+keep running after the command that started them; `stop()` stops them. Only one process at a time starts, stops or removes
+them, the others wait for its lock (see `lock`).
 """
 
 import os
@@ -23,11 +23,11 @@ OWN_FILES = (POSTGRES, S3, "psql", SAMPLE_FILE, TEMPORARY, ENVIRONMENT_FILE)
 
 
 def start(folder: Path, credentials: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
-    """Start the services that do not run yet. Returns the environment variables by which every job finds them.
+    """Start the services that are not running. Returns the environment variables with which every job connects to them.
 
     `credentials` (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, PGPASSWORD) replace those in the folder's file. Errors:
     `ConfigurationError` (78) if a package is missing or Postgres cannot run as this user, `NotReadyError` (75) if a server
-    does not start, or if another process starts or stops them for too long.
+    does not start, or if another process holds the lock for too long.
     """
     with lock.exclusive(folder):
         return _start(folder, credentials)

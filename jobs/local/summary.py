@@ -24,7 +24,7 @@ def table(figures: Mapping[str, Any], out: Path) -> str:
 
 
 def facts(counts: Mapping[str, Any]) -> str:
-    """Return in how many texts every fact of the title is right, of all and of the published ones, and how many of these guess."""
+    """Return how many of all texts and of the published texts state every fact correctly, and how many published texts guess."""
     published, right = counts["published"], counts["published_right"]
     if not published:
         of_published = "none is published"

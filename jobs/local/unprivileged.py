@@ -1,8 +1,8 @@
 """Run a program without root's user id, because Postgres refuses to run as root.
 
-In a user namespace, root appears as the account `nobody`: the process is not root to itself, outside its files belong to
-root, and no permission has to change. Where the container forbids namespaces, the process runs as `nobody` itself. No
-account is created.
+In a user namespace, root appears as the account `nobody`: inside, the process is not root; outside, its files belong to root,
+so that no permission has to change. If the container forbids namespaces, the process runs as `nobody` itself. No account is
+created.
 """
 
 import ctypes
@@ -38,14 +38,14 @@ class User:
         return ended.returncode == 0
 
     def can_write_to(self, folder: Path) -> bool:
-        """Whether the user reaches this folder and may make files in it."""
+        """Whether the user can enter this folder and create files in it."""
         return self.can_run("sh", "-c", 'test -x "$1" && test -w "$1"', "sh", folder)
 
 
 def user_for(program: Path) -> User | None:
     """Return the user to run `program` as, or None if this process is not root and can run it itself.
 
-    Errors: `ConfigurationError` (78) if root has no way to run it as another user.
+    Errors: `ConfigurationError` (78) if root cannot run it as another user.
     """
     if os.geteuid() != 0:
         return None
@@ -82,6 +82,6 @@ class _Namespace:
         uid, gid = os.geteuid(), os.getegid()
         if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWUSER):
             raise OSError(ctypes.get_errno(), "unshare")
-        Path("/proc/self/setgroups").write_text("deny")  # the kernel asks for it before gid_map
+        Path("/proc/self/setgroups").write_text("deny")  # the kernel requires it before gid_map
         Path("/proc/self/uid_map").write_text(f"{self.uid} {uid} 1")
         Path("/proc/self/gid_map").write_text(f"{self.gid} {gid} 1")

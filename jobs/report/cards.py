@@ -1,5 +1,6 @@
 """The cards at the top of a report: the most important figures."""
 
+from jobs.process.durations import duration
 from jobs.report.comparisons import (
     Comparison,
     base_stage,
@@ -10,7 +11,7 @@ from jobs.report.comparisons import (
 )
 from jobs.report.document import Card, Tone
 from jobs.report.history import History
-from jobs.report.wording import dollars, duration, lower_first, percent, span, stage_label
+from jobs.report.wording import dollars, lower_first, percent, span, stage_label
 from jobs.storage.layout import QuestionGroup
 
 BAD_FLAGGED_SHARE = 0.5
@@ -48,7 +49,7 @@ def _forgetting_card(history: History) -> Card | None:
     if old is None or new is None:
         return None
     return Card(
-        "First-shard loss, when trained and now",
+        "First-shard loss, after its training and now",
         f"{old.value:.3f} → {new.value:.3f}",
         _verdict(comparison, "no forgetting", "forgetting", "no clear forgetting"),
         _tone(comparison),
@@ -90,8 +91,10 @@ def _cost_card(history: History, gpu_hour_price: float) -> Card | None:
 
 def _verdict(comparison: Comparison | None, better: str, worse: str, unclear: str) -> str:
     if comparison is None:
-        return "no questions in common"
-    words = {True: better, False: worse, None: unclear}[comparison.better]
+        return "fewer than 2 questions in common"
+    words = (
+        "too few questions" if comparison.too_few else {True: better, False: worse, None: unclear}[comparison.better]
+    )
     return f"{words} ({span(comparison.difference)})"
 
 

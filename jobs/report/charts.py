@@ -29,7 +29,7 @@ PAPER = {
 }
 SIZE_INCHES = (4.7, 2.9)
 WHOLE_STEPS = [1, 2, 5, 10]
-"""Of ticks in per cent, which are labelled without a digit after the point: a step of 2.5 % would be 0, 2, 5, 8, 10 %."""
+"""The allowed distances between ticks. Labels in per cent have no decimals: a distance of 2.5 % would read 0, 2, 5, 8, 10 %."""
 MARKED_POINTS = 27  # with more, markers hide the line
 
 

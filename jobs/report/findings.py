@@ -1,6 +1,7 @@
 """Sentences about the figures of a run.
 
-A sentence calls one model better than another only if the 95 % interval of the difference excludes zero.
+A sentence calls one model better than another only if the 95 % interval of the difference excludes zero, the sign-flip test gives
+a p-value below `MAX_P_VALUE`, and there are at least `MIN_QUESTIONS` questions.
 """
 
 from collections import Counter
@@ -8,6 +9,7 @@ from collections.abc import Mapping
 
 from jobs.quality.metrics import Interval
 from jobs.report.comparisons import (
+    MIN_QUESTIONS,
     Comparison,
     base_stage,
     baselines,
@@ -21,10 +23,11 @@ from jobs.report.comparisons import (
     trained_with_neighbours,
 )
 from jobs.report.history import History, Stage
-from jobs.report.wording import baseline_label, lower_first, percent, reason_label, signed, span, stage_label
+from jobs.report.wording import baseline_label, counted, lower_first, percent, reason_label, signed, span, stage_label
+from jobs.storage import runs
 from jobs.storage.layout import QuestionGroup
 
-FEW_QUESTIONS = 30
+TOO_FEW = f"These are too few questions for a verdict; at least {MIN_QUESTIONS} are needed."
 
 
 def verdict(history: History) -> str:
@@ -36,17 +39,23 @@ def verdict(history: History) -> str:
         name: compare(base, final, QuestionGroup.HELD_OUT, metric)
         for name, metric in (("ROUGE-L", "rougeL"), ("loss", "loss"))
     }
-    outcomes = {name: comparison.better for name, comparison in comparisons.items() if comparison is not None}
-    better = [name for name, outcome in outcomes.items() if outcome is True]
-    worse = [name for name, outcome in outcomes.items() if outcome is False]
-    if not outcomes:
-        return "No comparison: the base model and the trained model have no held-out questions in common."
+    known = {name: comparison for name, comparison in comparisons.items() if comparison is not None}
+    if not known:
+        return "No comparison: the base model and the trained model have fewer than 2 held-out questions in common."
+    if all(comparison.too_few for comparison in known.values()):
+        questions = max(comparison.questions for comparison in known.values())
+        return (
+            f"No verdict: {questions:,} held-out questions are too few to tell whether the trained model is better than the base "
+            f"model. At least {MIN_QUESTIONS} are needed, see `skuscribe evaluate --questions`."
+        )
+    better = [name for name, comparison in known.items() if comparison.better is True]
+    worse = [name for name, comparison in known.items() if comparison.better is False]
     if better and worse:
         return f"Mixed: the trained model is better than the base model in {better[0]} and worse in {worse[0]}."
     if not better and not worse:
         return "On the held-out questions, the trained model shows no clear difference from the base model."
     word, names = ("better", better) if better else ("worse", worse)
-    unclear = [name for name, outcome in outcomes.items() if outcome is None]
+    unclear = [name for name, comparison in known.items() if comparison.better is None]
     rest = f" in {names[0]}; {unclear[0]} shows no clear difference" if unclear else ""
     return f"The trained model is {word} than the base model{rest}."
 
@@ -55,7 +64,7 @@ def summary(history: History) -> list[str]:
     """Return the sentences below the verdict."""
     base, final = base_stage(history, retrieval=False), final_stage(history)
     last, retrieved = last_stage(history, retrieval=False), last_stage(history, retrieval=True)
-    sentences = _unfinished(history, final) + _rejected(history)
+    sentences = _unfinished(history, final) + _outdated(history) + _rejected(history)
     if base is not None and final is not None:
         sentences += _quality(compare(base, final, QuestionGroup.HELD_OUT, "rougeL"))
     if last is not None and retrieved is not None:
@@ -70,10 +79,17 @@ def _unfinished(history: History, final: Stage | None) -> list[str]:
     trained, total = len(history.shards), history.planned_shards
     sentences = []
     if trained < total:
-        sentences.append(f"The run is not finished: {trained:,} of {total:,} shards are trained.")
+        verb = "is" if trained == 1 else "are"
+        sentences.append(f"The run is not finished: {trained:,} of {counted(total, 'shard')} {verb} trained.")
     if final is not None and final.shard is not None and final.shard + 1 < trained:
-        sentences.append(f"The verdict is about the model after {final.shard + 1:,} of {trained:,} trained shards.")
+        sentences.append(
+            f"The verdict is about the model after {final.shard + 1:,} of {counted(trained, 'trained shard')}."
+        )
     return sentences
+
+
+def _outdated(history: History) -> list[str]:
+    return [f"{runs.describe_outdated(history.run, history.outdated_shards)}."] if history.outdated_shards else []
 
 
 def _rejected(history: History) -> list[str]:
@@ -81,7 +97,7 @@ def _rejected(history: History) -> list[str]:
         return []
     names = ", ".join(f"`{name}`" for name in history.rejected_stages)
     return [
-        f"Evaluated with a model that is not of run {history.run!r}, and left out: {names}. `skuscribe evaluate --run {history.run} "
+        f"Left out, because the evaluated model does not belong to run {history.run!r}: {names}. `skuscribe evaluate --run {history.run} "
         f"--catalogue {history.catalogue.name} --model {history.model} --replace` evaluates the models of the run."
     ]
 
@@ -89,7 +105,7 @@ def _rejected(history: History) -> list[str]:
 def _quality(comparison: Comparison | None) -> list[str]:
     if comparison is None:
         return []
-    few = "" if comparison.questions >= FEW_QUESTIONS else " With this few questions, the interval is rough."
+    few = f" {TOO_FEW}" if comparison.too_few else ""
     return [f"ROUGE-L on {comparison.questions:,} held-out questions: {_change(comparison)}.{few}"]
 
 
@@ -101,8 +117,14 @@ def _retrieval(comparison: Comparison | None, trained_with_neighbours: bool) -> 
         False: "Retrieval makes the answers worse",
         None: "Retrieval makes no clear difference",
     }
-    use = "" if trained_with_neighbours else " It was trained without neighbours, so `describe` shows it none."
-    return [f"{words[comparison.better]}: {_change(comparison)}.{use}"]
+    outcome = "ROUGE-L without and with retrieval" if comparison.too_few else words[comparison.better]
+    few = f" {TOO_FEW}" if comparison.too_few else ""
+    use = (
+        ""
+        if trained_with_neighbours
+        else " The model was trained without neighbours, so `describe` puts none into its prompts."
+    )
+    return [f"{outcome}: {_change(comparison)}.{few}{use}"]
 
 
 def _against_baselines(stage: Stage, known: Mapping[str, Mapping[str, Interval]]) -> list[str]:
@@ -113,6 +135,8 @@ def _against_baselines(stage: Stage, known: Mapping[str, Mapping[str, Interval]]
     name, best = max(scored, key=lambda entry: entry[1].value)
     baseline = f"the best baseline ({lower_first(baseline_label(name))}), which scores {best.value:.3f}"
     model = f"The model {lower_first(stage_label(stage))} ({own.value:.3f})"
+    if len(held_out_answers(stage)) < MIN_QUESTIONS:
+        return [f"{model} is not compared with {baseline}. {TOO_FEW}"]
     if own.low > best.high:
         return [f"{model} is better than {baseline}."]
     if own.high < best.low:
@@ -138,6 +162,8 @@ def _forgetting(comparison: Comparison | None) -> list[str]:
         False: "Forgetting: the loss on the first shard's products has risen since the model was trained on it",
         None: "No clear forgetting: the loss on the first shard's products has not clearly changed since the model was trained on it",
     }
+    if comparison.too_few:
+        return [f"Loss on the first shard's products: {_change(comparison)}. {TOO_FEW}"]
     return [f"{words[comparison.better]}, {_change(comparison)}."]
 
 

@@ -15,6 +15,7 @@ from jobs.quality.metrics import Interval
 from jobs.report.epochs import Epoch, read_epochs
 from jobs.report.sources import Sources
 from jobs.steps import trained_shards
+from jobs.storage import runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.layout import ANSWERS_FILE, METRICS_FILE, SCORES_FILE, STATISTICS_FILE
 
@@ -75,12 +76,13 @@ class Stage:
 class History:
     """Everything that a report shows.
 
-    `batch` is empty if no batch is reported on, `batch_figures` None if the batch does not exist yet, or if
-    `batch_rejected`: no model of the run wrote it. `batch_scores` has the number of descriptions read (`rows`) and the
+    `batch` is empty if no batch is reported on. `batch_rejected`: no model of the run wrote the batch. `batch_figures` is None if
+    the batch does not exist yet or is rejected. `batch_scores` has the number of descriptions read (`rows`) and the
     means of their scores, 0 to 1. `audit_figures` is None if no person has labelled texts of the batch.
-    `matcher_scores` is scores.json of the matcher, empty if nothing was calibrated, or if `matcher_replaced`: the
-    matcher that the batch was checked with has been made again since. `rejected_stages`: names of the evaluated stages
-    whose model is not of the run. `max_shards`: how many shards of the catalogue are to be trained; None for all.
+    `matcher_replaced`: the matcher that the batch was checked with was replaced since. `matcher_scores` is scores.json of the
+    matcher, empty if nothing was calibrated or the matcher was replaced. `rejected_stages`: names of the evaluated stages
+    whose model does not belong to the run. `outdated_shards`: as `runs.outdated_shards()`. `max_shards`: number of shards that
+    the run trains; None for all.
     """
 
     run: str
@@ -98,6 +100,7 @@ class History:
     matcher_replaced: bool = False
     batch_rejected: bool = False
     rejected_stages: tuple[str, ...] = ()
+    outdated_shards: tuple[int, ...] = ()
     max_shards: int | None = None
 
     @property
@@ -135,6 +138,7 @@ def read(sources: Sources, folder: Path) -> History:
         matcher_replaced=bool(sources.batch and "matcher" in sources.batch.manifest.inputs and not sources.matcher),
         batch_rejected=sources.rejected_batch is not None,
         rejected_stages=tuple(sources.rejected_stages),
+        outdated_shards=tuple(runs.outdated_shards(sources.shards)),
         max_shards=sources.max_shards,
     )
 

@@ -12,6 +12,7 @@ from jobs.process.errors import NotReadyError
 from jobs.report import sources
 from jobs.report.settings import SEED, Settings
 from jobs.report.sources import Sources
+from jobs.report.wording import counted
 from jobs.steps import trained_shards
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Draft, Spec
@@ -46,6 +47,6 @@ def _require_all_shards(found: Sources) -> None:
     missing = [shard for shard in range(total) if shard not in found.shards]
     if missing:
         raise NotReadyError(
-            f"run {found.run!r} has {total - len(missing)} of {total} shards; the first missing one is {missing[0]}: "
+            f"run {found.run!r} has {total - len(missing)} of {counted(total, 'shard')}; the first missing one is {missing[0]}: "
             f"`skuscribe train --run {found.run}` trains the rest, --partial reports on those that exist"
         )

@@ -12,7 +12,7 @@ from jobs.report.document import Document, to_html, to_pdf
 from jobs.report.history import History
 from jobs.report.sections import audit, checks, cost, data, descriptions, questions, result, stages, training
 from jobs.report.sources import Sources
-from jobs.report.wording import model_label
+from jobs.report.wording import counted, model_label
 from jobs.storage.artifact import Draft
 from jobs.storage.layout import REPORT_PAGE, REPORT_PDF
 
@@ -57,11 +57,11 @@ def _document(recorded: History, examples: int, gpu_hour_price: float) -> Docume
 
 
 def _subtitle(recorded: History) -> str:
-    """Say what was trained on what, and when."""
+    """Return which model was trained on which catalogue, and when."""
     dates = sorted(shard.committed[:10] for shard in recorded.shards)
     when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
     catalogue = recorded.catalogue
     return (
-        f"{model_label(recorded)}, trained on {len(recorded.shards):,} of {catalogue.shards:,} shards of catalogue "
+        f"{model_label(recorded)}, trained on {len(recorded.shards):,} of {counted(catalogue.shards, 'shard')} of catalogue "
         f"{catalogue.name!r}, {when}"
     )

@@ -23,9 +23,9 @@ READERS = 8
 class Sources:
     """The artifacts of a report. `model`, `batch`, `audit` and `matcher` are None if they do not exist.
 
-    `rejected_stages` are the evaluations of models that are not of the run; they are not among `stages`. `batch_name` is
+    `rejected_stages` are the evaluations of models that do not belong to the run; they are not among `stages`. `batch_name` is
     empty for no batch. `rejected_batch` is the batch of this name if no model of the run wrote it; `batch` is then None.
-    `matcher` is the one that the batch was checked with. `max_shards`: how many shards are to be trained; None for all.
+    `matcher` is the one that the batch was checked with. `max_shards`: number of shards that the run trains; None for all.
     """
 
     run: str
@@ -67,7 +67,7 @@ class Sources:
 
 
 def find(store: Store, run: str, catalogue_name: str, batch: str, max_shards: int | None = None) -> Sources:
-    """Return the artifacts that exist now. `max_shards`: how many shards are to be trained; None for all.
+    """Return the artifacts that exist now. `max_shards`: number of shards that the run trains; None for all.
 
     Errors: `NotReadyError` (75) if the run has not started, has no trained shard, or its catalogue does not exist;
     `ConfigurationError` (78) if the run is trained on another catalogue, or on an earlier one of this name.
@@ -146,7 +146,7 @@ def _stages(store: Store, run: str) -> dict[str, Artifact]:
 def _stages_of_the_run(
     evaluated: Mapping[str, Artifact], base_model: str | None, trained: Sequence[str]
 ) -> Mapping[str, Artifact]:
-    """Return the evaluated stages whose model is of the run. `base_model` and `trained` are the digests of its models.
+    """Return the evaluated stages whose model belongs to the run. `base_model` and `trained` are the digests of its models.
 
     All stages are returned if the digest of the base model is unknown (None).
     """
@@ -157,19 +157,19 @@ def _stages_of_the_run(
 
 
 def _is_of_a_model(source: Artifact, models: Collection[str]) -> bool:
-    """Return whether one of the models with these digests made an artifact. One that does not record its model is accepted."""
+    """Return whether an artifact was made with one of the models with these digests, or does not record its model."""
     digest = source.manifest.inputs.get("model")
     return digest is None or digest in models
 
 
 def _audit(store: Store, batch: str, exported: Artifact) -> Artifact | None:
-    """Return what people say about a batch, or None if nothing, or if the batch has been made again since."""
+    """Return the labels of a batch, or None if it has none, or if they are of an earlier batch of this name."""
     found = artifact.find(store, layout.audit_path(batch))
     return found if found is not None and found.manifest.inputs.get("export") == exported.digest else None
 
 
 def _matcher(store: Store, exported: Artifact) -> Artifact | None:
-    """Return the matcher that a batch was checked with, or None if it had none, or if it has been made again since."""
+    """Return the matcher that a batch was checked with, or None if there was none, or if it was replaced since."""
     digest = exported.manifest.inputs.get("matcher")
     paths = [layout.matcher_path(name) for name in store.folders(layout.MATCHERS)] if digest else []
     return next((found for found in _find_all(store, paths) if found is not None and found.digest == digest), None)

@@ -20,7 +20,7 @@ def shards_csv(history: History) -> bytes:
 
 
 def stages_csv(history: History) -> bytes:
-    """Return the value and 95 % interval per stage, group and metric. The baselines of a stage are groups of it."""
+    """Return the value and 95 % interval per stage, group and metric. A baseline is listed as a group of its stage."""
     return _csv(["stage", "group", "questions", "metric", "value", "low", "high"], _score_rows(history))
 
 
@@ -34,12 +34,10 @@ def _score_rows(history: History) -> Iterator[Sequence[object]]:
 
 
 def answers_csv(history: History) -> bytes:
-    """Return every answer of every stage."""
-    if not history.stages:
-        return _csv(["stage"], [])
-    names = history.stages[0].answers.column_names
+    """Return every answer of every stage. A column that a stage does not have is empty in its rows."""
+    names = list(dict.fromkeys(name for stage in history.stages for name in stage.answers.column_names))
     rows = (
-        [stage.name, *(_text(answer[name]) for name in names)]
+        [stage.name, *(_text(answer.get(name)) for name in names)]
         for stage in history.stages
         for answer in stage.answers.to_pylist()
     )

@@ -38,7 +38,7 @@ INVENTED_AND_COPIED = (
     f"Invented: in neither the title nor the texts of enough of the nearest products (at most {EVIDENCE_NEIGHBOURS}; "
     "--number-support). Copied: from the title or the text of one of these products."
 )
-"""For the captions of tables of reasons: which texts these two reasons compare with."""
+"""Explains two reasons in captions: with which texts an answer is compared."""
 
 
 def reason_label(name: str) -> str:
@@ -49,7 +49,7 @@ def reason_label(name: str) -> str:
 def stage_label(stage: Stage) -> str:
     """Return the name of a stage: `Base model`, `After 3 shards with retrieval`."""
     shards = 0 if stage.shard is None else stage.shard + 1
-    model = "Base model" if not shards else f"After {shards:,} shard" + "s" * (shards > 1)
+    model = "Base model" if not shards else f"After {counted(shards, 'shard')}"
     return f"{model} with retrieval" if stage.retrieval else model
 
 
@@ -72,7 +72,7 @@ def lower_first(text: str) -> str:
 
 
 def number(value: object, digits: int) -> str:
-    """Return a number rounded to `digits` after the point; empty if it is unknown."""
+    """Return a number rounded to `digits` decimals; empty if it is unknown."""
     return f"{value:,.{digits}f}" if isinstance(value, int | float) and not math.isnan(value) else ""
 
 
@@ -81,12 +81,22 @@ def count(value: object) -> str:
     return f"{int(value):,}" if isinstance(value, int | float) else ""
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, whose plural ends in s: `1 shard`, `2,000 shards`."""
+    return f"{number:,} {plural(number, noun)}"
+
+
+def plural(number: int, noun: str) -> str:
+    """Return a noun as it follows a number: `shard` after 1, else `shards`."""
+    return noun if number == 1 else f"{noun}s"
+
+
 MIN_WHOLE = 0.0995
-"""From this share to 1 minus it, `percent()` shows no digit after the point."""
+"""From this share to 1 minus it, `percent()` shows no decimal."""
 
 
 def percent(value: float) -> str:
-    """Return a share from 0 to 1 as a percentage, with one digit after the point below 10 and above 90. Only 0 and 1 are 0 and 100 %."""
+    """Return a share from 0 to 1 as a percentage, with one decimal below 10 and above 90 %. Only 0 and 1 give 0 and 100 %."""
     if 0 < value < MIN_WHOLE or 1 - MIN_WHOLE < value < 1:
         return f"{min(max(value * 100, 0.1), 99.9):.1f} %"
     return f"{value * 100:.0f} %"
@@ -99,17 +109,8 @@ def share(part: object, whole: object) -> str:
     return percent(part / whole)
 
 
-def duration(seconds: float) -> str:
-    """Return seconds as hours and minutes, minutes and seconds, or seconds."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:,} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
 def dollars(seconds: float, hour_price: float) -> str:
-    """Return the cost of some seconds at a price per hour, in USD."""
+    """Return the cost of a duration at a price per hour, in USD."""
     return f"${seconds / 3600 * hour_price:,.2f}"
 
 

@@ -11,14 +11,14 @@ from jobs.storage import layout
 from jobs.storage.store import Store
 
 CLUSTER_RETRY_SECONDS = 10.0
-"""A person waits for the answer: an API server that is unavailable is retried for less time than in a pipeline."""
+"""How long an unavailable API server is retried: less than in a pipeline, because a person waits for the answer."""
 
 
 def run(settings: Settings) -> None:
-    """Print the overview.
+    """Print the overview. A Postgres that cannot be queried is one of its lines and not an error: the store has the state of a run.
 
-    Errors: `NotReadyError` (75) if the store is empty, or the cluster has no such release, or it is not complete;
-    `InputError` (65) if it has failed; `ConfigurationError` (78) if there are runs, and --run is none of them.
+    Errors: `NotReadyError` (75) if the store is empty, or if the release does not exist or is not complete; `InputError` (65) if
+    it has failed; `ConfigurationError` (78) if the store has runs, but not --run.
     """
     if settings.release:
         _print_release(settings.namespace, settings.release, settings.gpu_hour_price)
@@ -32,7 +32,7 @@ def run(settings: Settings) -> None:
 
 
 def _require_known_run(store: Store, run: str) -> None:
-    """Errors: `ConfigurationError` (78) if there are runs, and this is none of them."""
+    """Raise `ConfigurationError` (78) if the store has runs, but not this one."""
     existing = store.folders(layout.RUNS) if run else []
     if existing and run not in existing:
         nearest = most_similar(run, existing)

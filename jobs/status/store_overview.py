@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from jobs.process.durations import duration
 from jobs.steps import trained_shards
 from jobs.storage import artifact, layout, runs
 from jobs.storage.artifact import Artifact
@@ -34,7 +35,7 @@ class ShardState:
 def lines(store: Store, only_run: str = "", max_shards: int | None = None) -> Iterator[str]:
     """Yield the lines about all artifacts and runs, or about all artifacts and one run.
 
-    `max_shards`: how many shards of each run are to be trained; None for all.
+    `max_shards`: number of shards that each run trains; None for all.
     """
     for name in store.folders(layout.CATALOGUES):
         yield _artifact_line(store, layout.catalogue_path(name), ("kept", "rejected", "shards", "held_out"))
@@ -59,10 +60,14 @@ def _run_lines(store: Store, run: str, max_shards: int | None) -> Iterator[str]:
     yield f"{layout.run_path(run)}  {'  '.join(shown)}"
     yield f"  {'shard':>5}  {'state':<8}" + "".join(f"{title:>{width}}" for title, _, width, _ in COLUMNS)
     total = trained_shards(_shard_count(store, run, config), max_shards)
-    shards = [_shard_state(store, run, shard) for shard in range(total)]
+    found = {shard: artifact.find(store, layout.trained_shard_path(run, shard)) for shard in range(total)}
+    trained = {shard: model for shard, model in found.items() if model is not None}
+    shards = [_shard_state(store, run, shard, trained.get(shard)) for shard in range(total)]
     for shard in shards:
         yield f"  {shard.shard:>5}  {shard.state:<8}{_cells(shard.figures)}{shard.note}".rstrip()
-    yield f"  {sum(shard.state == 'done' for shard in shards)} of {len(shards)} shards done"
+    yield f"  {len(trained)} of {total} shards done"
+    if outdated := runs.outdated_shards(trained):
+        yield f"  {runs.describe_outdated(run, outdated)}"
     stages = store.folders(f"{layout.evaluations_path(run)}/")
     evaluated = [stage for stage in stages if artifact.find(store, layout.evaluation_path(run, stage))]
     yield f"  evaluated: {', '.join(evaluated) or 'nothing yet'}"
@@ -70,7 +75,7 @@ def _run_lines(store: Store, run: str, max_shards: int | None) -> Iterator[str]:
 
 
 def _shard_count(store: Store, run: str, config: Mapping[str, Any]) -> int:
-    """Return the number of shards of the run's catalogue, or if that is gone or replaced, of the shards that have started."""
+    """Return the number of shards of the run's catalogue, or of its started shards if the catalogue was removed or replaced."""
     committed = artifact.find(store, layout.catalogue_path(config.get("catalogue", "")))
     if committed is not None and committed.digest == config.get("catalogue_digest"):
         return Catalogue(committed).shards
@@ -78,11 +83,10 @@ def _shard_count(store: Store, run: str, config: Mapping[str, Any]) -> int:
     return sum(folder.startswith(layout.SHARD_PREFIX) for folder in folders)
 
 
-def _shard_state(store: Store, run: str, shard: int) -> ShardState:
-    path = layout.trained_shard_path(run, shard)
-    trained = artifact.find(store, path)
+def _shard_state(store: Store, run: str, shard: int, trained: Artifact | None) -> ShardState:
     if trained is not None:
         return ShardState(shard, "done", trained.manifest.figures)
+    path = layout.trained_shard_path(run, shard)
     checkpoints = f"{path}/{CHECKPOINT_FOLDER}"
     uploads = [
         stored
@@ -94,10 +98,10 @@ def _shard_state(store: Store, run: str, shard: int) -> ShardState:
     names = [
         stored.key.removeprefix(checkpoints).split("/")[0] for stored in uploads if stored.key.startswith(checkpoints)
     ]
-    latest = f"{max(names)}, " if names else ""
-    return ShardState(
-        shard, "started", {}, f"{latest}last upload {_age(max(stored.modified for stored in uploads))} ago"
-    )
+    latest = f"{max(names, key=layout.checkpoint_step)}, " if names else ""
+    age_seconds = (datetime.now(UTC) - max(stored.modified for stored in uploads)).total_seconds()
+    age = duration(max(0.0, age_seconds))  # the clock of the store may be ahead of ours
+    return ShardState(shard, "started", {}, f"{latest}last upload {age} ago")
 
 
 def _artifact_line(store: Store, path: str, names: tuple[str, ...]) -> str:
@@ -123,10 +127,3 @@ def _short(value: object) -> str:
         return f"{value:,}"
     text = str(value)
     return text if len(text) < MAX_SHOWN else text[:12] + "…"
-
-
-def _age(moment: datetime) -> str:
-    seconds = (datetime.now(UTC) - moment).total_seconds()
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

@@ -1,13 +1,13 @@
 """A run: a chain of models, from a base model over the shards of one catalogue."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact
-from jobs.storage.layout import Kind
+from jobs.storage.layout import MANIFEST, Kind
 from jobs.storage.store import Store
 
 
@@ -52,6 +52,35 @@ def trained_shard(store: Store, run: str, shard: int) -> Artifact:
     """Return the artifact of a trained shard. Errors: `NotReadyError` (75) if it is not trained yet."""
     path = layout.trained_shard_path(run, shard)
     return artifact.require(store, path, Kind.TRAINED_SHARD, f"train --run {run} --index {shard}")
+
+
+def outdated_shards(trained: Mapping[int, Artifact]) -> list[int]:
+    """Return the trained shards that do not continue the current model of the shard before, and all shards after these.
+
+    `trained`: the artifacts by shard. A shard whose manifest does not record its parent, or whose previous shard is missing, is
+    not outdated by itself.
+    """
+    outdated = [
+        shard
+        for shard, model in trained.items()
+        if (previous := trained.get(shard - 1)) is not None
+        and model.manifest.inputs.get("parent", previous.digest) != previous.digest
+    ]
+    return sorted(shard for shard in trained if outdated and shard >= min(outdated))
+
+
+def describe_outdated(run: str, outdated: Sequence[int]) -> str:
+    """Return a sentence that names the outdated shards of a run, of which there is at least one, and says what to do."""
+    previous, first, last = (layout.trained_shard_name(shard) for shard in (outdated[0] - 1, outdated[0], outdated[-1]))
+    path = layout.run_path(run)
+    later, manifests, again = "", f"{path}/{first}/{MANIFEST}", "it"
+    if len(outdated) > 1:
+        later = f", so `{first}` to `{last}` are outdated"
+        manifests, again = f"{MANIFEST} of each of them in {path}", "them"
+    return (
+        f"`{first}` was not trained from the current model of `{previous}`{later}: remove {manifests}, and "
+        f"`skuscribe train --run {run}` with the settings of the run trains {again} again"
+    )
 
 
 def base_model(store: Store, name: str) -> Artifact:

@@ -6,6 +6,7 @@ import pytest
 
 from jobs.artifacts import job
 from jobs.artifacts.settings import Settings
+from jobs.process import folders
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.storage import artifact
 from jobs.storage.artifact import Artifact
@@ -72,3 +73,28 @@ def test_a_path_without_artifacts_is_a_wrong_setting_that_names_similar_ones(sto
 def test_an_empty_store_lists_nothing(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     job.run(Settings(store=store.url, path="runs/main"))
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("to", ["file", "file/below", "/proc/x"])
+def test_a_download_into_a_folder_that_cannot_be_written_is_a_wrong_setting(
+    store: Store, tmp_path: Path, to: str
+) -> None:
+    commit(store, "models/a")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ConfigurationError, match=f"--to {tmp_path / to}: expected a folder that can be written"):
+        job.run(Settings(store=store.url, path="models/a", to=tmp_path / to))
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_download_over_a_file_where_it_needs_a_folder_is_a_wrong_setting(store: Store, tmp_path: Path) -> None:
+    commit(store, "models/a")
+    (tmp_path / "model").write_text("mine")
+    with pytest.raises(ConfigurationError, match=f"expected a folder that can be written, found {tmp_path / 'model'} "):
+        job.run(Settings(store=store.url, path="models/a", to=tmp_path))
+
+
+def test_a_download_onto_a_full_disk_is_not_ready_and_names_it(store: Store, tmp_path: Path) -> None:
+    commit(store, "models/a")
+    (tmp_path / folders.PROBE).symlink_to("/dev/full")
+    with pytest.raises(NotReadyError, match=f"no space left on the disk of --to {tmp_path}"):
+        job.run(Settings(store=store.url, path="models/a", to=tmp_path))

@@ -12,7 +12,8 @@ import pytest
 
 from jobs.local import job, results, services
 from jobs.local.settings import Settings
-from jobs.process.errors import ConfigurationError, JobError
+from jobs.process import folders
+from jobs.process.errors import ConfigurationError, JobError, NotReadyError
 
 pytestmark = pytest.mark.slow
 
@@ -81,7 +82,32 @@ def test_only_stop_lists_what_it_stopped(state: Path, capsys: pytest.CaptureFixt
     job.run(Settings(state=state, only_stop=True))
     services.start(state)
     job.run(Settings(state=state, only_stop=True))
-    assert capsys.readouterr().out.splitlines() == ["no service was running", "stopped postgres and s3"]
+    assert capsys.readouterr().out.splitlines() == [
+        f"no service was running in the state folder {state} (--state)",
+        "stopped postgres and s3",
+    ]
+
+
+@pytest.mark.parametrize("name", ["out", "state"])
+@pytest.mark.parametrize("path", ["file", "file/below", "/proc/x"])
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_starts(
+    tmp_path: Path, name: str, path: str
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    chosen = {"out": tmp_path / "out", "state": tmp_path / "state"} | {name: tmp_path / path}
+    with pytest.raises(ConfigurationError, match=f"--{name} {tmp_path / path}: expected a folder that can be written"):
+        job.run(Settings.model_validate(chosen))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("name", ["out", "state"])
+def test_a_folder_on_a_full_disk_is_not_ready_before_anything_starts(tmp_path: Path, name: str) -> None:
+    full = tmp_path / name
+    full.mkdir()
+    (full / folders.PROBE).symlink_to("/dev/full")
+    with pytest.raises(NotReadyError, match=f"no space left on the disk of --{name} {full}"):
+        job.run(Settings(out=tmp_path / "out", state=tmp_path / "state"))
+    assert list(full.iterdir()) == []
 
 
 def test_only_clean_removes_our_files_and_leaves_others(
@@ -97,7 +123,9 @@ def test_only_clean_removes_our_files_and_leaves_others(
     assert not state.exists()
     assert "report.html" in capsys.readouterr().out
     job.run(Settings(out=out, state=state, only_clean=True))
-    assert capsys.readouterr().out == "there was nothing to remove\n"
+    assert capsys.readouterr().out == (
+        f"there was nothing to remove in the state folder {state} (--state) and in {out} (--out)\n"
+    )
     state.mkdir()  # the fixture removes it
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobs.local import lock
-from jobs.process.errors import NotReadyError
+from jobs.process.errors import ConfigurationError, NotReadyError
 
 
 def test_a_second_process_waits_until_the_first_is_done(tmp_path: Path) -> None:
@@ -63,4 +63,16 @@ def test_a_killed_process_holds_no_lock(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False).returncode == -9
     assert (tmp_path / lock.FILE).exists()
     with lock.exclusive(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "/proc/x"])
+def test_a_folder_that_cannot_be_written_is_a_wrong_setting(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    with (
+        pytest.raises(
+            ConfigurationError, match=f"state folder {tmp_path / name}: expected a folder that can be written"
+        ),
+        lock.exclusive(tmp_path / name),
+    ):
         pass

@@ -17,7 +17,9 @@ from jobs.local import processes, services
 from jobs.local.serve_settings import Settings as ServeSettings
 from jobs.local.server import free_ports
 from jobs.local.settings import Settings as LocalSettings
+from jobs.prepare.settings import Settings as PrepareSettings
 from jobs.process.errors import JobError
+from jobs.process.settings import flag, variable
 from jobs.steps import Step
 
 HELP = ("--help",)
@@ -72,6 +74,13 @@ def test_a_step_with_a_wrong_setting_names_the_flags_of_the_local_run() -> None:
     flags = re.findall(r"another (--\w+) \(`make run (\w+)=FOLDER`\) or (--\w+), which keeps both results", message)
     assert flags == [("--out", "OUT", "--name")]
     assert {"out", "name"} <= LocalSettings.model_fields.keys()
+
+
+def test_a_step_with_bad_input_says_how_the_local_run_takes_the_flags_of_the_step() -> None:
+    message = str(processes.StepFailed("prepare", 65))
+    assert "A flag that they name belongs to `skuscribe prepare`" in message
+    assert f"{variable('title_field')}=name for {flag('title_field')} name" in message
+    assert {"title_field"} <= PrepareSettings.model_fields.keys() - LocalSettings.model_fields.keys()
 
 
 @pytest.mark.slow

@@ -38,7 +38,18 @@ def test_the_figures_of_the_matcher_are_shown() -> None:
     assert isinstance(table, Table)
     assert isinstance(charts, Charts)
     assert "can hardly tell" not in text.text
-    assert table.columns == ["", "Texts", "Off title", "Contradicts", "Invented", "Support", "Wording", "Unfinished", "Any", "AUC"]
+    assert table.columns == [
+        "",
+        "Texts",
+        "Off title",
+        "Contradicts",
+        "Invented",
+        "Support",
+        "Wording",
+        "Unfinished",
+        "Any",
+        "AUC",
+    ]
     assert [row[8].text for row in table.rows] == ["8.0 %", "50 %", "100 %", "90 %"]
     assert [chart.title for chart in charts.charts] == [
         "Reliability of the probability", "Own against nearest other texts (ROC)", "Risk against coverage",

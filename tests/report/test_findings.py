@@ -5,21 +5,30 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
+from jobs.local.job import SAMPLE_DEFAULTS
 from jobs.quality.metrics import Interval
 from jobs.report import comparisons, findings
 from jobs.report.cards import cards
+from jobs.report.document import Cell, Table
 from jobs.report.history import CatalogueSummary, GroupScores, History, Stage, TrainedShard
+from jobs.report.sections import result
 from jobs.storage.layout import QuestionGroup
 from tests import report_factory as factory
 
 
 def stage(
-    shard: int | None, rouge: float, loss: float, retrieval: bool = False, noise: float = 0.0, first: float = 3.0
+    shard: int | None,
+    rouge: float,
+    loss: float,
+    retrieval: bool = False,
+    noise: float = 0.0,
+    first: float = 3.0,
+    questions: int = 40,
 ) -> Stage:
-    """Return a stage with 40 questions in each of two groups. `noise` is added to every second answer, subtracted from the others."""
+    """Return a stage with questions in two groups. `noise` is added to every second answer, subtracted from the others."""
     answers = []
     for group, group_loss in ((QuestionGroup.HELD_OUT, loss), (QuestionGroup.FIRST_SHARD, first)):
-        for number in range(40):
+        for number in range(questions):
             shift = noise if number % 2 else -noise
             answers.append(
                 {
@@ -31,7 +40,7 @@ def stage(
     table = pa.Table.from_pylist(answers, schema=factory.answer_schema())
     groups: dict[str, GroupScores] = {
         name: GroupScores(
-            40, {"rougeL": Interval(rouge, rouge - 0.01, rouge + 0.01), "loss": Interval(value, value, value)}
+            questions, {"rougeL": Interval(rouge, rouge - 0.01, rouge + 0.01), "loss": Interval(value, value, value)}
         )
         for name, value in ((QuestionGroup.HELD_OUT, loss), (QuestionGroup.FIRST_SHARD, first))
     }
@@ -77,6 +86,90 @@ def test_without_a_base_model_nothing_is_compared() -> None:
     assert findings.verdict(run_of(stage(0, 0.1, 3.5))).startswith("No comparison yet")
 
 
+def few_and_enough(questions: int) -> History:
+    """Return a run of two shards in which every later stage is better, except in the loss on the first shard's products."""
+    return run_of(
+        stage(None, 0.1, 3.5, questions=questions),
+        stage(0, 0.3, 3.1, questions=questions),
+        stage(1, 0.4, 3.0, first=3.3, questions=questions),
+        stage(1, 0.5, 2.9, retrieval=True, questions=questions),
+        trained=2,
+        total=2,
+    )
+
+
+@pytest.mark.parametrize("questions", [2, 5, 19])
+def test_too_few_questions_give_no_verdict_although_every_answer_improved(questions: int) -> None:
+    run = few_and_enough(questions)
+    assert findings.verdict(run) == (
+        f"No verdict: {questions} held-out questions are too few to tell whether the trained model is better than the base model. "
+        "At least 20 are needed, see `skuscribe evaluate --questions`."
+    )
+    quality, retrieval, baseline, forgetting = findings.summary(run)
+    assert quality.startswith(f"ROUGE-L on {questions} held-out questions: 0.100 → 0.400, a difference of +0.300")
+    assert retrieval.startswith("ROUGE-L without and with retrieval: 0.400 → 0.500")
+    assert "is not compared with the best baseline" in baseline
+    assert forgetting.startswith("Loss on the first shard's products: 3.000 → 3.300")
+    for sentence in (quality, retrieval, baseline, forgetting):
+        assert "These are too few questions for a verdict; at least 20 are needed." in sentence
+    for card in cards(run, 0):
+        assert "too few questions (" in card.detail
+        assert card.tone == "plain"
+    assert {cell.text.split(" ", 1)[1] for cell in compared_cells(run)} == {"too few questions"}
+    assert {cell.tone for cell in compared_cells(run)} == {"plain"}
+
+
+@pytest.mark.parametrize("questions", [20, int(SAMPLE_DEFAULTS["QUESTIONS"])])
+def test_enough_questions_give_a_verdict(questions: int) -> None:
+    run = few_and_enough(questions)
+    assert findings.verdict(run) == "The trained model is better than the base model."
+    assert "too few" not in " ".join(findings.summary(run))
+    assert [card.tone for card in cards(run, 0)] == ["good", "good", "bad"]
+    assert {cell.text.split(" ", 1)[1] for cell in compared_cells(run)} == {"better", "no clear difference"}
+
+
+@pytest.mark.parametrize(("differing", "is_clear"), [(5, False), (6, True)])
+def test_a_few_answers_that_improved_among_equal_ones_are_no_clear_difference(differing: int, is_clear: bool) -> None:
+    """The bootstrap's interval excludes zero in both cases, but five equal signs have a probability of 1/16."""
+    base, trained = stage(None, 0.1, 3.5, questions=20), stage(0, 0.1, 3.5, questions=20)
+    position = trained.answers.column_names.index("rougeL")
+    values = [0.4 if number % 20 < differing else 0.1 for number in range(40)]
+    column = pa.array(values, trained.answers.schema.field(position).type)
+    improved = replace(trained, answers=trained.answers.set_column(position, "rougeL", column))
+    comparison = comparisons.compare(base, improved, QuestionGroup.HELD_OUT, "rougeL")
+    assert comparison is not None
+    assert comparison.difference.low > 0
+    assert comparison.better is (True if is_clear else None)
+
+
+def test_a_run_of_one_shard_is_described_in_the_singular() -> None:
+    run = run_of(stage(None, 0.1, 3.5), stage(0, 0.15, 3.1), trained=1, total=2)
+    assert "The run is not finished: 1 of 2 shards is trained." in findings.summary(run)
+
+
+def compared_cells(run: History) -> list[Cell]:
+    """Return the cells of the table of differences, which is the last one of its section."""
+    section = result.section(run)
+    assert section is not None
+    table = section.blocks[-1]
+    assert isinstance(table, Table)
+    return [cell for row in table.rows for cell in row[1:]]
+
+
+def test_with_one_question_in_common_nothing_is_compared() -> None:
+    run = run_of(stage(None, 0.1, 3.5, questions=1), stage(0, 0.3, 3.1, questions=1))
+    assert "fewer than 2 held-out questions in common" in findings.verdict(run)
+    assert cards(run, 0)[0].detail == "base model → after 1 shard: fewer than 2 questions in common"
+
+
+def test_the_summary_names_the_models_that_were_not_trained_from_the_current_ones() -> None:
+    run = run_of(stage(None, 0.1, 3.5), stage(0, 0.15, 3.1), trained=3, total=3)
+    assert "current model" not in " ".join(findings.summary(run))
+    first = findings.summary(replace(run, outdated_shards=(1, 2)))[1]
+    assert first.startswith("`shard-00001` was not trained from the current model of `shard-00000`")
+    assert "`skuscribe train --run main`" in first
+
+
 def test_a_rising_loss_on_the_first_shard_is_forgetting() -> None:
     stages = (stage(None, 0.1, 3.5, first=3.9), stage(0, 0.12, 3.2, first=3.0), stage(1, 0.13, 3.1, first=3.3))
     text = " ".join(findings.summary(run_of(*stages, trained=2, total=2)))
@@ -94,7 +187,7 @@ def test_the_summary_says_if_retrieval_makes_answers_worse() -> None:
         findings.summary(run_of(stage(None, 0.1, 3.5), stage(0, 0.3, 3.1), stage(0, 0.2, 3.1, retrieval=True)))
     )
     assert "Retrieval makes the answers worse: 0.300 → 0.200" in text
-    assert "It was trained without neighbours, so `describe` shows it none." in text
+    assert "The model was trained without neighbours, so `describe` puts none into its prompts." in text
 
 
 def test_forgetting_is_not_claimed_if_the_model_after_the_first_shard_is_not_evaluated() -> None:
@@ -146,7 +239,7 @@ def test_stages_without_common_questions_are_not_compared() -> None:
     renamed = last.answers.set_column(1, "uid", pa.array([f"other {i}" for i in range(last.answers.num_rows)]))
     other = Stage("", 0, False, last.groups, {}, renamed, 1.0)
     assert comparisons.compare(base, other, QuestionGroup.HELD_OUT, "rougeL") is None
-    assert "have no held-out questions in common" in findings.verdict(run_of(base, other))
+    assert "fewer than 2 held-out questions in common" in findings.verdict(run_of(base, other))
 
 
 def test_baselines_are_collected_from_all_stages() -> None:

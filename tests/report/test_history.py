@@ -41,6 +41,26 @@ def test_the_seconds_of_a_shard_are_at_least_those_of_its_epochs(store: Store, t
     assert read(store, tmp_path).shards[0].seconds == 30.0
 
 
+def train(store: Store, shard: int, parent: str, seed: int) -> str:
+    """Commit a trained shard that records its parent, in the place of an earlier one. Returns its digest."""
+    path = layout.trained_shard_path("main", shard)
+    artifact.remove(store, path)
+    with artifact.draft(store, path, Kind.TRAINED_SHARD, {"seed": seed}, {"parent": parent}) as draft:
+        draft.add_bytes(layout.METRICS_FILE, b'{"epoch": 1}')
+        return draft.commit({}).digest
+
+
+def test_the_shards_after_one_that_was_trained_again_are_outdated(store: Store, tmp_path: Path) -> None:
+    factory.make_catalogue(store, factory.RunShape())
+    runs.freeze(store, "main", {"model": "base"})
+    parent = "f" * 64
+    for shard in range(3):
+        parent = train(store, shard, parent, seed=1)
+    assert read(store, tmp_path / "chain").outdated_shards == ()
+    train(store, 0, "f" * 64, seed=2)
+    assert read(store, tmp_path / "broken").outdated_shards == (1, 2)
+
+
 def test_artifacts_that_do_not_exist_yet_are_left_out(store: Store, tmp_path: Path) -> None:
     write_shard(store, [{"epoch": 1}], {})
     run = read(store, tmp_path)

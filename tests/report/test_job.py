@@ -139,13 +139,13 @@ def test_a_csv_text_that_looks_like_a_formula_is_quoted(store: Store, tmp_path: 
 def test_the_page_shows_why_descriptions_were_flagged_and_their_scores(files: dict[str, str]) -> None:
     text = words(files["index.html"])
     assert "invented number or code 81 4.0 %" in text
-    assert "that the title or enough neighbours have 94.5 %" in text
+    assert "that are in the title or in enough neighbours 94.5 %" in text
     assert text.count("Invented: in neither the title nor the texts of enough of the nearest products (at most 8;") == 2
 
 
 def test_the_page_shows_the_boilerplate_that_was_removed(files: dict[str, str]) -> None:
     page = words(files["index.html"])
-    assert "because they recur and follow from no title: 1,204" in page
+    assert "because they recur and do not follow from the titles: 1,204" in page
     assert "30 Day Replacement Guarantee. 411" in page
 
 
@@ -272,6 +272,14 @@ def test_an_unfinished_run_is_reported_with_its_remaining_time(store: Store, tmp
     assert "Remaining training, 3 shards" in text
 
 
+def test_a_run_of_one_shard_is_reported_in_the_singular(store: Store, tmp_path: Path) -> None:
+    factory.make(store, factory.RunShape(shards=1, trained=1, questions=5, retrieval=False))
+    text = text_of(make(store), tmp_path)
+    assert "trained on 1 of 1 shard of catalogue" in text
+    assert "Training, 1 shard" in text
+    assert "Catalogue 'main', 1 shard." in text
+
+
 def test_an_unfinished_run_is_not_ready_without_partial(store: Store) -> None:
     factory.make(store, factory.RunShape(shards=3, trained=2, questions=5))
     with pytest.raises(NotReadyError, match="2 of 3 shards"):
@@ -295,7 +303,7 @@ def test_a_batch_of_another_run_is_named_and_not_shown(store: Store, tmp_path: P
     with artifact.draft(store, layout.export_path("main"), Kind.EXPORT, {}, {"model": "f" * 64}) as draft:
         draft.commit({"products": 2000, "published": 1874, "flagged": 123, "failed": 3, "seconds": 88.0})
     text = text_of(make(store), tmp_path / "other")
-    assert "Batch 'main' was not written by a model of run 'main': name another one with --batch." in text
+    assert "Batch 'main' was not written by a model of run 'main': choose another batch with --batch." in text
     assert "Descriptions published" not in text
     assert "1,874" not in text
 
@@ -305,13 +313,13 @@ def test_an_evaluation_of_another_base_model_is_named_and_not_compared(store: St
     factory.make(store, shape)
     text = text_of(make(store), tmp_path / "own")
     assert "No comparison yet" not in text
-    assert "left out" not in text
+    assert "Left out" not in text
     artifact.remove(store, layout.evaluation_path("main", "base"))
     factory.make_stage(store, shape, None, retrieval=False, model="f" * 64)
     text = text_of(make(store), tmp_path / "other")
     assert "No comparison yet" in text
     assert re.search(
-        "not of run 'main', and left out: base ?. skuscribe evaluate --run main --catalogue main --model base --replace",
+        "does not belong to run 'main': base ?. skuscribe evaluate --run main --catalogue main --model base --replace",
         text,
     )
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.report.wording import percent
+from jobs.report.wording import counted, percent
 
 
 @pytest.mark.parametrize(
@@ -14,3 +14,8 @@ from jobs.report.wording import percent
 )  # fmt: skip
 def test_only_none_is_0_percent_and_only_all_is_100_percent(value: float, text: str) -> None:
     assert percent(value) == text
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 shards"), (1, "1 shard"), (2, "2 shards"), (2000, "2,000 shards")])
+def test_a_noun_agrees_with_its_number(number: int, text: str) -> None:
+    assert counted(number, "shard") == text

@@ -6,6 +6,7 @@ from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.status import job
 from jobs.status.settings import Settings
 from jobs.storage import artifact, layout, runs
+from jobs.storage.artifact import Artifact
 from jobs.storage.layout import Kind
 from jobs.storage.store import Store
 from tests.factories import write_catalogue
@@ -16,9 +17,9 @@ def shown(store: Store, capsys: pytest.CaptureFixture[str], run: str = "", max_s
     return capsys.readouterr().out.splitlines()
 
 
-def commit(store: Store, path: str, kind: Kind, **figures: float | None) -> None:
-    with artifact.draft(store, path, kind, {}, {}) as draft:
-        draft.commit(figures)
+def commit(store: Store, path: str, kind: Kind, parent: str = "", /, **figures: float | None) -> Artifact:
+    with artifact.draft(store, path, kind, {}, {"parent": parent} if parent else {}) as draft:
+        return draft.commit(figures)
 
 
 def test_an_empty_store_says_how_to_begin(store: Store) -> None:
@@ -63,6 +64,29 @@ def test_a_run_that_is_limited_to_some_shards_is_done_with_them(
     assert not any(line.split() == ["1", "waiting"] for line in lines)
 
 
+def test_the_last_checkpoint_is_the_one_with_the_highest_step(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    write_catalogue(store)
+    runs.freeze(store, "main", {})
+    for step in (999_999, 1_000_000):
+        folder = f"{layout.trained_shard_path('main', 0)}/{layout.CHECKPOINT_FOLDER}{layout.checkpoint_name(step)}"
+        store.write(f"{folder}/progress.json", b"{}")
+    [line] = [line for line in shown(store, capsys) if "started" in line]
+    assert "step-1000000, last upload " in line
+
+
+def test_models_that_were_not_trained_from_the_current_ones_are_named(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs.freeze(store, "main", {})
+    first = commit(store, layout.trained_shard_path("main", 0), Kind.TRAINED_SHARD)
+    second = commit(store, layout.trained_shard_path("main", 1), Kind.TRAINED_SHARD, first.digest)
+    assert not any("was not trained" in line for line in shown(store, capsys))
+    artifact.remove(store, second.path)
+    commit(store, layout.trained_shard_path("main", 1), Kind.TRAINED_SHARD, "0" * 64)
+    [line] = [line for line in shown(store, capsys) if "was not trained" in line]
+    assert line.startswith("  `shard-00001` was not trained from the current model of `shard-00000`: remove ")
+
+
 @pytest.mark.parametrize("config", [{}, {"catalogue": "gone"}, {"catalogue": "main", "catalogue_digest": "0" * 64}])
 def test_without_its_catalogue_a_run_shows_the_shards_that_have_started(
     store: Store, capsys: pytest.CaptureFixture[str], config: dict[str, str]
@@ -98,7 +122,18 @@ def test_a_postgres_that_does_not_answer_is_one_line(
     monkeypatch.setenv("PGPORT", "9")
     lines = shown(store, capsys)
     assert lines[0].startswith("catalogue/main  done ")
-    assert lines[-1].startswith("Postgres: ")
+    assert lines[-1].startswith("index  not known: Postgres cannot be reached at ")
+
+
+def test_a_postgres_that_refuses_the_user_is_one_line_and_not_an_error(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_catalogue(store)
+    monkeypatch.setenv("PGPASSWORD", "wrong")
+    lines = shown(store, capsys)
+    assert lines[0].startswith("catalogue/main  done ")
+    assert lines[-1].startswith("index  not known: Postgres at ")
+    assert "refuses the connection" in lines[-1]
 
 
 def test_the_labels_of_a_batch_are_shown_once_there_are_some(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

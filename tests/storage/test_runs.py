@@ -6,6 +6,9 @@ import pytest
 
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.storage import runs
+from jobs.storage.artifact import Artifact
+from jobs.storage.layout import Kind
+from jobs.storage.manifest import Manifest
 from jobs.storage.store import Store
 
 
@@ -30,3 +33,42 @@ def test_what_does_not_exist_yet_names_the_command_that_makes_it(store: Store) -
         runs.trained_shard(store, "main", 3)
     with pytest.raises(NotReadyError, match="`skuscribe fetch-model --model base` makes it"):
         runs.base_model(store, "base")
+
+
+def trained(store: Store, parent: str | None, seed: int) -> Artifact:
+    """Return a trained shard, which is not in the store. `parent`: the digest that it records, None for none."""
+    inputs = {} if parent is None else {"parent": parent}
+    return Artifact(store, "", Manifest(Kind.TRAINED_SHARD, {"seed": seed}, inputs, {}, {}, ""))
+
+
+def chain(store: Store, shards: int) -> dict[int, Artifact]:
+    models: dict[int, Artifact] = {}
+    for shard in range(shards):
+        models[shard] = trained(store, models[shard - 1].digest if shard else "base", seed=1)
+    return models
+
+
+def test_a_chain_of_models_is_outdated_from_the_shard_after_one_that_was_trained_again(store: Store) -> None:
+    models = chain(store, 5)
+    assert runs.outdated_shards(models) == []
+    assert runs.outdated_shards(models | {2: trained(store, models[1].digest, seed=2)}) == [3, 4]
+    assert runs.outdated_shards(models | {4: trained(store, models[3].digest, seed=2)}) == []
+
+
+def test_a_shard_without_a_recorded_parent_or_a_previous_shard_is_not_outdated(store: Store) -> None:
+    models = chain(store, 3)
+    del models[1]
+    assert runs.outdated_shards(models) == []
+    assert runs.outdated_shards({0: trained(store, None, seed=1), 1: trained(store, None, seed=1)}) == []
+
+
+def test_the_sentence_about_outdated_shards_says_how_to_train_them_again() -> None:
+    assert runs.describe_outdated("main", [3]) == (
+        "`shard-00003` was not trained from the current model of `shard-00002`: remove runs/main/shard-00003/manifest.json, and "
+        "`skuscribe train --run main` with the settings of the run trains it again"
+    )
+    several = runs.describe_outdated("main", [3, 4, 5])
+    assert (
+        "so `shard-00003` to `shard-00005` are outdated: remove manifest.json of each of them in runs/main, and"
+        in several
+    )

@@ -1,4 +1,4 @@
-"""The section on what people say about the descriptions of a batch."""
+"""The section on the labels that people gave to descriptions of a batch."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,26 +18,26 @@ def section(history: History) -> Section | None:
         return None
     tables = (_verdict_table(figures.get("verdicts", [])), _reason_table(figures.get("reasons", [])))
     introduction = (
-        f"People labelled {count(figures['labelled'])} texts of batch {history.batch!r} as right or wrong, drawn at random: "
-        "right if a text is about its product and every statement in it is true."
+        f"People labelled {count(figures['labelled'])} texts of batch {history.batch!r}, drawn at random, as right or wrong. A text "
+        "is right if it is about its product and every statement in it is true."
     )
     if figures.get("outdated"):
-        introduction += f" {count(figures['outdated'])} more labels are of texts that the batch no longer has, so these are no random sample of it."
-    return Section("audit", "What people found", [Text(introduction), *(table for table in tables if table.rows)])
+        introduction += f" {count(figures['outdated'])} more labels are of texts that the batch no longer has, so the labels are not a random sample of it."
+    return Section("audit", "Labels by people", [Text(introduction), *(table for table in tables if table.rows)])
 
 
 def _verdict_table(findings: Sequence[Mapping[str, Any]]) -> Table:
     rows = [_row(_VERDICTS.get(str(finding["name"]), str(finding["name"])), finding) for finding in findings]
     caption = (
-        "Right texts by verdict, with the 95 % Wilson interval. The texts that are held back are a sample stratified by reason: "
-        "their share is weighted."
+        "Right texts by verdict, with the 95 % Wilson interval. The sample of held-back texts is stratified by reason, so their "
+        "share is weighted."
     )
     return Table(caption, ["Verdict", "Labelled", "Right", "Share"], rows)
 
 
 def _reason_table(findings: Sequence[Mapping[str, Any]]) -> Table:
     rows = [_row(reason_label(str(finding["name"])), finding) for finding in findings]
-    caption = "How often a reason to hold a text back was right: wrong texts among those with the reason."
+    caption = "Precision of each reason for holding a text back: the share of wrong texts among the labelled texts with this reason."
     return Table(caption, ["Reason", "Labelled", "Wrong", "Share"], rows)
 
 

@@ -1,8 +1,9 @@
 """The section on speed and cost."""
 
+from jobs.process.durations import duration
 from jobs.report.document import Block, Cell, Section, Table, Text
 from jobs.report.history import History, TrainedShard
-from jobs.report.wording import dollars, duration, number, percent
+from jobs.report.wording import counted, dollars, number, percent
 
 COUNTED = (
     "The times of training include its steps and the validation after each epoch; those of evaluation include loading "
@@ -56,16 +57,15 @@ def _time_table(history: History, price: float) -> Table:
     trained, left = history.training_seconds, history.planned_shards - len(history.shards)
     evaluated = [stage.seconds for stage in history.stages if stage.seconds is not None]
     done = [
-        (f"Training, {len(history.shards):,} shards", trained),
-        (f"Evaluation, {len(evaluated):,} stages", sum(evaluated) if evaluated else None),
+        (f"Training, {counted(len(history.shards), 'shard')}", trained),
+        (f"Evaluation, {counted(len(evaluated), 'stage')}", sum(evaluated) if evaluated else None),
         ("Descriptions", (history.batch_figures or {}).get("seconds")),
     ]
     known = [(name, seconds) for name, seconds in done if seconds is not None]
     known.append(("Total", sum(seconds for _, seconds in known)))
     if left > 0 and trained:
-        known.append(
-            (f"Remaining training, {left:,} shards at the mean time so far", trained / len(history.shards) * left)
-        )
+        remaining = f"Remaining training, {counted(left, 'shard')} at the mean time so far"
+        known.append((remaining, trained / len(history.shards) * left))
     rows = [
         [Cell(name), Cell(duration(seconds)), *([Cell(dollars(seconds, price))] if price > 0 else [])]
         for name, seconds in known

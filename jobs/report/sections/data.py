@@ -2,7 +2,7 @@
 
 from jobs.report.document import Block, Cell, Section, Table, Text
 from jobs.report.history import CatalogueSummary, History
-from jobs.report.wording import count, cut, number, share
+from jobs.report.wording import count, counted, cut, number, share
 
 ROW_FIGURES = (
     ("Rows read", "read"),
@@ -28,7 +28,7 @@ def section(history: History) -> Section:
     catalogue = history.catalogue
     tables = (_row_table(catalogue), _reject_table(catalogue), _boilerplate_table(catalogue), _length_table(catalogue))
     blocks: list[Block] = [
-        Text(f"Catalogue {catalogue.name!r}, {catalogue.shards:,} shards."),
+        Text(f"Catalogue {catalogue.name!r}, {counted(catalogue.shards, 'shard')}."),
         *(table for table in tables if table is not None),
     ]
     return Section("data", "Data", blocks)
@@ -62,7 +62,7 @@ def _boilerplate_table(catalogue: CatalogueSummary) -> Table | None:
         [Cell(cut(str(item["sentence"]), SENTENCE_CHARACTERS)), Cell(count(item["clusters"]))]
         for item in boilerplate.get("most_frequent", [])[:SHOWN_SENTENCES]
     ]
-    caption = f"Sentences that were removed from the contents, because they recur and follow from no title: {count(boilerplate.get('sentences'))}"
+    caption = f"Sentences that were removed from the contents, because they recur and do not follow from the titles: {count(boilerplate.get('sentences'))}"
     return Table(caption, ["Most frequent", "Clusters"], rows) if rows else None
 
 

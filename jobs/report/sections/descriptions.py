@@ -5,12 +5,12 @@ from typing import Any
 
 from jobs.report.document import Block, Cell, Section, Table, Text
 from jobs.report.history import History
-from jobs.report.wording import INVENTED_AND_COPIED, count, percent, reason_label, share
+from jobs.report.wording import INVENTED_AND_COPIED, count, counted, percent, plural, reason_label, share
 
 OUTCOMES = (("Published", "published"), ("Flagged, held back", "flagged"), ("Failed", "failed"))
 SCORES = (
-    ("grounding", "Grounding: numbers and codes that the title or enough neighbours have"),
-    ("repetition", "Repetition: word triples that repeat an earlier one"),
+    ("grounding", "Grounding: numbers and codes that are in the title or in enough neighbours"),
+    ("repetition", "Repetition: word 3-grams that occur earlier in the text"),
     ("copying", "Copying: words copied from the title or a neighbour"),
 )
 
@@ -20,9 +20,7 @@ def section(history: History) -> Section | None:
     if not history.batch:
         return None
     if history.batch_rejected:
-        text = (
-            f"Batch {history.batch!r} was not written by a model of run {history.run!r}: name another one with --batch."
-        )
+        text = f"Batch {history.batch!r} was not written by a model of run {history.run!r}: choose another batch with --batch."
         return Section("batch", "Descriptions", [Text(text)])
     figures = history.batch_figures
     if figures is None:
@@ -38,10 +36,11 @@ def section(history: History) -> Section | None:
 
 def _introduction(batch: str, figures: Mapping[str, Any]) -> str:
     speed = figures.get("products_per_second")
-    words = [f"Batch {batch!r}: {int(figures.get('products', 0)):,} products"]
+    words = [f"Batch {batch!r}: {counted(int(figures.get('products', 0)), 'product')}"]
     words += [f"by the model {figures['model']}"] if figures.get("model") else []
     words += [f"{speed:,.1f} products per second"] if speed else []
-    words += [f"{figures['retries']:,} further texts generated for those with a flag"] if figures.get("retries") else []
+    retries = figures.get("retries")
+    words += [f"{retries:,} more {plural(retries, 'text')} generated to replace flagged ones"] if retries else []
     return ", ".join(words) + "."
 
 
@@ -70,4 +69,4 @@ def _score_table(scores: Mapping[str, float]) -> Table | None:
     rows = [[Cell(text), Cell(percent(scores[name]))] for name, text in SCORES if name in scores]
     if not rows:
         return None
-    return Table(f"Mean scores of {count(scores['rows'])} descriptions", ["", "Mean"], rows)
+    return Table(f"Mean scores of {counted(int(scores['rows']), 'description')}", ["", "Mean"], rows)

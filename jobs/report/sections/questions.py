@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from jobs.report.comparisons import flags_of, held_out_answers, stages_side_by_side
 from jobs.report.document import Answer, Block, Question, Section, Text
 from jobs.report.history import History
-from jobs.report.wording import cut, number, reason_label, stage_label
+from jobs.report.wording import counted, cut, number, reason_label, stage_label
 
 TITLE_CHARACTERS, TEXT_CHARACTERS = 200, 700
 
@@ -19,7 +19,7 @@ def section(history: History, count: int) -> Section | None:
     uids = [uid for uid in answers[0] if all(uid in stage_answers for stage_answers in answers)][:count]
     blocks: list[Block] = [
         Text(
-            f"The first {len(uids)} held-out questions, not selected by hand. The number next to an answer is its ROUGE-L against "
+            f"The first {counted(len(uids), 'held-out question')}, without selection by hand. The number next to an answer is its ROUGE-L against "
             "the seller's text. The labels below an answer are the reasons why it is flagged."
         )
     ]

@@ -2,10 +2,19 @@
 
 from collections.abc import Sequence
 
-from jobs.report.comparisons import Comparison, base_stage, baselines, compare, last_stage, score
+from jobs.report.comparisons import (
+    MAX_P_VALUE,
+    MIN_QUESTIONS,
+    Comparison,
+    base_stage,
+    baselines,
+    compare,
+    last_stage,
+    score,
+)
 from jobs.report.document import Block, Cell, Section, Table, Tone
 from jobs.report.history import History, Stage
-from jobs.report.wording import METRIC_NAMES, baseline_label, interval, lower_first, signed, span, stage_label
+from jobs.report.wording import METRIC_NAMES, baseline_label, counted, interval, lower_first, signed, span, stage_label
 from jobs.storage.layout import QuestionGroup
 
 COMPARED_METRICS = ("rougeL", "loss", "repetition")
@@ -38,7 +47,7 @@ def _score_table(history: History, stages: Sequence[Stage]) -> Table:
         for name, scores in baselines(history).items()
     ]
     return Table(
-        f"Mean over {questions:,} held-out questions with its 95 % interval. Higher is better for ROUGE, lower for loss (nats "
+        f"Mean over {counted(questions, 'held-out question')} with its 95 % interval. Higher is better for ROUGE, lower for loss (nats "
         "per token), repetition and flagged.",
         ["", *(METRIC_NAMES[metric] for metric in metrics)],
         rows,
@@ -65,7 +74,8 @@ def _difference_table(stages: Sequence[Stage]) -> Table | None:
     if not rows:
         return None
     return Table(
-        "Difference on the same questions with its 95 % interval. A difference is clear if its interval does not include zero.",
+        "Difference on the same questions with its 95 % interval. A difference is clear if its interval does not include zero, "
+        f"a sign-flip test gives p < {MAX_P_VALUE:g}, and there are at least {MIN_QUESTIONS} questions.",
         ["", *(METRIC_NAMES[metric] for metric in COMPARED_METRICS)],
         rows,
     )
@@ -75,6 +85,7 @@ def _difference(comparison: Comparison | None) -> Cell:
     if comparison is None:
         return Cell("")
     difference, better = comparison.difference, comparison.better
-    words = "no clear difference" if better is None else "better" if better else "worse"
+    unclear = "too few questions" if comparison.too_few else "no clear difference"
+    words = unclear if better is None else "better" if better else "worse"
     tone: Tone = "plain" if better is None else "good" if better else "bad"
     return Cell(f"{signed(difference.value)} {words}", span(difference), tone)

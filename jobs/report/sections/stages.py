@@ -1,4 +1,4 @@
-"""The section that follows the scores from stage to stage."""
+"""The section that shows the scores of every stage."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from jobs.report.wording import (
     METRIC_NAMES,
     SHARES,
     baseline_label,
+    counted,
     interval,
     reason_label,
     share,
@@ -32,7 +33,7 @@ CHARTS = (
     ("first-shard-rouge", "rougeL", QuestionGroup.FIRST_SHARD, "Products of the first shard: ROUGE-L"),
     ("first-shard-loss", "loss", QuestionGroup.FIRST_SHARD, "Products of the first shard: loss"),
     ("flagged", "flagged", QuestionGroup.HELD_OUT, "Held-out products: answers flagged"),
-    ("repetition", "repetition", QuestionGroup.HELD_OUT, "Held-out products: repeated word triples"),
+    ("repetition", "repetition", QuestionGroup.HELD_OUT, "Held-out products: repeated word 3-grams"),
 )
 
 
@@ -42,7 +43,7 @@ def section(history: History) -> Section | None:
         return None
     drawn = [_chart(history, *chart) for chart in CHARTS]
     text = (
-        "Points are means, bands and bars are 95 % intervals. 0 shards trained is the base model. If the model learns, ROUGE-L "
+        "Points are means, bands and bars are 95 % intervals. The base model is at 0 shards trained. If the model learns, ROUGE-L "
         "rises and loss falls. If it forgets, the scores on the first shard's products get worse while it trains on later "
         "shards."
     )
@@ -62,7 +63,7 @@ def _chart(history: History, name: str, metric: str, group: QuestionGroup, title
     lines += [_line("With retrieval", retrieved, metric, group, "orange", "D", joined=False)] if retrieved else []
     levels = _baseline_levels(history, metric) if group == QuestionGroup.HELD_OUT else []
     first, last = lines[0].y[0], lines[0].y[-1]
-    description = f"{title}: {METRIC_NAMES[metric]} from {first:.3f} to {last:.3f} over {len(plain)} stages."
+    description = f"{title}: {METRIC_NAMES[metric]} from {first:.3f} to {last:.3f} over {counted(len(plain), 'stage')}."
     svg = charts.line_chart(
         name, description, "shards trained", METRIC_NAMES[metric], lines, levels, share=metric in SHARES
     )
@@ -111,7 +112,8 @@ def _score_table(history: History) -> Table:
         for stage in history.stages
     ]
     return Table(
-        "Every stage in every group of questions, with 95 % intervals. Own shard: products of the last shard trained on.",
+        "Every stage in every group of questions, with 95 % intervals. Own shard: test products of the last shard that the "
+        "model was trained on; for the base model, of the first shard.",
         ["", *(METRIC_NAMES[metric] for _ in groups for metric in metrics)],
         rows,
         groups=[("", 1), *((GROUP_NAMES[group], len(metrics)) for group in groups)],
@@ -119,7 +121,7 @@ def _score_table(history: History) -> Table:
 
 
 def _reason_table(history: History) -> Table | None:
-    """Return why held-out answers were flagged, or None if none was."""
+    """Return the reasons for flagging held-out answers, or None if no answer is flagged."""
     stages = stages_side_by_side(history)
     answers = [list(held_out_answers(stage).values()) for stage in stages]
     counts = [Counter(flag for answer in stage_answers for flag in flags_of(answer)) for stage_answers in answers]

@@ -7,7 +7,7 @@ from jobs.report.charts import Line
 from jobs.report.document import Block, Cell, Chart, Charts, Section, Table, Text
 from jobs.report.epochs import REFERENCE_PARAMETERS, REFERENCE_TRAIN_ROWS, Epoch, reference_run
 from jobs.report.history import History
-from jobs.report.wording import METRIC_NAMES, model_label, number
+from jobs.report.wording import METRIC_NAMES, counted, model_label, number
 
 ROUGES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 CHARTS = (
@@ -32,11 +32,11 @@ def section(history: History) -> Section:
 
 
 def _introduction(history: History) -> str:
-    """Say what each run trained, or why the reference run is not shown."""
+    """Return what this run and the reference run trained, and why the reference run is not shown if it is not."""
     rows = _train_rows(history)
     each = "" if not rows else f" on {' to '.join(f'{size:,}' for size in sorted({rows[0], rows[-1]}))} rows per shard"
     rouge_rows = history.config.get("rouge_rows")
-    rouge = f" Its ROUGE is computed on {rouge_rows:,} test rows per shard." if rouge_rows else ""
+    rouge = f" Its ROUGE is computed on {counted(rouge_rows, 'test row')} per shard." if rouge_rows else ""
     elsewhere = " The model or the shard size differs, so the reference run is shown in shards.csv only."
     end = "" if _is_comparable(history) else elsewhere
     return (

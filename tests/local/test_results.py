@@ -1,0 +1,81 @@
+"""The results in the output folder: the model, the descriptions that it wrote and the report."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from jobs.describe import exports
+from jobs.local import results
+from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.storage import artifact, layout
+from jobs.storage.layout import Kind
+from jobs.storage.store import Store
+from tests.factories import write_catalogue
+
+pytestmark = pytest.mark.slow
+
+
+def write_run(store: Store, trained: int, writer: int) -> None:
+    """Commit a run of this many trained shards. `writer`: the shard whose model wrote the descriptions."""
+    write_catalogue(store, shards=3)
+    for shard in range(trained):
+        with artifact.draft(store, layout.trained_shard_path("main", shard), Kind.TRAINED_SHARD, {}, {}) as draft:
+            draft.add_bytes(f"{layout.MODEL_PREFIX}config.json", json.dumps({"shard": shard}).encode())
+            draft.commit({"rougeL": 0.1 * shard})
+    row = exports.Description("u1", "title", "text", (), True, (), (), 0.0, 1.0, 0.3, 1, True, "0" * 64, 0, None)
+    with artifact.draft(store, layout.export_path("main"), Kind.EXPORT, {}, {}) as draft:
+        for name, data in exports.files([row], 0).items():
+            draft.add_bytes(name, data)
+        draft.commit({"products": 1, "model": layout.trained_shard_name(writer)})
+    with artifact.draft(store, layout.report_path("main"), Kind.REPORT, {}, {}) as draft:
+        for name in (layout.REPORT_PAGE, layout.REPORT_PDF):
+            draft.add_bytes(name, b"report")
+        draft.commit({})
+
+
+@pytest.mark.parametrize(("trained", "writer"), [(3, 2), (3, 0), (1, 0)])
+def test_the_model_is_the_one_that_wrote_the_descriptions(
+    store: Store, tmp_path: Path, trained: int, writer: int
+) -> None:
+    write_run(store, trained, writer)
+    figures = results.collect(store, "main", tmp_path)
+    assert figures["model"] == {"shard": writer, "rougeL": 0.1 * writer}
+    assert json.loads((tmp_path / "model" / "config.json").read_text()) == {"shard": writer}
+    assert set(results.EXPECTED) <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_results_whose_model_was_removed_are_not_ready(store: Store, tmp_path: Path) -> None:
+    write_run(store, trained=1, writer=2)
+    with pytest.raises(NotReadyError, match="skuscribe train --run main --index 2"):
+        results.collect(store, "main", tmp_path)
+
+
+def test_a_disk_that_fills_while_results_are_copied_is_not_ready_and_named(store: Store, tmp_path: Path) -> None:
+    write_run(store, trained=1, writer=0)
+    (tmp_path / f".{results.LINES}.new").symlink_to("/dev/full")
+    with pytest.raises(NotReadyError, match=f"no space left on the disk of --out {tmp_path}"):
+        results.collect(store, "main", tmp_path)
+
+
+def test_a_disk_that_fills_while_the_model_is_copied_is_not_ready_and_named(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(store, trained=1, writer=0)
+
+    def full(source: Path, _target: Path) -> None:
+        with source.open("rb") as file, Path("/dev/full").open("wb") as device:
+            shutil.copyfileobj(file, device)
+
+    monkeypatch.setattr(shutil, "copyfile", full)  # no real disk is full
+    monkeypatch.setattr(shutil, "copy2", full)
+    with pytest.raises(NotReadyError, match=f"no space left on the disk of --out {tmp_path}"):
+        results.collect(store, "main", tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_any_more_is_a_wrong_setting(store: Store, tmp_path: Path) -> None:
+    write_run(store, trained=1, writer=0)
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(ConfigurationError, match=f"--out {tmp_path / 'out'}: expected a folder that can be written"):
+        results.collect(store, "main", tmp_path / "out")
