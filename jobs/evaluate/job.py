@@ -15,7 +15,7 @@ from jobs.evaluate.settings import Settings
 from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError
 from jobs.quality.checker import find_matcher, load_checker, searched_neighbours, support_config
-from jobs.quality.checks import Checker
+from jobs.quality.checks import CHECKS_VERSION, Checker
 from jobs.retrieval.neighbours import NeighbourSearch, SearchIndex, find_index
 from jobs.steps import Stage, stages, trained_shards
 from jobs.storage import artifact, catalogue, layout, runs
@@ -166,6 +166,7 @@ def _add_files(draft: Draft, stage: Stage, model_digest: str, result: "Evaluatio
     scores = {
         "stage": layout.stage_name(stage.shard, stage.retrieval), "model_digest": model_digest, "shard": stage.shard, "retrieval": stage.retrieval,
         "groups": result.groups, "baselines": result.baselines, "seconds": seconds, "answers_per_second": rate,
+        "checks_version": CHECKS_VERSION,
     }  # fmt: skip
     draft.add_bytes(layout.ANSWERS_FILE, parquet_bytes(result.answers))
     draft.add_bytes(layout.SCORES_FILE, json.dumps(scores, indent=1, ensure_ascii=False).encode(), measured=True)

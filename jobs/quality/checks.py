@@ -43,6 +43,9 @@ from jobs.quality.terms import absent_terms, has_digit, terms
 from jobs.retrieval.neighbours import Neighbour
 from jobs.text.instruction import INSTRUCTION, NEIGHBOUR_SEPARATOR
 
+CHECKS_VERSION = 2
+"""Raised when a check is added or changed: shares of flagged texts are compared only between results of the same checks."""
+
 MAX_REPETITION = 0.10
 MIN_SENTENCE_WORDS = 3
 """Shorter sentences, such as "Buy now!", may occur twice."""

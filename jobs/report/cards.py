@@ -7,6 +7,7 @@ from jobs.report.comparisons import (
     compare,
     compare_first_shard,
     final_stage,
+    flagged_before,
     score,
 )
 from jobs.report.document import Card, Tone
@@ -58,9 +59,10 @@ def _forgetting_card(history: History) -> Card | None:
 
 def _flagged_card(history: History) -> Card | None:
     stage = final_stage(history)
-    flagged, base = score(stage, "flagged"), score(base_stage(history, retrieval=False), "flagged")
+    flagged = score(stage, "flagged")
     if stage is None or flagged is None:
         return None
+    base = flagged_before(base_stage(history, retrieval=False), stage)
     detail = lower_first(stage_label(stage))
     if base is None:
         return Card("Answers flagged", percent(flagged.value), detail)

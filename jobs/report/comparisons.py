@@ -84,6 +84,11 @@ def compare_first_shard(history: History) -> Comparison | None:
     return compare(stages[0], stages[-1], QuestionGroup.FIRST_SHARD, "loss")
 
 
+def flagged_before(base: Stage | None, stage: Stage) -> Interval | None:
+    """Return the share of flagged answers of the base model, None if other checks flagged them: the difference would be that of the checks."""
+    return score(base, "flagged") if base is not None and base.checks_version == stage.checks_version else None
+
+
 def base_stage(history: History, retrieval: bool) -> Stage | None:
     """Return the stage of the base model, or None if it is not evaluated."""
     stages = (stage for stage in history.stages if stage.shard is None and stage.retrieval == retrieval)

@@ -16,6 +16,7 @@ from jobs.report.comparisons import (
     compare,
     compare_first_shard,
     final_stage,
+    flagged_before,
     flags_of,
     held_out_answers,
     last_stage,
@@ -145,7 +146,7 @@ def _against_baselines(stage: Stage, known: Mapping[str, Mapping[str, Interval]]
 
 
 def _flagged(stage: Stage, base: Stage | None) -> list[str]:
-    own, before = score(stage, "flagged"), score(base, "flagged")
+    own, before = score(stage, "flagged"), flagged_before(base, stage)
     if own is None:
         return []
     than = f" (base model: {percent(before.value)})" if before else ""

@@ -60,7 +60,8 @@ class GroupScores:
 class Stage:
     """The answers of one model to the fixed questions. `answers` has the columns of answers.parquet.
 
-    `shard` is the last shard that the model was trained on, None for the base model.
+    `shard` is the last shard that the model was trained on, None for the base model. `checks_version`: of the checks that flagged the
+    answers.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Stage:
     baselines: Mapping[str, Mapping[str, Interval]]
     answers: pa.Table
     seconds: float | None
+    checks_version: int = 1
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,7 @@ def _read_stage(name: str, source: Artifact, folder: Path) -> Stage:
         baselines={baseline: _intervals(recorded) for baseline, recorded in scores.get("baselines", {}).items()},
         answers=pq.read_table(source.fetch(ANSWERS_FILE, folder)),
         seconds=scores.get("seconds"),
+        checks_version=scores.get("checks_version", 1),
     )
 
 

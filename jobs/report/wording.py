@@ -23,7 +23,7 @@ _REASONS = {
     "off-title": "not about its title",
     "generic": "same text for other products",
     "repetition": "repeated text",
-    "invented": "invented number or code",
+    "invented": "invented number, code or attribute",
     "contradicts": "contradicts the title",
     "unsupported": "a sentence without support",
     "wording": "unusual wording",

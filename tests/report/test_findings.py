@@ -253,7 +253,16 @@ def test_the_summary_and_a_card_show_the_share_of_flagged_answers() -> None:
     flagged = last.answers.drop_columns("flags").append_column("flags", pa.array([["invented"]] * 80))
     group = GroupScores(40, {**last.groups[QuestionGroup.HELD_OUT].scores, "flagged": Interval(1.0, 1.0, 1.0)})
     run = run_of(stage(None, 0.1, 3.5), Stage("", 0, False, {QuestionGroup.HELD_OUT: group}, {}, flagged, 1.0))
-    assert "100 % of the held-out answers are flagged. The most frequent reason: invented number or code" in " ".join(
-        findings.summary(run)
+    assert (
+        "100 % of the held-out answers are flagged. The most frequent reason: invented number, code or attribute"
+        in " ".join(findings.summary(run))
     )
     assert next(card for card in cards(run, 0) if card.label == "Answers flagged").value == "100 %"
+
+
+def test_flagged_answers_are_compared_only_between_results_of_the_same_checks() -> None:
+    shares = {QuestionGroup.HELD_OUT: GroupScores(40, {"flagged": Interval(0.5, 0.4, 0.6)})}
+    base, last = (Stage("", shard, False, shares, {}, stage(None, 0.1, 3.5).answers, 1.0) for shard in (None, 0))
+    assert comparisons.flagged_before(base, last) == Interval(0.5, 0.4, 0.6)
+    assert comparisons.flagged_before(base, replace(last, checks_version=2)) is None
+    assert comparisons.flagged_before(None, last) is None

@@ -138,7 +138,7 @@ def test_a_csv_text_that_looks_like_a_formula_is_quoted(store: Store, tmp_path: 
 
 def test_the_page_shows_why_descriptions_were_flagged_and_their_scores(files: dict[str, str]) -> None:
     text = words(files["index.html"])
-    assert "invented number or code 81 4.0 %" in text
+    assert "invented number, code or attribute 81 4.0 %" in text
     assert "that are in the title or in enough neighbours 94.5 %" in text
     assert text.count("Invented: in neither the title nor the texts of enough of the nearest products (at most 8;") == 2
 
