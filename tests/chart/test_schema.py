@@ -98,6 +98,7 @@ def test_the_schema_has_every_value() -> None:
         ("demo.enable=true", "'enable' not allowed"),
         ("trian.gpus=1", "'trian' not allowed"),
         ("match.gpus=0", "at '/match': additional properties 'gpus' not allowed"),
+        ("train.gpus=4", "at '/train/gpus': maximum: got 4, want 1"),
         ("train.setings.recipe=fast", "'setings' not allowed"),
         ("train.settings.recipe=fsat", "must be one of"),
         ("embed.settings.m=8", "'m' not allowed"),
