@@ -1,15 +1,13 @@
-"""A batch of descriptions, in Postgres and in the store.
+"""A batch of descriptions: its artifact, and its rows in Postgres.
 
-A part is an artifact of its own, and its rows are in Postgres before it is committed. The batch is an artifact that lists the
-files of all its parts. The process that finds every part committed commits the batch.
+The rows of a part are in Postgres before the part is committed. A part can therefore be written and never committed, and a
+finished batch is compared with its rows.
 """
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
+import orjson
 from psycopg.types.json import Jsonb
 
 from jobs.database.connection import Connection, statement
@@ -17,10 +15,8 @@ from jobs.database.repeat import repeated
 from jobs.describe import exports
 from jobs.describe.exports import Description
 from jobs.process import folders, log
-from jobs.quality.checks import MIN_PART_TEXTS
-from jobs.storage import artifact, layout
-from jobs.storage.artifact import Artifact, Draft, Spec
-from jobs.storage.catalogue import Title
+from jobs.storage import layout
+from jobs.storage.artifact import Artifact, Spec
 from jobs.storage.layout import Kind
 from jobs.storage.store import Store
 
@@ -28,10 +24,10 @@ JOB = "describe"
 """The value of `job` in the table skuscribe.failure."""
 
 LATER = ("from_audit",)
-"""What earlier versions did not record."""
+"""Settings that earlier versions did not record."""
 
-_COUNTED = ("products", "published", "flagged", "failed", "retries")
-"""The figures of a part and of a batch that its rows in Postgres show as well."""
+COMPARED_ROWS = 1000
+"""Number of rows that are compared in one query. Postgres limits the size of the JSON array that holds them."""
 
 
 def batch_spec(
@@ -43,39 +39,6 @@ def batch_spec(
 ) -> Spec:
     """Return the spec of a batch. `former` as in `Spec`."""
     return Spec(store, layout.export_path(batch), Kind.EXPORT, config, inputs, later=LATER, former=former)
-
-
-def split(titles: Sequence[Title], part_rows: int) -> list[Sequence[Title]]:
-    """Return the titles of each part, `part_rows` each.
-
-    The last part has more, in place of a further part that would be too small to tell whether most of its texts are wrong.
-    """
-    starts = list(range(0, len(titles), part_rows))
-    if len(starts) > 1 and len(titles) - starts[-1] < MIN_PART_TEXTS <= part_rows:
-        starts.pop()
-    return [titles[start:end] for start, end in pairwise([*starts, len(titles)])]
-
-
-def part_spec(whole: Spec, batch: str, part: int, rows: int) -> Spec:
-    """Return the spec of a part with `rows` titles. `whole` is the spec of the batch."""
-    own = {"part": part} | ({"rows": rows} if rows > whole.config["part_rows"] else {})
-    path = layout.export_part_path(batch, part)
-    return replace(whole, path=path, kind=Kind.EXPORT_PART, config={**whole.config, **own})
-
-
-def recorded_threshold(store: Store, batch: str, from_audit: float, matcher_digest: str) -> float | None:
-    """Return the threshold of a batch or of a part of it that was made with this --from-audit and matcher, None if there is none.
-
-    Labels that were stored since would give another threshold, with which the existing parts do not match.
-    """
-    path = layout.export_path(batch)
-    for place in (path, *(f"{path}/{name}" for name in store.folders(f"{path}/"))):
-        existing = artifact.find(store, place)
-        if existing is None or existing.manifest.inputs.get("matcher") != matcher_digest:
-            continue
-        if existing.manifest.settings.get("from_audit") == from_audit:
-            return float(existing.manifest.settings["publish_from"])
-    return None
 
 
 def write_rows(rows: Sequence[Description], batch: str, catalogue: str) -> None:
@@ -97,61 +60,46 @@ def write_rows(rows: Sequence[Description], batch: str, catalogue: str) -> None:
     repeated(write)
 
 
-def add_part(draft: Draft, part: int, rows: Sequence[Description], seconds: float) -> dict[str, Any]:
-    """Add the files of a part to its draft. Returns the figures."""
-    for name, data in exports.files(rows, part).items():
-        draft.add_bytes(name, data)
-    reasons = Counter(flag for row in rows for flag in row.flags)
-    return {
-        "products": len(rows),
-        "published": sum(row.published for row in rows),
-        "flagged": sum(bool(row.flags) for row in rows),
-        "failed": sum(row.error is not None for row in rows),
-        "retries": sum(row.retries for row in rows),
-        "reasons": dict(sorted(reasons.items())),
-        "seconds": round(seconds, 2),
-        "products_per_second": _rate(len(rows), seconds),
-    }
+def restore_rows(finished: Artifact, batch: str, catalogue: str) -> None:
+    """Make the rows of a finished batch in Postgres equal to those of its export files.
 
-
-def include_parts(draft: Draft, parts: Sequence[Artifact], model_name: str) -> dict[str, Any]:
-    """List the files of all parts in the draft of the batch. Returns the figures: the sums of those of the parts."""
-    for part in parts:
-        draft.include(part)
-    figures = [part.manifest.figures for part in parts]
-    totals = {name: sum(item[name] for item in figures) for name in (*_COUNTED, "seconds")}
-    reasons: Counter[str] = Counter()
-    for item in figures:
-        reasons.update(item["reasons"])
-    seconds = round(totals["seconds"], 2)
-    return totals | {
-        "seconds": seconds,
-        "reasons": dict(sorted(reasons.items())),
-        "products_per_second": _rate(totals["products"], seconds),
-        "model": model_name,
-        "parts": len(parts),
-    }
-
-
-def restore_rows(batch_artifact: Artifact, batch: str, catalogue: str) -> None:
-    """Make the rows of a finished batch in Postgres those of its export files, if there are others: in a new database, after a
-    batch of this name that was made before, or after a replacement that was given up.
+    They differ in a new database, after an earlier batch of this name, and after a replacement that ended between the rows and
+    the commit of a part. Only the rows that differ are written.
     """
-    values = {"batch": batch, "model_digest": batch_artifact.manifest.inputs["model"]}
-    row = repeated(
-        lambda connection: connection.execute(statement("count_descriptions"), values).fetchone(), read_only=True
-    )
-    if row == (*(batch_artifact.manifest.figures[name] for name in _COUNTED), 0):
-        return
     uids: list[str] = []
+    restored = 0
     with folders.temporary_folder() as work:
-        for name in batch_artifact.names():
+        for name in finished.names():
             if name.endswith(exports.PARQUET_SUFFIX):
-                rows = exports.read(batch_artifact.fetch(name, work))
-                write_rows(rows, batch, catalogue)
-                uids += [row.uid for row in rows]
-    _keep_only(uids, batch)
-    log.info("rows restored from the export files", batch=batch)
+                rows = exports.read_columns(finished.fetch(name, work))
+                differing = _differing_uids(rows, batch)
+                if differing:
+                    write_rows([exports.from_columns(row) for row in rows if row["uid"] in differing], batch, catalogue)
+                uids += [row["uid"] for row in rows]
+                restored += len(differing)
+    if restored:
+        log.info("rows restored from the export files", batch=batch, rows=restored)
+    if _count(batch) != len(uids):
+        _keep_only(uids, batch)
+
+
+def _differing_uids(rows: Sequence[Mapping[str, Any]], batch: str) -> set[str]:
+    """Return the uids of the rows that Postgres lacks, or has with another value in any column."""
+
+    def compare(connection: Connection) -> set[str]:
+        found: set[str] = set()
+        for start in range(0, len(rows), COMPARED_ROWS):
+            values = {"batch": batch, "rows": Jsonb(rows[start : start + COMPARED_ROWS], dumps=orjson.dumps)}
+            found.update(uid for (uid,) in connection.execute(statement("differing_descriptions"), values))
+        return found
+
+    return repeated(compare, read_only=True)
+
+
+def _count(batch: str) -> int:
+    query = "SELECT count(*) FROM skuscribe.description WHERE batch = %s"
+    [(count,)] = repeated(lambda connection: connection.execute(query, [batch]).fetchall(), read_only=True)
+    return int(count)
 
 
 def _keep_only(uids: Sequence[str], batch: str) -> None:
@@ -166,7 +114,3 @@ def _keep_only(uids: Sequence[str], batch: str) -> None:
     removed = repeated(remove)
     if removed:
         log.info("rows of an earlier batch removed", batch=batch, rows=removed)
-
-
-def _rate(products: int, seconds: float) -> float | None:
-    return round(products / seconds, 2) if seconds else None

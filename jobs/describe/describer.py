@@ -32,15 +32,23 @@ class Attempt:
     retries: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class GenerationOptions:
+    """How texts are generated.
+
+    `decoding` is that of the first text. If it has a flag, `candidates` others are generated, and the best of all is chosen: the one
+    with the fewest flags, then with the highest probability. The `prompt_neighbours` nearest neighbours are in the prompt, which
+    has at most `prompt_max_tokens`.
+    """
+
+    decoding: Decoding
+    candidates: int
+    prompt_neighbours: int
+    prompt_max_tokens: int
+
+
 def load_describer(
-    model: Artifact,
-    checker: Checker,
-    device: InferenceDevice,
-    decoding: Decoding,
-    candidates: int,
-    prompt_neighbours: int,
-    prompt_max_tokens: int,
-    work: Path,
+    model: Artifact, checker: Checker, device: InferenceDevice, options: GenerationOptions, work: Path
 ) -> "Describer":
     """Return a describer with the model of a trained shard, converted for the device."""
     folder = model.fetch_all(work, layout.MODEL_PREFIX)
@@ -48,30 +56,14 @@ def load_describer(
     convert(models.load(folder), tokenizer, work / "converted", device.precision)
     writer = Writer(work / "converted", tokenizer, device)
     log.info("model loaded", model=model.path, device=device.name, precision=device.precision)
-    return Describer(writer, model.digest, checker, decoding, candidates, prompt_neighbours, prompt_max_tokens)
+    return Describer(writer, model.digest, checker, options)
 
 
 class Describer:
-    """Describes titles with one model.
+    """Describes titles with one model. A text is checked against all neighbours of its title, not only those in its prompt."""
 
-    `decoding` is that of the first text. If it has a flag, `candidates` others are generated, and the best of all is chosen: the one
-    with the fewest flags, then with the highest probability. The `prompt_neighbours` nearest neighbours are in the prompt; the text is
-    checked against all.
-    """
-
-    def __init__(
-        self,
-        writer: Writer,
-        model_digest: str,
-        checker: Checker,
-        decoding: Decoding,
-        candidates: int,
-        prompt_neighbours: int,
-        prompt_max_tokens: int,
-    ) -> None:
-        self._writer, self._model_digest, self._checker = writer, model_digest, checker
-        self._decoding, self._candidates = decoding, candidates
-        self._prompt_neighbours, self._prompt_max_tokens = prompt_neighbours, prompt_max_tokens
+    def __init__(self, writer: Writer, model_digest: str, checker: Checker, options: GenerationOptions) -> None:
+        self._writer, self._model_digest, self._checker, self._options = writer, model_digest, checker, options
 
     def describe(
         self,
@@ -99,7 +91,7 @@ class Describer:
 
     def _errors(self, titles: Sequence[Title]) -> list[str | None]:
         """Return why each title cannot be described, or None. The whole title must fit in its prompt."""
-        limit = self._prompt_max_tokens
+        limit = self._options.prompt_max_tokens
         sources = self._writer.encode([prompt(title.title) for title in titles], limit + 1)
         # The exports have this text: a change changes the digest of every batch with such a row.
         too_long = f"the title and its question are longer than {limit} tokens (--prompt-max-tokens)"
@@ -111,15 +103,15 @@ class Describer:
     def _attempts(
         self, titles: Sequence[Title], neighbours: Sequence[Sequence[Neighbour]], on_finished: Callable[[int], None]
     ) -> list[Attempt]:
-        """Return the best text of each title. Titles without a flag at the first text have only one, and so have all if the first
-        texts show that nothing will be published.
+        """Return the best text of each title. Only titles whose first text has a flag get candidates, and none does if the first texts
+        show that nothing will be published.
 
         Texts are checked while others are generated, so that neither the GPU nor a core waits for the checks.
         The prompt of the candidates omits the neighbours if the first text contradicted its title, because they may be the
         cause.
         """
         prompts = [
-            prompt(title.title, prompt_texts(retrieved[: self._prompt_neighbours]))
+            prompt(title.title, prompt_texts(retrieved[: self._options.prompt_neighbours]))
             for title, retrieved in zip(titles, neighbours, strict=True)
         ]
         checked: dict[int, Attempt] = {}
@@ -128,10 +120,10 @@ class Describer:
             checked[row] = self._attempt(answers[0], titles[row], neighbours[row])
             on_finished(1)
 
-        self._writer.write(self._encode(prompts), self._decoding, check)
+        self._writer.write(self._encode(prompts), self._options.decoding, check)
         attempts = [checked[row] for row in range(len(titles))]
         flagged = [row for row, attempt in enumerate(attempts) if attempt.scores.flags]
-        if not checks.candidates_may_help([attempt.scores for attempt in attempts], self._candidates):
+        if not checks.candidates_may_help([attempt.scores for attempt in attempts], self._options.candidates):
             log.warning("no candidates: too few first texts pass the checks", flagged=len(flagged), texts=len(attempts))
             return attempts
         retry_prompts = [
@@ -144,11 +136,13 @@ class Describer:
             others = [self._attempt(answer, titles[row], neighbours[row]) for answer in candidates]
             attempts[row] = replace(min([attempts[row], *others], key=_rank), retries=len(others))
 
-        self._writer.write_candidates(self._encode(retry_prompts), self._decoding.stricter(), self._candidates, choose)
+        self._writer.write_candidates(
+            self._encode(retry_prompts), self._options.decoding.stricter(), self._options.candidates, choose
+        )
         return attempts
 
     def _encode(self, prompts: Sequence[str]) -> list[list[str]]:
-        return self._writer.encode(prompts, self._prompt_max_tokens)
+        return self._writer.encode(prompts, self._options.prompt_max_tokens)
 
     def _attempt(self, answer: Answer, title: Title, neighbours: Sequence[Neighbour]) -> Attempt:
         return Attempt(answer, self._checker.score(answer.text, title.title, neighbours, answer.ended))
@@ -176,12 +170,12 @@ class Describer:
 
 
 def _rank(attempt: Attempt) -> tuple[int, float]:
-    """Return the sort key of an attempt: the best one is the least."""
+    """Return the sort key of an attempt: the best attempt has the smallest key."""
     return len(attempt.scores.flags), -(attempt.scores.probability or 0.0)
 
 
 def _compared(titles: Sequence[Title], attempts: Sequence[Attempt]) -> list[Attempt]:
-    """Return the attempts with the reasons that only show beside the other texts."""
+    """Return the attempts with the flags that need a comparison with the other texts."""
     texts = [attempt.answer.text for attempt in attempts]
     clusters = [title.title.casefold() if title.cluster is None else title.cluster for title in titles]
     scores = checks.compared([attempt.scores for attempt in attempts], texts, clusters)

@@ -30,7 +30,7 @@ class Description:
     `repetition`, `grounding`, `copying`: see `jobs.quality.checks.Scores`; None if there is an error. `neighbours`: uids of the
     retrieved neighbours, nearest first, and `neighbour_similarities` their cosine similarities. The text is checked against
     them. The first ones were in its prompt, unless it replaced a text that contradicted its title. `retries`: attempts after the first.
-    `probability`: calibrated, that the text is about its title and true of it; None if nothing was calibrated. `evidence`: what
+    `probability`: the calibrated probability that the text is about its title and true of it; None without a calibrated matcher. `evidence`: what
     each flag was given for.
     """
 
@@ -110,18 +110,23 @@ def parquet(rows: Sequence[Description]) -> bytes:
 
 def read(path: Path) -> list[Description]:
     """Return the rows of a Parquet file that `parquet()` made."""
+    return [from_columns(row) for row in read_columns(path)]
+
+
+def read_columns(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a Parquet file that `parquet()` made, as they are stored: `evidence` is a JSON text."""
     rows: list[dict[str, Any]] = pq.read_table(path, schema=schema()).to_pylist()
-    return [_from_columns(row) for row in rows]
+    return rows
+
+
+def from_columns(row: Mapping[str, Any]) -> Description:
+    """Return the row of a file; one of an earlier version has no probability and no evidence."""
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+    return Description(**values | {"evidence": json.loads(row["evidence"] or "{}")})
 
 
 def _columns(row: Description) -> dict[str, Any]:
     return vars(row) | {"evidence": json.dumps(row.evidence, ensure_ascii=False)}
-
-
-def _from_columns(row: dict[str, Any]) -> Description:
-    """Return the row of a file; one of an earlier version has no probability and no evidence."""
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
-    return Description(**values | {"evidence": json.loads(row["evidence"] or "{}")})
 
 
 def _cell(value: Any) -> str:

@@ -3,56 +3,31 @@
 Reads titles, the catalogue, a trained model and the index in Postgres. Writes skuscribe.description and exports/BATCH.
 """
 
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.database.migrations import migrate
 from jobs.database.repeat import repeated
-from jobs.describe import batch, preview, titles
+from jobs.describe import audited_threshold, batch, parts, preview, titles
+from jobs.describe.parts import BatchPlan, Loader, Search
 from jobs.describe.settings import Settings
-from jobs.describe.titles import TitleFile
+from jobs.describe.sources import BatchSources
 from jobs.process import folders, log
-from jobs.process.errors import ConfigurationError, InputError
+from jobs.process.errors import ConfigurationError
 from jobs.quality.checker import find_matcher, load_checker, searched_neighbours, support_config
-from jobs.quality.checks import OFF_TITLE, PROBABILITY_DIGITS
-from jobs.quality.publish_threshold import MIN_LABELS, labelled_texts, publish_threshold
-from jobs.retrieval.neighbours import Neighbour, NeighbourSearch, SearchIndex, find_index
+from jobs.retrieval.neighbours import NeighbourSearch, find_index
 from jobs.steps import trained_shards
 from jobs.storage import artifact, catalogue, layout, runs
-from jobs.storage.artifact import Artifact, Draft, Spec
+from jobs.storage.artifact import Artifact, Spec
 from jobs.storage.catalogue import Catalogue, Title
 from jobs.storage.fields import Fields
 from jobs.storage.store import Store
 from jobs.t5 import inference
-from jobs.text.cleaning import Profile
 
 if TYPE_CHECKING:
     from jobs.describe.describer import Describer
-
-Search = Callable[[Sequence[Title]], list[list[Neighbour]]]
-
-
-@dataclass(frozen=True)
-class BatchSources:
-    """The artifacts and the file that a batch is made from, and the config and input digests of its manifest.
-
-    `former`: the digests under which earlier versions recorded an input.
-    """
-
-    products: Catalogue
-    model: Artifact
-    model_name: str
-    index: SearchIndex | None
-    matcher: Artifact | None
-    file: TitleFile | None
-    publish_from: float | None
-    config: Mapping[str, Any]
-    inputs: Mapping[str, str]
-    former: Mapping[str, Collection[str]]
 
 
 def run(settings: Settings) -> None:
@@ -63,26 +38,24 @@ def run(settings: Settings) -> None:
     """
     store = Store(settings.store)
     settings = _as_trained(settings, store)
-    sources = _find_sources(settings, store)
-    if settings.query:
-        _answer_query(settings, sources)
+    sources = _sources(settings, store)
+    publish_from = _publish_from(settings, store, sources.matcher)
+    with folders.temporary_folder() as work:
+        load = partial(_load, settings, sources, publish_from, work)
+        if settings.query is not None:
+            preview.print_description(settings.query, sources.profile, load, sources.model_name)
+            return
+        config = _config(settings, sources, publish_from)
+        spec = batch.batch_spec(store, settings.batch, config, sources.inputs, sources.former)
+        existing = artifact.find_matching(spec, replace_outdated=settings.replace)
+        repeated(migrate)
+        finished = existing or _make_batch(settings, sources, spec, load, work)
+    if finished is None:
         return
-    spec = batch.batch_spec(store, settings.batch, sources.config, sources.inputs, sources.former)
-    existing = artifact.find_matching(spec, replace_outdated=settings.replace)
-    repeated(migrate)
+    batch.restore_rows(finished, settings.batch, settings.catalogue)
+    parts.remove_leftover_parts(finished, settings.batch)
     if existing is not None:
-        batch.restore_rows(existing, settings.batch, settings.catalogue)
         log.info("already done", artifact=existing.url, products=existing.manifest.figures["products"])
-        return
-    parts = _describe_parts(settings, sources, spec)
-    committed = [part for part in parts if part is not None]
-    if len(committed) < len(parts):
-        log.info("other parts are pending", batch=settings.batch, committed=len(committed), parts=len(parts))
-        return
-    build = partial(batch.include_parts, parts=committed, model_name=sources.model_name)
-    batch_artifact = artifact.make_once(spec, build, replace_outdated=settings.replace)
-    # Parts may have been made for another database, and an earlier batch of this name may have had other titles.
-    batch.restore_rows(batch_artifact, settings.batch, settings.catalogue)
 
 
 def _as_trained(settings: Settings, store: Store) -> Settings:
@@ -92,47 +65,58 @@ def _as_trained(settings: Settings, store: Store) -> Settings:
     return settings.model_copy(update={"neighbours": 0})
 
 
-def _find_sources(settings: Settings, store: Store) -> BatchSources:
+def _sources(settings: Settings, store: Store) -> BatchSources:
     products = catalogue.require(store, settings.catalogue)
-    shard = trained_shards(products.shards, settings.max_shards) - 1 if settings.shard is None else settings.shard
-    if shard >= products.shards:
+    shard = _shard(settings, store, products)
+    return BatchSources(
+        products=products,
+        model=runs.trained_shard(store, settings.run, shard),
+        model_name=layout.trained_shard_name(shard),
+        index=find_index(settings.catalogue, products.digest) if _neighbour_count(settings) else None,
+        matcher=find_matcher(store, settings.matcher, words_only=settings.words_only),
+        file=titles.fetch(settings.titles) if settings.titles else None,
+    )
+
+
+def _shard(settings: Settings, store: Store, products: Catalogue) -> int:
+    """Return the shard whose model is used. The run may have been trained on another catalogue than that of the neighbours."""
+    trained_on = runs.read_config(store, settings.run).get("catalogue", settings.catalogue)
+    shards = (products if trained_on == settings.catalogue else catalogue.require(store, trained_on)).shards
+    shard = trained_shards(shards, settings.max_shards) - 1 if settings.shard is None else settings.shard
+    if shard >= shards:
         raise ConfigurationError(
-            f"--shard {shard}: the catalogue {settings.catalogue!r} has {products.shards} shards, counted from 0"
+            f"--shard {shard}: the catalogue {trained_on!r} of the run {settings.run!r} has {shards} shards, counted from 0"
         )
-    model = runs.trained_shard(store, settings.run, shard)
-    index = find_index(settings.catalogue, products.digest) if _neighbour_count(settings) else None
-    matcher_artifact = find_matcher(store, settings.matcher, words_only=settings.words_only)
-    publish_from = settings.publish_from
-    if settings.from_audit is not None and matcher_artifact is not None:
-        publish_from = batch.recorded_threshold(store, settings.batch, settings.from_audit, matcher_artifact.digest)
-        if publish_from is None:
-            publish_from = _audited_threshold(settings.from_audit, settings.catalogue, matcher_artifact.digest)
-    file = titles.fetch(settings.titles) if settings.titles else None
-    config = {
+    return shard
+
+
+def _neighbour_count(settings: Settings) -> int:
+    return searched_neighbours(settings.neighbours, words_only=settings.words_only)
+
+
+def _publish_from(settings: Settings, store: Store, matcher: Artifact | None) -> float | None:
+    """Return the threshold that the settings name, or that follows from the labels. None: that of the matcher, if there is one."""
+    share = settings.from_audit
+    if share is None or matcher is None:
+        return settings.publish_from
+    recorded = audited_threshold.recorded_threshold(store, settings.batch, share, matcher.digest)
+    if recorded is not None:
+        return recorded
+    return audited_threshold.threshold_from_labels(share, settings.catalogue, matcher.digest)
+
+
+def _config(settings: Settings, sources: BatchSources, publish_from: float | None) -> dict[str, Any]:
+    """Return the settings that determine the texts and their verdicts, as the manifest records them."""
+    return {
         "limit": settings.limit,
         "part_rows": settings.part_rows,
         "neighbours": settings.neighbours,
         **inference.generation_config(settings.precision, settings.prompt_max_tokens, settings.decoding),
-        **({"profile": _profile(products), **_fields_config(settings)} if file else {"split": settings.split}),
+        **({"profile": sources.profile, **_fields_config(settings)} if sources.file else {"split": settings.split}),
         **support_config(settings.number_support),
-        **({"candidates": settings.candidates, "publish_from": publish_from} if matcher_artifact else {}),
+        **({"candidates": settings.candidates, "publish_from": publish_from} if sources.matcher else {}),
         **({} if settings.from_audit is None else {"from_audit": settings.from_audit}),
     }
-    inputs = {"model": model.digest, "titles": file.digest if file else products.digest}
-    inputs |= {"index": index.digest} if index else {}
-    inputs |= {"matcher": matcher_artifact.digest} if matcher_artifact else {}
-    return BatchSources(
-        products,
-        model,
-        layout.trained_shard_name(shard),
-        index,
-        matcher_artifact,
-        file,
-        publish_from,
-        config,
-        inputs,
-        former={"index": index.former_digests} if index else {},
-    )
 
 
 def _fields_config(settings: Settings) -> dict[str, str]:
@@ -141,129 +125,51 @@ def _fields_config(settings: Settings) -> dict[str, str]:
     return {name: value for name, value in fields.items() if value}
 
 
-def _profile(products: Catalogue) -> Profile:
-    """Return the profile that the catalogue's titles were cleaned with."""
-    return "reference" if products.artifact.manifest.settings.get("profile") == "reference" else "catalogue"
+def _load(
+    settings: Settings, sources: BatchSources, publish_from: float | None, work: Path
+) -> tuple[Search, "Describer"]:
+    """Return the search for neighbours, and the describer."""
+    # torch is loaded only to describe: a batch that exists is found without it
+    from jobs.describe.describer import GenerationOptions, load_describer  # noqa: PLC0415
+    from jobs.t5 import gpu  # noqa: PLC0415
+
+    search: Search = _no_neighbours
+    if sources.index is not None:
+        search = NeighbourSearch(sources.index, settings.encoder, _neighbour_count(settings)).of
+    gpu.require(settings.require_gpu)
+    device = inference.choose_device(settings.precision, settings.batch_tokens)
+    checker = load_checker(sources.matcher, publish_from, settings.number_support)
+    options = GenerationOptions(
+        decoding=settings.decoding,
+        candidates=settings.candidates if sources.matcher else 1,
+        prompt_neighbours=settings.neighbours,
+        prompt_max_tokens=settings.prompt_max_tokens,
+    )
+    return search, load_describer(sources.model, checker, device, options, work)
 
 
-def _describe_parts(settings: Settings, sources: BatchSources, batch_spec: Spec) -> list[Artifact | None]:
-    """Describe the parts that this process is to make. Returns every part of the batch, None for those not committed yet.
+def _no_neighbours(rows: Sequence[Title]) -> list[list[Any]]:
+    return [[] for _ in rows]
 
-    A batch that is to be replaced is withdrawn before its first part is: it lists their files.
-    """
-    find = partial(artifact.find_matching, replace_outdated=settings.replace)
-    with folders.temporary_folder() as work:
-        rows = _titles(settings, sources, work)
-        parts = batch.split(rows, settings.part_rows)
-        specs = [
-            batch.part_spec(batch_spec, settings.batch, part, len(titles_of_part))
-            for part, titles_of_part in enumerate(parts)
-        ]
-        selected = _selected_parts(settings.index, settings.workers, len(parts))
-        if not selected:
-            log.info("nothing to do: no part with this index", index=settings.index, parts=len(parts))
-        missing = {part for part, spec in enumerate(specs) if find(spec) is None}  # any part may be of other settings
-        pending = [part for part in selected if part in missing]
-        if pending:
-            if settings.replace:
-                artifact.withdraw_outdated(batch_spec)
-            search, describer = _search(settings, sources.index), _load_describer(settings, sources, work)
-            total = sum(len(parts[part]) for part in selected)
-            done = total - sum(len(parts[part]) for part in pending)
-            with log.progress("describe", total, "products", done) as progress:
-                for part in pending:
-                    _make_part(settings, specs[part], part, parts[part], search, describer, progress.advance)
-    return [find(spec) for spec in specs]
+
+def _make_batch(settings: Settings, sources: BatchSources, spec: Spec, load: Loader, work: Path) -> Artifact | None:
+    """Describe the parts that this process is to make. Returns the batch, None if other parts are not committed yet."""
+    rows = parts.split(_titles(settings, sources, work), settings.part_rows)
+    plan = BatchPlan(settings.batch, settings.catalogue, spec, rows, settings.replace)
+    selected = parts.select(settings.index, settings.workers, len(rows))
+    if not selected:
+        log.info("nothing to do: no part with this index", index=settings.index, parts=len(rows))
+    made = parts.describe_parts(plan, selected, load)
+    committed = [part for part in made if part is not None]
+    if len(committed) < len(made):
+        log.info("other parts are pending", batch=settings.batch, committed=len(committed), parts=len(made))
+        return None
+    build = partial(parts.include_parts, parts=committed, model_name=sources.model_name)
+    return artifact.make_once(spec, build, replace_outdated=settings.replace)
 
 
 def _titles(settings: Settings, sources: BatchSources, work: Path) -> list[Title]:
     if sources.file:
         chosen = Fields(title=settings.title_field, uid=settings.uid_field)
-        return titles.from_file(sources.file, _profile(sources.products), settings.limit, chosen)
+        return titles.from_file(sources.file, sources.profile, settings.limit, chosen)
     return titles.from_catalogue(sources.products, settings.split, settings.limit, work)
-
-
-def _selected_parts(index: int | None, workers: int | None, parts: int) -> list[int]:
-    """Return the parts that an index makes: every `workers`-th one, or only its own without `workers`. No index: all parts."""
-    if index is None:
-        return list(range(parts))
-    return list(range(index, parts, workers or max(parts, 1)))
-
-
-def _make_part(
-    settings: Settings,
-    spec: Spec,
-    part: int,
-    rows: Sequence[Title],
-    search: Search,
-    describer: "Describer",
-    on_finished: Callable[[int], None],
-) -> None:
-    def build(draft: Draft) -> dict[str, Any]:
-        started = time.monotonic()
-        descriptions = describer.describe(rows, search(rows), on_finished)
-        batch.write_rows(descriptions, settings.batch, settings.catalogue)
-        figures = batch.add_part(draft, part, descriptions, time.monotonic() - started)
-        if not figures["published"]:
-            log.warning(
-                "nothing is published", part=part, failed=figures["failed"], flagged=figures["flagged"], reasons=figures["reasons"]
-            )  # fmt: skip
-        return figures
-
-    artifact.make_once(spec, build, replace_outdated=settings.replace)
-
-
-def _search(settings: Settings, index: SearchIndex | None) -> Search:
-    """Return the function that retrieves the neighbours of titles; without an index they have none."""
-    if index is None:
-        return lambda rows: [[] for _ in rows]
-    return NeighbourSearch(index, settings.encoder, _neighbour_count(settings)).of
-
-
-def _neighbour_count(settings: Settings) -> int:
-    return searched_neighbours(settings.neighbours, words_only=settings.words_only)
-
-
-def _audited_threshold(share: float, catalogue_name: str, matcher_digest: str) -> float:
-    """Return the probability from which this share of the labelled texts is right. Errors: `ConfigurationError` (78) if there is none."""
-    repeated(migrate)
-    labelled = repeated(
-        lambda connection: labelled_texts(connection, catalogue_name, matcher_digest, [OFF_TITLE]), read_only=True
-    )
-    threshold = publish_threshold(labelled, share)
-    if threshold is None:
-        raise ConfigurationError(
-            f"--from-audit {share}: expected a threshold with this share of right texts, found none in the {len(labelled):,} labelled "
-            f"texts of catalogue {catalogue_name!r} and this matcher (at least {MIN_LABELS} are needed): label more with `skuscribe audit`, "
-            "or lower it"
-        )
-    log.info("threshold from the audit", **vars(threshold))
-    return round(threshold.probability, PROBABILITY_DIGITS)
-
-
-def _load_describer(settings: Settings, sources: BatchSources, work: Path) -> "Describer":
-    # torch is loaded only to describe: a batch that exists is found without it
-    from jobs.describe.describer import load_describer  # noqa: PLC0415
-    from jobs.t5 import gpu  # noqa: PLC0415
-
-    gpu.require(settings.require_gpu)
-    device = inference.choose_device(settings.precision, settings.batch_tokens)
-    candidates = settings.candidates if sources.matcher else 1
-    return load_describer(
-        sources.model, load_checker(sources.matcher, sources.publish_from, settings.number_support), device, settings.decoding, candidates,
-        settings.neighbours, settings.prompt_max_tokens, work,
-    )  # fmt: skip
-
-
-def _answer_query(settings: Settings, sources: BatchSources) -> None:
-    """Print the description of a query. Errors: `InputError` (65) if it cannot be described."""
-    title = titles.of_query(settings.query, _profile(sources.products))
-    if title.error:
-        raise InputError(f"--query {settings.query!r}: {title.error}")
-    with folders.temporary_folder() as work:
-        search, describer = _search(settings, sources.index), _load_describer(settings, sources, work)
-        neighbours = search([title])
-        [description] = describer.describe([title], neighbours)
-    if description.error:
-        raise InputError(f"--query {settings.query!r}: {description.error}")
-    print(preview.format_description(description, neighbours[0], sources.model_name))

@@ -1,13 +1,30 @@
-"""A description as text for a terminal: the answer to --query."""
+"""The answer to --query: the description of one title as text for a terminal."""
 
 import textwrap
 from collections.abc import Sequence
 
+from jobs.describe import titles
 from jobs.describe.exports import Description
+from jobs.describe.parts import Loader
+from jobs.process.errors import InputError
 from jobs.quality.checks import evidence_text
 from jobs.retrieval.neighbours import Neighbour
+from jobs.text.cleaning import Profile
 
 WIDTH = 100
+
+
+def print_description(query: str, profile: Profile, load: Loader, model_name: str) -> None:
+    """Print the description of a query. Errors: `InputError` (65) if it cannot be described."""
+    title = titles.of_query(query, profile)
+    if title.error:
+        raise InputError(f"--query {query!r}: {title.error}")
+    search, describer = load()
+    neighbours = search([title])
+    [description] = describer.describe([title], neighbours)
+    if description.error:
+        raise InputError(f"--query {query!r}: {description.error}")
+    print(format_description(description, neighbours[0], model_name))
 
 
 def format_description(description: Description, neighbours: Sequence[Neighbour], model_name: str) -> str:

@@ -29,7 +29,7 @@ class Settings(GenerationSettings):
         None,
         ge=0,
         description="Use the model trained on this shard, counted from 0. Default: the last shard of the "
-        "catalogue, or of those that --max-shards includes.",
+        "run's catalogue, or of those that --max-shards includes.",
     )
     neighbours: Neighbours = Field(
         3,
@@ -44,8 +44,8 @@ class Settings(GenerationSettings):
         None,
         gt=0,
         lt=1,
-        description="Publish a text whose probability to be right is at least the lowest threshold above which this share of the texts "
-        "labelled with `skuscribe audit` is right. Default: the threshold of --publish-from.",
+        description="Publish a text if its probability reaches the lowest threshold from which this share of the texts labelled with "
+        "`skuscribe audit` is right. A warning says if the labels are too few to be certain. Default: the threshold of --publish-from.",
         json_schema_extra=unit("share of right texts"),
     )
     candidates: int = Field(
@@ -69,7 +69,9 @@ class Settings(GenerationSettings):
     split: Literal["held-out", "train", "test", "all"] = Field(
         "held-out", description="The products of the catalogue to describe, unless --titles is set."
     )
-    query: str = Field("", description="Describe this title only: print the description, and store nothing.")
+    query: str | None = Field(
+        None, min_length=1, description="Describe this title only: print the description, and store nothing."
+    )
     limit: int | None = Field(
         None, ge=1, description="Maximum number of titles. Default: all.", json_schema_extra=unit("titles")
     )
@@ -77,7 +79,7 @@ class Settings(GenerationSettings):
         2000,
         ge=1,
         le=100_000,
-        description="Titles per part, which is committed as a whole. Parts of fewer than 20 titles are never found `unreliable`.",
+        description="Titles per part, which is committed as a whole. Texts in parts of fewer than 20 titles are never flagged `unreliable`.",
         json_schema_extra=unit("titles"),
     )
     workers: int | None = Field(
@@ -99,6 +101,6 @@ class Settings(GenerationSettings):
 
     @model_validator(mode="after")
     def _query_excludes_a_batch(self) -> Self:
-        if self.query and (self.titles or self.index is not None):
+        if self.query is not None and (self.titles or self.index is not None):
             raise ValueError("--query describes a single title: omit --titles and --index")
         return self

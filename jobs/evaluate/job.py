@@ -40,10 +40,11 @@ def run(settings: Settings) -> None:
     """Evaluate one stage, or all stages in order.
 
     Errors: 65 if the catalogue has no questions, 75 if a model or the index is not available yet, 78 if --model is not the
-    base model of the run.
+    base model of the run, or --catalogue not its catalogue.
     """
     store = Store(settings.store)
     products = catalogue.require(store, settings.catalogue)
+    runs.require_catalogue(runs.find_config(store, settings.run) or {}, settings.run, settings.catalogue)
     selected = stages(trained_shards(products.shards, settings.max_shards))
     if settings.index is not None:
         if settings.index >= len(selected):

@@ -1,4 +1,4 @@
-"""Where each cleaned row belongs: rejected as a duplicate uid, or in a cluster and a split."""
+"""The assignment of each cleaned row: rejected as a duplicate uid, or in a cluster and a split."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class Assignment:
 def assign_rows(cleaned: CleanedRows, similarity: float, shard_rows: int, held_out_rows: int, seed: int) -> Assignment:
     """Return the assignment of all cleaned rows.
 
-    Rows whose texts are at least this similar (0 to 1) share a cluster. At most `held_out_rows` rows are held out, except
+    Rows whose texts are at least this similar (0.5 to 1) share a cluster. At most `held_out_rows` rows are held out, except
     where every cluster is larger. Errors: `InputError` (65) if nothing is left to evaluate a model with.
     """
     kept = first_of_each(cleaned.uid_hashes)

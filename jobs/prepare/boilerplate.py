@@ -1,5 +1,5 @@
 """Boilerplate: sentences that recur in the contents of many products and do not follow from their titles, such as guarantees, slogans and
-terms of delivery. A model that learns them writes them about products for which nobody has said so.
+terms of delivery. A model that learns them writes them about products to which they may not apply.
 
 A sentence is boilerplate if it is in the contents of many clusters and does not follow from the titles that it occurs with, as
 `Colour: red.` follows from `Red`. A sentence of one word counts only as an exclamation, `New!`: others are abbreviations or the numbers
@@ -71,7 +71,7 @@ def without_boilerplate(
     """Return the rows without the sentences that are boilerplate of at least `min_clusters` clusters.
 
     If there are any, the rows are written to a folder below theirs, and the files that they had are removed. `similarity`: that
-    of the texts of a cluster, 0 to 1. A content of which fewer than `min_content_characters` would be left, or no more than the
+    of the texts of a cluster, 0.5 to 1. A content of which fewer than `min_content_characters` would be left, or no more than the
     title, stays as it is.
     """
     found = _find(cleaned, similarity, min_clusters)

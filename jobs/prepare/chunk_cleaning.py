@@ -119,9 +119,7 @@ def _check(raw: RawRow, title: str, content: str, rules: CleaningRules) -> RawRo
         return Reject(raw.row, raw.uid, "content-empty-once-cleaned", excerpt(raw.content))
     if len(content) < rules.min_content_characters:
         return Reject(raw.row, raw.uid, "content-too-short", excerpt(raw.content))
-    may_be_equal = len(content) < 4 * len(
-        title
-    )  # cheap, and exact: lower case makes a text at most three times as long
+    may_be_equal = len(content) < 4 * len(title)  # lower case makes a text at most three times as long
     if may_be_equal and content.lower() == title.lower():
         return Reject(raw.row, raw.uid, "content-repeats-title", excerpt(raw.content))
     if len(content) > rules.max_content_characters:

@@ -42,7 +42,7 @@ IN_CONFIG_IF_SET = ("title_field", "content_field", "uid_field")
 """Settings that catalogues of earlier versions don't have. They are recorded only if they are set, so that these still match."""
 
 LATER = ("boilerplate_from",)
-"""Settings that catalogues of earlier versions don't record: such a catalogue has its boilerplate, and is not made again."""
+"""Settings that catalogues of earlier versions don't record. Such a catalogue still has its boilerplate, but it matches."""
 
 _SHOWN_CHARACTERS = 80
 
@@ -60,7 +60,7 @@ def run(settings: Settings) -> None:
     source_identity = sources.identity(settings.input)
 
     def build(draft: Draft) -> dict[str, Any]:
-        tokenizer = _load_tokenizer(tokenizer_file) if tokenizer_file else None  # before hours of cleaning
+        tokenizer = _load_tokenizer(tokenizer_file) if tokenizer_file else None  # fails before hours of cleaning
         with folders.temporary_folder() as folder:
             cleaned, draft.inputs["rows"] = _clean(settings, folder)
             if settings.boilerplate_from:
@@ -221,7 +221,7 @@ def _check_shards(url: str, shards: int, expected: int | None) -> None:
     if expected is not None and shards != expected:
         raise ConfigurationError(
             f"{url} has {shards} shards, expected {expected}: change --expected-shards "
-            "(SKUSCRIBE_EXPECTED_SHARDS) or --shard-rows, or expect no number"
+            "(SKUSCRIBE_EXPECTED_SHARDS) or --shard-rows, or omit it"
         )
 
 

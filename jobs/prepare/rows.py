@@ -12,7 +12,7 @@ from jobs.storage.fields import Fields, uid_of
 
 EXCERPT_CHARACTERS = 200
 UNREADABLE = frozenset(("broken-json", "broken-csv", "invalid-utf-8", "not-an-object", "too-long", "uid-not-text"))
-"""The reasons for which a row is unreadable: the row or its uid was lost on the way to us, whatever its seller wrote."""
+"""The reasons for which a row is unreadable: the row or its uid could not be parsed."""
 
 
 class RawRow(NamedTuple):  # a frozen dataclass takes three times as long to create, and there are millions of rows

@@ -1,9 +1,9 @@
-"""Sentences in a form in which those that recur are equal: without case, final punctuation and the title of their product."""
+"""Normalized sentences, so that recurring ones are equal: without case, final punctuation and the title of their product."""
 
 from jobs.quality.metrics import sentences
 
 TITLE = "\ue000"
-"""Stands for the title: a private character, which cleaning removes from texts."""
+"""Placeholder for the title: a private-use character, which cleaning removes from texts."""
 
 MIN_TITLE_WORDS = 3
 _FINAL = ".!? "
@@ -15,12 +15,12 @@ def with_placeholder(title: str, content: str) -> list[str]:
 
 
 def comparable(sentence: str) -> str:
-    """Return the form of a sentence in which its recurrences are equal."""
+    """Return a sentence in normalized form."""
     return sentence.lower().rstrip(_FINAL)
 
 
 def rough_sentences(title: str, content: str) -> list[str]:
-    """Return the comparable form of the sentences, five times as fast: `Rs. 310` is divided in two.
+    """Return the normalized sentences of a content, split five times as fast, with some errors: `Rs. 310` is two sentences.
 
     Sentences of one word are left out, except exclamations.
     """

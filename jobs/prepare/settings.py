@@ -36,8 +36,8 @@ class Settings(StoreSettings):
         0.05,
         ge=0,
         le=1,
-        description="Fraction of rows that may be unreadable (broken JSON or CSV, not UTF-8, too long, a uid that is no text). With more, nothing "
-        "is published.",
+        description="Fraction of rows that may be unreadable (broken JSON or CSV, not UTF-8, too long, a uid that is not text). If more are, the "
+        "job fails with exit code 65.",
     )
     profile: Literal["catalogue", "reference"] = Field(
         "catalogue",

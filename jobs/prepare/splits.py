@@ -76,7 +76,7 @@ def _choose(sizes: NDArray[np.int64], allowed: NDArray[np.bool_], rows: int, lar
     """Return whether each cluster is chosen: the first allowed ones that fill `rows` rows.
 
     None is larger than a twentieth of `rows`, so that no text dominates. If all are, the smallest one is chosen, unless it has
-    more than `largest` rows. An only cluster is not chosen.
+    more than `largest` rows. If there is only one cluster, it is not chosen.
     """
     chosen = np.zeros(len(sizes), dtype=bool)
     if len(sizes) < 2:

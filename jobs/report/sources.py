@@ -104,11 +104,7 @@ def find(store: Store, run: str, catalogue_name: str, batch: str, max_shards: in
 
 def _catalogue_of_the_run(store: Store, run: str, config: Mapping[str, Any], name: str) -> Catalogue:
     """Return the catalogue of this name. Errors: `ConfigurationError` (78) if `config` records another name or digest."""
-    trained_on = config.get("catalogue", name)
-    if trained_on != name:
-        raise ConfigurationError(
-            f"run {run!r} is trained on catalogue {trained_on!r}, not on {name!r}: use --catalogue {trained_on}"
-        )
+    runs.require_catalogue(config, run, name)
     products = catalogue.require(store, name)
     recorded = config.get("catalogue_digest", products.digest)
     if recorded != products.digest:

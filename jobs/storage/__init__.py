@@ -1,1 +1,1 @@
-"""What jobs meet in: artifacts in S3, catalogues and runs among them."""
+"""The store: artifacts, catalogues and runs in S3; readers of input files."""

@@ -1,4 +1,4 @@
-"""What a file looks like that is not what was expected, and what to do about it: for error messages."""
+"""Recognizes files in an unexpected format, for error messages: what a file seems to be, and how to convert it."""
 
 import json
 import re
@@ -31,10 +31,10 @@ _SEVERAL = re.compile(rb"\}\s*,?\s*\{\s*\"")
 
 
 def appearance(head: bytes, *, is_recognised: bool = False) -> str | None:
-    """Return what a file that begins with these bytes looks like, with a remedy, or None if it looks like nothing known.
+    """Return the format that the first bytes of a file suggest, with how to convert it, or None if they suggest none.
 
-    It is asked for files whose rows cannot be read, so it never needs to prove that a file is fine. `is_recognised`: it has been
-    read as the format that it is, so that only its encoding can be wrong.
+    Call it for files with unreadable rows only: it can be wrong about a file that is valid. `is_recognised`: the format of the
+    file is known, and only its encoding is examined.
     """
     head = head[:_EXAMINED_BYTES].removeprefix(b"\xef\xbb\xbf")
     if is_recognised:
@@ -54,7 +54,7 @@ def appearance(head: bytes, *, is_recognised: bool = False) -> str | None:
 
 
 def _appearance_of_lines(head: bytes) -> str | None:
-    """Return what most of the first lines look like that cannot be read as JSON."""
+    """Return why the first lines cannot be read as JSON, with how to convert them, or None if no reason is recognized."""
     if _PYTHON.match(head):
         return f"Python literals, with single quotes, not JSON: {_TO_JSON_LINES}, as with `json.dumps(ast.literal_eval(line))`"
     lines = _whole_lines(head)
@@ -69,7 +69,7 @@ def _appearance_of_lines(head: bytes) -> str | None:
 
 def _whole_lines(head: bytes) -> list[bytes]:
     lines = [line for line in head.split(b"\n") if line.strip()]
-    return lines[:-1][:_EXAMINED_LINES] or lines  # the last one may be cut
+    return lines[:-1][:_EXAMINED_LINES] or lines  # the last one may be truncated
 
 
 def _one_object(head: bytes) -> str | None:
@@ -102,7 +102,7 @@ def _several_on_one_line(lines: list[bytes]) -> str | None:
 
 
 def _eight_bit(lines: list[bytes]) -> str | None:
-    """Return a phrase if some lines are not UTF-8, and what is not is letters or signs in Latin-1 or Windows-1252."""
+    """Return a phrase if some lines are not UTF-8 and have no control characters, as text with one byte per character."""
     foreign = [line for line in lines if not _is_utf_8(line)]
     if not foreign or any(set(line) & set(b"\x00\x01\x02\x03\x04\x05\x06\x07") for line in foreign):
         return None

@@ -19,7 +19,7 @@ from jobs.process import log
 from jobs.process.errors import ConfigurationError, InputError, JobError, NotReadyError
 from jobs.storage.layout import ATTEMPT_PREFIX, CHECKPOINT_FOLDER, MANIFEST, Kind
 from jobs.storage.manifest import File, Manifest, from_json
-from jobs.storage.store import Store, StoredObject, file_sha256
+from jobs.storage.store import MissingObject, Store, StoredObject, file_sha256
 
 WRITE_ATTEMPTS = 5
 
@@ -37,7 +37,10 @@ _SHOWN_CHARACTERS = 80
 
 
 class DamagedFile(NotReadyError):
-    """A stored file differs from what its manifest records."""
+    """A stored file differs from what its manifest records, or does not exist.
+
+    A retry helps if the artifact was replaced while it was read.
+    """
 
 
 @dataclass(frozen=True)
@@ -61,21 +64,22 @@ class Artifact:
     def fetch(self, name: str, folder: Path) -> Path:
         """Download one file to `folder/name` and verify it. Returns its path.
 
-        Errors: `InputError` (65) if the manifest has no such file, `DamagedFile` (75) if the content differs from it.
+        Errors: `InputError` (65) if the manifest has no such file, `DamagedFile` (75) if the content differs from it, or the
+        object does not exist.
         """
         file = self.manifest.files.get(name)
         if file is None:
             raise InputError(f"{self.url} has no file {name}; it has {sorted(self.manifest.files)}")
         target = folder / name
         for _ in range(DOWNLOAD_ATTEMPTS):
-            self.store.download(f"{self.path}/{file.key}", target)
+            try:
+                self.store.download(f"{self.path}/{file.key}", target)
+            except MissingObject as error:
+                raise self._damaged(file, "does not exist, although its manifest names it") from error
             if target.stat().st_size == file.size and file_sha256(target) == file.sha256:
                 return target
             target.unlink()
-        raise DamagedFile(
-            f"{self.url}/{file.key} differs from its manifest in {DOWNLOAD_ATTEMPTS} downloads (expected SHA-256 "
-            f"{file.sha256}): remove {self.url}/{MANIFEST} and run its job again"
-        )
+        raise self._damaged(file, f"differs from its manifest in {DOWNLOAD_ATTEMPTS} downloads")
 
     def fetch_all(self, folder: Path, prefix: str = "") -> Path:
         """Download and verify every file whose name begins with `prefix`. Returns `folder / prefix`."""
@@ -86,6 +90,15 @@ class Artifact:
     def names(self, prefix: str = "") -> list[str]:
         """Return the sorted names of the files that begin with `prefix`."""
         return sorted(name for name in self.manifest.files if name.startswith(prefix))
+
+    def _damaged(self, file: File, problem: str) -> DamagedFile:
+        """Return the error for a file. The part that a file is included from has a manifest of its own, which is removed too."""
+        part = file.key.partition(ATTEMPT_PREFIX)[0]
+        manifests = " and ".join(f"{self.url}/{folder}{MANIFEST}" for folder in dict.fromkeys((part, "")))
+        return DamagedFile(
+            f"{self.url}/{file.key} {problem} (expected SHA-256 {file.sha256}): if this repeats, remove {manifests}, "
+            "and run its job again"
+        )
 
 
 @dataclass(frozen=True)
@@ -109,7 +122,7 @@ class Spec:
 
 
 class Draft:
-    """An artifact that is being built. It becomes visible with `commit()`. `inputs` may be added to until then."""
+    """An artifact that is being built. It exists after `commit()`. Until then, digests can be added to `inputs`."""
 
     def __init__(
         self, store: Store, path: str, kind: str, settings: Mapping[str, Any], inputs: Mapping[str, str]
@@ -144,7 +157,7 @@ class Draft:
             self._files[name] = replace(file, key=f"{below}/{file.key}")
 
     def commit(self, figures: Mapping[str, Any]) -> Artifact:
-        """Write the manifest. Returns the artifact that exists now: this one, or that of a writer who was first."""
+        """Write the manifest. Returns the committed artifact: this one, or that of a writer that committed first."""
         manifest, leftovers = self._manifest(figures), self._leftovers()
         if not self._store.write_if_absent(self._manifest_key, manifest.to_json()):
             existing = find(self._store, self._path)
@@ -185,7 +198,7 @@ class Draft:
 
         They are listed before the manifest is written: an attempt that started later may still be committed.
         """
-        with suppress(JobError):  # leftovers take space and harm nothing
+        with suppress(JobError):  # leftovers only take space
             return _unnamed(self._store, self._path, self._files)
         return []
 
@@ -205,20 +218,20 @@ def make_once(spec: Spec, build: Callable[[Draft], Mapping[str, Any]], *, replac
     for _ in range(WRITE_ATTEMPTS):
         existing, etag = _find_with_etag(spec.store, spec.path)
         if existing is not None:
-            differences = _differences(spec, existing.manifest)
-            if not differences:
-                _sweep(existing, replaceable=replace_outdated)
+            found = _differences(spec, existing.manifest)
+            if not found:
+                _sweep(existing, replaceable=replace_outdated or spec.kind in REPLACED_BY_FLAG)
                 _log("already done", existing)
                 return existing
             if not replace_outdated:
-                raise _created_differently(existing, differences)
+                raise _created_differently(existing, found)
         with draft(spec.store, spec.path, spec.kind, spec.config, spec.inputs) as work:
             figures = build(work)
             committed = work.commit(figures) if etag is None else work.commit_in_place_of(etag, figures)
         if committed is not None and committed.manifest.attempt == work.attempt:
             _log("committed", committed)
             return committed
-        # Another writer was first: compare what this one would have committed with what that one did.
+        # Another writer committed first: the inputs of this draft, which are complete now, are compared with those that it recorded.
         spec = replace(spec, inputs=dict(work.inputs), added_inputs=())
     raise NotReadyError(
         f"{spec.store.at(spec.path)} was changed by other writers {WRITE_ATTEMPTS} times while this job made it: "
@@ -233,10 +246,10 @@ def find_matching(spec: Spec, *, replace_outdated: bool = False) -> Artifact | N
     `replace_outdated`, None is returned for it.
     """
     existing = find(spec.store, spec.path)
-    if existing is not None and (differences := _differences(spec, existing.manifest)):
+    if existing is not None and (found := _differences(spec, existing.manifest)):
         if replace_outdated:
             return None
-        raise _created_differently(existing, differences)
+        raise _created_differently(existing, found)
     return existing
 
 
@@ -306,37 +319,45 @@ def _differences(spec: Spec, manifest: Manifest) -> list[str]:
         for name, digest in manifest.inputs.items()
         if name not in spec.added_inputs
     }
+    return [*differences(manifest.settings, spec.config, spec.later), *differences(recorded, spec.inputs, spec.later)]
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], later: Collection[str] = ()) -> list[str]:
+    """Return a phrase for each value that differs: `epochs was 3, now 1`. Names in `later` may be missing from `old`."""
     return [
         f"{name} was {_shown(old.get(name))}, now {_shown(new.get(name))}"
-        for old, new in ((manifest.settings, spec.config), (recorded, spec.inputs))
         for name in sorted({*old, *new})
-        if old.get(name) != new.get(name) and (name in old or name not in spec.later)
+        if old.get(name) != new.get(name) and (name in old or name not in later)
     ]
 
 
-def _created_differently(existing: Artifact, differences: list[str]) -> ConfigurationError:
+def _created_differently(existing: Artifact, found: list[str]) -> ConfigurationError:
     setting = NAMED_BY.get(existing.manifest.kind)
     name = f"another --{setting} (settings.{setting} of the chart)" if setting else "another name"
     replaces = ", replace it with --replace" if existing.manifest.kind in REPLACED_BY_FLAG else ""
     return ConfigurationError(
-        f"{existing.url} already exists, created with different settings: {'; '.join(differences)}. Choose {name}{replaces}, "
+        f"{existing.url} already exists, created with different settings: {'; '.join(found)}. Choose {name}{replaces}, "
         f"or remove {existing.url}/{MANIFEST} to make it again"
     )
 
 
 def _sweep(existing: Artifact, *, replaceable: bool) -> None:
-    """Remove what a process that was killed right after its commit could not remove any more.
+    """Remove the leftovers of a process that was killed right after its commit.
 
-    While the manifest exists no other attempt can be committed, except one that replaces it: that one has uploaded nothing
-    before the manifest was written.
+    No attempt beside a committed artifact can be committed, except one that is to replace it. With `replaceable`, there may
+    be one: it has uploaded nothing before the manifest was written, so only older objects are removed. They are compared with
+    a manifest that was written before it is read, because it may have been replaced since `existing` was found.
     """
     store, path = existing.store, existing.path
     with suppress(JobError):
         leftovers = _unnamed(store, path, existing.manifest.files)
         if leftovers and replaceable:
-            manifests = list(store.objects(f"{path}/{MANIFEST}"))
+            written = [stored.modified for stored in store.objects(f"{path}/{MANIFEST}")]
+            current = find(store, path)
+            if not written or current is None:
+                return
             leftovers = [
-                stored for stored in leftovers for manifest in manifests if stored.modified < manifest.modified
+                stored for stored in _unnamed(store, path, current.manifest.files) if stored.modified < written[0]
             ]
         _delete(store, leftovers)
 

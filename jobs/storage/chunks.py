@@ -1,7 +1,7 @@
-"""Rows of JSON Lines or of one JSON array, cut into chunks of whole rows that processes can work on in parallel.
+"""Rows of JSON Lines or of one JSON array, split into chunks of whole rows that processes can work on in parallel.
 
 A row is one line that is not blank, or one element of the array. A chunk holds at most `CHUNK_BYTES` and one row, whatever
-the size of the input. Where the cuts are depends only on the bytes, not on how a stream delivers them.
+the size of the input. The boundaries of the chunks depend only on the bytes, not on the sizes in which a stream is read.
 """
 
 import re
@@ -54,7 +54,7 @@ class Reader:
         self._stream, self.buffer, self.ended = stream, b"", False
 
     def fill(self, size: int) -> None:
-        """Read until the buffer has `size` bytes or the stream ends, so that the cuts do not depend on the stream."""
+        """Read until the buffer has `size` bytes or the stream ends, so that chunk boundaries do not depend on the stream."""
         parts, length = [self.buffer], len(self.buffer)
         while length < size and not self.ended:
             data = self._stream.read(size - length)
@@ -158,9 +158,7 @@ class _ArraySplitter:
         self._buffer, self._position = self._buffer[begin:], self._position - begin
         if len(self._buffer) > self._max_row_bytes:
             if not self._skipping:
-                size = (
-                    self._max_row_bytes + 1
-                )  # one byte more than allowed, so that the caller sees that it is too long
+                size = self._max_row_bytes + 1  # its length shows the caller that it is too long
                 yield self._buffer.lstrip()[:size].replace(b"\n", b" ").ljust(size)
             self._skipping = True
             self._forget()

@@ -1,4 +1,4 @@
-"""Compressed streams: gzip, bzip2, xz, Zstandard, and zip with one file, recognised by their first bytes, not by a name."""
+"""Compressed streams: gzip, bzip2, xz, Zstandard, and zip with one file, recognized by their first bytes, not by a name."""
 
 import bz2
 import lzma
@@ -41,7 +41,10 @@ def uncompressed(source: Source) -> Iterator[Stream]:
             else:
                 stream = _Decompressed(stream, source.address, name)
         else:
-            raise InputError(f"{source.address} is compressed more than {_MAX_LEVELS - 1} times: expected rows")
+            raise InputError(
+                f"{source.address} is compressed more than {_MAX_LEVELS - 1} times: expected rows, compressed at most "
+                f"{_MAX_LEVELS - 1} times. Decompress the file"
+            )
         yield stream
 
 
@@ -186,7 +189,7 @@ class _Unzipped:
             raise _damaged(self._address, "zip", error) from error
 
     def _only_file(self) -> zipfile.ZipInfo:
-        """Return the file, or raise `InputError` if there is not exactly one. A Mac adds files of its own to each zip."""
+        """Return the file, or raise `InputError` if there is not exactly one. macOS adds files of its own to each zip."""
         files = [
             info
             for info in self._archive.infolist()

@@ -15,7 +15,7 @@ _MARKS = (  # the mark of UTF-32 begins with that of UTF-16
 
 
 def as_utf_8(stream: Stream) -> Stream:
-    """Return the stream, converted to UTF-8 if it begins with the mark of another encoding. What is invalid becomes U+FFFD."""
+    """Return the stream, converted to UTF-8 if it begins with the byte order mark of another encoding. Invalid bytes become U+FFFD."""
     head, stream = peek(stream, 4)
     codec = next((codec for mark, codec in _MARKS if head.startswith(mark)), None)
     return _Converted(stream, codec) if codec else stream

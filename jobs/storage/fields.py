@@ -1,7 +1,7 @@
 """The names of the fields that hold title, content and uid of a row.
 
-A name is given by a setting, or found among the names that the rows have: ours, then those of the public Amazon dumps
-(`description`, `asin` since 2014, `parent_asin` since 2023).
+A setting gives the name of a field. Without it, the first known name that the rows have is used: `title`, `content` or `uid`, then
+those of the public Amazon dumps (`description`, `asin` since 2014, `parent_asin` since 2023).
 """
 
 import math
@@ -13,12 +13,12 @@ CANDIDATES = {"title": ("title",), "content": ("content", "description"), "uid":
 MAX_UID_CHARACTERS = 200
 """A uid is part of a key in Postgres."""
 MAX_EXACT_FLOAT = 2**53
-"""A float from here on can stand for several integers."""
+"""From here on, a float can be the nearest one to several integers."""
 
 
 @dataclass(frozen=True)
 class Fields:
-    """The name of the field with each part of a row. In settings, an empty name means that it is to be found."""
+    """The name of the field with each part of a row. In settings, an empty name means the first known one that the rows have."""
 
     title: str = ""
     content: str = ""
@@ -53,7 +53,7 @@ def uid_of(value: Any) -> str | None:
 def find_fields(chosen: Fields, names: Collection[str]) -> Fields:
     """Return the fields of rows that have fields with these names.
 
-    A name that differs from ours only in case or in spaces around it is found too. What is not found has our name.
+    Case and surrounding spaces of a known name are ignored. A part without a field has the first known name.
     """
     return Fields(**{part: getattr(chosen, part) or _find(CANDIDATES[part], names) for part in CANDIDATES})
 

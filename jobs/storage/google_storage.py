@@ -1,8 +1,8 @@
 """Conditional writes for Google Cloud Storage, through its S3 interface.
 
 It ignores `If-None-Match` and `If-Match` of a write. It compares the generation of an object instead, with the header
-`x-goog-if-generation-match`, where 0 stands for no object. It refuses a request that has headers of both `x-goog-` and
-`x-amz-`, so a conditional write is signed in its own way (GOOG4-HMAC-SHA256) with the same HMAC key.
+`x-goog-if-generation-match`, where 0 means no object. It refuses a request that has headers of both `x-goog-` and
+`x-amz-`, so a conditional write is signed with GOOG4-HMAC-SHA256 and the same HMAC key.
 """
 
 import hashlib
@@ -107,7 +107,7 @@ def sign(request: AWSRequest, access_key: str, secret_key: str, region: str, now
 
 
 def _sha256(body: Any) -> str:
-    """Return the SHA-256 of the rest of a body, which may be a stream, and leave the stream where it was."""
+    """Return the SHA-256 of the rest of a body, which may be a stream. The position of the stream does not change."""
     if not hasattr(body, "read"):
         return hashlib.sha256(body or b"").hexdigest()
     position = body.tell()

@@ -25,6 +25,7 @@ CONDITIONAL_WRITES_PROBE = "conditional-writes"
 
 CATALOGUES, MODELS, MATCHERS, RUNS, EXPORTS = "catalogue/", "models/", "matchers/", "runs/", "exports/"
 SHARD_PREFIX = "shard-"
+EXPORT_PART_PREFIX = "part-"
 MODEL_PREFIX = "model/"
 CHECKPOINT_FOLDER = "state/"
 
@@ -149,7 +150,7 @@ def export_path(batch: str) -> str:
 
 def export_part_name(part: int) -> str:
     """Return the name of a part of a batch, counted from 0: its folder, and the stem of its files."""
-    return f"part-{part:05d}"
+    return f"{EXPORT_PART_PREFIX}{part:05d}"
 
 
 def export_part_path(batch: str, part: int) -> str:
@@ -158,5 +159,5 @@ def export_part_path(batch: str, part: int) -> str:
 
 
 def audit_path(batch: str) -> str:
-    """Return the path of what people say about a batch."""
+    """Return the path of the labels that people gave to the texts of a batch."""
     return f"{export_path(batch)}/audit"

@@ -1,4 +1,4 @@
-"""Raw rows of any format: JSON Lines, one JSON array of objects, CSV or Parquet, recognised by content, not by name."""
+"""Raw rows of any format: JSON Lines, one JSON array of objects, CSV or Parquet, recognized by content, not by name."""
 
 import json
 import re
@@ -50,8 +50,8 @@ def read_rows(
 ) -> Iterator[RawRows]:
     """Yield the rows of an uncompressed stream. A Parquet file is copied to a temporary file first.
 
-    `chosen` has the names of fields that the user gave. `required` are the parts of a row (title, content) without which a
-    table is of no use. With `is_csv`, the input must be CSV. Rows without a uid field are a warning, unless it was chosen.
+    `chosen` has the names of fields that the user gave. `required` are the parts of a row (title, content) that a table must
+    have a column for. With `is_csv`, the input must be CSV. Rows without a uid field are a warning, unless it was chosen.
     Errors: `InputError` (65) naming `address`; one for a chosen uid field that no row of JSON has is raised at the end of the
     block, when all rows are known.
     """
@@ -157,7 +157,7 @@ def _check_uid(chunks: _SearchedChunks, chosen: Fields, address: str) -> None:
 
 
 def _may_have_field(chunk: Chunk, field: str) -> bool:
-    """Return False if no row has the field. A name of letters is written as it is, others can be written with escapes."""
+    """Return False if no row has the field. A name of letters and digits has no escapes in JSON, another one may."""
     return re.fullmatch(r"\w+", field, re.ASCII) is None or f'"{field}"'.encode() in chunk.data
 
 

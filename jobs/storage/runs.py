@@ -19,15 +19,10 @@ def freeze(store: Store, run: str, config: Mapping[str, Any]) -> None:
     key = layout.run_config_path(run)
     if store.write_if_absent(key, json.dumps(config, indent=1, sort_keys=True).encode()):
         return
-    existing = read_config(store, run)
-    differences = [
-        f"{name} was {existing.get(name)!r}, now {config.get(name)!r}"
-        for name in sorted({*existing, *config})
-        if existing.get(name) != config.get(name)
-    ]
-    if differences:
+    found = artifact.differences(read_config(store, run), config)
+    if found:
         raise ConfigurationError(
-            f"run {run!r} ({store.at(key)}) was started with different settings: {'; '.join(differences)}. Give the new "
+            f"run {run!r} ({store.at(key)}) was started with different settings: {'; '.join(found)}. Give the new "
             "run another name with --run (settings.run of the chart)"
         )
 
@@ -46,6 +41,15 @@ def read_config(store: Store, run: str) -> dict[str, Any]:
             f"run {run!r} has not started in {store.at(layout.run_path(run))}: `skuscribe train --run {run}` starts it"
         )
     return config
+
+
+def require_catalogue(config: Mapping[str, Any], run: str, catalogue: str) -> None:
+    """Raise `ConfigurationError` (78) if the run's configuration names another catalogue."""
+    trained_on = config.get("catalogue", catalogue)
+    if trained_on != catalogue:
+        raise ConfigurationError(
+            f"run {run!r} is trained on catalogue {trained_on!r}, not on {catalogue!r}: use --catalogue {trained_on}"
+        )
 
 
 def trained_shard(store: Store, run: str, shard: int) -> Artifact:

@@ -1,4 +1,4 @@
-"""Answers that do not come from S3: redirects to another address, and web pages."""
+"""Responses that do not come from S3: redirects to another address, and web pages."""
 
 import os
 import re
@@ -25,7 +25,7 @@ def refuse_answers_of_other_servers(response: tuple[Any, dict[str, Any]] | None,
     if response is None:
         return
     answer, parsed = response
-    status, headers = answer.raw.status, answer.headers  # botocore turns the status of an unexpected answer into 500
+    status, headers = answer.raw.status, answer.headers  # botocore changes the status of an unexpected response to 500
     if status in _REDIRECTS and not headers.get("x-amz-bucket-region") and b"<Region>" not in answer.content:
         raise _redirect(status, headers.get("Location"), answer.content)
     is_page = str(headers.get("Content-Type", "")).lower().startswith("text/html")

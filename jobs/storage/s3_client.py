@@ -1,6 +1,6 @@
 """A client of S3 that adapts to the server: to one that refuses checksum headers, and to Google Cloud Storage.
 
-botocore repeats a request that got no answer, 5xx or throttling. Here a request is repeated too when its answer broke off.
+botocore repeats a request after no response, 5xx or throttling. This client also repeats one whose response ends early.
 """
 
 import os
@@ -33,7 +33,7 @@ _CHECKSUMS_REFUSED = {
     "400", "411", "501", "BadRequest", "InvalidArgument", "InvalidRequest", "MalformedTrailerError", "MissingContentLength",
     "NotImplemented", "SignatureDoesNotMatch",
 }  # fmt: skip
-"""Answers of servers that don't know the checksum headers: Google Cloud Storage's is SignatureDoesNotMatch."""
+"""Error codes of servers that don't know the checksum headers: Google Cloud Storage's is SignatureDoesNotMatch."""
 
 
 class Connection:
@@ -96,7 +96,7 @@ def _session() -> boto3.session.Session:
 
 @cache
 def _loader() -> botocore.loaders.Loader:
-    """Return the loader of the descriptions of services, which remembers what it has parsed: that takes most of the time."""
+    """Return the loader of the descriptions of services. It caches them: parsing takes most of the time to create a client."""
     return botocore.loaders.create_loader()
 
 

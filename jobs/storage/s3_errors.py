@@ -1,8 +1,8 @@
 """The errors of botocore as job errors, classified by their types and codes.
 
-A wrong setting is `ConfigurationError` (78): credentials, permissions, region, endpoint, certificate, archived object. What may
-work later or in a new pod is `NotReadyError` (75): no connection, throttling, 5xx, a broken answer, a missing object, an expired
-token, the clock of a node. S3's own code and message are quoted in both, without keys and signatures.
+A wrong setting is `ConfigurationError` (78): credentials, permissions, region, endpoint, certificate, archived object. An error
+that a retry or a new pod may not have is `NotReadyError` (75): no connection, throttling, 5xx, a truncated response, a missing
+object, an expired token, the clock of a node. Both quote S3's code and message, without keys and signatures.
 """
 
 import os
@@ -33,7 +33,7 @@ _CREDENTIALS = {
 }  # fmt: skip
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
 _NO_ISSUER_KEY = "verification key"
-"""In the message of InvalidIdentityToken if AWS could not read the keys of the token's issuer, which passes by itself."""
+"""In the message of InvalidIdentityToken if AWS could not read the keys of the token's issuer, which is temporary."""
 _REGION = {
     "301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "InvalidRegion", "PermanentRedirect",
 }  # fmt: skip
@@ -43,7 +43,7 @@ _LATER = {
     "InternalError", "NoSuchUpload", "OperationAborted", "RequestLimitExceeded", "RequestTimeout", "ServiceUnavailable",
     "SlowDown", "TemporaryRedirect", "Throttling", "ThrottlingException", "TooManyRequests", "XAmzContentSHA256Mismatch",
 }  # fmt: skip
-"""Codes that pass by themselves, whatever their HTTP status is."""
+"""Codes of temporary errors, whatever their HTTP status is."""
 
 _PERMISSIONS = {
     "GetObject": "s3:GetObject, and s3:ListBucket on the bucket, without which S3 answers 403 for a missing object too",
@@ -71,13 +71,13 @@ _USER_IN_ADDRESS = re.compile(r"://[^/@\s]+@")
 
 
 def code_of(error: BaseException | None) -> str | None:
-    """Return S3's code of an error, or None if no answer of S3 caused it."""
+    """Return S3's code of an error, or None if no response of S3 caused it."""
     error = _unwrapped(error)
     return str(error.response.get("Error", {}).get("Code")) if isinstance(error, boto.ClientError) else None
 
 
 def is_broken_answer(error: BaseException) -> bool:
-    """Return whether an answer began and did not arrive whole. botocore does not repeat such a request by itself."""
+    """Return whether a response began and did not arrive whole. botocore does not repeat such a request by itself."""
     return isinstance(error, _BROKEN)
 
 
@@ -111,7 +111,7 @@ def endpoint_variable() -> str:
 
 
 def _refusal(error: boto.ClientError, where: str) -> JobError:
-    """Return the job error for an answer of S3."""
+    """Return the job error for an error response of S3."""
     code, operation = str(code_of(error)), error.operation_name
     message = without_keys(str(error.response.get("Error", {}).get("Message") or "no message")).rstrip(".")
     answer = f"{code}: {message}"
@@ -158,7 +158,7 @@ def _refusal(error: boto.ClientError, where: str) -> JobError:
 
 
 def _failure(error: BaseException, where: str) -> JobError:
-    """Return the job error for a request that got no answer, or for a setting that botocore rejects."""
+    """Return the job error for a request without a response, or for a setting that botocore rejects."""
     if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError | boto.NoRegionError):
         return ConfigurationError(
             f"no S3 credentials for {where} ({without_keys(str(error))}): set AWS_ACCESS_KEY_ID, "
@@ -207,7 +207,7 @@ def _unwrapped(error: BaseException | None) -> BaseException | None:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and those that it was made from: botocore keeps them as a keyword, urllib3 as an argument."""
+    """Yield an error and its causes: botocore keeps them as a keyword, urllib3 as an argument."""
     seen: list[BaseException] = []
     waiting = [error]
     while waiting:

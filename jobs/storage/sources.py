@@ -93,9 +93,10 @@ def is_compressed(address: str) -> bool:
 
 
 def identity(address: str) -> str | None:
-    """Return a digest that changes when the bytes at an address change, without reading them; None if there is no such sign.
+    """Return a digest that changes when the bytes at an address change, without reading them.
 
-    It covers path, size and time of change of a file, ETag and size of an object, and the validators of a web server.
+    It covers path, size and modification time of a file, ETag and size of an object, and the validators of a web server. None if
+    a web server sends no validators.
     """
     with _as_job_errors(address):
         version = _version(address)
@@ -125,7 +126,7 @@ def _version(address: str) -> list[str | int]:
 
 
 def _validators(address: str) -> list[str]:
-    """Return ETag, Last-Modified and Content-Length of a web address, if they suffice to recognise a change."""
+    """Return ETag, Last-Modified and Content-Length of a web address, if they suffice to detect a change."""
     request = urllib.request.Request(address, method="HEAD", headers=_HEADERS)  # noqa: S310 - settings accept http(s) only
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - as above

@@ -41,6 +41,10 @@ class StoredObject:
     etag: str
 
 
+class MissingObject(NotReadyError):
+    """An object does not exist."""
+
+
 class Store:
     """A prefix of a bucket. Keys are relative to it."""
 
@@ -121,9 +125,14 @@ class Store:
         )
 
     def download(self, key: str, path: Path) -> None:
-        """Download an object into a file. Errors: `NotReadyError` (75) if there is none."""
+        """Download an object into a file. Errors: `MissingObject` (75) if there is none."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._call(lambda client: client.download_file(self.bucket, self._prefix + key, str(path)), key)
+        try:
+            self._call(lambda client: client.download_file(self.bucket, self._prefix + key, str(path)), key)
+        except NotReadyError as error:
+            if code_of(error.__cause__) in MISSING:
+                raise MissingObject(str(error)) from error.__cause__
+            raise
 
     def objects(self, prefix: str) -> Iterator[StoredObject]:
         """Yield all objects whose key begins with `prefix`, in the order of their keys."""

@@ -34,14 +34,14 @@ class CsvHeader:
 
 
 def csv_header(head: bytes) -> CsvHeader:
-    """Return the header of the CSV file that begins with these bytes. The delimiter is the one that makes most columns."""
+    """Return the header of the CSV file that begins with these bytes. The delimiter is the one that gives the most columns."""
     line = _beginning(head).partition("\n")[0].rstrip("\r")
     headers = [CsvHeader(delimiter, _names(line, delimiter)) for delimiter in DELIMITERS]
     return max(headers, key=lambda header: len(header.names))
 
 
 def with_escape(header: CsvHeader, head: bytes) -> CsvHeader:
-    """Return the header with a backslash as the escape, as databases export quotes, if more of the first records fit it so."""
+    """Return the header with a backslash as its escape, as databases write quotes, if more of the first records fit it then."""
     text = _beginning(head)
     if ESCAPE + '"' not in text:
         return header
@@ -117,7 +117,7 @@ def parquet_chunks(file: pq.ParquetFile, fields: Fields, address: str) -> Iterat
 class _Lines:
     """The lines of a stream as text, for `csv.reader`. `taken` collects the bytes of those that were read, `number` counts them.
 
-    A line longer than `max_row_bytes` is cut after one byte more, so that its length shows it.
+    A line longer than `max_row_bytes` is truncated to one byte more, so that its length shows that it is too long.
     """
 
     def __init__(self, reader: Reader, max_row_bytes: int) -> None:
@@ -156,7 +156,7 @@ class _Lines:
 
 
 class _ChunkBuilder:
-    """Collects rows as JSON Lines. Numbers that have no row, such as the header of a CSV file, become blank lines."""
+    """Collects rows as JSON Lines. Row numbers without a row, such as that of the header of a CSV file, become blank lines."""
 
     def __init__(self) -> None:
         self._first_row, self._lines, self._bytes, self._problems = 0, list[bytes](), 0, dict[int, str]()
@@ -257,7 +257,7 @@ def _decoded(value: Any) -> Any:
 
 
 def _as_json(value: Any) -> Any:
-    """Return what JSON can hold instead of a value that it cannot, such as a decimal number or a duration."""
+    """Return the text of a value that JSON has no type for, such as a decimal number or a duration."""
     return str(value)
 
 

@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from transformers import T5Config, T5ForConditionalGeneration
 
-from jobs.describe.describer import Describer
+from jobs.describe.describer import Describer, GenerationOptions
 from jobs.describe.settings import Settings as Describe
 from jobs.match.learning import learn
 from jobs.match.settings import Settings as Match
@@ -130,7 +130,10 @@ def _compare(
         )  # fmt: skip
         return [text.strip() for text in tokenizer.batch_decode(outputs, skip_special_tokens=True)]
 
-    describer = Describer(writer, "", _checker(), decoding, Describe().candidates, 0, PROMPT_TOKENS)
+    options = GenerationOptions(
+        decoding=decoding, candidates=Describe().candidates, prompt_neighbours=0, prompt_max_tokens=PROMPT_TOKENS
+    )
+    describer = Describer(writer, "", _checker(), options)
 
     def with_checks(texts: Sequence[str]) -> list[str]:
         rows = [Title(str(number), title) for number, title in enumerate(texts)]

@@ -1,12 +1,13 @@
 """A description that fails a check is generated once more, with stricter decoding, and the better text is kept."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from jobs.describe.describer import Describer
+from jobs.describe.describer import Describer, GenerationOptions
 from jobs.quality.checks import Checker
 from jobs.retrieval.neighbours import Neighbour
 from jobs.storage import layout, runs
@@ -21,6 +22,7 @@ from tests.ready import NAME, Ready
 DEVICE = InferenceDevice("cpu", "int8", 1, 2048)
 DECODING = Decoding(max_target_tokens=12)
 PROMPT_MAX_TOKENS = 64
+OPTIONS = GenerationOptions(decoding=DECODING, candidates=1, prompt_neighbours=3, prompt_max_tokens=PROMPT_MAX_TOKENS)
 GOOD = "A red lamp for the desk that lights a whole room at night."
 BAD = "la la la la la la la la la la la la"
 
@@ -68,7 +70,7 @@ def writer(ready: Ready, tmp_path: Path) -> RecordingWriter:
 
 @pytest.fixture
 def describer(writer: RecordingWriter) -> Describer:
-    return Describer(writer, "digest", Checker(), DECODING, 1, 3, PROMPT_MAX_TOKENS)
+    return Describer(writer, "digest", Checker(), OPTIONS)
 
 
 def test_the_attempt_with_fewer_flags_is_kept(writer: RecordingWriter, describer: Describer) -> None:
@@ -131,7 +133,7 @@ def test_of_the_candidates_the_one_with_fewest_flags_and_then_the_highest_probab
     writer: RecordingWriter,
 ) -> None:
     checker = Checker(share_matcher(publish_from=0.4), publish_from=0.4)
-    describer = Describer(writer, "digest", checker, DECODING, 4, 3, PROMPT_MAX_TOKENS)
+    describer = Describer(writer, "digest", checker, replace(OPTIONS, candidates=4))
     title, third, half, whole = (
         Title("a", "Red wool desk lamp a"),
         "The lamp lights your whole room at night.",

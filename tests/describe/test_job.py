@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.database.connection import session
-from jobs.describe import job
+from jobs.describe import exports, job, parts
 from jobs.describe.settings import Settings
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.storage import artifact, layout, runs
@@ -274,6 +275,88 @@ def test_verdicts_of_a_replacement_that_was_given_up_are_undone(ready: Ready) ->
     assert table_rows("given-up", "uid, published") == before
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "description = description || ' More.'", "title = upper(title)", "flags = flags || 'short'::text",
+        "neighbours = '{}'", "neighbour_similarities[1] = 0.25", "copying = copying + 0.125", "probability = 0.5",
+        """evidence = '{"short": 1}'""", "error = 'gone'",
+    ],
+    ids=lambda change: change.partition(" ")[0],
+)  # fmt: skip
+def test_a_row_that_differs_from_that_of_a_finished_batch_is_restored_and_no_other_is_written(
+    ready: Ready, capsys: pytest.CaptureFixture[str], change: str
+) -> None:
+    describe_all(ready, "changed", limit=4, part_rows=2)
+    columns = ", ".join(exports.schema().names)
+    before, times = table_rows("changed", columns), table_rows("changed", "created")
+    with session() as connection:
+        sql = f"UPDATE skuscribe.description SET {change} WHERE batch = 'changed' AND uid = %s"
+        connection.execute(sql.encode(), [before[1][0]])
+    assert table_rows("changed", columns) != before
+    describe_all(ready, "changed", limit=4, part_rows=2)
+    assert table_rows("changed", columns) == before
+    written = [now != then for now, then in zip(table_rows("changed", "created"), times, strict=True)]
+    assert written == [False, True, False, False]
+    events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [event["rows"] for event in events if event["event"] == "rows restored from the export files"] == [1]
+
+
+def test_texts_of_a_replacement_that_was_killed_before_it_committed_a_part_are_undone(
+    ready: Ready, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def killed(_rows: object, _part: int) -> dict[str, bytes]:
+        raise KeyboardInterrupt
+
+    describe_all(ready, "killed", limit=4, part_rows=2)
+    before = table_rows("killed", "uid, description")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(exports, "files", killed)
+        describe(ready, "killed", limit=4, part_rows=2, repetition_penalty=2.5, replace=True)
+    assert table_rows("killed", "uid, description") != before
+    batch = describe_all(ready, "killed", limit=4, part_rows=2)
+    assert table_rows("killed", "uid, description") == before
+    assert sorted((row["uid"], row["description"]) for row in rows_of(batch, tmp_path)) == before
+
+
+def parts_of(ready: Ready, batch: str) -> list[str]:
+    keys = [stored.key.split("/") for stored in ready.store.objects(f"{layout.export_path(batch)}/")]
+    return sorted({folder for _exports, _batch, folder, *names in keys if names})
+
+
+def test_a_smaller_batch_leaves_no_part_of_the_larger_one_that_it_replaces(ready: Ready, tmp_path: Path) -> None:
+    describe_all(ready, "smaller", limit=6, part_rows=2, neighbours=0)
+    assert parts_of(ready, "smaller") == ["part-00000", "part-00001", "part-00002"]
+    smaller = describe_all(ready, "smaller", limit=2, part_rows=2, neighbours=0, replace=True)
+    assert parts_of(ready, "smaller") == ["part-00000"]
+    assert len(rows_of(smaller, tmp_path)) == len(table_rows("smaller", "uid")) == 2
+
+
+def test_a_part_that_a_killed_process_left_is_removed_by_the_next_run(ready: Ready) -> None:
+    describe_all(ready, "left", limit=4, part_rows=2, neighbours=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "remove_leftover_parts", lambda _finished, _batch: None)
+        describe_all(ready, "left", limit=2, part_rows=2, neighbours=0, replace=True)
+    assert len(parts_of(ready, "left")) == 2
+    describe_all(ready, "left", limit=2, part_rows=2, neighbours=0)
+    assert parts_of(ready, "left") == ["part-00000"]
+
+
+def test_a_part_of_a_larger_batch_that_is_being_made_is_kept(ready: Ready, capsys: pytest.CaptureFixture[str]) -> None:
+    small: dict[str, Any] = {"limit": 2, "part_rows": 2, "neighbours": 0}
+    large: dict[str, Any] = {"limit": 4, "part_rows": 2, "neighbours": 0, "replace": True}
+    describe_all(ready, "growing", **small)
+    time.sleep(1.1)  # S3 records the time of an object in seconds
+    assert describe(ready, "growing", **large, index=1) is None
+    describe_all(ready, "growing", **small)
+    assert parts_of(ready, "growing") == ["part-00000", "part-00001"]
+    capsys.readouterr()
+    describe_all(ready, "growing", **large)
+    events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    committed = [event["artifact"].rpartition("/")[2] for event in events if event["event"] == "committed"]
+    assert committed == ["part-00000", "growing"]
+
+
 def test_rows_of_an_earlier_batch_of_the_name_are_removed(ready: Ready) -> None:
     """Its manifests were removed, as the error message suggests."""
     describe_all(ready, "remade", limit=4, neighbours=0, shard=0)
@@ -364,6 +447,21 @@ def test_a_missing_model_catalogue_or_index_is_retried(ready: Ready) -> None:
         draft.commit({})
     with pytest.raises(NotReadyError, match="index --catalogue unindexed"):
         describe(ready, "early", catalogue="unindexed")
+
+
+def test_the_model_is_that_of_the_last_shard_of_the_catalogue_of_the_run(ready: Ready) -> None:
+    with artifact.draft(ready.store, layout.catalogue_path("one-shard"), Kind.CATALOGUE, {}, {}) as draft:
+        draft.add_bytes(layout.shard_file(0), b"")
+        draft.commit({})
+    with pytest.raises(NotReadyError, match="index --catalogue one-shard"):
+        describe(ready, "other-neighbours", catalogue="one-shard", shard=SHARDS - 1)
+    with pytest.raises(ConfigurationError, match=f"--shard {SHARDS}: the catalogue '{NAME}' of the run"):
+        describe(ready, "other-neighbours", catalogue="one-shard", shard=SHARDS)
+
+
+def test_an_empty_query_is_a_wrong_setting() -> None:
+    with pytest.raises(ValueError, match="query"):
+        Settings(query="")
 
 
 def test_a_wrong_setting_is_an_error_that_names_it(ready: Ready, tmp_path: Path) -> None:

@@ -103,6 +103,17 @@ def test_a_matcher_that_is_not_calibrated_leaves_the_checks_of_words_and_says_so
     assert [row["title"] for row in by_words] == [row["title"] for row in rows]
 
 
+def test_the_rows_of_a_finished_batch_with_probabilities_and_evidence_are_not_written_again(
+    ready: Ready, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit_matcher(ready.store, share_matcher(publish_from=0.999))
+    rows = describe(ready, "again")
+    capsys.readouterr()
+    assert describe(ready, "again") == rows
+    events = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
+    assert events == ["already done"]
+
+
 def label(matcher_digest: str, *, wrong_below: float) -> None:
     """Store 40 labels of published texts: those with a lower probability are wrong."""
     with session() as connection:
@@ -160,6 +171,34 @@ def test_another_matcher_or_share_takes_its_threshold_from_the_labels(ready: Rea
     assert after > before
     describe(ready, "audited", from_audit=0.8, limit=1, matcher="other", replace=True)
     assert settings_of(ready, layout.export_path("audited"))["publish_from"] < after
+
+
+def test_a_threshold_from_too_few_labels_is_a_warning_with_the_interval_and_how_many_more_are_needed(
+    ready: Ready, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digest = commit_matcher(ready.store, share_matcher()).digest
+    label(digest, wrong_below=0.3)
+    describe(ready, "uncertain", from_audit=0.95, limit=1)
+    warnings = [json.loads(line) for line in capsys.readouterr().err.splitlines() if '"warning"' in line]
+    [warning] = [line for line in warnings if line["event"].startswith("threshold from too few labels")]
+    assert "label more with `skuscribe audit`" in warning["event"]
+    # 72 of the 99 labels are at or above the threshold, 70 of these are right. That share is certain from 370 labels on.
+    figures = {
+        "share": 0.9722,
+        "low": 0.9043,
+        "high": 0.9923,
+        "labels": 72,
+        "from_audit": 0.95,
+        "more_labels_needed": 410,
+    }
+    assert warning.items() >= figures.items()
+
+
+def test_a_threshold_from_enough_labels_is_no_warning(ready: Ready, capsys: pytest.CaptureFixture[str]) -> None:
+    digest = commit_matcher(ready.store, share_matcher()).digest
+    label(digest, wrong_below=0.3)
+    describe(ready, "certain", from_audit=0.9, limit=1)
+    assert "too few labels" not in capsys.readouterr().err
 
 
 def test_a_batch_of_an_earlier_version_that_recorded_no_share_is_already_done(ready: Ready) -> None:

@@ -206,6 +206,16 @@ def test_another_base_model_than_that_of_the_run_is_a_configuration_error(ready:
     assert stage(ready, "base", run="based").manifest.inputs["model"] == ready.base.digest
 
 
+def test_another_catalogue_than_that_of_the_run_is_a_configuration_error(ready: Ready) -> None:
+    with artifact.draft(ready.store, layout.catalogue_path("other"), Kind.CATALOGUE, {}, {}) as draft:
+        draft.add_bytes(layout.shard_file(0), b"")
+        draft.commit({})
+    with pytest.raises(
+        ConfigurationError, match=f"trained on catalogue '{NAME}', not on 'other': use --catalogue {NAME}"
+    ):
+        evaluate(ready, catalogue="other")
+
+
 def test_a_group_with_fewer_products_than_questions_uses_all_of_them(ready: Ready, tmp_path: Path) -> None:
     evaluate(ready, run="all", questions=1000, index=0)
     groups = scores_of(stage(ready, "base", run="all"), tmp_path)["groups"]

@@ -1,5 +1,6 @@
 """Near duplicates: rows with the same text or nearly the same text share a cluster."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,6 +52,19 @@ def test_texts_in_a_language_without_spaces_have_near_duplicates(tmp_path: Path)
 
 def test_only_exact_duplicates_are_joined_at_similarity_one(tmp_path: Path) -> None:
     assert clustered(tmp_path, [LONG, LONG.replace("oven", "table"), LONG], similarity=1) == [0, 1, 0]
+
+
+@pytest.mark.parametrize("similarity", [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9])
+def test_of_the_pairs_that_just_reach_the_similarity_99_percent_are_found(tmp_path: Path, similarity: float) -> None:
+    random, pairs = np.random.default_rng(13), 5000
+    pair = random.integers(0, 1 << 16, (pairs, 2, SIGNATURE_NUMBERS), dtype=np.uint16)
+    first = np.arange(SIGNATURE_NUMBERS) < math.ceil(similarity * SIGNATURE_NUMBERS)
+    agreeing = random.permuted(np.tile(first, (pairs, 1)), axis=1)
+    pair[:, 1][agreeing] = pair[:, 0][agreeing]
+    (tmp_path / "signatures").write_bytes(pair.tobytes())
+    distinct = np.arange(2 * pairs, dtype=np.uint64)
+    labels = find_clusters(tmp_path / "signatures", distinct, np.ones(2 * pairs, dtype=bool), similarity)
+    assert (labels[0::2] == labels[1::2]).mean() >= 0.99
 
 
 def test_no_rows_have_no_clusters(tmp_path: Path) -> None:

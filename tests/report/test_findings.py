@@ -261,7 +261,7 @@ def test_the_summary_and_a_card_show_the_share_of_flagged_answers() -> None:
 
 
 def test_flagged_answers_are_compared_only_between_results_of_the_same_checks() -> None:
-    shares = {QuestionGroup.HELD_OUT: GroupScores(40, {"flagged": Interval(0.5, 0.4, 0.6)})}
+    shares: dict[str, GroupScores] = {QuestionGroup.HELD_OUT: GroupScores(40, {"flagged": Interval(0.5, 0.4, 0.6)})}
     base, last = (Stage("", shard, False, shares, {}, stage(None, 0.1, 3.5).answers, 1.0) for shard in (None, 0))
     assert comparisons.flagged_before(base, last) == Interval(0.5, 0.4, 0.6)
     assert comparisons.flagged_before(base, replace(last, checks_version=2)) is None

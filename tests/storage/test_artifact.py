@@ -1,6 +1,7 @@
 """Artifacts: they exist when their manifest does, the first committer wins, and reading verifies."""
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.storage import artifact
-from jobs.storage.artifact import Artifact, Draft, Spec
-from jobs.storage.store import Store
+from jobs.storage.artifact import REPLACED_BY_FLAG, Artifact, Draft, Spec
+from jobs.storage.layout import Kind
+from jobs.storage.store import Store, StoredObject
 
 PATH = "things/one"
 FILE = "folder/file.txt"
@@ -312,18 +314,46 @@ def test_the_next_run_removes_what_a_process_left_that_was_killed_right_after_it
     assert len(list(spec.store.objects(PATH))) == 2
 
 
+@pytest.mark.parametrize(("kind", "replace_outdated"), [("thing", True), *((kind, False) for kind in REPLACED_BY_FLAG)])
 def test_a_run_that_finds_its_artifact_removes_no_file_of_a_replacement_that_is_being_built(
-    spec: Spec, tmp_path: Path
+    spec: Spec, tmp_path: Path, kind: str, replace_outdated: bool
 ) -> None:
+    spec = replace(spec, kind=kind)
     artifact.make_once(spec, build(b"old"))
 
     def build_beside_another(work: Draft) -> Mapping[str, int]:
         work.add_bytes(FILE, b"new")
-        artifact.make_once(spec, build_nothing, replace_outdated=True)
+        artifact.make_once(spec, build_nothing, replace_outdated=replace_outdated)
         return {}
 
     made = artifact.make_once(replace(spec, config={"rows": 4}), build_beside_another, replace_outdated=True)
     assert content(made, tmp_path) == b"new"
+
+
+@pytest.mark.parametrize("kind", ["thing", Kind.EXPORT])
+def test_a_run_that_finds_its_artifact_removes_no_file_of_one_that_replaced_it_meanwhile(
+    spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    spec = replace(spec, kind=kind)
+    artifact.make_once(spec, build(b"old"))
+    newer = replace(spec, config={"rows": 4})
+    list_objects = spec.store.objects
+
+    def build_slowly(work: Draft) -> Mapping[str, int]:
+        figures = build(b"new")(work)
+        time.sleep(1.1)  # S3 records the time of an object in seconds
+        return figures
+
+    def replaced_before_the_listing(prefix: str) -> Iterator[StoredObject]:
+        monkeypatch.setattr(spec.store, "objects", list_objects)
+        artifact.make_once(newer, build_slowly, replace_outdated=True)
+        return list_objects(prefix)
+
+    monkeypatch.setattr(spec.store, "objects", replaced_before_the_listing)
+    artifact.make_once(spec, build_nothing, replace_outdated=True)
+    found = artifact.find(spec.store, PATH)
+    assert found is not None
+    assert content(found, tmp_path) == b"new"
 
 
 def test_leftovers_that_cannot_be_removed_do_not_fail_the_job(spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -407,6 +437,30 @@ def test_a_changed_file_is_not_read(spec: Spec, tmp_path: Path) -> None:
     with pytest.raises(artifact.DamagedFile, match="differs from its manifest"):
         made.fetch(FILE, tmp_path)
     assert not (tmp_path / FILE).exists()
+
+
+def test_a_missing_object_of_a_file_is_damage_and_the_manifest_to_remove_is_named(spec: Spec, tmp_path: Path) -> None:
+    made = artifact.make_once(spec, build())
+    spec.store.delete(f"{PATH}/{made.manifest.files[FILE].key}")
+    with pytest.raises(artifact.DamagedFile, match="does not exist, although its manifest names it") as caught:
+        made.fetch(FILE, tmp_path)
+    assert f"if this repeats, remove {made.url}/manifest.json, and run its job again" in str(caught.value)
+
+
+def test_damage_of_a_file_of_a_part_names_the_manifests_of_the_part_and_of_the_whole(
+    spec: Spec, tmp_path: Path
+) -> None:
+    part = artifact.make_once(replace(spec, path=f"{PATH}/part-00000"), build())
+
+    def include_part(work: Draft) -> Mapping[str, int]:
+        work.include(part)
+        return {}
+
+    whole = artifact.make_once(spec, include_part)
+    spec.store.delete(f"{part.path}/{part.manifest.files[FILE].key}")
+    with pytest.raises(artifact.DamagedFile) as caught:
+        whole.fetch(FILE, tmp_path)
+    assert f"remove {part.url}/manifest.json and {whole.url}/manifest.json, and run" in str(caught.value)
 
 
 def test_a_file_that_the_manifest_does_not_name_is_bad_input(spec: Spec, tmp_path: Path) -> None:

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.describe import batch
+from jobs.describe import parts
 from jobs.quality.checks import MIN_PART_TEXTS
 from jobs.storage.catalogue import Title
 
 
 def sizes(titles: int, part_rows: int) -> list[int]:
-    return [len(part) for part in batch.split([Title(str(row), "Lamp") for row in range(titles)], part_rows)]
+    return [len(part) for part in parts.split([Title(str(row), "Lamp") for row in range(titles)], part_rows)]
 
 
 @pytest.mark.parametrize(
