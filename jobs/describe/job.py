@@ -80,7 +80,8 @@ def _sources(settings: Settings, store: Store) -> BatchSources:
 
 def _shard(settings: Settings, store: Store, products: Catalogue) -> int:
     """Return the shard whose model is used. The run may have been trained on another catalogue than that of the neighbours."""
-    trained_on = runs.read_config(store, settings.run).get("catalogue", settings.catalogue)
+    config = runs.find_config(store, settings.run) or {}
+    trained_on = config.get("catalogue", settings.catalogue)
     shards = (products if trained_on == settings.catalogue else catalogue.require(store, trained_on)).shards
     shard = trained_shards(shards, settings.max_shards) - 1 if settings.shard is None else settings.shard
     if shard >= shards:
