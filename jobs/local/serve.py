@@ -60,9 +60,8 @@ def _write_sample(store: Store, rows: int) -> None:
 
 async def _serve(folder: Path, listen: str, forwarded: Mapping[int, int], ready_file: Path) -> None:
     """Forward each port to its port on loopback, while both servers run and no signal is received."""
-    with (
-        lifecycle.deferred() as stop
-    ):  # an exception raised by a signal would end only the task that runs at that moment
+    # An exception raised by a signal would end only the task that runs at that moment.
+    with lifecycle.deferred() as stop:
         listeners = [await _forward(listen, outer, inner) for outer, inner in forwarded.items()]
         ready_file.touch()
         log.info("services ready", listen=listen, ports=" ".join(str(port) for port in forwarded))

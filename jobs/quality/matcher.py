@@ -161,20 +161,21 @@ class Matcher:
     ) -> Match:
         """Return how a text fits a title, compared with the titles and the texts of the nearest other products."""
         measured = measure(title, text, neighbour_titles, self.statistics, self.alternatives)
+        of_neighbours = (*neighbour_titles, *neighbour_texts)
         strong = tuple(item for item in measured.contradictions if item.strength >= self.calibration.contradicts_from)
         return Match(
             probability=self._probability(measured),
             contradictions=(*strong, *self._unusual_beside(title, text)),
             other_maker=self._other_maker(title, text, neighbour_texts),
-            other_kind=other_kind(text, title, (*neighbour_titles, *neighbour_texts), self.statistics),
-            misspelt=misspelt_word(text, title, (*neighbour_titles, *neighbour_texts), self.statistics),
+            other_kind=other_kind(text, title, of_neighbours, self.statistics),
+            misspelt=misspelt_word(text, title, of_neighbours, self.statistics),
             unlike_neighbours=unlike_neighbours(text, title, neighbour_texts, self.attributes),
             missing=tuple(measured.missing[:WORDS_SHOWN]),
             unexpected=tuple(measured.unexpected[:WORDS_SHOWN]),
             other_title=measured.other_title,
             unseen=self._unseen(title, text),
             unfit_rest=self._unfit_rest(title, text, neighbour_titles),
-            unsupported=self._unsupported(text, [title, *neighbour_titles, *neighbour_texts]),
+            unsupported=self._unsupported(text, (title, *of_neighbours)),
             ends_within_a_sentence=self.word_pairs.ends_within_a_sentence(text),
         )
 

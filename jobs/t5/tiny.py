@@ -39,9 +39,8 @@ def build(folder: Path, tokenizer_folder: Path, width: int, layers: int, seed: i
         dropout_rate=0.0,  # with FLAN-T5's 0.1, so small a model needs about three times the steps to learn to copy facts
     )
     torch.manual_seed(seed)
-    model = T5ForConditionalGeneration(
-        config
-    )  # transformers 5 ties the head here, even if the configuration says otherwise
+    # transformers 5 ties the head here, even if the configuration says otherwise
+    model = T5ForConditionalGeneration(config)
     head = torch.randn(config.vocab_size, width) * width**-0.5
     model.lm_head.weight = torch.nn.Parameter(head)
     models.save(model, folder, tokenizer_folder)
