@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from jobs.prepare.assignment import Assignment
 from jobs.prepare.chunk_cleaning import reject_batch
 from jobs.prepare.cleaned_rows import CleanedRows
-from jobs.prepare.rows import Reject, excerpt
+from jobs.prepare.rows import DUPLICATE_UID, Reject, excerpt
 from jobs.prepare.splits import HELD_OUT_SHARD
 from jobs.storage import catalogue, layout
 from jobs.storage.columns import number_column, text_column
@@ -41,7 +41,7 @@ def write_rejects(cleaned: CleanedRows, assignment: Assignment, path: Path) -> N
             offset += products.num_rows
             duplicates = reject_batch(
                 [
-                    Reject(row["row"], row["uid"], "duplicate-uid", excerpt(row["title"]))
+                    Reject(row["row"], row["uid"], DUPLICATE_UID, excerpt(row["title"]))
                     for row in products.take(number_column(repeated)).to_pylist()
                 ]
             )

@@ -19,7 +19,7 @@ from jobs.prepare.boilerplate import without_boilerplate
 from jobs.prepare.catalogue_files import write_products, write_rejects
 from jobs.prepare.chunk_cleaning import CleaningRules, clean_chunk
 from jobs.prepare.cleaned_rows import CleanedRows, write_cleaned_rows
-from jobs.prepare.rows import UNREADABLE
+from jobs.prepare.rows import DUPLICATE_UID, UNREADABLE
 from jobs.prepare.settings import Settings
 from jobs.prepare.statistics import statistics
 from jobs.process import folders, log
@@ -43,6 +43,9 @@ IN_CONFIG_IF_SET = ("title_field", "content_field", "uid_field")
 
 LATER = ("boilerplate_from",)
 """Settings that catalogues of earlier versions don't record. Such a catalogue still has its boilerplate, but it matches."""
+
+MAX_REPEATED_UIDS = 0.05
+"""A warning is given if a larger fraction of the rows has the uid of an earlier row."""
 
 _SHOWN_CHARACTERS = 80
 
@@ -197,6 +200,7 @@ def _add_files(
 ) -> dict[str, Any]:
     """Write and upload the files one at a time, so that the disk holds one of them. Returns the figures of the catalogue."""
     values = statistics(cleaned, assignment, tokenizer, seed)
+    _log_rejected(values["rejected"], cleaned.read)
     rejects = cleaned.folder / layout.REJECTS_FILE
     write_rejects(cleaned, assignment, rejects)
     draft.add(layout.REJECTS_FILE, rejects)
@@ -214,6 +218,20 @@ def _add_files(
         "duplicates_near": values["duplicates"]["near"],
         "boilerplate": values["boilerplate"]["sentences"],
     }
+
+
+def _log_rejected(counts: Mapping[str, int], read: int) -> None:
+    """Log how many rows are left out, and why. Many repeated uids are a warning: their field may identify no product."""
+    if counts:
+        log.info("rows rejected", rejected=sum(counts.values()), read=read, reasons=_listed(counts))
+    repeated = counts.get(DUPLICATE_UID, 0)
+    if repeated > MAX_REPEATED_UIDS * read:
+        log.warning(
+            "rows with the uid of an earlier row rejected",
+            rejected=repeated,
+            read=read,
+            remedy="--uid-field names the field that is different for each product",
+        )
 
 
 def _check_shards(url: str, shards: int, expected: int | None) -> None:

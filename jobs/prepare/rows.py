@@ -13,6 +13,8 @@ from jobs.storage.fields import Fields, uid_of
 EXCERPT_CHARACTERS = 200
 UNREADABLE = frozenset(("broken-json", "broken-csv", "invalid-utf-8", "not-an-object", "too-long", "uid-not-text"))
 """The reasons for which a row is unreadable: the row or its uid could not be parsed."""
+DUPLICATE_UID = "duplicate-uid"
+"""The reason for which a row is left out that has the uid of an earlier row."""
 
 
 class RawRow(NamedTuple):  # a frozen dataclass takes three times as long to create, and there are millions of rows

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 
 from jobs.prepare.assignment import Assignment
 from jobs.prepare.cleaned_rows import CleanedRows
+from jobs.prepare.rows import DUPLICATE_UID
 from jobs.prepare.splits import HELD_OUT_SHARD
 from jobs.storage.columns import number_column
 
@@ -30,7 +31,7 @@ def statistics(cleaned: CleanedRows, assignment: Assignment, tokenizer: Tokenize
     distinct_texts = len(np.unique(cleaned.text_hashes[kept]))
     reject_counts = dict(cleaned.reject_counts)
     if duplicates := int((~kept).sum()):
-        reject_counts["duplicate-uid"] = duplicates
+        reject_counts[DUPLICATE_UID] = duplicates
     return {
         "rows": {"read": cleaned.read, "kept": rows, "rejected": cleaned.read - rows},
         "rejected": dict(sorted(reject_counts.items())),

@@ -467,6 +467,22 @@ def test_rows_without_a_uid_are_a_warning(store: Store, tmp_path: Path, capsys: 
     assert capsys.readouterr().err.count('"rows have no uid: line numbers are used"') == 1
 
 
+def test_the_reasons_of_rejected_rows_are_logged(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"uid": f"{n // 2}", "title": f"Lamp {n}", "content": f"A lamp of kind {n} for room {n}"} for n in range(9)]
+    source = tmp_path / "rows.jsonl"
+    source.write_bytes(lines_of([*rows, {"uid": "without", "title": "A lamp"}, OTHER]))
+    prepared(store, source)
+    records = {record["event"]: record for record in map(json.loads, capsys.readouterr().err.splitlines())}
+    rejected = records["rows rejected"]
+    assert (rejected["rejected"], rejected["read"]) == (5, 11)
+    assert rejected["reasons"] == "4 duplicate-uid, 1 no-content"
+    repeated = records["rows with the uid of an earlier row rejected"]
+    assert (repeated["level"], repeated["rejected"]) == ("warning", 4)
+    assert "--uid-field" in repeated["remedy"]
+
+
 def test_settings_of_fields_are_recorded_only_if_they_are_set(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "raw"
     path.write_bytes(lines_of(catalogue_of(9)))
