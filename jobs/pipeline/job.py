@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from jobs import steps
-from jobs.pipeline import services
+from jobs.pipeline import services, step_settings
 from jobs.pipeline.cluster import JOBS, Cluster, Json
 from jobs.pipeline.decision import JobStatus, PlannedStep, decide, needs_of, update
 from jobs.pipeline.inspection import Inspector
@@ -35,8 +35,8 @@ CHECK_SECONDS = 30.0
 def run(settings: Settings) -> None:
     """Run the pipeline.
 
-    Errors: `StepFailed` (65, or 78 for a wrong setting of the step); `ConfigurationError` (78) for a missing template or
-    permission; `NotReadyError` (75) without an API server, a catalogue or the services to wait for.
+    Errors: `StepFailed` (65, or 78 for a wrong setting of the step); `ConfigurationError` (78) for a missing template, a wrong
+    setting of a step that shows before it starts, or a missing permission; `NotReadyError` (75) without an API server, a catalogue or the services to wait for.
     """
     cluster = Cluster(settings.namespace)
     enabled = words(settings.steps) or [step.name for step in steps.STEPS]
@@ -91,6 +91,7 @@ class Pipeline:
         self._blocked: Mapping[str, str] = {}
         self._inspector = Inspector(cluster)
         self._templates = self._read_templates()
+        step_settings.check(self._templates.values())
 
     def run(self) -> None:
         """Launch what is ready after each change, until all steps are complete."""

@@ -88,11 +88,13 @@ class ReleaseStatus:
     def check_complete(self) -> None:
         """Errors: `InputError` (65) if the pipeline or a Job has failed, `NotReadyError` (75) if something is not complete.
 
-        Without a pipeline, the Jobs that exist count, of which there must be one.
+        Without a pipeline, the Jobs that exist count, of which there must be one. A Job that failed before a pipeline that is
+        complete does not count.
         """
         statuses = [self.pipeline, *self.steps] if self.pipeline else list(self.steps)
-        failed = [status.step for status in statuses if status.state == "failed"]
-        if failed and (self.pipeline is None or self.pipeline.state != "complete"):
+        since = self.pipeline.created if self.pipeline and self.pipeline.state == "complete" else ""
+        failed = [status.step for status in statuses if status.state == "failed" and status.created >= since]
+        if failed:
             raise InputError(f"failed: {', '.join(failed)}. The lines above say why")
         pipeline = [self.pipeline] if self.pipeline else []
         unfinished = [status.step for status in (*pipeline, *self.steps) if status.state in ("running", "suspended")]

@@ -10,11 +10,11 @@ import os
 import re
 import textwrap
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -23,6 +23,7 @@ from jobs.process.accepted import accepts
 from jobs.process.errors import ConfigurationError
 
 PREFIX = "SKUSCRIBE_"
+_UNUSED_PREFIX = "NO_SKUSCRIBE_"
 _USER_AND_PASSWORD = re.compile(r"[^/\s:@]+:[^\s@]+@")
 _METAVARS = {int: "N", float: "X", Path: "PATH"}
 
@@ -102,6 +103,24 @@ def parse(kind: type[AnySettings], command: str, summary: str, arguments: Sequen
         raise ConfigurationError(_explain(kind, error)) from None
 
 
+def check(kind: type[Settings], environment: Mapping[str, str]) -> None:
+    """Check the settings that a command would have with these variables. The environment of this process does not count.
+
+    A required setting may be missing: it may come from elsewhere. Errors: `ConfigurationError` (78) naming every wrong setting.
+    """
+    chosen = {
+        name: environment[each]
+        for name, field in kind.model_fields.items()
+        for each in variables(name, field)
+        if environment.get(each)
+    }
+    try:
+        kind(_env_prefix=_UNUSED_PREFIX, **chosen)  # type: ignore[arg-type]  # the other options have no such names
+    except ValidationError as error:
+        if any(problem["type"] != "missing" for problem in error.errors()):
+            raise ConfigurationError(_explain(kind, error)) from None
+
+
 def flag(name: str) -> str:
     """Return the flag of a field: `--shard-rows` for `shard_rows`."""
     return "--" + name.replace("_", "-")
@@ -110,6 +129,15 @@ def flag(name: str) -> str:
 def variable(name: str) -> str:
     """Return the environment variable of a field: `SKUSCRIBE_SHARD_ROWS` for `shard_rows`."""
     return PREFIX + name.upper()
+
+
+def variables(name: str, field: FieldInfo) -> Iterator[str]:
+    """Yield the environment variables of a field: that of its name, and those of its former names."""
+    yield variable(name)
+    if isinstance(field.validation_alias, AliasChoices):
+        yield from (
+            variable(alias) for alias in field.validation_alias.choices if isinstance(alias, str) and alias != name
+        )
 
 
 def describe_field(name: str, field: FieldInfo) -> str:

@@ -1,12 +1,10 @@
 """Environment variables with the prefix of the settings that no command declares, such as a mistyped one."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-
-from pydantic import AliasChoices
+from collections.abc import Iterable, Mapping, MutableMapping
 
 from jobs.process import log
-from jobs.process.settings import PREFIX, Settings, variable
+from jobs.process.settings import PREFIX, Settings, variables
 from jobs.process.suggestions import most_similar
 
 _OTHERS = {f"{PREFIX}{name}" for name in ("TERMINATION_LOG", "READER", "READER_PASSWORD", "IMAGE")}
@@ -25,7 +23,7 @@ def discard(kinds: Iterable[type[Settings]], environment: MutableMapping[str, st
     unknown = {name for name in names if name.upper().startswith(PREFIX) and name.upper() not in _OTHERS}
     declared, remaining = set[str](), iter(kinds)
     while unknown and (kind := next(remaining, None)) is not None:
-        declared |= set(_variables(kind))
+        declared |= {each for name, field in kind.model_fields.items() for each in variables(name, field)}
         unknown = {name for name in unknown if name.upper() not in declared}
     for name in sorted(unknown):
         nearest = most_similar(name.upper(), sorted(declared))
@@ -37,10 +35,3 @@ def _prefixes_of_services(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Return how the variables begin that Kubernetes sets for Services: SKUSCRIBE_DB_PORT_5432_TCP for one named skuscribe-db."""
     services = [name.removesuffix("_SERVICE_HOST") for name in environment if name.endswith("_SERVICE_HOST")]
     return tuple(f"{service}{part}" for service in services for part in ("_SERVICE_", "_PORT"))
-
-
-def _variables(kind: type[Settings]) -> Iterator[str]:
-    for name, field in kind.model_fields.items():
-        yield variable(name)
-        if isinstance(field.validation_alias, AliasChoices):
-            yield from (variable(alias) for alias in field.validation_alias.choices if isinstance(alias, str))

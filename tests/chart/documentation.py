@@ -136,7 +136,9 @@ def schema_settings() -> dict[str, Any]:
     shared: dict[str, Any] = {}
     for step in STEPS:
         properties = settings_of(step).model_json_schema()["properties"]
-        shared |= {name: _schema_of(properties[name]) for name in SHARED if name in properties}
+        for name in SHARED:  # a job may accept more than another one, so each limit counts
+            if name in properties:
+                shared[name] = shared.get(name, {}) | _schema_of(properties[name])
         own = {name: _schema_of(properties[name]) for name in own_settings(step)}
         definitions[f"{key_of(step.name)}Settings"] = _object(own)
     return {"sharedSettings": _object(shared), **definitions}
@@ -155,6 +157,8 @@ def _schema_of(field: dict[str, Any]) -> dict[str, Any]:
 
 def number_pattern(field: dict[str, Any]) -> str:
     """Return a pattern for numbers with a decimal point or an exponent that are within the bounds of a field."""
+    if field.get("exclusiveMinimum") == 0 and field.get("exclusiveMaximum") == 1:
+        return r"^(0?[.][0-9]*[1-9][0-9]*|[1-9]([.][0-9]+)?[eE]-[0-9]*[1-9][0-9]*)$"
     maximum = field.get("maximum")
     minimum = field.get("minimum", field.get("exclusiveMinimum"))
     if maximum is None and field.get("exclusiveMinimum") == 0:

@@ -236,6 +236,31 @@ def test_a_setting_of_a_job_changes_the_template_of_that_job_only(prod: list[Man
     assert [name for name in before if before[name] != after[name]] == ["prod-describe"]
 
 
+def test_where_the_pods_of_one_job_run_changes_no_other_job(prod: list[Manifest]) -> None:
+    changed = render(*PROD, "build.pod.nodeSelector.pool=cpu", "build.pod.extraEnv[0].name=A")
+    before, after = of_kind(prod, "CronJob"), of_kind(changed, "CronJob")
+    assert [name for name in before if before[name] != after[name]] == ["prod-build"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["demo.sampleRows=3000", "demo.secret=x", "demo.storage=11Gi", "demo.servicesResources.limits.memory=4Gi"],
+)
+def test_every_job_is_launched_again_if_the_services_of_the_demo_lose_their_data(
+    demo: list[Manifest], value: str
+) -> None:
+    """They lose it whenever another pod replaces their own, unless it is on a claim."""
+
+    def templates(manifests: list[Manifest]) -> dict[str, str]:
+        found = of_kind(manifests, "CronJob")
+        return {name: item["metadata"]["annotations"]["skuscribe/template"] for name, item in found.items()}
+
+    before, after = templates(demo), templates(render(*DEMO, value))
+    assert all(before[name] != after[name] for name in before)
+    claim = (*DEMO, "demo.existingClaim=data")
+    assert templates(render(*claim)) == templates(render(*claim, value))
+
+
 def test_only_jobs_that_run_a_large_model_request_gpus(prod: list[Manifest], demo: list[Manifest]) -> None:
     def with_gpu(manifests: list[Manifest]) -> set[str]:
         jobs = {step.name: job_of(manifests, step.name) for step in STEPS}

@@ -341,6 +341,54 @@ def test_the_network_policy_of_the_internet_has_the_ports_of_the_addresses(
     assert sorted(item["port"] for item in policy["spec"]["egress"][0]["ports"]) == ports
 
 
+def test_titles_with_a_signed_address_may_be_on_the_internet() -> None:
+    signed = (
+        "describe.pod.extraEnv[0].name=SKUSCRIBE_TITLES",
+        "describe.pod.extraEnv[0].valueFrom.secretKeyRef.name=titles",
+        "describe.pod.extraEnv[0].valueFrom.secretKeyRef.key=url",
+    )
+    for values, allowed in (((), False), (signed, True)):
+        policy = of_kind(render(*PROD, *values), "NetworkPolicy")["prod-internet"]
+        [selected] = policy["spec"]["podSelector"]["matchExpressions"]
+        assert ("describe" in selected["values"]) == allowed
+
+
+@pytest.mark.parametrize(
+    ("values", "part"),
+    [
+        ((*PROD, "prepare.tmp=200Gi"), "tmp of prepare is 200Gi, more than its limit of ephemeral-storage, 21Gi"),
+        ((*DEMO, "demo.storage=50Gi"), "demo.storage of services is 50Gi, more than its limit of ephemeral-storage"),
+        ((*DEMO, "runAsUser=2000"), "demo.enabled needs runAsUser 10001"),
+    ],
+)
+def test_values_that_no_node_could_keep_are_an_error(values: tuple[str, ...], part: str) -> None:
+    assert part in rendering.error_of(*values)
+
+
+def test_a_volume_may_be_as_large_as_the_limit_of_its_pod() -> None:
+    limit = "prepare.resources.limits.ephemeral-storage=1Ti"
+    assert render(*PROD, "prepare.tmp=200Gi", limit)
+    assert render(*DEMO, "demo.storage=50Gi", "demo.existingClaim=data")
+
+
+def test_names_of_secrets_stay_texts() -> None:
+    manifests = render(
+        *PROD,
+        "store.existingSecret=s123",
+        "postgres.existingSecret=1e3",
+        "postgres.passwordKey=on",
+        "postgres.userKey=no",
+    )
+    references = [
+        variable["valueFrom"]["secretKeyRef"]
+        for _, pod in pods(manifests)
+        for variable in environment_of(pod).values()
+        if "secretKeyRef" in variable.get("valueFrom", {})
+    ]
+    assert references
+    assert all(isinstance(value, str) for reference in references for value in reference.values())
+
+
 def pipeline_name(*values: str) -> str:
     found = list(of_kind(render(*values), "Job"))
     assert len(found) == 1
@@ -536,6 +584,12 @@ def test_the_notes_warn_if_the_connection_to_postgres_may_not_be_encrypted(mode:
 def test_the_notes_do_not_warn_of_a_connection_that_is_encrypted_or_within_the_demo() -> None:
     for values in (DEMO, (*PROD, "postgres.sslmode=require"), (*VERIFIED, "postgres.caSecret=db-ca")):
         assert "postgres.sslmode" not in notes_of(*values)
+
+
+@pytest.mark.parametrize("values", [(), ("store.existingSecret=s3-keys",), ("serviceAccount.name=trusted",)], ids=str)
+def test_the_notes_warn_if_s3_may_trust_another_account_than_that_of_the_pipeline(values: tuple[str, ...]) -> None:
+    notes = notes_of(*WITHOUT_SECRET, "serviceAccount.create=false", *values)
+    assert ("let it trust prod-pipeline too" in notes) == (values == ())
 
 
 def test_the_notes_warn_if_the_passwords_follow_from_the_names() -> None:

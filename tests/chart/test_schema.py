@@ -137,6 +137,10 @@ def test_the_schema_has_every_value() -> None:
         ("train.resources.limit.cpu=1", "'limit' not allowed"),
         ("train.tmp=20GB", "/train/tmp"),
         ("train.schedule=nightly", "/train/schedule"),
+        ("describe.settings.publish_from=95.0", "/describe/settings/publish_from"),
+        ("match.settings.hold_back=1.0", "/match/settings/hold_back"),
+        ("settings.seed=4294967296", "/settings/seed"),
+        ("pod.labels.app\\.kubernetes\\.io/component=ml", "invalid propertyName 'app.kubernetes.io/component'"),
     ],
 )
 def test_a_wrong_value_is_rejected_with_its_path(value: str, error: str) -> None:
@@ -167,7 +171,7 @@ def test_a_number_as_text_is_accepted_if_it_is_within_the_bounds(
     text, limits = style.format(number), dict(bounds)
     value = float(text)
     within = limits.get("minimum", 0) <= value <= limits.get("maximum", math.inf)
-    within = within and value > limits.get("exclusiveMinimum", -1)
+    within = within and limits.get("exclusiveMinimum", -1) < value < limits.get("exclusiveMaximum", math.inf)
     accepted = re.search(documentation.number_pattern(limits), text) is not None
     if "e" not in text:
         assert accepted == within

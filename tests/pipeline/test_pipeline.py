@@ -14,6 +14,7 @@ from jobs.pipeline.decision import needs_of
 from jobs.pipeline.job import Pipeline, Release
 from jobs.pipeline.termination import StepFailed
 from jobs.pipeline.watch import Change
+from jobs.process.errors import ConfigurationError
 from jobs.steps import STEPS
 from tests.api_in_memory import ApiInMemory
 
@@ -109,6 +110,16 @@ def test_a_job_that_a_listing_lacks_is_deleted_only_if_it_does_not_exist(
     monkeypatch.setattr(pipeline, "changes", changes)
     with pytest.raises(_EndOfChangesError if exists else StepFailed, match=None if exists else "was deleted before"):
         run()
+
+
+def test_a_wrong_setting_of_the_last_step_is_found_before_the_first_one_is_launched(api: ApiInMemory) -> None:
+    wrong = cronjob("describe")
+    [container] = wrong["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    container["env"] = [{"name": "SKUSCRIBE_BEAMS", "value": "many"}]
+    api.add("cronjobs", wrong)
+    with pytest.raises(ConfigurationError, match=r"step describe: .*--beams \(SKUSCRIBE_BEAMS\)"):
+        run()
+    assert api.all("jobs") == {}
 
 
 def test_the_catalogue_is_not_read_before_prepare_is_complete(api: ApiInMemory) -> None:

@@ -335,6 +335,7 @@ def with_train(condition: str) -> dict[str, Any]:
         ("", "Failed", InputError),
         ("Failed", "Failed", InputError),
         ("Failed", "Complete", InputError),
+        ("Complete", "Failed", InputError),
         (None, "Complete", None),
         (None, "", NotReadyError),
         (None, "Failed", InputError),
@@ -371,3 +372,10 @@ def test_a_job_that_failed_before_a_pipeline_that_failed_too_is_shown_as_failed(
     api.add("jobs", labelled(job(created=at(1), conditions=failed), "train"))
     with pytest.raises(InputError, match="failed: pipeline, train"):
         release()[0].check_complete()
+
+
+def test_a_job_that_failed_before_a_pipeline_that_is_complete_does_not_fail_the_release(api: ApiInMemory) -> None:
+    api.add("jobs", pipeline_job("Complete"))
+    failed = [{"type": "Failed", "status": "True", "lastTransitionTime": at(1, 30)}]
+    api.add("jobs", labelled(job(created=at(1), conditions=failed), "train"))
+    release()[0].check_complete()

@@ -96,9 +96,9 @@ Arguments: dict "root" "key" (in the values) "values" "shares" (the shared setti
 {{- end }}
 {{- if $secret }}
 - name: AWS_ACCESS_KEY_ID
-  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ $demo | ternary "AWS_ACCESS_KEY_ID" .Values.store.accessKeyIdKey }}}}
+  valueFrom: {secretKeyRef: {name: {{ $secret | quote }}, key: {{ $demo | ternary "AWS_ACCESS_KEY_ID" .Values.store.accessKeyIdKey | quote }}}}
 - name: AWS_SECRET_ACCESS_KEY
-  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ $demo | ternary "AWS_SECRET_ACCESS_KEY" .Values.store.secretAccessKeyKey }}}}
+  valueFrom: {secretKeyRef: {name: {{ $secret | quote }}, key: {{ $demo | ternary "AWS_SECRET_ACCESS_KEY" .Values.store.secretAccessKeyKey | quote }}}}
 {{- end }}
 {{- if and .Values.store.roleArn (not $demo) }}
 - name: AWS_ROLE_ARN
@@ -131,12 +131,12 @@ Arguments: dict "root" "key" (in the values) "values" "shares" (the shared setti
 {{- end }}
 - name: PGUSER
 {{- if and .Values.postgres.userKey (not $demo) }}
-  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ .Values.postgres.userKey }}}}
+  valueFrom: {secretKeyRef: {name: {{ $secret | quote }}, key: {{ .Values.postgres.userKey | quote }}}}
 {{- else }}
   value: {{ $demo | ternary "skuscribe" .Values.postgres.user | quote }}
 {{- end }}
 - name: PGPASSWORD
-  valueFrom: {secretKeyRef: {name: {{ $secret | required "postgres.existingSecret is required: a Secret with the password of the role" }}, key: {{ $demo | ternary "PGPASSWORD" .Values.postgres.passwordKey }}}}
+  valueFrom: {secretKeyRef: {name: {{ $secret | required "postgres.existingSecret is required: a Secret with the password of the role" | quote }}, key: {{ $demo | ternary "PGPASSWORD" .Values.postgres.passwordKey | quote }}}}
 {{- end -}}
 
 {{- /* The Secret with the certificate of the authority for Postgres; nothing in the demo. */ -}}

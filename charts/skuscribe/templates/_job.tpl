@@ -46,9 +46,16 @@ metadata:
     {{- with .root.Values.kueue.queue }}
     kueue.x-k8s.io/queue-name: {{ . | quote }}
     {{- end }}
-  {{- with .hash }}
+  {{- $services := include "skuscribe.servicesChecksum" .root }}
+  {{- if or .hash $services }}
   annotations:
+    {{- with .hash }}
     skuscribe/template: {{ . | quote }}
+    {{- end }}
+    {{- with $services }}
+    # Another pod of the demo's services starts with empty ones: every step is launched again.
+    skuscribe/services: {{ . | quote }}
+    {{- end }}
   {{- end }}
 spec:
   {{- with .values.activeDeadlineSeconds }}

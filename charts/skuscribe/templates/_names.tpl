@@ -40,6 +40,15 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- end -}}
 
+{{- /* A hash of what only the pod of the demo's services has, if a new pod loses their data; else nothing. */ -}}
+{{- define "skuscribe.servicesChecksum" -}}
+{{- $demo := .Values.demo -}}
+{{- if and $demo.enabled (not $demo.existingClaim) -}}
+{{- $password := empty $demo.secret | ternary "" (include "skuscribe.derivedPassword" (dict "root" . "key" "PGPASSWORD")) -}}
+{{- list (include "skuscribe.text" $demo.sampleRows) $password $demo.storage $demo.servicesResources | toJson | sha256sum | trunc 16 -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "skuscribe.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- .Values.serviceAccount.name | default (include "skuscribe.fullname" .) -}}

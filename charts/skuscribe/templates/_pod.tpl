@@ -35,6 +35,8 @@ uses the Kubernetes API) "serviceAccountName" "resources" "environment" (additio
 {{- if $gpus -}}
 {{- $_ := set $resources "limits" (merge (dict $root.Values.gpuResource $gpus) ($resources.limits | default dict)) -}}
 {{- end -}}
+{{- $tmp := and $demo.enabled (not $launcher) | ternary $demo.tmp (.values.tmp | default "1Gi") -}}
+{{- include "skuscribe.checkVolume" (dict "volume" "tmp" "size" $tmp "resources" $resources "name" .name) -}}
 {{- $postgresCa := and .postgres (include "skuscribe.postgresCa" $root) -}}
 {{- if and .postgres (not $demo.enabled) -}}
 {{- include "skuscribe.checkPostgresCa" (dict "root" $root "pod" $pod) -}}
@@ -101,7 +103,7 @@ spec:
         {{- end }}
   volumes:
     - name: tmp
-      emptyDir: {sizeLimit: {{ $demo.enabled | ternary $demo.tmp (.values.tmp | default "1Gi") }}}
+      emptyDir: {sizeLimit: {{ $tmp }}}
     - name: shm
       emptyDir: {medium: Memory, sizeLimit: {{ $launcher | ternary "16Mi" $root.Values.shm }}}
     {{- if $role }}
@@ -117,6 +119,25 @@ spec:
     {{- with $pod.extraVolumes }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
+{{- end -}}
+
+{{- /*
+Fail if a volume on the node's disk may be larger than the pod's limit of such storage, which includes it: the kubelet would evict the
+pod before the volume is full. Arguments: dict "volume" "size" "resources" "name" (of the pod).
+*/ -}}
+{{- define "skuscribe.checkVolume" -}}
+{{- $limit := dig "limits" "ephemeral-storage" "" .resources -}}
+{{- $most := include "skuscribe.mebibytes" $limit | int -}}
+{{- if and $most (gt (include "skuscribe.mebibytes" .size | int) $most) -}}
+{{- fail (printf "%s of %s is %s, more than its limit of ephemeral-storage, %s, which includes it: raise ephemeral-storage in its resources too" .volume .name .size $limit) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* A quantity of memory in whole MiB; 0 for one that is not in Mi, Gi or Ti. */ -}}
+{{- define "skuscribe.mebibytes" -}}
+{{- $quantity := toString . -}}
+{{- $unit := get (dict "Mi" 1 "Gi" 1024 "Ti" 1048576) (regexFind "[A-Za-z]+$" $quantity) | default 0 -}}
+{{- mul (regexFind "^[0-9]+" $quantity | int) $unit -}}
 {{- end -}}
 
 {{- define "skuscribe.podSecurityContext" -}}
