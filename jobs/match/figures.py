@@ -18,7 +18,7 @@ from jobs.quality.checks import (
     invented,
 )
 from jobs.quality.grounding import ungrounded
-from jobs.quality.matcher import Match, Matcher
+from jobs.quality.matcher import Match, Matcher, is_off_title
 from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT
 
 RELIABILITY_BINS = 10
@@ -37,7 +37,7 @@ def figures(matcher: Matcher, pairs: Sequence[Pair]) -> dict[str, Any]:
     probabilities = np.array([match.probability for match in matches])
     kinds = np.array([pair.kind for pair in pairs])
     reasons = {
-        OFF_TITLE: probabilities < matcher.calibration.publish_from,
+        OFF_TITLE: np.array([is_off_title(value, matcher.calibration.publish_from) for value in probabilities]),
         CONTRADICTS: _where(_is_contradicted, pairs, matches),
         INVENTED: _where(_is_invented, pairs, matches),
         UNSUPPORTED: np.array([match.is_unsupported for match in matches], dtype=bool),

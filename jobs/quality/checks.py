@@ -35,7 +35,7 @@ from jobs.quality.grounding import (
     unknown_groups,
     unknown_number_words,
 )
-from jobs.quality.matcher import Match, Matcher
+from jobs.quality.matcher import PROBABILITY_DIGITS, Match, Matcher, is_off_title
 from jobs.quality.metrics import repetition, sentences, words
 from jobs.quality.negation import negated_words
 from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT, EVIDENCE_NEIGHBOURS
@@ -43,7 +43,7 @@ from jobs.quality.terms import absent_terms, has_digit, terms
 from jobs.retrieval.neighbours import Neighbour
 from jobs.text.instruction import INSTRUCTION, NEIGHBOUR_SEPARATOR
 
-CHECKS_VERSION = 2
+CHECKS_VERSION = 3
 """Raised when a check is added or changed: shares of flagged texts are compared only between results of the same checks."""
 
 MAX_REPETITION = 0.10
@@ -54,8 +54,6 @@ MAX_SAME_TEXTS = 3
 MIN_PASSING_SHARE, MIN_PART_TEXTS = 0.2, 20
 """Where fewer texts pass, most are wrong, and a good part of those that pass are wrong texts that the checks miss. A part with fewer
 texts is too small to tell."""
-PROBABILITY_DIGITS = 6
-"""Probabilities are rounded to these decimals, so that a threshold read from Postgres compares equal."""
 MIN_TITLE_SHARE = 0.5
 """Without a calibrated matcher, the share of the title's words that a text must have."""
 
@@ -139,7 +137,7 @@ class Checker:
 
     def _off_title(self, text: str, title: str, match: Match | None) -> dict[str, Any] | None:
         if match is not None:
-            return _against(match) if round(match.probability, PROBABILITY_DIGITS) < self.publish_from else None
+            return _against(match) if is_off_title(match.probability, self.publish_from) else None
         in_title = terms(title)
         missing, distinct = absent_terms(in_title, terms(text)), len(set(in_title))
         share = (distinct - len(missing)) / max(1, distinct)

@@ -10,14 +10,14 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from jobs.quality.metrics import words
-from jobs.quality.numbers import NUMBER_WORDS, UNITS, is_preposition, normalized, plain_number
+from jobs.quality.numbers import CURRENCY, NUMBER_WORDS, UNITS, measures, normalized, plain_number
 from jobs.quality.terms import CACHED_SOURCES
 
 MIN_TITLE_SIMILARITY = 0.6
 """The ratio of `difflib.SequenceMatcher` from which two titles, compared word by word, are similar."""
 
 THOUSANDS_DIGITS = 3
-_QUANTITY = re.compile(r"(?<![\w./])(\d+(?:\.\d+)?)([ -]?)([^\W\d_]+|[\"%°])")
+_COUNTED = re.compile(r"(?<![\w./])(\d+(?:\.\d+)?)([ -]?)([^\W\d_]+|°)")
 _COUNTED_IN_WORDS = re.compile(rf"\b((?:(?:packs?|sets?) of|size) )({'|'.join(NUMBER_WORDS)})\b")
 _NAMED_NUMBER = re.compile(r"\b(?:(packs?|sets?) of|(size)) (\d+(?:\.\d+)?)(?![\w/-]|\.\d)")
 _WEARERS = frozenset({"men", "mens", "gents", "boys", "women", "womens", "ladies", "girls"})
@@ -25,11 +25,14 @@ _WEARERS = frozenset({"men", "mens", "gents", "boys", "women", "womens", "ladies
 
 _MALE = frozenset({"men", "mens", "man", "male", "gents", "gent", "gentlemen", "boys", "boy", "for him"})
 _FEMALE = frozenset({"women", "womens", "woman", "female", "ladies", "lady", "girls", "girl", "for her"})
-_GENDERED = re.compile(r"\bfor (?:him|her)\b|(?<![\w-])[^\W\d_]+(?![\w-])")
-
-_NOT_UNITS = frozenset(
-    {"a", "an", "and", "as", "at", "by", "for", "from", "is", "of", "on", "or", "the", "to", "with", "x"}
+_HIS_RELATIVES = (
+    "boyfriend|brother|dad|daddy|father|fiance|grandfather|grandpa|grandson|guy|husband|man|nephew|son|uncle"
 )
+_GENDERED = re.compile(rf"\bfor (?:him|her)\b(?! (?:{_HIS_RELATIVES})\b)|(?<![\w-])[^\W\d_]+(?![\w-])")
+
+_NOT_COUNTED = UNITS.keys() | {
+    "a", "an", "and", "as", "at", "by", "for", "from", "is", "of", "on", "or", "the", "to", "with", "x"
+}  # fmt: skip
 
 
 def other_numbers(text: str, title: str) -> list[tuple[str, str]]:
@@ -78,16 +81,20 @@ def facts_of_another(text: str, title: str, other_titles: Sequence[str]) -> list
 def _quantities(text: str) -> dict[str, dict[str, str]]:
     """Return the numbers of each unit, and how the text states them: `12 inches, pack of 9` gives `12` of `inch` and `9` of `pack`.
 
-    A unit is the word or symbol after a number, without a plural ending, or what the number counts in `pack of 9`, `set of 3` and
-    `size 42`. `"` is `inch`, and `pack of two` is `pack of 2`.
+    A unit is one of measurement, as `measures()` finds them (`20 x 30 cm` has two numbers of `cm`), the word after a number, without a
+    plural ending, or what the number counts in `pack of 9`, `set of 3` and `size 42`. `pack of two` is `pack of 2`.
     """
     numbers: dict[str, dict[str, str]] = {}
     text = _COUNTED_IN_WORDS.sub(lambda found: found[1] + NUMBER_WORDS[found[2]], normalized(text))
     found = [
-        (UNITS.get(unit) or unit.removesuffix("s").removesuffix("e") or unit, number, f"{number}{space}{unit}")
-        for match in _QUANTITY.finditer(text)
-        for number, space, unit in (match.groups(),)
-        if unit not in _NOT_UNITS and not is_preposition(unit, space, text[match.end() : match.end() + 1])
+        (item.unit, item.number, text[item.start : item.end] if item.is_stated else f"{item.number} {item.unit}")
+        for item in measures(text)
+        if item.unit not in (None, CURRENCY)
+    ]
+    found += [
+        (word.removesuffix("s").removesuffix("e") or word, number, f"{number}{space}{word}")
+        for number, space, word in _COUNTED.findall(text)
+        if word not in _NOT_COUNTED
     ]
     found += [
         (counted.removesuffix("s") or size, number, f"{counted} of {number}" if counted else f"{size} {number}")

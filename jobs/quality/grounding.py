@@ -10,6 +10,7 @@ from jobs.quality.metrics import words
 from jobs.quality.numbers import (
     CURRENCY,
     NUMBER_WORDS,
+    TENS,
     UNITS,
     Measure,
     measures,
@@ -91,7 +92,7 @@ def unknown_number_words(text: str, sources: Sequence[str]) -> list[str]:
     found = dict.fromkeys(
         word
         for before, word in pairwise(["", *in_text])
-        if word in NUMBER_WORDS and word not in _VAGUE_WORDS and not before.endswith("ty")
+        if word in NUMBER_WORDS and word not in _VAGUE_WORDS and before not in TENS
     )
     return [
         word

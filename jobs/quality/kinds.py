@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from jobs.quality.terms import mentioned, term_set, terms
 from jobs.quality.word_statistics import WordStatistics
 
+MIN_COMPOUND_LETTERS = 5
+"""Shorter kinds end many words that have nothing to do with them."""
+
 _PLURAL = re.compile(r"(?<=\w{3})e?s$")
 
 
@@ -18,10 +21,8 @@ def other_kind(
     camera, counts if no neighbour mentions it.
     """
     own = [word for word in terms(title) if statistics.is_kind(word) and statistics.is_repeated(word)]
-    if not own or any(word in text.casefold() for word in own):
-        return None
     in_title, in_text = (set(map(_singular, term_set(terms(side)))) for side in (title, text))
-    if not in_text.isdisjoint(map(_singular, own)):
+    if not own or any(_is_of_kind(term, _singular(word)) for word in own for term in in_text):
         return None
     others = [
         word
@@ -30,6 +31,11 @@ def other_kind(
         and (statistics.is_seldom_extra(word) or not any(word in mentioned(source) for source in neighbour_texts))
     ]  # fmt: skip
     return (own[-1], others[0]) if others else None
+
+
+def _is_of_kind(term: str, kind: str) -> bool:
+    """Return whether a term names this kind, alone or at the end of a compound: `sweatshirt` names a shirt. `that` names no hat."""
+    return term == kind or (len(kind) >= MIN_COMPOUND_LETTERS and term.endswith(kind))
 
 
 def _singular(word: str) -> str:

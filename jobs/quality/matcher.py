@@ -42,6 +42,8 @@ _COUNTS = (
     "titles", "own", "other_titles", "others", "own_texts", "own_extra", "other_texts", "other_extra", "texts",
     "openings", "endings",
 )  # fmt: skip
+PROBABILITY_DIGITS = 6
+"""Probabilities are recorded and compared with these decimals, so that a threshold read from Postgres compares equal."""
 WORDS_SHOWN = 5
 MIN_REST_TERMS = 8
 """Terms that a text must have beside its whole title for them to be looked at without it."""
@@ -214,6 +216,11 @@ class Matcher:
     def _unseen(self, title: str, text: str) -> UnseenPair | None:
         found = self.word_pairs.unseen_pair(text, title) if math.isfinite(self.calibration.unseen_from) else None
         return found if found is not None and found.expected >= self.calibration.unseen_from else None
+
+
+def is_off_title(probability: float, publish_from: float) -> bool:
+    """Return whether a probability is below the threshold, with the digits that a description records."""
+    return round(probability, PROBABILITY_DIGITS) < round(publish_from, PROBABILITY_DIGITS)
 
 
 def probability(logits: np.ndarray, calibration: Calibration) -> np.ndarray:

@@ -9,7 +9,7 @@ MIN_NEGATED_LETTERS = 4
 """Shorter words of a title, such as `for`, state no fact."""
 
 _NEGATION = re.compile(
-    r"\b(?:not|never|cannot|no|without|lacks|lacking|free of|free from|instead of|rather than|unlike|faux|fake|imitation|simulated"
+    r"\b(?:not|never|cannot|no|without|lacks|lacking|free of(?! charge\b)|free from|instead of|rather than|unlike|faux|fake|imitation|simulated"
     r"|\w+n['’]t) (?:(?:an?|any|the|(?!only\b)\w+ly) )?(\w+)\b(?! like\b)"
 )
 """A negation and the word that it negates, directly or after an article or an adverb: `not fully dimmable`, `without any wool`."""

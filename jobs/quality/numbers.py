@@ -43,6 +43,8 @@ NUMBER_WORDS = {
 } | {"dozen": "12"}
 """English number words, and the numbers that they name."""
 
+TENS = frozenset({"twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"})
+
 CURRENCY = "currency"
 """The unit of an amount of money."""
 
@@ -55,12 +57,16 @@ _COMMA = re.compile(r", ?")
 
 @dataclass(frozen=True)
 class Measure:
-    """A number with its unit, as `UNITS` or a currency names it; None if it has none. `start` and `end`: in the normalized text."""
+    """A number with its unit, as `UNITS` or a currency names it; None if it has none. `start` and `end`: in the normalized text.
+
+    `is_stated`: whether the text has the unit beside the number, and `end` is after it; else the unit is that of a later number.
+    """
 
     number: str
     unit: str | None
     start: int
     end: int
+    is_stated: bool = True
 
 
 def normalized(text: str) -> str:
@@ -105,7 +111,7 @@ def measures(text: str) -> list[Measure]:
         )
         if is_shared:
             unit = found[-1].unit
-        found.append(Measure(plain_number(number), unit, match.start(), end))
+        found.append(Measure(plain_number(number), unit, match.start(), end, is_stated=not is_shared))
     return found[::-1]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jobs.quality.metrics import clauses, sentences
-from jobs.quality.terms import has_digit, mentioned, term_set, terms
+from jobs.quality.terms import has_digit, is_mentioned, mentioned, term_set, terms
 from jobs.quality.word_statistics import WordStatistics
 
 MIN_LETTERS = 3
@@ -72,4 +72,4 @@ def _support(sentence: str, known: frozenset[str], statistics: WordStatistics) -
     total = sum(weights.values())
     if not total:
         return None
-    return Support(sentence, sum(weight for word, weight in weights.items() if word in known) / total)
+    return Support(sentence, sum(weight for word, weight in weights.items() if is_mentioned(word, known)) / total)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
 _TERM = re.compile(r"\w+(?:[-./]\w+)*")
@@ -30,6 +31,14 @@ def term_set(sequence: Sequence[str]) -> set[str]:
 def mentioned(source: str) -> frozenset[str]:
     """Return what a source can be said to mention, as `term_set()` does."""
     return frozenset(term_set(terms(source)))
+
+
+def is_mentioned(term: str, known: AbstractSet[str]) -> bool:
+    """Return whether what is known, as `term_set()` returns it, has a term: as it is, as one word, or all parts of a compound."""
+    if term in known or term.isalnum():
+        return term in known
+    parts = _PART.split(term)
+    return "".join(parts) in known or all(part in known for part in parts)
 
 
 def without_run(text: str, phrase: str, at_least: int) -> str | None:

@@ -175,6 +175,7 @@ def test_numbers_that_x_joins_must_be_together_in_a_source() -> None:
         ("Water Color Paper", "A colorless paper.", []),
         ("Cotton Shirt", "Why not? Cotton is great.", []),
         ("Lamp without Dimmable Bulb", "A lamp without dimmable bulb.", []),
+        ("Fast Charge Power Bank", "Delivered free of charge.", []),
         ("Lamp with Lid", "A lamp with no lid.", []),  # short words state no fact
         ("Waterproof Watch", "It isn’t waterproof.", [("waterproof", "isn’t waterproof")]),
     ],
@@ -237,6 +238,13 @@ def test_words_that_distinguish_a_similar_title_contradict_the_title(other: str,
         ("Pan, 10-in", "A pan of 12-in.", True),
         ("Tool, 5-in-1", "A tool, 3 in 1.", False),
         ("Set of 2 1/4 inch Sockets", "A set of 2 sockets, each 1/4 inch.", False),
+        ("Board 20 x 30 cm", "Size: 30 x 20 cm.", False),
+        ("Charger 100-240 V", "For 100 V.", False),
+        ("Charger 100-240 V", "For 12 V.", True),
+        ("Puzzle, 5-10 years", "Suitable from 5 years.", False),
+        ("Cutter 8, 10 and 12 cm", "The 8 cm one.", False),
+        ("Cutter 8, 10 and 12 cm", "The 9 cm one.", True),
+        ("Gloves for $10", "Gloves for $12.", False),  # prices are left to their sources
     ],
 )
 def test_another_number_for_the_same_quantity_contradicts_the_title(title: str, text: str, contradicts: bool) -> None:
@@ -254,6 +262,7 @@ def test_another_number_for_the_same_quantity_contradicts_the_title(title: str, 
         ("Bit Set, 19 Piece", "A set of 15 pieces.", [("19 piece", "15 pieces")]),
         ("Pads, pack of 6", "A pack of 4.", [("pack of 6", "pack of 4")]),
         ("Pads, pack of 24", "A pack of twenty four.", []),
+        ("Board 20 x 30 cm", "It measures 40 or 50 cm.", [("20 cm", "40 cm")]),
     ],
 )
 def test_quantities_are_shown_as_they_are_stated(title: str, text: str, evidence: list[tuple[str, str]]) -> None:
@@ -273,6 +282,8 @@ def test_quantities_are_shown_as_they_are_stated(title: str, text: str, evidence
         ("X-Men Storm Figure", "A woman with white hair.", []),
         ("Nintendo Game Boy Color", "A girl finds her way.", []),
         ("Shirt for men", "Long-women is one word.", []),
+        ("Men's Wallet", "A gift for her husband.", []),
+        ("Men's Wallet", "A gift for her birthday.", [("men", "for her")]),
     ],
 )
 def test_another_gender_than_that_of_the_title_is_named(title: str, text: str, other: list[tuple[str, str]]) -> None:
@@ -288,6 +299,7 @@ def test_a_number_in_words_needs_a_source() -> None:
         ("A dozen, or twenty.", ["dozen"]),
         ("A four-piece set.", ["four"]),
         ("A six-piece set of twenty-four.", None),
+        ("A heavy-duty four burner stove.", ["four"]),
     ):
         found = checks.Checker().score(f"{text} They are warm and soft.", "Wool socks", neighbours, True)
         assert found.evidence.get("invented", {}).get("numbers") == numbers

@@ -35,11 +35,23 @@ def counted(products: int = MIN_ENDINGS) -> WordStatistics:
         ("A red kurta, like a dress.", None),
         ("Red kurtas, better than a dress.", None),
         ("A red garment.", None),
+        ("A red palazzokurta, no dress.", None),
         ("Palazzos and a camera.", ("kurta", "camera")),
     ],
 )
 def test_another_kind_in_the_place_of_the_titles_is_named(text: str, found: tuple[str, str] | None) -> None:
     assert other_kind(text, TITLE, (), counted()) == found
+
+
+def test_a_short_kind_within_another_word_is_no_mention_of_it() -> None:
+    statistics = WordStatistics()
+    for number in range(MIN_ENDINGS):
+        statistics.add(f"Alder Wool Hat, {number}", "A wool hat.", [])
+        statistics.add(f"Birch Wool Scarf, {number}", "A wool scarf.", [])
+        statistics.add(f"Cedar Cotton Shirt, {number}", "A cotton shirt.", [])
+    statistics.finish()
+    assert other_kind("A soft wool scarf that keeps warm.", "Elm Wool Hat", [], statistics) == ("hat", "scarf")
+    assert other_kind("A sweatshirt, better than a scarf.", "Elm Cotton Shirt", [], statistics) is None
 
 
 def test_a_kind_that_texts_about_others_mention_counts_if_no_neighbour_mentions_it() -> None:

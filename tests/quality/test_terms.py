@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.quality.terms import has_digit, phrases, term_set, terms, without_run
+from jobs.quality.terms import has_digit, is_mentioned, phrases, term_set, terms, without_run
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,10 @@ def test_the_first_run_of_a_phrase_is_removed() -> None:
     assert without_run("The Red Sock, a red sock.", "red sock", 5) is None
     assert without_run("A sock in red.", "red sock", 0) is None
     assert without_run("A sock in red.", "", 0) is None
+
+
+@pytest.mark.parametrize("source", ["hard wearing", "hard-wearing", "hardwearing"])
+def test_a_compound_is_known_in_any_of_its_spellings(source: str) -> None:
+    assert is_mentioned("hard-wearing", term_set(terms(source)))
+    assert not is_mentioned("hard-boiled", term_set(terms(source)))
+    assert not is_mentioned("soft", term_set(terms(source)))
