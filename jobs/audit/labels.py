@@ -17,6 +17,7 @@ DELIMITERS = ",;\t"
 NEEDED = ("batch", "uid", "title", "description", "label", "stratum", "stratum_rows", "text_digest")
 MAX_NAMED = 10
 MAX_DIGITS = 18
+MAX_CELL_CHARACTERS = 10_000_000
 STRATA = frozenset({PUBLISHED, NO_REASON, *REASONS})
 
 
@@ -65,6 +66,7 @@ def read(data: bytes, name: str) -> list[FilledRow]:
 
 
 def _rows(lines: Iterable[str], delimiter: str, name: str) -> Iterator[FilledRow]:
+    csv.field_size_limit(MAX_CELL_CHARACTERS)  # the default is 131,072, which the texts of the neighbours can exceed
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
         header = [cell.strip() for cell in next(reader, [])]

@@ -1,5 +1,6 @@
 """The threshold of --from-audit: the probability from which a given share of the texts that people have labelled is right."""
 
+import json
 from collections.abc import Sequence
 from math import ceil
 from statistics import NormalDist
@@ -8,8 +9,9 @@ from jobs.database.migrations import migrate
 from jobs.database.repeat import repeated
 from jobs.process import log
 from jobs.process.errors import ConfigurationError
-from jobs.quality.checks import OFF_TITLE, PROBABILITY_DIGITS
+from jobs.quality.checks import OFF_TITLE
 from jobs.quality.intervals import CONFIDENCE, wilson
+from jobs.quality.matcher import PROBABILITY_DIGITS
 from jobs.quality.publish_threshold import MIN_LABELS, LabelledText, Threshold, labelled_texts, publish_threshold
 from jobs.storage import artifact, layout
 from jobs.storage.store import Store
@@ -18,11 +20,24 @@ MIN_EXCESS = 0.001
 """A share that exceeds the demanded one by less would take 100,000s of labels to be certain."""
 
 
-def recorded_threshold(store: Store, batch: str, from_audit: float, matcher_digest: str) -> float | None:
-    """Return the threshold of a batch or of a part of it that was made with this --from-audit and matcher, None if there is none.
+def threshold_of_batch(store: Store, batch: str, from_audit: float, catalogue: str, matcher_digest: str) -> float:
+    """Return the threshold of a batch: the one that its first process computed from the labels.
 
-    Labels that were stored since would give another threshold, with which the existing parts do not match.
+    Labels that are stored later would give another one, with which the parts that exist, or that other processes make, do not
+    match. Errors: those of `threshold_from_labels`.
     """
+    key = layout.threshold_path(batch, from_audit, matcher_digest)
+    if (data := store.read(key)) is None:
+        threshold = recorded_threshold(store, batch, from_audit, matcher_digest)
+        if threshold is None:
+            threshold = threshold_from_labels(from_audit, catalogue, matcher_digest)
+        store.write_if_absent(key, json.dumps({"publish_from": threshold}).encode())
+        data = store.read(key) or b""
+    return float(json.loads(data)["publish_from"])
+
+
+def recorded_threshold(store: Store, batch: str, from_audit: float, matcher_digest: str) -> float | None:
+    """Return the threshold that an earlier version used for a batch, or a part of it, with this share and matcher, None if there is none."""
     path = layout.export_path(batch)
     for place in (path, *(f"{path}/{name}" for name in store.folders(f"{path}/"))):
         existing = artifact.find(store, place)

@@ -100,10 +100,9 @@ def _publish_from(settings: Settings, store: Store, matcher: Artifact | None) ->
     share = settings.from_audit
     if share is None or matcher is None:
         return settings.publish_from
-    recorded = audited_threshold.recorded_threshold(store, settings.batch, share, matcher.digest)
-    if recorded is not None:
-        return recorded
-    return audited_threshold.threshold_from_labels(share, settings.catalogue, matcher.digest)
+    if settings.query is not None:
+        return audited_threshold.threshold_from_labels(share, settings.catalogue, matcher.digest)
+    return audited_threshold.threshold_of_batch(store, settings.batch, share, settings.catalogue, matcher.digest)
 
 
 def _config(settings: Settings, sources: BatchSources, publish_from: float | None) -> dict[str, Any]:

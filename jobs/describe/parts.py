@@ -78,9 +78,10 @@ def describe_parts(plan: BatchPlan, selected: Sequence[int], load: Loader) -> li
 
     A batch that is to be replaced is withdrawn before its first part is: it lists their files.
     """
-    every = range(len(plan.parts))
-    missing = {part for part in every if plan.find(part) is None}  # any part may be of other settings
-    pending = [part for part in selected if part in missing]
+    found = dict(
+        enumerate(artifact.in_parallel(plan.find, range(len(plan.parts))))
+    )  # any part may be of other settings
+    pending = [part for part in selected if found[part] is None]
     if pending:
         if plan.replace:
             artifact.withdraw_outdated(plan.spec)
@@ -94,7 +95,9 @@ def describe_parts(plan: BatchPlan, selected: Sequence[int], load: Loader) -> li
         with log.progress("describe", total, "products", done) as progress:
             for part in pending:
                 _make_part(plan, part, describe)
-    return [plan.find(part) for part in every]
+    missing = [part for part, existing in found.items() if existing is None]
+    found |= zip(missing, artifact.in_parallel(plan.find, missing), strict=True)
+    return list(found.values())
 
 
 def _make_part(plan: BatchPlan, part: int, describe: Callable[[Sequence[Title]], list[Description]]) -> None:

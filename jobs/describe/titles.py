@@ -25,7 +25,7 @@ from jobs.process.errors import ConfigurationError, InputError
 from jobs.process.settings import without_secrets
 from jobs.storage import sources
 from jobs.storage.appearance import appearance
-from jobs.storage.catalogue import Catalogue, Title
+from jobs.storage.catalogue import MAX_TITLE_CHARACTERS, Catalogue, Title
 from jobs.storage.chunks import rows_of
 from jobs.storage.compression import uncompressed
 from jobs.storage.encoding import as_utf_8
@@ -36,7 +36,6 @@ from jobs.text.cleaning import Profile
 
 SUFFIXES = (".txt", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 ALL = "all"
-MAX_CHARACTERS = 2_000
 EXCERPT_CHARACTERS = 200
 MAX_ROW_BYTES = 1 << 24
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]")  # `surrogateescape` decodes invalid bytes to these
@@ -139,7 +138,7 @@ def from_catalogue(products: Catalogue, split: str, limit: int | None, folder: P
     Errors: `InputError` (65) if there are none.
     """
     titles: list[Title] = []
-    for name in products.files():
+    for name in products.files() if split == ALL else products.files_of(split):
         table = products.read_file(name, folder)
         (folder / name).unlink()
         titles += _of_split(table, split)
@@ -206,8 +205,8 @@ def _cleaned(row: Title, profile: Profile) -> Title:
         return replace(row, error=_storable(row.error))
     if _NOT_UTF_8.search(row.title):
         return replace(row, title=_storable(row.title), error="the title is not UTF-8: save the file as UTF-8")
-    if len(row.title) > MAX_CHARACTERS:
-        error = f"the title has {len(row.title):,} characters, at most {MAX_CHARACTERS:,}"
+    if len(row.title) > MAX_TITLE_CHARACTERS:
+        error = f"the title has {len(row.title):,} characters, at most {MAX_TITLE_CHARACTERS:,}"
         return replace(row, title=_storable(row.title[:EXCERPT_CHARACTERS]), error=error)
     title = cleaning.clean(_storable(row.title), profile)
     if not title:

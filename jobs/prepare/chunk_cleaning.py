@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from jobs.prepare.near_duplicates import signatures
 from jobs.prepare.rows import RawRow, Reject, excerpt, parse_rows
 from jobs.prepare.sentences import rough_sentences
-from jobs.storage.catalogue import REJECT_SCHEMA
+from jobs.storage.catalogue import MAX_TITLE_CHARACTERS, REJECT_SCHEMA
 from jobs.storage.chunks import Chunk
 from jobs.storage.columns import number_column, text_column
 from jobs.storage.fields import DEFAULT_FIELDS, Fields
@@ -113,6 +113,8 @@ def reject_batch(rejects: Sequence[Reject]) -> pa.RecordBatch:
 
 def _check(raw: RawRow, title: str, content: str, rules: CleaningRules) -> RawRow | Reject:
     """Return the row with its cleaned title and content, or its rejection."""
+    if len(raw.title) > MAX_TITLE_CHARACTERS:
+        return Reject(raw.row, raw.uid, "title-too-long", excerpt(raw.title))
     if not title:
         return Reject(raw.row, raw.uid, "title-empty-once-cleaned", excerpt(raw.title))
     if not content:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from jobs.storage.chunks import Chunk, rows_of
-from jobs.storage.fields import Fields, uid_of
+from jobs.storage.fields import MAX_EXACT_FLOAT, Fields, uid_of
 
 EXCERPT_CHARACTERS = 200
 UNREADABLE = frozenset(("broken-json", "broken-csv", "invalid-utf-8", "not-an-object", "too-long", "uid-not-text"))
@@ -63,6 +63,8 @@ def _parse(row: int, line: bytes, fields: Fields) -> RawRow | Reject:
             return Reject(row, None, "broken-json", excerpt(line))
     if not isinstance(value, dict):
         return Reject(row, None, "not-an-object", excerpt(line))
+    if _may_be_inexact(value.get(fields.uid)):  # orjson makes a float of an integer with more than 64 bits
+        value = json.loads(line.decode(), strict=False)
     return _check(row, value, line, fields)
 
 
@@ -80,6 +82,10 @@ def _check(row: int, value: dict[str, Any], line: bytes, fields: Fields) -> RawR
         if not isinstance(text, str):
             return Reject(row, uid, f"{name}-not-text", excerpt(line))
     return RawRow(row, uid, title, content)  # type: ignore[arg-type]  # the loop has checked both
+
+
+def _may_be_inexact(uid: Any) -> bool:
+    return isinstance(uid, float) and abs(uid) >= MAX_EXACT_FLOAT
 
 
 def _joined(content: Any) -> Any:

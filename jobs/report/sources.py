@@ -4,7 +4,6 @@ Only manifests are read here, so that an up-to-date report is recognised without
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +14,6 @@ from jobs.storage.catalogue import Catalogue
 from jobs.storage.layout import Kind
 from jobs.storage.manifest import digest_of
 from jobs.storage.store import Store
-
-READERS = 8
 
 
 @dataclass(frozen=True)
@@ -124,14 +121,14 @@ def _trained_shards(store: Store, run: str, shards: int) -> dict[int, Artifact]:
     """Return the artifacts of the trained shards, by shard."""
     folders = set(store.folders(f"{layout.run_path(run)}/"))
     started = [shard for shard in range(shards) if layout.trained_shard_name(shard) in folders]
-    artifacts = _find_all(store, [layout.trained_shard_path(run, shard) for shard in started])
+    artifacts = artifact.find_all(store, [layout.trained_shard_path(run, shard) for shard in started])
     return {shard: source for shard, source in zip(started, artifacts, strict=True) if source is not None}
 
 
 def _stages(store: Store, run: str) -> dict[str, Artifact]:
     """Return the artifacts of all evaluated stages, by the stage's name."""
     names = store.folders(f"{layout.evaluations_path(run)}/")
-    artifacts = _find_all(store, [layout.evaluation_path(run, name) for name in names])
+    artifacts = artifact.find_all(store, [layout.evaluation_path(run, name) for name in names])
     return {
         name: source
         for name, source in zip(names, artifacts, strict=True)
@@ -168,10 +165,6 @@ def _matcher(store: Store, exported: Artifact) -> Artifact | None:
     """Return the matcher that a batch was checked with, or None if there was none, or if it was replaced since."""
     digest = exported.manifest.inputs.get("matcher")
     paths = [layout.matcher_path(name) for name in store.folders(layout.MATCHERS)] if digest else []
-    return next((found for found in _find_all(store, paths) if found is not None and found.digest == digest), None)
-
-
-def _find_all(store: Store, paths: Sequence[str]) -> list[Artifact | None]:
-    """Return the artifact at each path, or None. Manifests are read in parallel: a long run has more than a hundred."""
-    with ThreadPoolExecutor(READERS) as pool:
-        return list(pool.map(lambda path: artifact.find(store, path), paths))
+    return next(
+        (found for found in artifact.find_all(store, paths) if found is not None and found.digest == digest), None
+    )

@@ -9,11 +9,12 @@ different settings, or lets the caller build it.
 
 import hashlib
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jobs.process import log
 from jobs.process.errors import ConfigurationError, InputError, JobError, NotReadyError
@@ -33,7 +34,11 @@ REPLACED_BY_FLAG: Collection[str] = (Kind.EVALUATION, Kind.EXPORT, Kind.EXPORT_P
 """The kinds that their job replaces with the flag --replace."""
 
 DOWNLOAD_ATTEMPTS = 2
+READERS = 8
 _SHOWN_CHARACTERS = 80
+
+Key = TypeVar("Key")
+Found = TypeVar("Found")
 
 
 class DamagedFile(NotReadyError):
@@ -271,6 +276,17 @@ def draft(
 def find(store: Store, path: str) -> Artifact | None:
     """Return the artifact at `path`, or None if there is no manifest."""
     return _find_with_etag(store, path)[0]
+
+
+def find_all(store: Store, paths: Sequence[str]) -> list[Artifact | None]:
+    """Return the artifact at each path, or None. Manifests are read in parallel: a long run has more than a hundred."""
+    return in_parallel(lambda path: find(store, path), paths)
+
+
+def in_parallel(read: Callable[[Key], Found], keys: Sequence[Key]) -> list[Found]:
+    """Return what `read` returns for each key, in order. It only waits for the store, so that threads suffice."""
+    with ThreadPoolExecutor(READERS) as pool:
+        return list(pool.map(read, keys))
 
 
 def require(store: Store, path: str, kind: str, made_by: str) -> Artifact:

@@ -17,6 +17,9 @@ from jobs.storage.store import Store
 
 TRAIN, TEST, HELD_OUT = "train", "test", "held-out"
 
+MAX_TITLE_CHARACTERS = 2_000
+"""Longer titles are rejected. The longest of 50,860 real ones has 259."""
+
 PRODUCT_SCHEMA = pa.schema(
     [
         pa.field("uid", pa.string(), nullable=False),
@@ -70,6 +73,10 @@ class Catalogue:
     def files(self) -> list[str]:
         """Return the files that hold products: every shard in order, then the held-out set."""
         return [*self.artifact.names(layout.SHARD_PREFIX), HELD_OUT_FILE]
+
+    def files_of(self, split: str) -> list[str]:
+        """Return those of `files()` that have products of a split."""
+        return [HELD_OUT_FILE] if split == HELD_OUT else self.artifact.names(layout.SHARD_PREFIX)
 
     def read_shard(self, shard: int, folder: Path) -> pa.Table:
         """Return a shard's products, schema `PRODUCT_SCHEMA`, in training order."""

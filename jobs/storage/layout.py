@@ -158,6 +158,11 @@ def export_part_path(batch: str, part: int) -> str:
     return f"{export_path(batch)}/{export_part_name(part)}"
 
 
+def threshold_path(batch: str, from_audit: float, matcher_digest: str) -> str:
+    """Return the path of the threshold that a batch has with a share of right texts and a matcher."""
+    return f"{export_path(batch)}/threshold-{from_audit!r}-{matcher_digest[:16]}.json"
+
+
 def audit_path(batch: str) -> str:
     """Return the path of the labels that people gave to the texts of a batch."""
     return f"{export_path(batch)}/audit"

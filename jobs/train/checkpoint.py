@@ -78,13 +78,15 @@ def restore(
     """Load the newest valid checkpoint into `model` and `optimizer`. Returns its progress, or None if there is none.
 
     Its files are left in `folder`: `restore_random(folder)` sets the random states just before the next step. An incomplete
-    checkpoint is skipped. One that is damaged, or of another config or other inputs, is removed with a warning.
+    checkpoint is skipped. One that is damaged, or of another config or other inputs, is removed with a warning: a later one of the
+    same step takes its place.
     """
     for path in reversed(location.paths()):
         try:
             checkpoint = artifact.find(location.store, path)
         except InputError as error:
-            log.warning(f"checkpoint skipped: {error}")
+            log.warning(f"damaged checkpoint removed: {error}")
+            artifact.remove(location.store, path)
             continue
         if checkpoint is not None and _fetch(checkpoint, location, folder):
             return _read(folder, model, optimizer)

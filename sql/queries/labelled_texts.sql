@@ -4,4 +4,5 @@ FROM (
     FROM skuscribe.audit_label
     WHERE catalogue = %(catalogue)s AND coalesce(matcher_digest, %(matcher_digest)s) = %(matcher_digest)s
 ) AS labelled
-WHERE probability IS NOT NULL AND (published OR flags <@ %(matched_reasons)s::text[]);
+WHERE probability IS NOT NULL AND (published OR flags <@ %(matched_reasons)s::text[])
+ORDER BY batch, uid, text_digest;

@@ -122,6 +122,11 @@ def test_a_spreadsheet_may_change_delimiter_line_ends_and_case(delimiter: str) -
     assert [(label.uid, label.label) for label in checked(data)] == [("P1", "right")]
 
 
+def test_a_very_long_text_is_read_back() -> None:
+    rows = [replace(ROWS[0], description="word " * 40_000)]
+    assert len(checked(filled(lambda row: {"label": "wrong"}, rows), rows)) == 1
+
+
 @pytest.mark.parametrize("uid", ["=1+1", "'=1+1", "'quoted", "a,b\nc", "00123", " P1"])
 def test_any_uid_and_text_are_read_back(uid: str) -> None:
     rows = [replace(ROWS[0], uid=uid, title=f"-{HOSTILE}", description=f"={HOSTILE}\r\nNext.")]

@@ -13,6 +13,7 @@ import pytest
 from jobs.database.connection import session
 from jobs.database.migrations import migrate
 from jobs.describe import job
+from jobs.describe.audited_threshold import threshold_of_batch
 from jobs.describe.settings import Settings
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.storage import artifact, layout
@@ -155,6 +156,17 @@ def test_labels_stored_while_a_batch_is_written_or_after_it_do_not_change_its_th
 
     describe(ready, "later", **options)
     assert settings_of(ready, layout.export_path("later"))["publish_from"] > whole["publish_from"]
+
+
+def test_processes_that_begin_a_batch_with_different_labels_have_one_threshold(ready: Ready) -> None:
+    """The pods of an Indexed Job begin at different times, long before the first of them commits a part."""
+    digest = commit_matcher(ready.store, share_matcher()).digest
+    thresholds = []
+    for wrong_below in (0.3, 0.5):
+        label(digest, wrong_below=wrong_below)
+        thresholds.append(threshold_of_batch(ready.store, "begun", 0.9, NAME, digest))
+    assert thresholds[0] == thresholds[1]
+    assert threshold_of_batch(ready.store, "other", 0.9, NAME, digest) > thresholds[0]
 
 
 def test_another_matcher_or_share_takes_its_threshold_from_the_labels(ready: Ready) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jobs.describe import titles
 from jobs.describe.titles import TitleFile
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
-from jobs.storage.catalogue import Title
+from jobs.storage.catalogue import Catalogue, Title
 from jobs.storage.fields import MAX_UID_CHARACTERS, Fields
 from jobs.storage.store import Store
 from tests.factories import write_catalogue
@@ -131,6 +131,17 @@ def test_a_split_has_the_order_of_the_catalogue(store: Store, tmp_path: Path) ->
     none = write_catalogue(store, "none", held_out=0)
     with pytest.raises(InputError, match="'held-out'"):
         titles.from_catalogue(none, "held-out", None, tmp_path)
+
+
+@pytest.mark.parametrize(("split", "files"), [("held-out", 1), ("train", 3), ("all", 4)])
+def test_only_the_files_that_have_products_of_a_split_are_read(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, split: str, files: int
+) -> None:
+    products, read = write_catalogue(store, shards=3, rows_per_shard=10, held_out=3), []
+    read_file = Catalogue.read_file
+    monkeypatch.setattr(Catalogue, "read_file", lambda self, *named: read.append(named) or read_file(self, *named))
+    titles.from_catalogue(products, split, None, tmp_path)
+    assert len(read) == files
 
 
 def test_a_limit_applies_to_the_number_of_rows(tmp_path: Path) -> None:

@@ -412,6 +412,23 @@ def test_uids_that_are_floats_because_one_is_missing_are_integers(store: Store, 
         assert set(products(prepared(store, source, name), tmp_path)["uid"].to_pylist()) == expected
 
 
+def test_uids_with_many_digits_keep_each_of_them(store: Store, tmp_path: Path) -> None:
+    uid, source = 123_456_789_012_345_678_901, tmp_path / "rows.jsonl"
+    source.write_bytes(lines_of([{"uid": uid, "title": "Lamp", "content": "A lamp for a desk."}, OTHER]))
+    assert str(uid) in products(prepared(store, source), tmp_path)["uid"].to_pylist()
+
+
+def test_a_title_that_describe_would_refuse_is_rejected(store: Store, tmp_path: Path) -> None:
+    titles = ["Lamp " * 400, "Lamp " * 401]
+    rows = [
+        {"uid": str(n), "title": title, "content": f"A lamp for a desk, number {n}."} for n, title in enumerate(titles)
+    ]
+    source = tmp_path / "rows.jsonl"
+    source.write_bytes(lines_of([*rows, OTHER]))
+    [reject] = rejects(prepared(store, source), tmp_path)
+    assert (reject["uid"], reject["reason"], len(reject["text"])) == ("1", "title-too-long", 200)
+
+
 def test_too_many_uids_that_are_no_text_publish_nothing(
     store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -96,6 +96,17 @@ def test_a_checkpoint_without_a_manifest_is_skipped(location: CheckpointLocation
     assert restored.step == 4
 
 
+def test_a_checkpoint_with_an_unreadable_manifest_makes_room_for_another_one(
+    location: CheckpointLocation, tmp_path: Path
+) -> None:
+    model, optimizer = network(1)
+    checkpoint.save(location, Progress(step=2), model, optimizer)
+    location.store.write(f"{location.at(2)}/manifest.json", b'{"kind"')
+    assert checkpoint.restore(location, model, optimizer, tmp_path) is None
+    checkpoint.save(location, Progress(step=2), model, optimizer)
+    assert checkpoint.restore(location, model, optimizer, tmp_path) == Progress(step=2)
+
+
 def test_removal_leaves_no_object_of_any_checkpoint(location: CheckpointLocation) -> None:
     model, optimizer = network(1)
     checkpoint.save(location, Progress(step=4), model, optimizer)
