@@ -60,7 +60,7 @@ def load_describer(
 
 
 class Describer:
-    """Describes titles with one model. A text is checked against all neighbours of its title, not only those in its prompt."""
+    """Describes titles with one model. A text is checked against the nearest neighbours of its title, also those that are not in its prompt."""
 
     def __init__(self, writer: Writer, model_digest: str, checker: Checker, options: GenerationOptions) -> None:
         self._writer, self._model_digest, self._checker, self._options = writer, model_digest, checker, options
@@ -145,7 +145,7 @@ class Describer:
         return self._writer.encode(prompts, self._options.prompt_max_tokens)
 
     def _attempt(self, answer: Answer, title: Title, neighbours: Sequence[Neighbour]) -> Attempt:
-        return Attempt(answer, self._checker.score(answer.text, title.title, neighbours, answer.ended))
+        return Attempt(answer, self._checker.score(title.title, answer.text, neighbours, answer.ended))
 
     def _description(self, title: Title, neighbours: Sequence[Neighbour], attempt: Attempt) -> Description:
         return Description(

@@ -1,7 +1,7 @@
 """The export files of a part: JSON Lines (gzipped), CSV and Parquet with the same rows. The same rows give the same bytes.
 
-JSON Lines and Parquet have the exact text. In CSV and Parquet, `evidence` is a JSON text. In the CSV, a text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return
-is prefixed with `'`, because a spreadsheet would run it as a formula. Lists are joined with `; `.
+JSON Lines and Parquet have the exact text. In CSV and Parquet, `evidence` is a JSON text. In the CSV, a text that begins with `=`,
+`+`, `-`, `@`, a tab or a carriage return is prefixed with `'`, because a spreadsheet would run it as a formula. Lists are joined with `; `.
 """
 
 import csv
@@ -29,9 +29,9 @@ class Description:
 
     `repetition`, `grounding`, `copying`: see `jobs.quality.checks.Scores`; None if there is an error. `neighbours`: uids of the
     retrieved neighbours, nearest first, and `neighbour_similarities` their cosine similarities. The text is checked against
-    them. The first ones were in its prompt, unless it replaced a text that contradicted its title. `retries`: attempts after the first.
-    `probability`: the calibrated probability that the text is about its title and true of it; None without a calibrated matcher. `evidence`: what
-    each flag was given for.
+    the first 8. The first ones were in its prompt, unless it replaced a text that contradicted its title. `retries`: attempts after the first.
+    `probability`: the calibrated probability that the text is about its title and true of it; None without a calibrated matcher.
+    `evidence`: what each flag was given for.
     """
 
     uid: str

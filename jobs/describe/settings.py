@@ -52,7 +52,8 @@ class Settings(GenerationSettings):
         4,
         ge=1,
         le=16,
-        description="Number of texts generated again for a title whose first text has a flag; the best one is chosen.",
+        description="Number of texts generated again for a title whose first text has a flag; the best one is chosen. "
+        "With --words-only: one.",
         json_schema_extra=unit("texts"),
     )
     max_shards: MaxShards = None

@@ -47,7 +47,7 @@ def check_answers(
     `neighbours`: the nearest products of each question, whether or not its prompt has them.
     """
     scores = [
-        checker.score(answer.text, question.title.title, retrieved, answer.ended)
+        checker.score(question.title.title, answer.text, retrieved, answer.ended)
         for question, answer, retrieved in zip(questions, answers, neighbours, strict=True)
     ]
     for group in QuestionGroup:

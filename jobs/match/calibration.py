@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from jobs.match.pairs import Pair, PairKind
+from jobs.match.pairs import Pair
 from jobs.quality.alternatives import Table, stated_beside
 from jobs.quality.features import NAMES, measure
 from jobs.quality.matcher import MIN_REST_TERMS, Calibration, Matcher, Network, probability
+from jobs.quality.pair_kind import PairKind
 from jobs.quality.support import Support, known_words, least_supported, unsupported_clause, unsupported_short_sentence
 from jobs.quality.terms import without_run
 from jobs.quality.word_pairs import WordPairs
@@ -95,7 +96,7 @@ def _unseen_from(word_pairs: WordPairs, test_pairs: Sequence[Pair]) -> float:
     """Return the expectation from which an unseen pair of words is a reason, infinity if that would find too few gaps."""
     own, cut = (
         [
-            found.expected if (found := word_pairs.unseen_pair(pair.text, pair.title)) else 0.0
+            found.expected if (found := word_pairs.unseen_pair(pair.title, pair.text)) else 0.0
             for pair in _of_kind(test_pairs, kind)
         ]
         for kind in (PairKind.OWN, PairKind.CUT)

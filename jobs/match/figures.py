@@ -1,4 +1,4 @@
-"""What a matcher is worth: the verdict on own and wrong texts of products that it has not seen."""
+"""The accuracy of a matcher: its verdicts on own and wrong texts of products that it has not seen."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jobs.match.calibration import CALIBRATED_KINDS
-from jobs.match.pairs import Pair, PairKind
+from jobs.match.pairs import Pair
 from jobs.quality.checks import (
     CONTRADICTS,
     INVENTED,
@@ -14,11 +14,12 @@ from jobs.quality.checks import (
     UNFINISHED,
     UNSUPPORTED,
     WORDING,
-    contradictions,
+    contradicted_facts,
     invented,
 )
 from jobs.quality.grounding import ungrounded
 from jobs.quality.matcher import Match, Matcher, is_off_title
+from jobs.quality.pair_kind import PairKind
 from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT
 
 RELIABILITY_BINS = 10
@@ -29,9 +30,9 @@ def figures(matcher: Matcher, pairs: Sequence[Pair]) -> dict[str, Any]:
     """Return the figures of a matcher on pairs of held-out products, as scores.json has them.
 
     `flagged`: by kind of text, the share with each reason, and with any of them (`either`). `auc`: area under the ROC curve of own
-    against each other kind. `roc`: (share of nearest published, share of own published) by threshold. `reliability`: mean probability and share of own
-    texts by bin, own and hard wrong texts weighted equally. `coverage`: by threshold, the share that is published of a batch of
-    as many own as nearest texts, and the share of wrong ones among them.
+    against each other kind. `roc`: (share of nearest published, share of own published) by threshold. `reliability`: mean
+    probability and share of own texts by bin, own and hard wrong texts weighted equally. `coverage`: by threshold, the share that is
+    published of a batch of as many own as nearest texts, and the share of wrong ones among them.
     """
     matches = [matcher.match(pair.title, pair.text, pair.neighbour_titles, pair.neighbours) for pair in pairs]
     probabilities = np.array([match.probability for match in matches])
@@ -64,12 +65,12 @@ def _where(is_found: Callable[[Pair, Match], bool], pairs: Sequence[Pair], match
 
 
 def _is_contradicted(pair: Pair, match: Match) -> bool:
-    return bool(contradictions(pair.text, pair.title, (), match))
+    return bool(contradicted_facts(pair.title, pair.text, (), match))
 
 
 def _is_invented(pair: Pair, match: Match) -> bool:
     numbers = ungrounded(pair.text, [pair.title], pair.neighbours, DEFAULT_NUMBER_SUPPORT)
-    return invented(pair.text, pair.title, pair.neighbours, numbers, match) is not None
+    return invented(pair.title, pair.text, pair.neighbours, numbers, match) is not None
 
 
 def area_under_curve(right: np.ndarray, wrong: np.ndarray) -> float:

@@ -56,7 +56,7 @@ def run(settings: Settings) -> None:
 
 
 def _learn(settings: Settings, index: SearchIndex) -> tuple[Matcher, dict[str, Any]]:
-    from jobs.match.learning import alternatives_of, learn, test_pairs  # noqa: PLC0415 - loads torch, which "already done" does not need
+    from jobs.match.learning import alternatives_of, learn, measured_pairs  # noqa: PLC0415 - loads torch, which "already done" does not need
 
     training = products.sample(index, TRAIN, settings.pairs or None, settings.seed)
     testing = products.sample(index, TEST, TEST_PRODUCTS, settings.seed)
@@ -71,7 +71,7 @@ def _learn(settings: Settings, index: SearchIndex) -> tuple[Matcher, dict[str, A
         return made, {}
     held_out = products.sample(index, HELD_OUT, TEST_PRODUCTS, settings.seed)
     exchanged_for = alternatives_of(held_out)  # not those of the matcher, which would find each of its own
-    return made, figures(made, test_pairs(held_out, training, exchanged_for, settings.seed))
+    return made, figures(made, measured_pairs(held_out, training, exchanged_for, settings.seed))
 
 
 def _figures(made: Matcher, scores: Mapping[str, Any]) -> dict[str, Any]:

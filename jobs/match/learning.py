@@ -8,12 +8,13 @@ import numpy as np
 
 from jobs.match import network
 from jobs.match.calibration import NOT_CALIBRATED, calibrate, measured_values
-from jobs.match.pairs import Pair, PairKind, pairs, threshold_pairs
+from jobs.match.pairs import Pair, pairs, threshold_pairs
 from jobs.match.products import LearningProduct
 from jobs.quality.alternatives import Table, find_alternatives, with_text_counts
 from jobs.quality.attributes import find_attributes
 from jobs.quality.features import NAMES
 from jobs.quality.matcher import Matcher
+from jobs.quality.pair_kind import PairKind
 from jobs.quality.word_pairs import count_word_pairs, no_word_pairs
 from jobs.quality.word_statistics import WordStatistics
 
@@ -54,7 +55,7 @@ def learn(
     weights = np.array([KIND_WEIGHTS[pair.kind] for pair in learning])
     trained = network.train(values, is_own, weights, seed)
     exchanged_for = alternatives_of(test_products)  # not those of the matcher, which would find each of its own
-    measured = test_pairs(test_products, test_products, exchanged_for, seed)
+    measured = measured_pairs(test_products, test_products, exchanged_for, seed)
     word_pairs = count_word_pairs(text for product in products for text in (product.title, product.text))
     calibrated = calibrate(statistics, word_pairs, alternatives, trained, measured, hold_back)
     return replace(calibrated, attributes=find_attributes(product.text for product in products))
@@ -77,7 +78,7 @@ def alternatives_of(products: Sequence[LearningProduct]) -> Table:
     return with_text_counts(table, own, others)
 
 
-def test_pairs(
+def measured_pairs(
     products: Sequence[LearningProduct], others: Sequence[LearningProduct], alternatives: Table, seed: int
 ) -> list[Pair]:
     """Return the pairs that a matcher is measured on.

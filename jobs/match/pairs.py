@@ -1,8 +1,7 @@
-"""Pairs of a title and a text: the seller's own text, and eleven kinds of wrong ones."""
+"""Pairs of a title and a text: the seller's own text, and wrong ones of every kind."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import zip_longest
 
 import numpy as np
@@ -18,6 +17,7 @@ from jobs.quality.alternatives import (
 )
 from jobs.quality.attributes import Attributes, untitled
 from jobs.quality.metrics import sentences
+from jobs.quality.pair_kind import PairKind
 from jobs.quality.support import MIN_SENTENCE_TERMS
 from jobs.quality.terms import terms
 
@@ -27,23 +27,6 @@ BEGINNING_WORDS = (2, 15)
 CUT_WORDS = (2, 5)
 """The least and the most words that are cut out of a text. At least `CUT_AFTER` words are before them, and `CUT_BEFORE` after."""
 CUT_AFTER, CUT_BEFORE = 3, 3
-
-
-class PairKind(StrEnum):
-    """What the text of a pair is, as scores.json records it."""
-
-    OWN = "own"  # the seller's text
-    NEAREST = "nearest"  # the text of the nearest product of another cluster
-    NEAR = "near"  # the same, where that product is not among the neighbours that the text is compared with
-    RANDOM = "random"  # the text of a random product
-    BEGINNING = "beginning"  # its first words: short and vague, as a model writes that has learnt little
-    EXCHANGED = "exchanged"  # the seller's text with one fact of the title exchanged for an alternative
-    REPLACED = "replaced"  # the seller's text with words of its title replaced by words of a random product's title
-    BESIDE = "beside"  # the seller's text, and then an alternative of a fact that it states: another colour beside the right one
-    GUESSED = "guessed"  # the seller's text with another value of an attribute that its title lacks: short sleeves, not long ones
-    ADDED = "added"  # the seller's text and a sentence of a random product's text
-    ECHOED = "echoed"  # the title, and then the text of a random product
-    CUT = "cut"  # the seller's text without a few words in its middle: the facts may be right, the sentence is not
 
 
 @dataclass(frozen=True)
@@ -171,7 +154,7 @@ def _guessed(product: LearningProduct, attributes: Attributes, generator: np.ran
     A value is drawn as often as texts have it.
     """
     stated = [
-        item for item in untitled(product.text, product.title, attributes) if has_phrase(product.text, item.as_text())
+        item for item in untitled(product.title, product.text, attributes) if has_phrase(product.text, item.as_text())
     ]
     if not stated:
         return None

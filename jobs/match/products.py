@@ -1,8 +1,8 @@
 """The products to learn from: a seeded sample of a split, each with its nearest training products of other clusters.
 
 These are searched with the vector in the index, of title and content. `describe` has only a title to search with, and finds
-73 % of the same products. On 3,500 real rows a matcher that learnt so holds back as many texts of each kind with either
-neighbours, within 1.1 percentage points.
+73 % of the same products. On 3,500 real rows, a matcher that was trained in this way holds back as many texts of each kind with either
+kind of neighbours, within 1.1 percentage points.
 """
 
 from collections.abc import Mapping

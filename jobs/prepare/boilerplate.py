@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from jobs.prepare.chunk_cleaning import CleanedChunk, cleaned_chunk
+from jobs.prepare.chunk_cleaning import CleanedChunk, with_columns
 from jobs.prepare.cleaned_rows import COLUMNS, Boilerplate, CleanedRows, write_cleaned_rows
 from jobs.prepare.near_duplicates import find_clusters
-from jobs.prepare.rows import RawRow
+from jobs.prepare.rows import ProductRow
 from jobs.prepare.sentences import TITLE, comparable, with_placeholder
 from jobs.process import log
 from jobs.quality.metrics import words
@@ -116,19 +116,19 @@ def _without(chunk: CleanedChunk, boilerplate: Mapping[int, Boilerplate], min_co
     return _with_rows(chunk, positions, changed) if changed else chunk
 
 
-def _rows_with(chunk: CleanedChunk, keys: Mapping[int, Any]) -> Iterator[tuple[int, RawRow, list[tuple[str, int]]]]:
+def _rows_with(chunk: CleanedChunk, keys: Mapping[int, Any]) -> Iterator[tuple[int, ProductRow, list[tuple[str, int]]]]:
     """Yield each row that may have one of these sentences: its position in the chunk, the row, its sentences and their hashes."""
     known = np.isin(chunk.sentence_hashes, np.array(list(keys), dtype=np.uint64))
     positions = np.unique(np.searchsorted(np.cumsum(chunk.sentences), np.flatnonzero(known), side="right"))
     products = chunk.products.take(number_column(positions)).to_pylist()
-    for position, row in zip(positions.tolist(), (RawRow(**product) for product in products), strict=True):
+    for position, row in zip(positions.tolist(), (ProductRow(**product) for product in products), strict=True):
         parts = with_placeholder(row.title, row.content)
         yield position, row, list(zip(parts, hashes(map(comparable, parts)).tolist(), strict=True))
 
 
-def _with_rows(chunk: CleanedChunk, positions: list[int], rows: list[RawRow]) -> CleanedChunk:
+def _with_rows(chunk: CleanedChunk, positions: list[int], rows: list[ProductRow]) -> CleanedChunk:
     """Return the chunk with these rows at these positions."""
-    changed = cleaned_chunk(rows, chunk.rejects)
+    changed = with_columns(rows, chunk.rejects)
     count = chunk.products.num_rows
     source = np.arange(count)  # of each row: where it is in the chunk followed by the changed rows
     source[positions] = count + np.arange(len(rows))

@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.prepare.near_duplicates import signatures
-from jobs.prepare.rows import RawRow, Reject, excerpt, parse_rows
+from jobs.prepare.rows import ProductRow, Reject, excerpt, parse_rows
 from jobs.prepare.sentences import rough_sentences
 from jobs.storage.catalogue import MAX_TITLE_CHARACTERS, REJECT_SCHEMA
 from jobs.storage.chunks import Chunk
@@ -59,11 +59,11 @@ def clean_chunk(chunk: Chunk, rules: CleaningRules) -> CleanedChunk:
     """Return the cleaned rows of a chunk, and its rejects."""
     results = clean_rows(chunk, rules)
     rejects = [result for result in results if isinstance(result, Reject)]
-    return cleaned_chunk([result for result in results if isinstance(result, RawRow)], reject_batch(rejects))
+    return with_columns([result for result in results if isinstance(result, ProductRow)], reject_batch(rejects))
 
 
-def cleaned_chunk(rows: Sequence[RawRow], rejects: pa.RecordBatch) -> CleanedChunk:
-    """Return cleaned rows with the columns about them."""
+def with_columns(rows: Sequence[ProductRow], rejects: pa.RecordBatch) -> CleanedChunk:
+    """Return a chunk of cleaned rows, with the columns about them."""
     sentences_of = [rough_sentences(row.title, row.content) for row in rows]
     return CleanedChunk(
         products=product_batch(rows),
@@ -80,16 +80,16 @@ def cleaned_chunk(rows: Sequence[RawRow], rejects: pa.RecordBatch) -> CleanedChu
     )
 
 
-def clean_rows(chunk: Chunk, rules: CleaningRules) -> list[RawRow | Reject]:
+def clean_rows(chunk: Chunk, rules: CleaningRules) -> list[ProductRow | Reject]:
     """Return every row of a chunk, cleaned or rejected, in the order of the input."""
     parsed = list(parse_rows(chunk, rules.fields, rules.max_row_bytes))
-    raw = [row for row in parsed if isinstance(row, RawRow)]
+    raw = [row for row in parsed if isinstance(row, ProductRow)]
     titles = iter(clean_all([row.title for row in raw], rules.profile))
     contents = iter(clean_all([row.content for row in raw], rules.profile))
     return [row if isinstance(row, Reject) else _check(row, next(titles), next(contents), rules) for row in parsed]
 
 
-def product_batch(rows: Sequence[RawRow]) -> pa.RecordBatch:
+def product_batch(rows: Sequence[ProductRow]) -> pa.RecordBatch:
     """Return cleaned rows as Arrow, schema `CLEANED_SCHEMA`."""
     columns = [
         text_column([row.uid for row in rows]),
@@ -111,7 +111,7 @@ def reject_batch(rejects: Sequence[Reject]) -> pa.RecordBatch:
     return pa.record_batch(columns, schema=REJECT_SCHEMA)
 
 
-def _check(raw: RawRow, title: str, content: str, rules: CleaningRules) -> RawRow | Reject:
+def _check(raw: ProductRow, title: str, content: str, rules: CleaningRules) -> ProductRow | Reject:
     """Return the row with its cleaned title and content, or its rejection."""
     if len(raw.title) > MAX_TITLE_CHARACTERS:
         return Reject(raw.row, raw.uid, "title-too-long", excerpt(raw.title))
@@ -126,7 +126,7 @@ def _check(raw: RawRow, title: str, content: str, rules: CleaningRules) -> RawRo
         return Reject(raw.row, raw.uid, "content-repeats-title", excerpt(raw.content))
     if len(content) > rules.max_content_characters:
         content = _truncate(content, rules.max_content_characters)
-    return RawRow(raw.row, raw.uid, title, content)
+    return ProductRow(raw.row, raw.uid, title, content)
 
 
 def _truncate(text: str, characters: int) -> str:

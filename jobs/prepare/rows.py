@@ -17,8 +17,8 @@ DUPLICATE_UID = "duplicate-uid"
 """The reason for which a row is left out that has the uid of an earlier row."""
 
 
-class RawRow(NamedTuple):  # a frozen dataclass takes three times as long to create, and there are millions of rows
-    """A row with a title and a content, not cleaned yet. `row` is its number in the input, from 1."""
+class ProductRow(NamedTuple):  # a frozen dataclass takes three times as long to create, and there are millions of rows
+    """A row with a title and a content, as they are in the input or cleaned. `row` is its number in the input, from 1."""
 
     row: int
     uid: str
@@ -36,7 +36,7 @@ class Reject:
     text: str
 
 
-def parse_rows(chunk: Chunk, fields: Fields, max_row_bytes: int) -> Iterator[RawRow | Reject]:
+def parse_rows(chunk: Chunk, fields: Fields, max_row_bytes: int) -> Iterator[ProductRow | Reject]:
     """Yield every row of a chunk that is not blank, parsed or rejected."""
     for row, line, problem in rows_of(chunk):
         if problem is None and len(line) > max_row_bytes:
@@ -51,7 +51,7 @@ def excerpt(text: str | bytes) -> str:
     return text[:EXCERPT_CHARACTERS].replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
-def _parse(row: int, line: bytes, fields: Fields) -> RawRow | Reject:
+def _parse(row: int, line: bytes, fields: Fields) -> ProductRow | Reject:
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:
@@ -68,7 +68,7 @@ def _parse(row: int, line: bytes, fields: Fields) -> RawRow | Reject:
     return _check(row, value, line, fields)
 
 
-def _check(row: int, value: dict[str, Any], line: bytes, fields: Fields) -> RawRow | Reject:
+def _check(row: int, value: dict[str, Any], line: bytes, fields: Fields) -> ProductRow | Reject:
     try:
         uid = uid_of(value.get(fields.uid))
     except ValueError:
@@ -81,7 +81,7 @@ def _check(row: int, value: dict[str, Any], line: bytes, fields: Fields) -> RawR
             return Reject(row, uid, f"no-{name}", excerpt(line))
         if not isinstance(text, str):
             return Reject(row, uid, f"{name}-not-text", excerpt(line))
-    return RawRow(row, uid, title, content)  # type: ignore[arg-type]  # the loop has checked both
+    return ProductRow(row, uid, title, content)  # type: ignore[arg-type]  # the loop has checked both
 
 
 def _may_be_inexact(uid: Any) -> bool:

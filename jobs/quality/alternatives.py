@@ -124,11 +124,11 @@ def with_text_counts(table: Table, own: Iterable[tuple[str, str]], others: Itera
     """Return the table with its counts of texts, from pairs of a title and a text: the sellers' `own`, and those of other products."""
     in_own, in_others, beside, repeating = Counter[_Key](), Counter[_Key](), Counter[_Key](), Counter[str]()
     for title, text in own:
-        in_own.update(map(_key, contradictions(title, text, table)))
+        in_own.update(map(_key, conflicting_alternatives(title, text, table)))
         beside.update(map(_key, stated_beside(title, text, table)))
         repeating.update(phrases(terms(title), LONGEST) & phrases(terms(text), LONGEST) & table.keys())
     for title, text in others:
-        in_others.update(map(_key, contradictions(title, text, table)))
+        in_others.update(map(_key, conflicting_alternatives(title, text, table)))
     return to_table(
         replace(
             item,
@@ -142,7 +142,7 @@ def with_text_counts(table: Table, own: Iterable[tuple[str, str]], others: Itera
     )
 
 
-def contradictions(title: str, text: str, table: Table) -> list[Alternative]:
+def conflicting_alternatives(title: str, text: str, table: Table) -> list[Alternative]:
     """Return the alternatives that a text has in place of a phrase of its title, strongest first.
 
     The text does not have the title's phrase, and the title does not have the text's.

@@ -73,10 +73,10 @@ def find_attributes(texts: Iterable[str]) -> Attributes:
 
 
 def unlike_neighbours(
-    text: str, title: str, neighbour_texts: Sequence[str], attributes: Attributes
+    title: str, text: str, neighbour_texts: Sequence[str], attributes: Attributes
 ) -> tuple[str, str] | None:
     """Return an attribute that the title lacks, and another value of it that more neighbours' texts have: `("short sleeves", "long sleeves")`."""
-    for item in untitled(text, title, attributes):
+    for item in untitled(title, text, attributes):
         by_neighbour = [
             [other for other in _stated(neighbour, attributes) if other.name == item.name]
             for neighbour in neighbour_texts
@@ -88,7 +88,7 @@ def unlike_neighbours(
     return None
 
 
-def untitled(text: str, title: str, attributes: Attributes) -> list[Attribute]:
+def untitled(title: str, text: str, attributes: Attributes) -> list[Attribute]:
     """Return the attributes of a text whose value the title does not mention, sorted."""
     in_title = mentioned(title)
     return sorted(item for item in _stated(text, attributes) if item.value not in in_title)

@@ -99,7 +99,7 @@ class Checker:
     publish_from: float = 0.0
     number_support: int = DEFAULT_NUMBER_SUPPORT
 
-    def score(self, text: str, title: str, neighbours: Sequence[Neighbour], ended: bool) -> Scores:
+    def score(self, title: str, text: str, neighbours: Sequence[Neighbour], ended: bool) -> Scores:
         """Return the scores of a description of `title`, checked against the title and its nearest `EVIDENCE_NEIGHBOURS` neighbours.
 
         `ended`: whether the model ended the text before the maximum length.
@@ -113,13 +113,13 @@ class Checker:
             else None
         )
         probability = None if match is None else round(match.probability, PROBABILITY_DIGITS)
-        repeated, copied = repetition(text), copying(text, title, neighbour_texts)
+        repeated, copied = repetition(text), copying(title, text, neighbour_texts)
         numbers = ungrounded(text, [title], neighbour_texts, self.number_support)
         found: dict[str, Any] = {
             "empty": {"words": 0} if length == 0 else None,
-            OFF_TITLE: self._off_title(text, title, match) if length else None,
-            CONTRADICTS: _first(contradictions(text, title, neighbour_titles, match)),
-            INVENTED: invented(text, title, neighbour_texts, numbers, match),
+            OFF_TITLE: self._off_title(title, text, match) if length else None,
+            CONTRADICTS: _first(contradicted_facts(title, text, neighbour_titles, match)),
+            INVENTED: invented(title, text, neighbour_texts, numbers, match),
             UNSUPPORTED: _unsupported(match),
             WORDING: {"words": match.unseen.words} if match and match.unseen else None,
             "prompt": _prompt_words(text),
@@ -135,7 +135,7 @@ class Checker:
             probability, evidence,
         )  # fmt: skip
 
-    def _off_title(self, text: str, title: str, match: Match | None) -> dict[str, Any] | None:
+    def _off_title(self, title: str, text: str, match: Match | None) -> dict[str, Any] | None:
         if match is not None:
             return _against(match) if is_off_title(match.probability, self.publish_from) else None
         in_title = terms(title)
@@ -194,19 +194,19 @@ def _with_evidence(scores: Scores, reason: str, evidence: Mapping[str, Any]) -> 
     return replace(scores, flags=flags, evidence={name: all_evidence[name] for name in flags})
 
 
-def contradictions(
-    text: str, title: str, neighbour_titles: Sequence[str], match: Match | None
+def contradicted_facts(
+    title: str, text: str, neighbour_titles: Sequence[str], match: Match | None
 ) -> list[tuple[str, str]]:
     """Return what the title has, and what the text has in its place. Without a match, the neighbours' titles show it."""
-    found = other_numbers(text, title) + negated_words(text, title) + other_gender(text, title)
+    found = other_numbers(title, text) + negated_words(title, text) + other_gender(title, text)
     if match is None:
-        return found + facts_of_another(text, title, neighbour_titles)
+        return found + facts_of_another(title, text, neighbour_titles)
     found += [(item.phrase, item.other) for item in match.contradictions]
     return found + [pair for pair in (match.other_maker, match.other_kind, match.misspelt) if pair]
 
 
 def invented(
-    text: str, title: str, neighbour_texts: Sequence[str], numbers: Sequence[str], match: Match | None
+    title: str, text: str, neighbour_texts: Sequence[str], numbers: Sequence[str], match: Match | None
 ) -> dict[str, Any] | None:
     """Return the evidence that a text states what neither its title nor enough neighbours do. `numbers`: those that `ungrounded()` returns."""
     sources = [title, *neighbour_texts]
@@ -214,7 +214,7 @@ def invented(
         *numbers,
         *unknown_number_words(text, sources),
         *unknown_groups(text, sources),
-        *unknown_addresses(text, title),
+        *unknown_addresses(title, text),
     ]
     evidence: dict[str, Any] = {"numbers": list(dict.fromkeys(found))} if found else {}
     if match is not None and match.unlike_neighbours is not None:
@@ -244,7 +244,7 @@ def _against(match: Match) -> dict[str, Any]:
 
 
 def _unsupported(match: Match | None) -> dict[str, Any] | None:
-    """Return the evidence that a text says something that nothing speaks for."""
+    """Return the evidence that a text states what no source supports."""
     evidence: dict[str, Any] = {}
     if match is not None and match.unsupported is not None:
         evidence["sentence"] = match.unsupported.part

@@ -35,7 +35,7 @@ _NOT_COUNTED = UNITS.keys() | {
 }  # fmt: skip
 
 
-def other_numbers(text: str, title: str) -> list[tuple[str, str]]:
+def other_numbers(title: str, text: str) -> list[tuple[str, str]]:
     """Return the quantities of the title for which the text has only other numbers, as each states the first: `('12"', "10 inches")`."""
     expected, given = _quantities(title), _quantities(text)
     return [
@@ -45,7 +45,7 @@ def other_numbers(text: str, title: str) -> list[tuple[str, str]]:
     ]
 
 
-def other_gender(text: str, title: str) -> list[tuple[str, str]]:
+def other_gender(title: str, text: str) -> list[tuple[str, str]]:
     """Return for whom the title says that a product is, and another gender in the text: `("men", "for her")`.
 
     English words are known. Pronouns elsewhere, and `X-Men`, say nothing: books and films have them.
@@ -62,7 +62,7 @@ def other_gender(text: str, title: str) -> list[tuple[str, str]]:
     ]
 
 
-def facts_of_another(text: str, title: str, other_titles: Sequence[str]) -> list[tuple[str, str]]:
+def facts_of_another(title: str, text: str, other_titles: Sequence[str]) -> list[tuple[str, str]]:
     """Return the words that distinguish a similar title from this one, where the text has those: `("red", "slate grey")`.
 
     The text has more than half of the words that replace words of this title in one place, and none of the replaced words.

@@ -13,7 +13,7 @@ Run: TypeAlias = tuple[str, ...]
 """Adjacent words of a text."""
 
 
-def copying(text: str, title: str, neighbour_texts: Sequence[str]) -> float:
+def copying(title: str, text: str, neighbour_texts: Sequence[str]) -> float:
     """Return the fraction of copied words: 1 if all are words of the title, else those in runs of 8 or more words of one neighbour.
 
     A text that has most words of its title is right; one that adds none describes nothing. Common short words and short phrases

@@ -7,7 +7,7 @@ from math import fsum
 
 import numpy as np
 
-from jobs.quality.alternatives import Alternative, Table, contradictions
+from jobs.quality.alternatives import Alternative, Table, conflicting_alternatives
 from jobs.quality.terms import absent_terms, has_digit, is_code, term_set, terms
 from jobs.quality.word_statistics import WordStatistics
 
@@ -59,7 +59,7 @@ def measure(
     rarity = np.array([statistics.rarity(word) for word in words])
     extra = absent_terms(text_terms, title_terms)
     of_extra = np.array([statistics.evidence_of_extra(word) for word in extra])
-    found = contradictions(title, text, alternatives)
+    found = conflicting_alternatives(title, text, alternatives)
     others = [_compare(set(words), other, mentioned, statistics) for other in neighbour_titles]
     features = {
         **_of_evidence(words, evidence),

@@ -101,7 +101,7 @@ def unknown_number_words(text: str, sources: Sequence[str]) -> list[str]:
     ]
 
 
-def unknown_addresses(text: str, title: str) -> list[str]:
+def unknown_addresses(title: str, text: str) -> list[str]:
     """Return the addresses of the web and of mail in a text that its title does not have."""
     found = (address.rstrip(_PUNCTUATION) for address in _ADDRESS.findall(text.casefold()))
     return [address for address in found if address not in title.casefold()]
@@ -158,9 +158,9 @@ def _known_forms(source: str) -> frozenset[str]:
     A code joined to the word beside it is one too (`iPhone 15`), two numbers are not (`8, 10`).
     """
     text, of_source = _read(source)
-    words = _CODE.findall(text)
-    flags = [has_digit(word) for word in words]
-    codes = [word for word, flag in zip(words, flags, strict=True) if flag]
+    found = _CODE.findall(text)
+    flags = [has_digit(word) for word in found]
+    codes = [word for word, flag in zip(found, flags, strict=True) if flag]
     forms = [_without_hyphens(code) for code in codes]
     parts = [part for code in codes for part in _PART.split(code)]
     beginnings = [form[: end.start()] for form in (*forms, *parts) for end in _END_OF_DIGITS.finditer(form)]
@@ -173,8 +173,8 @@ def _known_forms(source: str) -> frozenset[str]:
         map(plain_number, numbers_beside_commas(source)),
         map(_with_unit, of_source),
         (
-            _without_hyphens(words[place]) + _without_hyphens(words[place + 1])
-            for place in range(len(words) - 1)
+            _without_hyphens(found[place]) + _without_hyphens(found[place + 1])
+            for place in range(len(found) - 1)
             if flags[place] != flags[place + 1]
         ),
     )

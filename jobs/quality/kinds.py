@@ -13,7 +13,7 @@ _PLURAL = re.compile(r"(?<=\w{3})e?s$")
 
 
 def other_kind(
-    text: str, title: str, neighbour_texts: Sequence[str], statistics: WordStatistics
+    title: str, text: str, neighbour_texts: Sequence[str], statistics: WordStatistics
 ) -> tuple[str, str] | None:
     """Return the kind that a title names, and another one that the text has in its place: `("kurta", "dress")`. None if there is none.
 

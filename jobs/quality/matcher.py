@@ -169,9 +169,9 @@ class Matcher:
             probability=self._probability(measured),
             contradictions=(*strong, *self._unusual_beside(title, text)),
             other_maker=self._other_maker(title, text, neighbour_texts),
-            other_kind=other_kind(text, title, of_neighbours, self.statistics),
-            misspelt=misspelt_word(text, title, of_neighbours, self.statistics),
-            unlike_neighbours=unlike_neighbours(text, title, neighbour_texts, self.attributes),
+            other_kind=other_kind(title, text, of_neighbours, self.statistics),
+            misspelt=misspelt_word(title, text, of_neighbours, self.statistics),
+            unlike_neighbours=unlike_neighbours(title, text, neighbour_texts, self.attributes),
             missing=tuple(measured.missing[:WORDS_SHOWN]),
             unexpected=tuple(measured.unexpected[:WORDS_SHOWN]),
             other_title=measured.other_title,
@@ -214,7 +214,7 @@ class Matcher:
         return unsupported_clause(text, known) if found is None and self.calibration.clauses else found
 
     def _unseen(self, title: str, text: str) -> UnseenPair | None:
-        found = self.word_pairs.unseen_pair(text, title) if math.isfinite(self.calibration.unseen_from) else None
+        found = self.word_pairs.unseen_pair(title, text) if math.isfinite(self.calibration.unseen_from) else None
         return found if found is not None and found.expected >= self.calibration.unseen_from else None
 
 

@@ -22,7 +22,7 @@ _NEGATING_AFFIX = re.compile(
 _NEGATED_IN_TITLE = re.compile(
     r"\b(?:no|anti) ?(\w{4,})|\b(\w{4,}) (?:free|resistant|proof|remover|relief|control|protector)\b"
 )
-"""A title with these words is of a product against something: what is against it is no contradiction."""
+"""With these words, a title is of a product against something: a text that negates the same thing does not contradict it."""
 
 _HARMS = frozenset(
     {"dust", "frizz", "lint", "noise", "odor", "odour", "pain", "rust", "scratch", "skid", "slip", "stain", "stress"}
@@ -31,7 +31,7 @@ _NO_FACTS = frozenset({"color", "colour"}) | _HARMS
 """What products are rather against than made of. `Colorless` is a colour of its own."""
 
 
-def negated_words(text: str, title: str) -> list[tuple[str, str]]:
+def negated_words(title: str, text: str) -> list[tuple[str, str]]:
     """Return the words of the title that the text negates, and how: `("dimmable", "not dimmable")`.
 
     What the title negates too (`sugar free`, `anti-slip`), or has in the same words, is left out.

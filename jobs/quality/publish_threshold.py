@@ -43,10 +43,10 @@ def labelled_texts(
 ) -> list[LabelledText]:
     """Return the labelled texts of a catalogue's batches whose verdict depends on their probability only, by this matcher.
 
-    These are the published ones, and those that are held back for nothing but `matched_reasons`, the reasons that follow from
-    a low probability. Labels of earlier versions, whose matcher is not known, count for each; those
-    of an unfinished batch count for none. A text that is held back for another reason would not be published at any threshold. Labels count as they
-    were given, also when their batch has other texts by now: a batch that is written again with its threshold keeps it.
+    These are the published ones, and those that are held back for nothing but `matched_reasons`, the reasons that follow from a low
+    probability: a text that is held back for another reason would not be published at any threshold. Labels of earlier versions,
+    whose matcher is not known, count for each; those of an unfinished batch count for none. Labels count as they were given, also
+    when their batch has other texts by now: a batch that is written again with its threshold keeps it.
     """
     values = {"catalogue": catalogue, "matcher_digest": matcher_digest, "matched_reasons": list(matched_reasons)}
     return [LabelledText(*row) for row in connection.execute(statement("labelled_texts"), values)]

@@ -15,7 +15,7 @@ MAX_TEXTS = 1
 
 
 def misspelt_word(
-    text: str, title: str, sources: Collection[str], statistics: WordStatistics
+    title: str, text: str, sources: Collection[str], statistics: WordStatistics
 ) -> tuple[str, str] | None:
     """Return a word of the title that the text lacks, and what the text has instead: `("moleskine", "moleskin")`. None if there is none.
 

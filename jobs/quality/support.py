@@ -1,7 +1,7 @@
 """Support: whether the words of a sentence are in the title or in the texts of the nearest products.
 
-A sentence of which few words are there says something that nothing speaks for: "Cures headaches and improves the mood within days." So does a
-clause of which no word is: "A soft red sock, lifetime warranty."
+A sentence of which few words are there states what no source supports: "Cures headaches and improves the mood within days." So does
+a clause of which no word is there: "A soft red sock, lifetime warranty."
 """
 
 from collections.abc import Iterable

@@ -53,8 +53,8 @@ def without_run(text: str, phrase: str, at_least: int) -> str | None:
 
 def absent_terms(sequence: Sequence[str], other: Sequence[str]) -> list[str]:
     """Return the terms of one text that another does not mention, each once, in order."""
-    mentioned = term_set(other)
-    return [term for term in dict.fromkeys(sequence) if term not in mentioned]
+    known = term_set(other)
+    return [term for term in dict.fromkeys(sequence) if term not in known]
 
 
 def phrases(sequence: Sequence[str], longest: int) -> set[str]:

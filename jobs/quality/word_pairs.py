@@ -21,7 +21,7 @@ _PAIR_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 """An odd number: the hash of `a b` differs from that of `b a`."""
 
 MIN_OCCURRENCES, MAX_LAST_SHARE = 1000, 0.002
-"""A word that occurs so often, and of which so few end a sentence, ends none."""
+"""A word with at least this number of occurrences, of which at most this share end a sentence, is taken to end none."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class WordPairs:
     last: NDArray[np.int64]
     pairs: NDArray[np.uint64]
 
-    def unseen_pair(self, text: str, title: str) -> UnseenPair | None:
+    def unseen_pair(self, title: str, text: str) -> UnseenPair | None:
         """Return the pair of adjacent words in a text that is least expected to be unseen, None if all are seen.
 
         Words of the title may be side by side: its maker and its kind may be new to each other.

@@ -35,11 +35,12 @@ _TITLE_PART_END = re.compile(r"\s(?:with|for|by|in|of|from|to|on|at)\s|[,(|]|\s[
 
 @dataclass
 class WordStatistics:
-    """Counts by word.
+    """Counts by word. `finish()` computes the mean rates from them, which `evidence()` and `evidence_of_extra()` need.
 
-    `openings`: titles that begin with the word. `endings`: titles whose first part ends with it. `titles`, `other_titles`: pairs whose title has the word; `own`, `others`: those
-    whose text has it too. `own_texts`, `other_texts`: pairs whose text has the word; `own_extra`, `other_extra`: those whose title
-    lacks it. `texts`: documents that have the word, for its inverse document frequency.
+    `openings`: titles that begin with the word. `endings`: titles whose first part ends with it. `titles`, `other_titles`: pairs
+    whose title has the word; `own`, `others`: those whose text has it too. `own_texts`, `other_texts`: pairs whose text has the
+    word; `own_extra`, `other_extra`: those whose title lacks it. `texts`: documents that have the word, for its inverse document
+    frequency.
     """
 
     products: int = 0
@@ -54,6 +55,10 @@ class WordStatistics:
     texts: Counter[str] = field(default_factory=Counter)
     openings: Counter[str] = field(default_factory=Counter)
     endings: Counter[str] = field(default_factory=Counter)
+    own_rate: float = field(default=0.5, init=False)
+    other_rate: float = field(default=0.5, init=False)
+    own_extra_rate: float = field(default=0.5, init=False)
+    other_extra_rate: float = field(default=0.5, init=False)
 
     def add(self, title: str, own_text: str, other_texts: Iterable[str]) -> None:
         """Count a product with its own text and the texts of its nearest other products."""

@@ -110,7 +110,7 @@ def _quality(comparison: Comparison | None) -> list[str]:
     return [f"ROUGE-L on {comparison.questions:,} held-out questions: {_change(comparison)}.{few}"]
 
 
-def _retrieval(comparison: Comparison | None, trained_with_neighbours: bool) -> list[str]:
+def _retrieval(comparison: Comparison | None, has_seen_neighbours: bool) -> list[str]:
     if comparison is None:
         return []
     words = {
@@ -122,7 +122,7 @@ def _retrieval(comparison: Comparison | None, trained_with_neighbours: bool) -> 
     few = f" {TOO_FEW}" if comparison.too_few else ""
     use = (
         ""
-        if trained_with_neighbours
+        if has_seen_neighbours
         else " The model was trained without neighbours, so `describe` puts none into its prompts."
     )
     return [f"{outcome}: {_change(comparison)}.{few}{use}"]

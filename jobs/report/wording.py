@@ -81,14 +81,14 @@ def count(value: object) -> str:
     return f"{int(value):,}" if isinstance(value, int | float) else ""
 
 
-def counted(number: int, noun: str) -> str:
+def counted(amount: int, noun: str) -> str:
     """Return a number with its noun, whose plural ends in s: `1 shard`, `2,000 shards`."""
-    return f"{number:,} {plural(number, noun)}"
+    return f"{amount:,} {plural(amount, noun)}"
 
 
-def plural(number: int, noun: str) -> str:
+def plural(amount: int, noun: str) -> str:
     """Return a noun as it follows a number: `shard` after 1, else `shards`."""
-    return noun if number == 1 else f"{noun}s"
+    return noun if amount == 1 else f"{noun}s"
 
 
 MIN_WHOLE = 0.0995

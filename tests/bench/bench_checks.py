@@ -27,8 +27,8 @@ from pathlib import Path
 import numpy as np
 
 from jobs.match.figures import area_under_curve
-from jobs.match.learning import alternatives_of, learn, test_pairs
-from jobs.match.pairs import Pair, PairKind
+from jobs.match.learning import alternatives_of, learn, measured_pairs
+from jobs.match.pairs import Pair
 from jobs.match.products import LearningProduct
 from jobs.match.settings import Settings
 from jobs.prepare.near_duplicates import find_clusters, signatures
@@ -36,6 +36,7 @@ from jobs.prepare.settings import Settings as PrepareSettings
 from jobs.quality.attributes import Attributes, find_attributes, unlike_neighbours, untitled
 from jobs.quality.checks import CONTRADICTS, INVENTED, OFF_TITLE, UNSUPPORTED, WORDING, Checker
 from jobs.quality.grounding import ungrounded
+from jobs.quality.pair_kind import PairKind
 from jobs.quality.settings import EVIDENCE_NEIGHBOURS
 from jobs.retrieval.encoder import Encoder, text_to_embed
 from jobs.retrieval.neighbours import Neighbour
@@ -101,7 +102,7 @@ def _measure(
     if not matcher.is_calibrated:
         print(f"\n{name}: {len(training):,} and {len(testing):,} products are too few to calibrate a matcher")
         return
-    pairs = test_pairs(unseen, unseen, alternatives_of(unseen), settings.seed)
+    pairs = measured_pairs(unseen, unseen, alternatives_of(unseen), settings.seed)
     neighbours = {product.title: _neighbours(product) for product in unseen}
     started = time.monotonic()
     probabilities = np.array(
@@ -165,11 +166,11 @@ def _print_attributes(products: Sequence[LearningProduct], attributes: Attribute
     """
     counts = np.zeros((2, 2), dtype=int)
     for product in products:
-        own = {item.name: item for item in untitled(product.text, product.title, attributes)}
-        found = {item for text in product.other_texts for item in untitled(text, product.title, attributes)}
+        own = {item.name: item for item in untitled(product.title, product.text, attributes)}
+        found = {item for text in product.other_texts for item in untitled(product.title, text, attributes)}
         for item in found:
             if item.name in own:
-                is_contradicted = unlike_neighbours(item.as_text(), product.title, product.other_texts, attributes)
+                is_contradicted = unlike_neighbours(product.title, item.as_text(), product.other_texts, attributes)
                 counts[int(is_contradicted is not None)] += (1, item == own[item.name])
     print(f"\n{'attributes':<14}{'stated':>8}{'right':>8}")
     for name, (stated, right) in zip(("others", "contradicted"), counts, strict=True):
@@ -181,7 +182,7 @@ def _flags(
 ) -> list[tuple[str, ...]]:
     compared = ([item for item in neighbours[pair.title] if item.title in pair.neighbour_titles] for pair in pairs)
     return [
-        checker.score(pair.text, pair.title, items, ended=True).flags
+        checker.score(pair.title, pair.text, items, ended=True).flags
         for pair, items in zip(pairs, compared, strict=True)
     ]
 

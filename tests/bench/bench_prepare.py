@@ -28,7 +28,7 @@ import psutil
 from jobs.local import services
 from jobs.prepare import job as prepare
 from jobs.prepare.chunk_cleaning import CleaningRules, clean_rows, product_batch
-from jobs.prepare.rows import RawRow
+from jobs.prepare.rows import ProductRow
 from jobs.prepare.settings import Settings
 from jobs.process import threads
 from jobs.process.parallel import ordered
@@ -188,7 +188,7 @@ def _cleaning(path: Path, processes: int) -> Prepared:
 def read_and_clean(chunk: Chunk) -> tuple[int, Any]:
     """Return the number of rows of a chunk, and its cleaned rows: the work of the baseline, nothing more."""
     results = clean_rows(chunk, RULES)
-    return len(results), product_batch([result for result in results if isinstance(result, RawRow)])
+    return len(results), product_batch([result for result in results if isinstance(result, ProductRow)])
 
 
 def _job(path: Path, processes: int) -> Prepared:

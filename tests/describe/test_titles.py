@@ -137,9 +137,14 @@ def test_a_split_has_the_order_of_the_catalogue(store: Store, tmp_path: Path) ->
 def test_only_the_files_that_have_products_of_a_split_are_read(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, split: str, files: int
 ) -> None:
-    products, read = write_catalogue(store, shards=3, rows_per_shard=10, held_out=3), []
-    read_file = Catalogue.read_file
-    monkeypatch.setattr(Catalogue, "read_file", lambda self, *named: read.append(named) or read_file(self, *named))
+    products, read_file = write_catalogue(store, shards=3, rows_per_shard=10, held_out=3), Catalogue.read_file
+    read: list[str] = []
+
+    def noted(self: Catalogue, name: str, folder: Path) -> pa.Table:
+        read.append(name)
+        return read_file(self, name, folder)
+
+    monkeypatch.setattr(Catalogue, "read_file", noted)
     titles.from_catalogue(products, split, None, tmp_path)
     assert len(read) == files
 

@@ -14,10 +14,11 @@ from jobs.match.calibration import (
     MIN_RESTS,
     calibrate,
 )
-from jobs.match.pairs import Pair, PairKind
+from jobs.match.pairs import Pair
 from jobs.quality import matcher
 from jobs.quality.alternatives import Table, find_alternatives, with_text_counts
 from jobs.quality.matcher import Matcher
+from jobs.quality.pair_kind import PairKind
 from jobs.quality.word_pairs import WordPairs, count_word_pairs, no_word_pairs
 from jobs.quality.word_statistics import WordStatistics
 from tests.quality.matchers import share_network
@@ -160,7 +161,7 @@ def with_gaps(found: int, missed: int) -> Matcher:
 
 def test_one_in_a_hundred_own_texts_may_have_words_side_by_side_that_no_other_text_has() -> None:
     made = with_gaps(1, 3)
-    expected = {text: found.expected for text in (RARE, ODD) if (found := WORDING.unseen_pair(text, ""))}
+    expected = {text: found.expected for text in (RARE, ODD) if (found := WORDING.unseen_pair("", text))}
     assert expected[RARE] < made.calibration.unseen_from < expected[ODD]
     assert [made.match("", text, ()).unseen is not None for text in (USUAL, RARE, ODD)] == [False, False, True]
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.match.figures import CURVE_POINTS, area_under_curve, figures
-from jobs.match.pairs import Pair, PairKind
+from jobs.match.pairs import Pair
 from jobs.quality.alternatives import find_alternatives
+from jobs.quality.pair_kind import PairKind
 from jobs.quality.word_pairs import count_word_pairs
 from tests.quality.matchers import share_matcher
 

@@ -9,14 +9,14 @@ import pytest
 
 from jobs.match.calibration import ENOUGH
 from jobs.match.figures import area_under_curve, figures
-from jobs.match.learning import MIN_PRODUCTS, MIN_TEST_PRODUCTS, learn, test_pairs
-from jobs.match.pairs import PairKind, pairs
+from jobs.match.learning import MIN_PRODUCTS, MIN_TEST_PRODUCTS, learn, measured_pairs
+from jobs.match.pairs import pairs
 from jobs.match.products import LearningProduct
 from jobs.quality import matcher
 from jobs.quality.matcher import Matcher
+from jobs.quality.pair_kind import PairKind
 from tests.match.products import learning_products
 
-test_pairs.__test__ = False  # type: ignore[attr-defined]  # a function of the product, not a test
 HOLD_BACK = 0.08
 
 
@@ -34,7 +34,7 @@ def test_a_text_about_its_product_is_more_probable_than_one_about_another(
     learnt: Matcher, products: Sequence[LearningProduct]
 ) -> None:
     unseen = products[-60:]
-    found = figures(learnt, test_pairs(unseen, unseen, learnt.alternatives, seed=5))
+    found = figures(learnt, measured_pairs(unseen, unseen, learnt.alternatives, seed=5))
     assert found["auc"]["random"] > 0.95
     assert found["auc"]["nearest"] > 0.7
     assert found["flagged"]["own"]["off-title"] < 0.35 < found["flagged"]["random"]["off-title"]

@@ -8,12 +8,12 @@ from jobs.match.pairs import (
     CUT_BEFORE,
     CUT_WORDS,
     Pair,
-    PairKind,
     pairs,
     threshold_pairs,
 )
 from jobs.match.products import LearningProduct
 from jobs.quality.alternatives import LONGEST, find_alternatives, with_phrase
+from jobs.quality.pair_kind import PairKind
 from jobs.quality.terms import phrases, terms
 from tests.match.products import learning_products
 

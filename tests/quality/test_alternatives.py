@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from jobs.quality.alternatives import (
     LONGEST,
-    contradictions,
+    conflicting_alternatives,
     difference,
     differing_titles,
     exchanges,
@@ -46,12 +46,12 @@ def test_the_difference_is_symmetric(title: str, other: str) -> None:
 
 def test_a_text_with_an_alternative_in_place_of_its_title_s_word_contradicts_it() -> None:
     table = find_alternatives([(RED, BLUE), (RED, STEEL)])
-    [found] = contradictions(RED, "A cast iron pan in navy blue.", table)
+    [found] = conflicting_alternatives(RED, "A cast iron pan in navy blue.", table)
     assert (found.phrase, found.other, found.pairs) == ("red", "navy blue", 1)
     assert (found.example, found.example_other) == (RED, BLUE)
-    assert contradictions(RED, "A cast iron pan in red, also sold in navy blue.", table) == []
-    assert contradictions(RED, "A pan of carbon steel in red.", table)[0].phrase == "cast iron"
-    assert contradictions(BLUE, "A cast iron pan in red.", table)[0].other == "red"
+    assert conflicting_alternatives(RED, "A cast iron pan in red, also sold in navy blue.", table) == []
+    assert conflicting_alternatives(RED, "A pan of carbon steel in red.", table)[0].phrase == "cast iron"
+    assert conflicting_alternatives(BLUE, "A cast iron pan in red.", table)[0].other == "red"
 
 
 def test_sellers_texts_show_which_alternatives_are_no_contradiction() -> None:
@@ -111,7 +111,7 @@ def test_paired_titles_are_those_that_differ_in_one_short_span(titles: list[str]
 @given(TITLES, TITLES, TITLES)
 def test_a_text_that_repeats_its_title_contradicts_nothing(title: str, other: str, third: str) -> None:
     table = find_alternatives([(title, other), (title, third), (other, third)])
-    assert contradictions(title, title, table) == []
+    assert conflicting_alternatives(title, title, table) == []
 
 
 def test_a_pair_of_titles_counts_once_whichever_comes_first() -> None:

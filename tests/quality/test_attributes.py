@@ -75,13 +75,13 @@ def test_a_label_has_the_word_after_it_as_its_value() -> None:
 def test_a_value_that_more_neighbours_contradict_is_found(
     text: str, neighbours: list[str], found: tuple[str, str] | None
 ) -> None:
-    assert unlike_neighbours(text, TITLE, neighbours, SLEEVES) == found
+    assert unlike_neighbours(TITLE, text, neighbours, SLEEVES) == found
 
 
 def test_what_most_neighbours_have_is_named_and_the_first_of_as_many() -> None:
     neighbours = ["Long sleeves."] * 2 + ["Bell sleeves."] * 2
-    assert unlike_neighbours("Short sleeves.", TITLE, neighbours, SLEEVES) == ("short sleeves", "bell sleeves")
-    assert unlike_neighbours("Short sleeves.", TITLE, [*neighbours, "Long sleeves."], SLEEVES) == (
+    assert unlike_neighbours(TITLE, "Short sleeves.", neighbours, SLEEVES) == ("short sleeves", "bell sleeves")
+    assert unlike_neighbours(TITLE, "Short sleeves.", [*neighbours, "Long sleeves."], SLEEVES) == (
         "short sleeves",
         "long sleeves",
     )
@@ -89,9 +89,9 @@ def test_what_most_neighbours_have_is_named_and_the_first_of_as_many() -> None:
 
 def test_values_that_the_title_mentions_are_left_out() -> None:
     text, neighbours = "A V-neck, short sleeves.", ["Long sleeves."] * 8
-    assert [item.as_text() for item in untitled(text, TITLE, SLEEVES)] == ["v neck", "short sleeves"]
-    assert [item.as_text() for item in untitled(text, "Top, V-neck", SLEEVES)] == ["short sleeves"]
-    assert unlike_neighbours(text, "Short-sleeved top", neighbours, SLEEVES) is None
+    assert [item.as_text() for item in untitled(TITLE, text, SLEEVES)] == ["v neck", "short sleeves"]
+    assert [item.as_text() for item in untitled("Top, V-neck", text, SLEEVES)] == ["short sleeves"]
+    assert unlike_neighbours("Short-sleeved top", text, neighbours, SLEEVES) is None
 
 
 @given(st.dictionaries(TEXTS, st.dictionaries(TEXTS, st.integers(0, 2**40), min_size=1), max_size=4))
@@ -104,4 +104,4 @@ def test_saved_attributes_are_read_as_they_were(attributes: Attributes) -> None:
 @given(st.lists(TEXTS), TEXTS, TEXTS)
 def test_any_text_can_be_read(texts: list[str], text: str, title: str) -> None:
     assert find_attributes(texts) == {}
-    assert unlike_neighbours(text, title, texts, SLEEVES) is None or texts
+    assert unlike_neighbours(title, text, texts, SLEEVES) is None or texts

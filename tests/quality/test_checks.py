@@ -25,11 +25,11 @@ GOOD = "A magenta cartridge for Brother printers, the LC51M gives about 400 page
 def flags(
     text: str, title: str = TITLE, neighbours: tuple[Neighbour, ...] = (NEIGHBOUR,), ended: bool = True
 ) -> tuple[str, ...]:
-    return checks.Checker().score(text, title, neighbours, ended).flags
+    return checks.Checker().score(title, text, neighbours, ended).flags
 
 
 def test_a_good_description_has_no_flag() -> None:
-    scores = checks.Checker().score(GOOD, TITLE, [NEIGHBOUR], ended=True)
+    scores = checks.Checker().score(TITLE, GOOD, [NEIGHBOUR], ended=True)
     assert scores == checks.Scores(0, 1, scores.copying, 19, ())
     assert scores.copying < 0.5
 
@@ -130,8 +130,8 @@ def test_grounding_is_the_fraction_of_numbers_and_codes_in_the_sources(text: str
 
 @pytest.mark.parametrize("address", ["www.shop.example", "https://shop.example/item?id=abc", "sales@shop.example"])
 def test_an_address_must_be_in_the_title(address: str) -> None:
-    assert unknown_addresses(f"More at {address}.", "A lamp") == [address]
-    assert unknown_addresses(f"More at {address.upper()}, too.", f"A lamp of {address}") == []
+    assert unknown_addresses("A lamp", f"More at {address}.") == [address]
+    assert unknown_addresses(f"A lamp of {address}", f"More at {address.upper()}, too.") == []
     assert "invented" in flags(f"A magenta ink by Brother, more at {address}", TITLE)
 
 
@@ -141,7 +141,7 @@ def test_numbers_that_x_joins_must_be_together_in_a_source() -> None:
     assert unknown_groups("A print of 20 x 20 cm and 20x50 cm.", sources) == ["20 x 20", "20 x 50"]
     assert unknown_groups("A print of 20 x 20 cm.", ["Print, 20 cm"]) == []
     text = "A print of 20 x 20 cm, matt and of a heavy paper."
-    found = checks.Checker().score(text, "Print, 20 x 30 cm", [], True)
+    found = checks.Checker().score("Print, 20 x 30 cm", text, [], True)
     assert (found.evidence["invented"], found.grounding) == ({"numbers": ["20 x 20"]}, 1)
 
 
@@ -181,8 +181,8 @@ def test_numbers_that_x_joins_must_be_together_in_a_source() -> None:
     ],
 )
 def test_a_negated_word_of_the_title_is_named(title: str, text: str, negated: list[tuple[str, str]]) -> None:
-    assert negated_words(text, title) == negated
-    assert ("contradicts" in checks.Checker().score(text, title, [], True).flags) == bool(negated)
+    assert negated_words(title, text) == negated
+    assert ("contradicts" in checks.Checker().score(title, text, [], True).flags) == bool(negated)
 
 
 PAN = "Alderney Cast Iron Frying Pan, 12-inch, Red"
@@ -202,7 +202,7 @@ PAN = "Alderney Cast Iron Frying Pan, 12-inch, Red"
     ],
 )
 def test_words_that_distinguish_a_similar_title_contradict_the_title(other: str, text: str, contradicts: bool) -> None:
-    assert bool(facts_of_another(text, PAN, ["Harbrook Felt Cat Bed", other])) is contradicts
+    assert bool(facts_of_another(PAN, text, ["Harbrook Felt Cat Bed", other])) is contradicts
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_words_that_distinguish_a_similar_title_contradict_the_title(other: str,
     ],
 )
 def test_another_number_for_the_same_quantity_contradicts_the_title(title: str, text: str, contradicts: bool) -> None:
-    assert bool(other_numbers(text, title)) is contradicts
+    assert bool(other_numbers(title, text)) is contradicts
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_another_number_for_the_same_quantity_contradicts_the_title(title: str, 
     ],
 )
 def test_quantities_are_shown_as_they_are_stated(title: str, text: str, evidence: list[tuple[str, str]]) -> None:
-    assert other_numbers(text, title) == evidence
+    assert other_numbers(title, text) == evidence
 
 
 @pytest.mark.parametrize(
@@ -287,8 +287,8 @@ def test_quantities_are_shown_as_they_are_stated(title: str, text: str, evidence
     ],
 )
 def test_another_gender_than_that_of_the_title_is_named(title: str, text: str, other: list[tuple[str, str]]) -> None:
-    assert other_gender(text, title) == other
-    assert ("contradicts" in checks.Checker().score(text, title, [], True).flags) == bool(other)
+    assert other_gender(title, text) == other
+    assert ("contradicts" in checks.Checker().score(title, text, [], True).flags) == bool(other)
 
 
 def test_a_number_in_words_needs_a_source() -> None:
@@ -301,7 +301,7 @@ def test_a_number_in_words_needs_a_source() -> None:
         ("A six-piece set of twenty-four.", None),
         ("A heavy-duty four burner stove.", ["four"]),
     ):
-        found = checks.Checker().score(f"{text} They are warm and soft.", "Wool socks", neighbours, True)
+        found = checks.Checker().score("Wool socks", f"{text} They are warm and soft.", neighbours, True)
         assert found.evidence.get("invented", {}).get("numbers") == numbers
 
 
@@ -315,7 +315,7 @@ def test_only_the_nearest_neighbours_are_evidence() -> None:
     last = Neighbour("8", "Lamp", "A lamp of 37 cm.", 0.8)
     checker = checks.Checker(number_support=1)
     for found in ([*neighbours, last], [last, *neighbours]):
-        scores = checker.score("A lamp of 37 cm for the desk and for the shelf.", "Desk lamp", found, ended=True)
+        scores = checker.score("Desk lamp", "A lamp of 37 cm for the desk and for the shelf.", found, ended=True)
         assert ("invented" in scores.flags) == (found[0] is not last)
 
 
@@ -332,7 +332,7 @@ def test_a_text_that_is_off_its_title_names_what_speaks_against_it() -> None:
     checker = checks.Checker(replace(share_matcher(), statistics=counted.finish()), publish_from=0.99)
     neighbour = Neighbour("S1", "Greyfell wool sock", "A wool sock by Greyfell.", 0.9)
     scores = checker.score(
-        "A wool sock by Greyfell, soft and warm for the winter.", "Alderney wool sock", [neighbour], True
+        "Alderney wool sock", "A wool sock by Greyfell, soft and warm for the winter.", [neighbour], True
     )
     evidence = scores.evidence[checks.OFF_TITLE]
     assert (evidence["missing"], evidence["unexpected"][0]) == (["alderney"], "greyfell")
@@ -341,12 +341,12 @@ def test_a_text_that_is_off_its_title_names_what_speaks_against_it() -> None:
 
 def test_copying_counts_title_words_and_long_runs_but_not_short_phrases() -> None:
     assert copying(TITLE, TITLE, []) == 1
-    assert copying("", TITLE, []) == 0
-    assert copying("prints up to 400 pages on any desk", "Ink", [CONTENT]) == 0
+    assert copying(TITLE, "", []) == 0
+    assert copying("Ink", "prints up to 400 pages on any desk", [CONTENT]) == 0
     run = "that prints up to 400 pages with vivid colour"
-    assert copying(f"a thing {run}", "Ink", [CONTENT]) == pytest.approx(9 / 11)
+    assert copying("Ink", f"a thing {run}", [CONTENT]) == pytest.approx(9 / 11)
     halves = ["that prints up to 400", "pages with vivid colour"]
-    assert copying(run, "Ink", halves) == 0
+    assert copying("Ink", run, halves) == 0
 
 
 @given(st.text(max_size=300), st.text(max_size=60), st.lists(st.text(max_size=100), max_size=3), st.booleans())
@@ -354,8 +354,8 @@ def test_scores_are_fractions_and_reproducible_for_any_text(
     text: str, title: str, titles: list[str], ended: bool
 ) -> None:
     neighbours = [Neighbour("U", other, text, 0.5) for other in titles]
-    scores = checks.Checker().score(text, title, neighbours, ended)
-    assert scores == checks.Checker().score(text, title, neighbours, ended)
+    scores = checks.Checker().score(title, text, neighbours, ended)
+    assert scores == checks.Checker().score(title, text, neighbours, ended)
     assert all(0 <= fraction <= 1 for fraction in (scores.repetition, scores.grounding, scores.copying))
     assert scores.length_words >= 0
     assert list(scores.flags) == [reason for reason in checks.REASONS if reason in scores.flags]
@@ -377,7 +377,7 @@ def test_an_attribute_that_most_neighbours_contradict_is_invented() -> None:
         ("A Brother printer with a double tray", {"attribute": "double tray", "neighbours": "single tray"}),
         ("A Brother printer with a single tray", None),
     ):
-        found = checks.Checker(made).score(text, "Brother printer", neighbours, ended=True).evidence
+        found = checks.Checker(made).score("Brother printer", text, neighbours, ended=True).evidence
         assert found.get("invented") == evidence
 
 
@@ -398,19 +398,19 @@ def test_a_number_that_the_title_lacks_must_be_in_enough_neighbours(having: int,
     """Of six neighbours, `having` have the number. All must have it if more than six are asked for."""
     without = Neighbour("B0002", "Brother Ink, 10 cm", "A genuine cartridge.", 0.8)
     scores = checks.Checker(number_support=support).score(
-        GOOD, TITLE, [NEIGHBOUR] * having + [without] * (6 - having), True
+        TITLE, GOOD, [NEIGHBOUR] * having + [without] * (6 - having), True
     )
     assert scores.evidence.get("invented") == ({"numbers": ["400"]} if invented else None)
 
 
 def test_a_number_of_the_title_needs_no_neighbour() -> None:
     text = "A magenta cartridge for Brother printers, the LC51M fits a slot of 10 cm."
-    assert "invented" not in checks.Checker(number_support=8).score(text, TITLE, [NEIGHBOUR], ended=True).flags
+    assert "invented" not in checks.Checker(number_support=8).score(TITLE, text, [NEIGHBOUR], ended=True).flags
 
 
 def test_a_text_that_many_products_share_is_generic_unless_they_are_duplicates() -> None:
     text, other = "A good thing that fits nearly every home.", "Another text about one product only."
-    scores = [checks.Checker().score(words, "Thing", (), True) for words in [text] * 4 + [other]]
+    scores = [checks.Checker().score("Thing", words, (), True) for words in [text] * 4 + [other]]
     shared = checks.with_generic(scores, [text, text.upper(), text, text, other], [1, 2, 3, 4, 5])
     assert ["generic" in score.flags for score in shared] == [True] * 4 + [False]
     assert shared[0].evidence["generic"] == {"products": 4}
@@ -422,7 +422,7 @@ def test_a_text_that_many_products_share_is_generic_unless_they_are_duplicates()
 )
 def test_where_few_texts_pass_those_are_held_back_too(passing: int, texts: int, held_back: bool) -> None:
     right = "A magenta ink cartridge for Brother printers, the LC51M fits a slot of 10 cm."
-    good, bad = (checks.Checker().score(text, TITLE, (), True) for text in (right, "Too short."))
+    good, bad = (checks.Checker().score(TITLE, text, (), True) for text in (right, "Too short."))
     assert (good.flags, bool(bad.flags)) == ((), True)
     scores = [good] * passing + [bad] * (texts - passing)
     found = checks.with_unreliable(scores)
@@ -439,7 +439,7 @@ def test_words_that_are_never_side_by_side_are_named() -> None:
         calibration=replace(made.calibration, unseen_from=0.5),
     )
     for text, expected in (("A sock of red winter.", {"words": "red winter"}), ("A sock of red wool.", None)):
-        found = checks.Checker(made).score(text, "red sock of wool", [], ended=True)
+        found = checks.Checker(made).score("red sock of wool", text, [], ended=True)
         assert found.evidence.get(checks.WORDING) == expected
 
 
@@ -450,7 +450,7 @@ def test_a_text_whose_last_word_ends_no_sentence_is_unfinished() -> None:
         ("A warm red sock for the.", True),
         ("A sock for winter", False),
     ):
-        found = checks.Checker(made).score(text, "red sock", [], ended=True)
+        found = checks.Checker(made).score("red sock", text, [], ended=True)
         assert ("unfinished" in found.flags) == unfinished
 
 
@@ -460,7 +460,7 @@ def test_what_a_text_says_beside_its_whole_title_must_fit_too() -> None:
     made = replace(made, calibration=replace(made.calibration, rest_from=0.01))
     rest = "Elevate your home decor with this stunning marble wall clock."
     for text, unfit in ((f"Red wool sock. {rest}", True), (f"A red wool sock in red. {rest}", False)):
-        evidence = checks.Checker(made, publish_from=0.5).score(text, "red wool sock", [], True).evidence
+        evidence = checks.Checker(made, publish_from=0.5).score("red wool sock", text, [], True).evidence
         assert (evidence.get(checks.UNSUPPORTED) == {"probability_without_title": 0.0067}) == unfit
         assert checks.OFF_TITLE not in evidence
 
@@ -471,5 +471,5 @@ def test_a_sentence_that_nothing_speaks_for_is_named() -> None:
     sentence = "Cures headaches and improves moods within days."
     near = Neighbour("S1", "Pill", f"A pill. {sentence}", 0.9)
     for neighbours, expected in (([], {"sentence": sentence}), ([near], None)):
-        found = checker.score(f"A red wool sock. {sentence}", "red wool sock", neighbours, ended=True)
+        found = checker.score("red wool sock", f"A red wool sock. {sentence}", neighbours, ended=True)
         assert found.evidence.get(checks.UNSUPPORTED) == expected

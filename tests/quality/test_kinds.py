@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.quality.checks import contradictions
+from jobs.quality.checks import contradicted_facts
 from jobs.quality.kinds import other_kind
 from jobs.quality.word_statistics import MIN_ENDINGS, WordStatistics
 from tests.quality.matchers import share_matcher
@@ -40,7 +40,7 @@ def counted(products: int = MIN_ENDINGS) -> WordStatistics:
     ],
 )
 def test_another_kind_in_the_place_of_the_titles_is_named(text: str, found: tuple[str, str] | None) -> None:
-    assert other_kind(text, TITLE, (), counted()) == found
+    assert other_kind(TITLE, text, (), counted()) == found
 
 
 def test_a_short_kind_within_another_word_is_no_mention_of_it() -> None:
@@ -50,14 +50,14 @@ def test_a_short_kind_within_another_word_is_no_mention_of_it() -> None:
         statistics.add(f"Birch Wool Scarf, {number}", "A wool scarf.", [])
         statistics.add(f"Cedar Cotton Shirt, {number}", "A cotton shirt.", [])
     statistics.finish()
-    assert other_kind("A soft wool scarf that keeps warm.", "Elm Wool Hat", [], statistics) == ("hat", "scarf")
-    assert other_kind("A sweatshirt, better than a scarf.", "Elm Cotton Shirt", [], statistics) is None
+    assert other_kind("Elm Wool Hat", "A soft wool scarf that keeps warm.", [], statistics) == ("hat", "scarf")
+    assert other_kind("Elm Cotton Shirt", "A sweatshirt, better than a scarf.", [], statistics) is None
 
 
 def test_a_kind_that_texts_about_others_mention_counts_if_no_neighbour_mentions_it() -> None:
-    assert other_kind("A red case.", TITLE, ["A blue kurta."], counted()) == ("kurta", "case")
-    assert other_kind("A red case.", TITLE, ["A kurta in a case."], counted()) is None
-    assert other_kind("A red dress.", TITLE, ["A dress."], counted()) == ("kurta", "dress")
+    assert other_kind(TITLE, "A red case.", ["A blue kurta."], counted()) == ("kurta", "case")
+    assert other_kind(TITLE, "A red case.", ["A kurta in a case."], counted()) is None
+    assert other_kind(TITLE, "A red dress.", ["A dress."], counted()) == ("kurta", "dress")
 
 
 def test_a_kind_must_end_enough_titles_and_most_of_those_that_have_it() -> None:
@@ -75,12 +75,12 @@ def test_a_kind_must_end_enough_titles_and_most_of_those_that_have_it() -> None:
 
 def test_another_kind_is_a_contradiction() -> None:
     made = replace(share_matcher(), statistics=counted())
-    assert ("kurta", "dress") in contradictions("A red dress.", TITLE, (), made.match(TITLE, "A red dress.", ()))
+    assert ("kurta", "dress") in contradicted_facts(TITLE, "A red dress.", (), made.match(TITLE, "A red dress.", ()))
 
 
 @given(TEXTS, TEXTS, st.lists(TEXTS, max_size=3))
 def test_any_text_can_be_read(text: str, title: str, neighbours: list[str]) -> None:
     statistics = counted()
     statistics.add(title, text, neighbours)
-    found = other_kind(text, title, neighbours, statistics)
+    found = other_kind(title, text, neighbours, statistics)
     assert found is None or (statistics.is_kind(found[0]) and statistics.is_kind(found[1]))

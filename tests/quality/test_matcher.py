@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from jobs.quality import matcher
 from jobs.quality.alternatives import find_alternatives, with_text_counts
-from jobs.quality.checks import contradictions
+from jobs.quality.checks import contradicted_facts
 from jobs.quality.features import NAMES
 from jobs.quality.matcher import Calibration, Matcher, Network
 from jobs.quality.word_pairs import count_word_pairs, no_word_pairs
@@ -73,12 +73,12 @@ def test_another_maker_than_that_of_the_title_and_of_most_neighbours_is_named(
         counted.add("Greyfell lamp", "A Greyfell lamp.", [])
     found = replace(share_matcher(), statistics=counted.finish()).match(RED, text, (), neighbours)
     assert found.other_maker == other
-    assert ("alderney", "greyfell") in contradictions(text, RED, (), found) or other is None
+    assert ("alderney", "greyfell") in contradicted_facts(RED, text, (), found) or other is None
 
 
 def test_a_misspelt_word_of_the_title_is_a_contradiction() -> None:
     found = share_matcher().match(RED, "An Alderny wool sock, red.", ())
-    assert contradictions("An Alderny wool sock, red.", RED, (), found) == [("alderney", "alderny")]
+    assert contradicted_facts(RED, "An Alderny wool sock, red.", (), found) == [("alderney", "alderny")]
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-100, 100), st.floats(-100, 100))

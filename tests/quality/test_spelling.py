@@ -34,7 +34,7 @@ def statistics(*texts: str) -> WordStatistics:
 def test_a_word_one_letter_away_from_one_of_the_title_or_its_beginning_is_misspelt(
     text: str, found: tuple[str, str] | None
 ) -> None:
-    assert misspelt_word(text, TITLE, (), statistics()) == found
+    assert misspelt_word(TITLE, text, (), statistics()) == found
 
 
 @pytest.mark.parametrize(
@@ -47,11 +47,11 @@ def test_a_word_one_letter_away_from_one_of_the_title_or_its_beginning_is_misspe
     ],
 )
 def test_an_inflection_is_no_misspelling(title: str, text: str) -> None:
-    assert misspelt_word(text, title, (), statistics()) is None
+    assert misspelt_word(title, text, (), statistics()) is None
 
 
 def test_a_word_that_a_source_or_other_texts_have_is_none() -> None:
     text = "A Moleskin notebook."
-    assert misspelt_word(text, TITLE, ("Moleskin notebook",), statistics()) is None
-    assert misspelt_word(text, TITLE, (), statistics("Of moleskin.")) == ("moleskine", "moleskin")
-    assert misspelt_word(text, TITLE, (), statistics("Of moleskin.", "Moleskin.")) is None
+    assert misspelt_word(TITLE, text, ("Moleskin notebook",), statistics()) is None
+    assert misspelt_word(TITLE, text, (), statistics("Of moleskin.")) == ("moleskine", "moleskin")
+    assert misspelt_word(TITLE, text, (), statistics("Of moleskin.", "Moleskin.")) is None

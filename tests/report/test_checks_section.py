@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from jobs.quality.pair_kind import PairKind
 from jobs.report.document import Chart, Charts, Table, Text
 from jobs.report.history import CatalogueSummary, History
 from jobs.report.sections import checks
@@ -22,6 +23,10 @@ SCORES: dict[str, Any] = {
         {"publish_from": 0.9, "published": 0.4, "wrong": 0.1},
     ],
 }
+
+
+def test_every_kind_of_text_has_a_label() -> None:
+    assert set(checks.KINDS) == set(PairKind)
 
 
 def history(matcher_scores: Mapping[str, Any], batch: str = "b") -> History:

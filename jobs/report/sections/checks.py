@@ -3,24 +3,25 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jobs.quality.pair_kind import PairKind
 from jobs.report.charts import Line, line_chart
 from jobs.report.document import Block, Cell, Chart, Charts, Section, Table, Text
 from jobs.report.history import History
 from jobs.report.wording import count, percent
 
 KINDS = {
-    "own": "The seller's own text",
-    "nearest": "The text of the nearest other product",
-    "near": "The same, if that product is not among the neighbours",
-    "random": "The text of a random product",
-    "beginning": "Its first words, which are vague",
-    "exchanged": "The seller's own text, one fact exchanged",
-    "replaced": "The seller's own text, words of its title replaced by a random product's",
-    "beside": "The seller's own text, and then an alternative of a fact that it states",
-    "guessed": "The seller's own text, an attribute that its title lacks exchanged",
-    "added": "The seller's own text and a sentence of a random product's text",
-    "echoed": "The title, and then the text of a random product",
-    "cut": "The seller's own text, some words in its middle left out",
+    PairKind.OWN: "The seller's own text",
+    PairKind.NEAREST: "The text of the nearest other product",
+    PairKind.NEAR: "The same, if that product is not among the neighbours",
+    PairKind.RANDOM: "The text of a random product",
+    PairKind.BEGINNING: "Its first words, which are vague",
+    PairKind.EXCHANGED: "The seller's own text, one fact exchanged",
+    PairKind.REPLACED: "The seller's own text, words of its title replaced by a random product's",
+    PairKind.BESIDE: "The seller's own text, and then an alternative of a fact that it states",
+    PairKind.GUESSED: "The seller's own text, an attribute that its title lacks exchanged",
+    PairKind.ADDED: "The seller's own text and a sentence of a random product's text",
+    PairKind.ECHOED: "The title, and then the text of a random product",
+    PairKind.CUT: "The seller's own text, some words in its middle left out",
 }
 REASONS = ("off-title", "contradicts", "invented", "unsupported", "wording", "unfinished", "either")
 """A matcher of an earlier version has none of `invented`, `unsupported`, `wording` and `unfinished`."""
