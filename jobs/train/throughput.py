@@ -2,13 +2,8 @@
 
 from transformers import T5Config
 
+from jobs.train import gpus
 from jobs.train.batches import Lengths
-
-# dense bfloat16 peaks from the vendors' data sheets, in floating-point operations per second; the first match counts
-PEAK_BF16 = (
-    ("H200", 989e12), ("H100 PCIe", 756e12), ("H100 NVL", 835e12), ("H100", 989e12), ("A100", 312e12),
-    ("A10G", 70e12), ("L4", 121e12),
-)  # fmt: skip
 
 
 def training_operations(config: T5Config, lengths: Lengths) -> float:
@@ -30,8 +25,8 @@ def training_operations(config: T5Config, lengths: Lengths) -> float:
 
 def peak_operations(gpu: str | None) -> float | None:
     """Return the bfloat16 peak of a GPU in operations per second, or None for a GPU that is not in the table, or no GPU."""
-    words = (gpu or "").replace("-", " ").split()
-    return next((peak for name, peak in PEAK_BF16 if set(name.split()).issubset(words)), None)
+    found = gpus.find(gpu)
+    return None if found is None else found.peak_operations
 
 
 def utilisation(operations: float, seconds: float, gpu: str | None) -> float | None:
