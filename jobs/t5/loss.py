@@ -21,19 +21,21 @@ CHUNK_LOGITS = {"cpu": 2**21, "cuda": 2**27}
 ROW_LOSSES_CHUNK_LOGITS = 2**24
 
 
-def summed_loss(model: T5ForConditionalGeneration, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+def summed_loss(
+    model: T5ForConditionalGeneration, inputs: Mapping[str, torch.Tensor], chunk_logits: int | None = None
+) -> torch.Tensor:
     """Return the cross entropy summed over all target tokens, in nats; a scalar with gradients.
 
-    `inputs`: `input_ids`, `attention_mask` and `labels`, each of shape (rows, tokens). Up to rounding, it is the loss that the
-    model returns times the number of target tokens. Autocast applies to the matrix products; the softmax and the sums are
-    float32.
+    `inputs`: `input_ids`, `attention_mask` and `labels`, each of shape (rows, tokens). `chunk_logits`: logits per chunk; None for
+    `CHUNK_LOGITS` of the device. Up to rounding, it is the loss that the model returns times the number of target tokens.
+    Autocast applies to the matrix products; the softmax and the sums are float32.
     """
     labels = inputs["labels"]
     states = _target_states(model, inputs)
     weight = model.lm_head.weight
     device = states.device.type
     product_type = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
-    chunk_rows = max(1, CHUNK_LOGITS[device] // weight.shape[0])
+    chunk_rows = max(1, (chunk_logits or CHUNK_LOGITS[device]) // weight.shape[0])
     with torch.autocast(device, enabled=False):
         loss: torch.Tensor = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
             states, weight, labels[labels.ne(IGNORED)], chunk_rows, product_type

@@ -41,7 +41,7 @@ def run(settings: Settings) -> None:
 
 
 def _training_run(settings: Settings) -> TrainingRun:
-    store, recipe = Store(settings.store), _recipe(settings)
+    store, recipe = Store(settings.store), chosen_recipe(settings)
     products, base_model = catalogue.require(store, settings.catalogue), runs.base_model(store, settings.model)
     return TrainingRun(
         store=store,
@@ -68,7 +68,7 @@ def _runtime_options(settings: Settings) -> RuntimeOptions:
     )
 
 
-def _recipe(settings: Settings) -> Recipe:
+def chosen_recipe(settings: Settings) -> Recipe:
     """Return the named recipe with the values that the settings replace."""
     recipe = recipes.by_name(settings.recipe)
     replaced = {

@@ -1,8 +1,9 @@
 """Estimate how long the rest of a training takes: on a GPU from its operations, on a CPU from its first step."""
 
-from transformers import T5ForConditionalGeneration
+from transformers import T5Config, T5ForConditionalGeneration
 
 from jobs.train import throughput
+from jobs.train.batches import BatchSchedule, Lengths
 from jobs.train.shard_training import ShardTraining
 
 EXPECTED_UTILISATION = 0.3
@@ -15,14 +16,26 @@ GPU takes no less: 0.12 to 0.15 s per step of FLAN-T5-base's 24 layers, measured
 
 def from_operations(training: ShardTraining, model: T5ForConditionalGeneration, done: int) -> int | None:
     """Return the seconds that the steps after the first `done` take on a GPU of known speed, else None."""
-    peak = throughput.peak_operations(training.device.gpu)
+    schedule = training.schedule
+    seconds = of_schedule(schedule, training.lengths, model.config, training.recipe.epochs, training.device.gpu)
+    left = 1 - done / max(len(schedule.steps), 1)
+    return None if seconds is None else round(left * seconds)
+
+
+def of_schedule(
+    schedule: BatchSchedule, lengths: Lengths, config: T5Config, epochs: int, gpu: str | None
+) -> float | None:
+    """Return the seconds that all steps of a schedule take on a GPU of known speed, else None.
+
+    `lengths`: the tokens of the rows that each of its `epochs` has.
+    """
+    peak = throughput.peak_operations(gpu)
     if peak is None:
         return None
-    operations = training.recipe.epochs * throughput.training_operations(model.config, training.lengths)
-    layers = len(model.encoder.block) + len(model.decoder.block)
-    launching = sum(map(len, training.schedule.steps)) * layers * LAUNCH_SECONDS_PER_LAYER
-    left = 1 - done / max(len(training.schedule.steps), 1)
-    return round(left * max(operations / (peak * EXPECTED_UTILISATION), launching))
+    operations = epochs * throughput.training_operations(config, lengths)
+    layers = config.num_layers + (config.num_decoder_layers or config.num_layers)
+    launching = sum(map(len, schedule.steps)) * layers * LAUNCH_SECONDS_PER_LAYER
+    return max(operations / (peak * EXPECTED_UTILISATION), launching)
 
 
 def from_first_step(training: ShardTraining, step: int, seconds: float) -> int:
