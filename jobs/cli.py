@@ -41,6 +41,7 @@ COMMANDS = (
     _command("report", "Collect metrics and answers of a run into an HTML page, a PDF and CSV files."),
     _command("local", "Run every job in order on this machine, with local Postgres and S3 servers."),
     _command("pipeline", "Launch the jobs of a release in order on the cluster, and watch them."),
+    _command("estimate", "Estimate time, memory, storage and cost of a training before it runs."),
     _command("status", "Show what is done, running and failed, with figures."),
     _command("artifacts", "List the artifacts in the store, or download one, verified."),
     _command(
