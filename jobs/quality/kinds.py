@@ -7,7 +7,7 @@ from jobs.quality.terms import mentioned, term_set, terms
 from jobs.quality.word_statistics import WordStatistics
 
 MIN_COMPOUND_LETTERS = 5
-"""Shorter kinds end many words that have nothing to do with them."""
+"""Shorter kinds are within many words that have nothing to do with them."""
 
 _PLURAL = re.compile(r"(?<=\w{3})e?s$")
 
@@ -34,8 +34,8 @@ def other_kind(
 
 
 def _is_of_kind(term: str, kind: str) -> bool:
-    """Return whether a term names this kind, alone or at the end of a compound: `sweatshirt` names a shirt. `that` names no hat."""
-    return term == kind or (len(kind) >= MIN_COMPOUND_LETTERS and term.endswith(kind))
+    """Return whether a term names this kind: `sweatshirt` names a shirt, and `wallet2`, run together, a wallet. `that` names no hat."""
+    return term == kind or (len(kind) >= MIN_COMPOUND_LETTERS and kind in term)
 
 
 def _singular(word: str) -> str:
