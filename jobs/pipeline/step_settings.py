@@ -13,7 +13,8 @@ from jobs.steps import STEPS
 def check(templates: Iterable[Template]) -> None:
     """Check the settings in the templates of steps.
 
-    A step with a setting from a Secret is not checked, because rules about several settings need all of them.
+    A step with a setting from a Secret, or from another variable (`$(NAME)`), is not checked, because rules about several settings
+    need all of them.
     Errors: `ConfigurationError` (78) naming every wrong setting of every step.
     """
     problems = [f"step {template.step}: {problem}" for template in templates if (problem := _problem(template))]
@@ -25,7 +26,7 @@ def _problem(template: Template) -> str | None:
     """Return what is wrong with the settings of a step, None if nothing is."""
     container = template.content["spec"]["template"]["spec"]["containers"][0]
     own = [entry for entry in container.get("env", []) if entry["name"].startswith(PREFIX)]
-    if container.get("envFrom") or any("valueFrom" in entry for entry in own):
+    if container.get("envFrom") or any("valueFrom" in entry or "$(" in entry.get("value", "") for entry in own):
         return None
     command = next(step.command for step in STEPS if step.name == template.step)
     declared = import_module(f"jobs.{command.replace('-', '_')}.settings").Settings

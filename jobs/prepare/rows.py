@@ -53,19 +53,24 @@ def excerpt(text: str | bytes) -> str:
 
 def _parse(row: int, line: bytes, fields: Fields) -> ProductRow | Reject:
     try:
-        value = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        try:
-            value = json.loads(line.decode(), strict=False)  # accepts NaN, lone surrogates and control characters
-        except UnicodeDecodeError:
-            return Reject(row, None, "invalid-utf-8", excerpt(line))
-        except (ValueError, RecursionError):
-            return Reject(row, None, "broken-json", excerpt(line))
+        value = _value(line, fields)
+    except UnicodeDecodeError:
+        return Reject(row, None, "invalid-utf-8", excerpt(line))
+    except (ValueError, RecursionError):
+        return Reject(row, None, "broken-json", excerpt(line))
     if not isinstance(value, dict):
         return Reject(row, None, "not-an-object", excerpt(line))
-    if _may_be_inexact(value.get(fields.uid)):  # orjson makes a float of an integer with more than 64 bits
-        value = json.loads(line.decode(), strict=False)
     return _check(row, value, line, fields)
+
+
+def _value(line: bytes, fields: Fields) -> Any:
+    try:
+        value = orjson.loads(line)
+        if not (isinstance(value, dict) and _may_be_inexact(value.get(fields.uid))):
+            return value  # else orjson has made a float of an integer with more than 64 bits
+    except orjson.JSONDecodeError:
+        pass  # NaN, lone surrogates and control characters are accepted
+    return json.loads(line.decode(), strict=False)
 
 
 def _check(row: int, value: dict[str, Any], line: bytes, fields: Fields) -> ProductRow | Reject:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.process import accepted
@@ -100,7 +101,7 @@ def parse(kind: type[AnySettings], command: str, summary: str, arguments: Sequen
     try:
         return kind(**chosen)
     except ValidationError as error:
-        raise ConfigurationError(_explain(kind, error)) from None
+        raise ConfigurationError(_explain(kind, error.errors())) from None
 
 
 def check(kind: type[Settings], environment: Mapping[str, str]) -> None:
@@ -108,17 +109,20 @@ def check(kind: type[Settings], environment: Mapping[str, str]) -> None:
 
     A required setting may be missing: it may come from elsewhere. Errors: `ConfigurationError` (78) naming every wrong setting.
     """
-    chosen = {
+    chosen: dict[str, Any] = {
         name: environment[each]
         for name, field in kind.model_fields.items()
         for each in variables(name, field)
         if environment.get(each)
     }
+    if "index" in kind.model_fields:  # its default is read from the environment
+        chosen.setdefault("index", None)
     try:
-        kind(_env_prefix=_UNUSED_PREFIX, **chosen)  # type: ignore[arg-type]  # the other options have no such names
+        kind(_env_prefix=_UNUSED_PREFIX, **chosen)
     except ValidationError as error:
-        if any(problem["type"] != "missing" for problem in error.errors()):
-            raise ConfigurationError(_explain(kind, error)) from None
+        wrong = [problem for problem in error.errors() if problem["type"] != "missing"]
+        if wrong:
+            raise ConfigurationError(_explain(kind, wrong)) from None
 
 
 def flag(name: str) -> str:
@@ -225,10 +229,10 @@ def _default(value: object) -> str:
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
-def _explain(kind: type[Settings], error: ValidationError) -> str:
+def _explain(kind: type[Settings], problems: Sequence[ErrorDetails]) -> str:
     """Return what is wrong: one part for each field, and one for each rule about several fields, whose message names them."""
     parts: dict[str, str] = {}
-    for problem in error.errors():
+    for problem in problems:
         cause = problem.get("ctx", {}).get("error")  # of a validator of ours
         name = str(problem["loc"][0]) if problem["loc"] else ""
         if not name:

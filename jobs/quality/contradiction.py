@@ -4,8 +4,10 @@ Each is a pair: what the title has, and what the text has in its place.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from functools import lru_cache
 
@@ -17,6 +19,7 @@ MIN_TITLE_SIMILARITY = 0.6
 """The ratio of `difflib.SequenceMatcher` from which two titles, compared word by word, are similar."""
 
 THOUSANDS_DIGITS = 3
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _COUNTED = re.compile(r"(?<![\w./])(\d+(?:\.\d+)?)([ -]?)([^\W\d_]+|°)")
 _COUNTED_IN_WORDS = re.compile(rf"\b((?:(?:packs?|sets?) of|size) )({'|'.join(NUMBER_WORDS)})\b")
 _NAMED_NUMBER = re.compile(r"\b(?:(packs?|sets?) of|(size)) (\d+(?:\.\d+)?)(?![\w/-]|\.\d)")
@@ -28,7 +31,7 @@ _FEMALE = frozenset({"women", "womens", "woman", "female", "ladies", "lady", "gi
 _HIS_RELATIVES = (
     "boyfriend|brother|dad|daddy|father|fiance|grandfather|grandpa|grandson|guy|husband|man|nephew|son|uncle"
 )
-_GENDERED = re.compile(rf"\bfor (?:him|her)\b(?! (?:{_HIS_RELATIVES})\b)|(?<![\w-])[^\W\d_]+(?![\w-])")
+_GENDERED = re.compile(rf"\bfor (?:him|her)\b(?! (?:\w+ )?(?:{_HIS_RELATIVES})s?\b)|(?<![\w-])[^\W\d_]+(?![\w-])")
 
 _NOT_COUNTED = UNITS.keys() | {
     "a", "an", "and", "as", "at", "by", "for", "from", "is", "of", "on", "or", "the", "to", "with", "x"
@@ -36,13 +39,18 @@ _NOT_COUNTED = UNITS.keys() | {
 
 
 def other_numbers(title: str, text: str) -> list[tuple[str, str]]:
-    """Return the quantities of the title for which the text has only other numbers, as each states the first: `('12"', "10 inches")`."""
+    """Return the quantities of the title for which the text has other numbers, as each states the first: `('12"', "10 inches")`.
+
+    Both have numbers of a unit beside it, and none of these is the same: `120 x 170 cm`, `120 x 180 cm`. But a text may have only
+    numbers of the title, in another order or not all of them (`30 x 20 cm`, `from 5 years`), or all of them and further ones.
+    """
     expected, given = _quantities(title), _quantities(text)
-    return [
-        (next(iter(expected[unit].values())), next(iter(given[unit].values())))
-        for unit in expected
-        if unit in given and not expected[unit].keys() & given[unit].keys()
-    ]
+    found = []
+    for unit in [unit for unit in expected if unit in given]:
+        own, others = expected[unit], given[unit]
+        if own.beside.isdisjoint(others.beside) and not (own.known >= others.known or others.known >= own.known):
+            found.append((own.first_without(others), others.first_without(own)))
+    return found
 
 
 def other_gender(title: str, text: str) -> list[tuple[str, str]]:
@@ -78,32 +86,49 @@ def facts_of_another(title: str, text: str, other_titles: Sequence[str]) -> list
     ]
 
 
-def _quantities(text: str) -> dict[str, dict[str, str]]:
-    """Return the numbers of each unit, and how the text states them: `12 inches, pack of 9` gives `12` of `inch` and `9` of `pack`.
+@dataclass
+class _Numbers:
+    """The numbers of a unit in a text: how it states each, by spelling, and those that have the unit beside them."""
+
+    stated: dict[str, str] = field(default_factory=dict)
+    beside: set[str] = field(default_factory=set)
+
+    @property
+    def known(self) -> AbstractSet[str]:
+        """All numbers, in each spelling."""
+        return self.stated.keys()
+
+    def first_without(self, other: "_Numbers") -> str:
+        """Return how the first number is stated that the other text does not have."""
+        return next(stated for spelling, stated in self.stated.items() if spelling not in other.known)
+
+
+def _quantities(text: str) -> dict[str, _Numbers]:
+    """Return the numbers of each unit: `12 inches, pack of 9` gives `12` of `inch` and `9` of `pack`.
 
     A unit is one of measurement, as `measures()` finds them (`20 x 30 cm` has two numbers of `cm`), the word after a number, without a
     plural ending, or what the number counts in `pack of 9`, `set of 3` and `size 42`. `pack of two` is `pack of 2`.
     """
-    numbers: dict[str, dict[str, str]] = {}
     text = _COUNTED_IN_WORDS.sub(lambda found: found[1] + NUMBER_WORDS[found[2]], normalized(text))
-    found = [
-        (item.unit, item.number, text[item.start : item.end] if item.is_stated else f"{item.number} {item.unit}")
-        for item in measures(text)
-        if item.unit not in (None, CURRENCY)
-    ]
-    found += [
-        (word.removesuffix("s").removesuffix("e") or word, number, f"{number}{space}{word}")
-        for number, space, word in _COUNTED.findall(text)
-        if word not in _NOT_COUNTED
-    ]
-    found += [
-        (counted.removesuffix("s") or size, number, f"{counted} of {number}" if counted else f"{size} {number}")
-        for counted, size, number in _NAMED_NUMBER.findall(text)
-    ]
-    for unit, number, stated in found:
+    quantities: dict[str, _Numbers] = defaultdict(_Numbers)
+
+    def add(unit: str, number: str, stated: str, *, is_beside: bool = True) -> None:
         for spelling in _spellings(number):
-            numbers.setdefault(unit, {}).setdefault(spelling, stated)
-    return numbers
+            quantities[unit].stated.setdefault(spelling, stated)
+            if is_beside:
+                quantities[unit].beside.add(spelling)
+
+    for item in measures(text):
+        if item.unit is not None and item.unit != CURRENCY:
+            stated = text[item.start : item.end] if item.is_stated else f"{item.number} {item.unit}"
+            add(item.unit, _NUMBER.findall(text[item.start : item.end])[0], stated, is_beside=item.is_stated)
+    for number, space, word in _COUNTED.findall(text):
+        if word not in _NOT_COUNTED:
+            add(word.removesuffix("s").removesuffix("e") or word, number, f"{number}{space}{word}")
+    for counted, size, number in _NAMED_NUMBER.findall(text):
+        stated = f"{counted} of {number}" if counted else f"{size} {number}"
+        add(counted.removesuffix("s") or size, number, stated)
+    return quantities
 
 
 def _spellings(number: str) -> set[str]:

@@ -1,15 +1,13 @@
 """The kind of a product: the word with which the first part of its title ends, such as `kurta` in `Ishin Women Red Kurta with Palazzos`."""
 
-import re
 from collections.abc import Sequence
 
 from jobs.quality.terms import mentioned, term_set, terms
-from jobs.quality.word_statistics import WordStatistics
+from jobs.quality.word_statistics import MIN_LETTERS, WordStatistics
 
-MIN_COMPOUND_LETTERS = 5
-"""Shorter kinds are within many words that have nothing to do with them."""
-
-_PLURAL = re.compile(r"(?<=\w{3})e?s$")
+MIN_LETTERS_WITHIN, MIN_LETTERS_BEFORE = 5, 4
+"""A kind of at least this number of letters counts anywhere within a word. A shorter one ends a compound, after at least this number of
+letters: a handbag is a bag, a laptop no top."""
 
 
 def other_kind(
@@ -21,22 +19,26 @@ def other_kind(
     camera, counts if no neighbour mentions it.
     """
     own = [word for word in terms(title) if statistics.is_kind(word) and statistics.is_repeated(word)]
-    in_title, in_text = (set(map(_singular, term_set(terms(side)))) for side in (title, text))
-    if not own or any(_is_of_kind(term, _singular(word)) for word in own for term in in_text):
+    in_title, in_text = ({form for term in term_set(terms(side)) for form in _forms(term)} for side in (title, text))
+    if not own or any(_is_of_kind(form, kind) for word in own for kind in _forms(word) for form in in_text):
         return None
     others = [
         word
         for word in dict.fromkeys(terms(text))
-        if statistics.is_kind(word) and _singular(word) not in in_title
+        if statistics.is_kind(word) and in_title.isdisjoint(_forms(word))
         and (statistics.is_seldom_extra(word) or not any(word in mentioned(source) for source in neighbour_texts))
     ]  # fmt: skip
     return (own[-1], others[0]) if others else None
 
 
 def _is_of_kind(term: str, kind: str) -> bool:
-    """Return whether a term names this kind: `sweatshirt` names a shirt, and `wallet2`, run together, a wallet. `that` names no hat."""
-    return term == kind or (len(kind) >= MIN_COMPOUND_LETTERS and kind in term)
+    """Return whether a term names this kind: a sweatshirt is a shirt, a handbag a bag, `wallet2` a wallet. `that` is no hat."""
+    if term == kind or (len(kind) >= MIN_LETTERS_WITHIN and kind in term):
+        return True
+    return len(kind) >= MIN_LETTERS and len(term) >= len(kind) + MIN_LETTERS_BEFORE and term.endswith(kind)
 
 
-def _singular(word: str) -> str:
-    return _PLURAL.sub("", word)
+def _forms(word: str) -> set[str]:
+    """Return a word, and what it may be the plural of: `shoes` of `shoe` or `sho`."""
+    endings = [ending for ending in ("s", "es") if word.endswith(ending) and not word.endswith("ss")]
+    return {word, *(word.removesuffix(ending) for ending in endings if len(word) >= MIN_LETTERS + len(ending))}

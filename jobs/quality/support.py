@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jobs.quality.metrics import clauses, sentences
-from jobs.quality.terms import has_digit, is_mentioned, mentioned, term_set, terms
+from jobs.quality.terms import adjacent, has_digit, is_mentioned, mentioned, term_set, terms
 from jobs.quality.word_statistics import WordStatistics
 
 MIN_LETTERS = 3
@@ -30,8 +30,9 @@ class Support:
 
 
 def known_words(sources: Iterable[str]) -> frozenset[str]:
-    """Return what the sources can be said to mention."""
-    return frozenset[str]().union(*map(mentioned, sources))
+    """Return what the sources can be said to mention, and their pairs of adjacent words."""
+    sources = list(sources)
+    return frozenset[str]().union(*map(mentioned, sources), *map(adjacent, sources))
 
 
 def least_supported(text: str, known: frozenset[str], statistics: WordStatistics) -> Support | None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
+from itertools import pairwise
 
 _TERM = re.compile(r"\w+(?:[-./]\w+)*")
 _PART = re.compile(r"[-./]")
@@ -33,12 +34,21 @@ def mentioned(source: str) -> frozenset[str]:
     return frozenset(term_set(terms(source)))
 
 
+@lru_cache(CACHED_SOURCES)
+def adjacent(source: str) -> frozenset[str]:
+    """Return the pairs of adjacent words of a source, joined with a space."""
+    return frozenset(map(" ".join, pairwise(terms(source))))
+
+
 def is_mentioned(term: str, known: AbstractSet[str]) -> bool:
-    """Return whether what is known, as `term_set()` returns it, has a term: as it is, as one word, or all parts of a compound."""
+    """Return whether what is known has a term: as it is, as one word, or the parts of a compound side by side.
+
+    `known`: what `mentioned()` and `adjacent()` return.
+    """
     if term in known or term.isalnum():
         return term in known
     parts = _PART.split(term)
-    return "".join(parts) in known or all(part in known for part in parts)
+    return "".join(parts) in known or all(f"{left} {right}" in known for left, right in pairwise(parts))
 
 
 def without_run(text: str, phrase: str, at_least: int) -> str | None:

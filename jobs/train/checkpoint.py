@@ -22,6 +22,7 @@ from jobs.process.errors import InputError, NotReadyError
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact, DamagedFile, Draft, Spec
 from jobs.storage.layout import Kind
+from jobs.storage.store import Store
 from jobs.train.checkpoint_location import CheckpointLocation
 
 MODEL_FILE, OPTIMIZER_FILE = "model.safetensors", "optimizer.safetensors"
@@ -57,6 +58,7 @@ def save(
             return {"step": progress.step}
 
         try:
+            _remove_if_unreadable(location.store, spec.path)
             artifact.make_once(spec, add_files, replace_outdated=True)
         except NotReadyError:
             # A concurrent writer that committed this step first may have removed its checkpoint before we read it.
@@ -66,6 +68,15 @@ def save(
     for other in location.paths():
         if layout.checkpoint_step(other) < progress.step:
             artifact.remove(location.store, other)
+
+
+def _remove_if_unreadable(store: Store, path: str) -> None:
+    """Remove a checkpoint whose manifest cannot be read, in whose place another one is saved."""
+    try:
+        artifact.find(store, path)
+    except InputError as error:
+        log.warning(f"checkpoint removed: {error}")
+        artifact.remove(store, path)
 
 
 def _is_finished(location: CheckpointLocation) -> bool:
@@ -78,15 +89,14 @@ def restore(
     """Load the newest valid checkpoint into `model` and `optimizer`. Returns its progress, or None if there is none.
 
     Its files are left in `folder`: `restore_random(folder)` sets the random states just before the next step. An incomplete
-    checkpoint is skipped. One that is damaged, or of another config or other inputs, is removed with a warning: a later one of the
-    same step takes its place.
+    checkpoint, and one whose manifest cannot be read, is skipped. One that is damaged, or of another config or other inputs, is
+    removed with a warning.
     """
     for path in reversed(location.paths()):
         try:
             checkpoint = artifact.find(location.store, path)
         except InputError as error:
-            log.warning(f"damaged checkpoint removed: {error}")
-            artifact.remove(location.store, path)
+            log.warning(f"checkpoint skipped: {error}")
             continue
         if checkpoint is not None and _fetch(checkpoint, location, folder):
             return _read(folder, model, optimizer)

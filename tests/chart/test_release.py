@@ -356,8 +356,19 @@ def test_titles_with_a_signed_address_may_be_on_the_internet() -> None:
 @pytest.mark.parametrize(
     ("values", "part"),
     [
-        ((*PROD, "prepare.tmp=200Gi"), "tmp of prepare is 200Gi, more than its limit of ephemeral-storage, 21Gi"),
-        ((*DEMO, "demo.storage=50Gi"), "demo.storage of services is 50Gi, more than its limit of ephemeral-storage"),
+        (
+            (*PROD, "prepare.tmp=200Gi"),
+            "prepare.tmp (200Gi): more than limits.ephemeral-storage of prepare.resources, 21Gi",
+        ),
+        (
+            (*PROD, "fetchModel.tmp=200G"),
+            "fetchModel.tmp (200G): more than limits.ephemeral-storage of fetchModel.resources",
+        ),
+        ((*DEMO, "demo.tmp=7Gi"), "demo.tmp (7Gi): more than limits.ephemeral-storage of demo.resources, 6Gi"),
+        (
+            (*DEMO, "demo.storage=12Gi"),
+            "demo.storage (12Gi) and demo.tmp (4Gi): more than limits.ephemeral-storage of demo.servicesResources",
+        ),
         ((*DEMO, "runAsUser=2000"), "demo.enabled needs runAsUser 10001"),
     ],
 )
@@ -368,6 +379,7 @@ def test_values_that_no_node_could_keep_are_an_error(values: tuple[str, ...], pa
 def test_a_volume_may_be_as_large_as_the_limit_of_its_pod() -> None:
     limit = "prepare.resources.limits.ephemeral-storage=1Ti"
     assert render(*PROD, "prepare.tmp=200Gi", limit)
+    assert render(*PROD, "prepare.tmp=1200Mi", "prepare.resources.limits.ephemeral-storage=1.5Gi")
     assert render(*DEMO, "demo.storage=50Gi", "demo.existingClaim=data")
 
 

@@ -84,6 +84,11 @@ def test_a_row_is_parsed_or_rejected_with_a_reason(value: object, expected: str)
     assert one(value) == expected
 
 
+def test_a_row_that_only_one_of_two_parsers_can_read_is_rejected() -> None:
+    row = b'{"uid": 1' + b"0" * 30 + b', "x": ' + b"[" * 1015 + b"]" * 1015 + b"}\n"
+    assert outcome(read(row, max_row_bytes=5000)[0]) == (1, "broken-json")
+
+
 @given(
     lines=st.lists(
         st.binary(max_size=60) | st.sampled_from([json.dumps(GOOD).encode(), b"", b"  ", b"x" * 99]), max_size=30

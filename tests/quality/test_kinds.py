@@ -54,6 +54,27 @@ def test_a_short_kind_within_another_word_is_no_mention_of_it() -> None:
     assert other_kind("Elm Cotton Shirt", "A sweatshirt, better than a scarf.", [], statistics) is None
 
 
+@pytest.mark.parametrize(
+    ("title", "text"),
+    [
+        ("Elm Red Shoe", "Red shoes, better than a scarf."),
+        ("Elm Red Dress", "Red dresses, better than a scarf."),
+        ("Elm Blue Bag", "A blue handbag, better than a scarf."),
+        ("Elm Steel Pan", "A saucepan, better than a scarf."),
+        ("Elm Black Case", "Suitcases, better than a scarf."),
+        ("Elm Wallet", "A wallet2 with a scarf."),
+    ],
+)
+def test_a_plural_or_a_compound_of_a_kind_is_of_the_kind(title: str, text: str) -> None:
+    statistics = WordStatistics()
+    for number in range(MIN_ENDINGS):
+        for kind in ("Shoe", "Dress", "Bag", "Pan", "Case", "Wallet", "Scarf"):
+            statistics.add(f"Alder {kind}, {number}", f"A {kind}.", [])
+    statistics.finish()
+    assert other_kind(title, text, [], statistics) is None
+    assert other_kind(title, "A scarf on a laptop, company and landscape.", [], statistics) is not None
+
+
 def test_a_kind_that_texts_about_others_mention_counts_if_no_neighbour_mentions_it() -> None:
     assert other_kind(TITLE, "A red case.", ["A blue kurta."], counted()) == ("kurta", "case")
     assert other_kind(TITLE, "A red case.", ["A kurta in a case."], counted()) is None

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.quality.terms import has_digit, is_mentioned, phrases, term_set, terms, without_run
+from jobs.quality.terms import adjacent, has_digit, is_mentioned, mentioned, phrases, term_set, terms, without_run
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,14 @@ def test_the_first_run_of_a_phrase_is_removed() -> None:
 
 @pytest.mark.parametrize("source", ["hard wearing", "hard-wearing", "hardwearing"])
 def test_a_compound_is_known_in_any_of_its_spellings(source: str) -> None:
-    assert is_mentioned("hard-wearing", term_set(terms(source)))
-    assert not is_mentioned("hard-boiled", term_set(terms(source)))
-    assert not is_mentioned("soft", term_set(terms(source)))
+    known = mentioned(source) | adjacent(source)
+    assert is_mentioned("hard-wearing", known)
+    assert not is_mentioned("hard-boiled", known)
+    assert not is_mentioned("soft", known)
+
+
+def test_parts_of_a_compound_apart_from_each_other_are_not_the_compound() -> None:
+    source = "A dog lead with a hard buckle. Free shipping. Easy wearing."
+    known = mentioned(source) | adjacent(source)
+    assert not is_mentioned("lead-free", known)
+    assert not is_mentioned("hard-wearing", known)

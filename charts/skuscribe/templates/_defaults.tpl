@@ -200,7 +200,7 @@ demo:
   existingClaim: ""
   servicesResources:
     requests: {cpu: 100m, memory: 1Gi, ephemeral-storage: 10Gi}
-    limits: {cpu: "2", memory: 3Gi, ephemeral-storage: 12Gi}
+    limits: {cpu: "2", memory: 3Gi, ephemeral-storage: 15Gi}
 doctor:
   gpu: true
 {{- end -}}

@@ -35,8 +35,10 @@ uses the Kubernetes API) "serviceAccountName" "resources" "environment" (additio
 {{- if $gpus -}}
 {{- $_ := set $resources "limits" (merge (dict $root.Values.gpuResource $gpus) ($resources.limits | default dict)) -}}
 {{- end -}}
-{{- $tmp := and $demo.enabled (not $launcher) | ternary $demo.tmp (.values.tmp | default "1Gi") -}}
-{{- include "skuscribe.checkVolume" (dict "volume" "tmp" "size" $tmp "resources" $resources "name" .name) -}}
+{{- $ofDemo := and $demo.enabled (not $launcher) -}}
+{{- $tmp := $ofDemo | ternary $demo.tmp (.values.tmp | default "1Gi") -}}
+{{- $key := .key | default .name -}}
+{{- include "skuscribe.checkVolumes" (dict "volumes" (dict ($ofDemo | ternary "demo.tmp" (printf "%s.tmp" $key)) $tmp) "resources" $resources "path" ($ofDemo | ternary "demo.resources" (printf "%s.resources" $key))) -}}
 {{- $postgresCa := and .postgres (include "skuscribe.postgresCa" $root) -}}
 {{- if and .postgres (not $demo.enabled) -}}
 {{- include "skuscribe.checkPostgresCa" (dict "root" $root "pod" $pod) -}}
@@ -122,22 +124,25 @@ spec:
 {{- end -}}
 
 {{- /*
-Fail if a volume on the node's disk may be larger than the pod's limit of such storage, which includes it: the kubelet would evict the
-pod before the volume is full. Arguments: dict "volume" "size" "resources" "name" (of the pod).
+Fail if volumes on the node's disk may be larger than the pod's limit of such storage, which includes them: the kubelet would evict
+the pod before they are full. Arguments: dict "volumes" (sizes by their path in the values) "resources" "path" (of the resources).
 */ -}}
-{{- define "skuscribe.checkVolume" -}}
-{{- $limit := dig "limits" "ephemeral-storage" "" .resources -}}
-{{- $most := include "skuscribe.mebibytes" $limit | int -}}
-{{- if and $most (gt (include "skuscribe.mebibytes" .size | int) $most) -}}
-{{- fail (printf "%s of %s is %s, more than its limit of ephemeral-storage, %s, which includes it: raise ephemeral-storage in its resources too" .volume .name .size $limit) -}}
+{{- define "skuscribe.checkVolumes" -}}
+{{- $limit := dig "limits" "ephemeral-storage" "" .resources | toString -}}
+{{- $sum := 0.0 -}}
+{{- range $size := values .volumes -}}{{- $sum = addf $sum (include "skuscribe.bytes" $size | float64) -}}{{- end -}}
+{{- if and $limit (gt $sum (include "skuscribe.bytes" $limit | float64)) -}}
+{{- $sizes := list -}}
+{{- range $path, $size := .volumes -}}{{- $sizes = append $sizes (printf "%s (%s)" $path $size) -}}{{- end -}}
+{{- fail (printf "%s: more than limits.ephemeral-storage of %s, %s, which covers the volumes: raise that too" (join " and " $sizes) .path $limit) -}}
 {{- end -}}
 {{- end -}}
 
-{{- /* A quantity of memory in whole MiB; 0 for one that is not in Mi, Gi or Ti. */ -}}
-{{- define "skuscribe.mebibytes" -}}
+{{- /* A quantity of storage in bytes. */ -}}
+{{- define "skuscribe.bytes" -}}
+{{- $units := dict "" 1 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
 {{- $quantity := toString . -}}
-{{- $unit := get (dict "Mi" 1 "Gi" 1024 "Ti" 1048576) (regexFind "[A-Za-z]+$" $quantity) | default 0 -}}
-{{- mul (regexFind "^[0-9]+" $quantity | int) $unit -}}
+{{- mulf (regexFind "^[0-9.]+" $quantity | float64) (get $units (regexFind "[A-Za-z]*$" $quantity) | float64) -}}
 {{- end -}}
 
 {{- define "skuscribe.podSecurityContext" -}}
