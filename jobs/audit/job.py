@@ -84,7 +84,7 @@ def _read_labels(store: Store, address: str, chosen: str | None) -> None:
             known = rows.known_texts(connection, batch, labels.uids_of(filled))
             checked = labels.check(filled, known, rows.count_candidates(connection, batch), name)
             rows.write_labels(connection, checked, export.manifest.inputs.get("matcher") if export else _UNFINISHED)
-            verdicts, reasons = rows.results(connection, batch), rows.by_reason(connection, batch)
+            verdicts, reasons = rows.by_verdict(connection, batch), rows.by_reason(connection, batch)
             outdated = rows.outdated(connection, batch)
             results.commit(store, batch, export, rows.audited(connection, batch), verdicts, reasons, outdated)
             return len(checked), results.table(verdicts, reasons, outdated, rows.representations(connection, batch))

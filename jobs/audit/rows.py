@@ -42,9 +42,7 @@ def candidates(connection: Connection, batch: str) -> list[Candidate]:
     """Return the texts of a batch that can be drawn. Errors: `NotReadyError` (75) if there are none."""
     rows = connection.execute(statement("audit_candidates"), {"batch": batch}).fetchall()
     if not rows:
-        raise NotReadyError(
-            f"the batch {batch!r} has no texts in Postgres: `skuscribe describe --batch {batch}` writes them"
-        )
+        raise _no_texts(batch)
     return [Candidate(uid, published, tuple(flags)) for uid, published, flags in rows]
 
 
@@ -86,9 +84,15 @@ def _audit_row(batch: str, drawn: Drawn, row: tuple[Any, ...]) -> AuditRow:
 def known_texts(connection: Connection, batch: str, uids: Sequence[str]) -> list[KnownText]:
     """Return the texts that a batch has for these uids. Errors: `NotReadyError` (75) if the batch has no texts at all."""
     rows = connection.execute(statement("audit_texts"), {"batch": batch, "uids": list(uids)}).fetchall()
-    if not rows:
-        candidates(connection, batch)
+    if not rows and not count_candidates(connection, batch):
+        raise _no_texts(batch)
     return [KnownText(*row) for row in rows]
+
+
+def _no_texts(batch: str) -> NotReadyError:
+    return NotReadyError(
+        f"the batch {batch!r} has no texts in Postgres: `skuscribe describe --batch {batch}` writes them"
+    )
 
 
 def lock(connection: Connection) -> None:
@@ -119,7 +123,7 @@ def audited(connection: Connection, batch: str) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
-def results(connection: Connection, batch: str) -> list[Finding]:
+def by_verdict(connection: Connection, batch: str) -> list[Finding]:
     """Return the share of right texts among the published and among those held back."""
     query = """SELECT verdict, labelled, labelled_right, share_right, low, high
                FROM skuscribe.audit_result WHERE batch = %s"""

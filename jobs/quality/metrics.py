@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 REPETITION_WORDS = 3
+MAX_DRAWN = 2**20
+"""The most values that `bootstrap()` draws at once: 8 MB."""
+
 _WORD = re.compile(r"\w+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])(?:(?<![A-Z][a-z]\.)(?<![A-Z][a-z]{2}\.)\s+|\s+(?![\s\d]))|\n+")
 _CLAUSE_END = re.compile(r"(?<=[a-z])(?=[A-Z])|[.,;!?()\n]+")
@@ -31,8 +34,10 @@ def bootstrap(values: Sequence[float], seed: int, resamples: int = 1000) -> Inte
         raise ValueError("the bootstrap needs at least one value, found none")
     sample = np.asarray(values, dtype=np.float64)
     generator = np.random.default_rng(seed)
-    means = np.array([sample[generator.integers(0, len(sample), len(sample))].mean() for _ in range(resamples)])
-    low, high = np.percentile(means, [2.5, 97.5])
+    at_once = max(1, MAX_DRAWN // len(sample))
+    sizes = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
+    means = [sample[generator.integers(0, len(sample), (size, len(sample)))].mean(axis=1) for size in sizes]
+    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
     return Interval(float(sample.mean()), float(low), float(high))
 
 

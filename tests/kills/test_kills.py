@@ -33,6 +33,9 @@ SETTINGS = {
     "SHARD_ROWS": "90", "HELD_OUT_ROWS": "12", "QUESTIONS": "8", "PART_ROWS": "6", "LIMIT": "12",
     "EPOCHS": "2", "SAVE_EVERY_SECONDS": "1", "ROUGE_ROWS": "8",
 }  # fmt: skip
+EXIT_CODES = {"SIGKILL": {0, -9}, "SIGTERM": {0, 143, -15}}
+"""The signals, and the exit codes of a job that gets one: 0 if it ended before."""
+
 PREFIXES = {
     "prepare": layout.catalogue_path(NAME),
     "fetch-model": layout.model_path(NAME),
@@ -85,28 +88,28 @@ def undisturbed(service_folder: Path, tmp_path_factory: pytest.TempPathFactory) 
         yield run
 
 
-@pytest.mark.parametrize("signal_name", ["SIGKILL", "SIGTERM"])
 @pytest.mark.parametrize("step", steps.STEPS, ids=lambda step: step.name)
 def test_a_job_that_is_killed_at_any_moment_makes_the_same_when_it_is_run_again(
-    undisturbed: Undisturbed, step: Step, signal_name: str, kills: int, seed: int
+    undisturbed: Undisturbed, step: Step, kills: int, seed: int
 ) -> None:
-    draw = random.Random(f"{seed} {step.name} {signal_name}")
+    """It is killed again while it resumes, with one signal after the other."""
+    draw = random.Random(f"{seed} {step.name}")
     undo(step, undisturbed)
     if step.name == "report":  # it shows the seconds of the other steps, which were made again by the tests before
         finish(step, undisturbed)
         undisturbed.made[step.name] = made_by(step, undisturbed)
         undo(step, undisturbed)
     longest, killed = undisturbed.seconds[step.name], 0
-    for _ in range(kills):
+    for signal_name in [*EXIT_CODES] * kills:
         code, seconds = run_and_kill(step, undisturbed, draw.uniform(0.05, 1.0) * longest, signal_name)
-        assert code in {"SIGKILL": {0, -9}, "SIGTERM": {0, 143, -15}}[signal_name], f"exit code {code} on {signal_name}"
+        assert code in EXIT_CODES[signal_name], f"exit code {code} on {signal_name}"
         if code:
             killed += 1
             continue
         longest = seconds  # it ended before the signal: a later kill is earlier
         assert made_by(step, undisturbed) == undisturbed.made[step.name]
         undo(step, undisturbed)
-    assert killed or kills < 5, f"none of {kills} kills came before the job had ended"
+    assert killed or kills < 5, "no kill came before the job had ended"
     finish(step, undisturbed)
     assert made_by(step, undisturbed) == undisturbed.made[step.name], f"seed {seed}"
     assert leftovers(undisturbed.store) == []
