@@ -44,7 +44,7 @@ class StepSpec:
 def create_release_of_chart(cluster: Cluster, release: str, values: Json, train_parallelism: int = 1) -> None:
     """Create the CronJobs that the chart renders with these values, on simulated nodes.
 
-    The chart trains one shard at a time; `train_parallelism` raises that, because 1,000 shards one by one take too long. The
+    The chart trains one shard at a time; `train_parallelism` raises that, because 300 shards one by one take too long. The
     number of shards is the value `shards`, because these releases have no catalogue.
     """
     placement: Json = simulation.placement(gpu=False)

@@ -1,4 +1,4 @@
-"""Simulated nodes, on which 1,000 shards take seconds.
+"""Simulated nodes, on which hundreds of shards take seconds.
 
 kwok changes the status of the pods as simulated.yaml says; the API server, the Job controller and the scheduler are real.
 """

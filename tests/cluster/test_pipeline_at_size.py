@@ -1,4 +1,4 @@
-"""Six releases in one namespace: 65 shards in order, four ways in which shard 40 fails, and 1,000 shards.
+"""Six releases in one namespace: 65 shards in order, four ways in which shard 40 fails, and 300 shards.
 
 Their templates are those of the chart. Their pipelines run at the same time, because they mostly wait.
 """
@@ -39,7 +39,7 @@ def runs(simulated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         cluster = Cluster(namespace)
         wide = {"embed": {"parallelism": 40}, "evaluate": {"parallelism": 40}}
         create_release_of_chart(cluster, "whole", {"shards": 65, **wide})
-        create_release_of_chart(cluster, "thousand", {"shards": 1000, **wide}, train_parallelism=40)
+        create_release_of_chart(cluster, "large", {"shards": 300, **wide}, train_parallelism=40)
         for code in EXIT_CODES:
             message = f"message of a pod with exit code {code}"
             simulated_end = {"exit-code": str(code), "only-index": "40", "termination-message": message}
@@ -51,7 +51,7 @@ def runs(simulated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         releases = ["whole", *(f"fails-{code}" for code in EXIT_CODES)]
         with Recorder(namespace) as recorder, kube.RequestCounter(namespace, "counted") as counter:
             processes = {name: start_pipeline(cluster, name, folder / name) for name in releases}
-            processes["thousand"] = start_pipeline(cluster, "thousand", folder / "thousand", account)
+            processes["large"] = start_pipeline(cluster, "large", folder / "large", account)
             try:
                 exit_codes = {name: process.wait(TIMEOUT_SECONDS) for name, process in processes.items()}
             finally:
@@ -91,8 +91,8 @@ def test_the_error_has_index_exit_code_termination_message_and_the_command_to_ru
     assert f"delete job fails-{code}-train-" in error
 
 
-def test_a_pipeline_of_1000_shards_sends_three_requests_for_each_step_and_two_more(runs: Runs) -> None:
+def test_a_pipeline_of_300_shards_sends_three_requests_for_each_step_and_two_more(runs: Runs) -> None:
     """Each template read at the start and again before the launch, each Job created, one list, one watch."""
-    assert runs.exit_codes["thousand"] == 0
-    assert runs.last_records["thousand"]["api_calls"] == 3 * len(STEPS) + 1 + 1
-    assert runs.requests == runs.last_records["thousand"]["api_calls"]
+    assert runs.exit_codes["large"] == 0
+    assert runs.last_records["large"]["api_calls"] == 3 * len(STEPS) + 1 + 1
+    assert runs.requests == runs.last_records["large"]["api_calls"]
