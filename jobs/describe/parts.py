@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jobs.describe import batch, exports
 from jobs.describe.exports import Description
 from jobs.process import log
+from jobs.process.parallel import in_threads
 from jobs.quality.checks import MIN_PART_TEXTS
 from jobs.retrieval.neighbours import Neighbour
 from jobs.storage import artifact, layout
@@ -78,9 +79,7 @@ def describe_parts(plan: BatchPlan, selected: Sequence[int], load: Loader) -> li
 
     A batch that is to be replaced is withdrawn before its first part is: it lists their files.
     """
-    found = dict(
-        enumerate(artifact.in_parallel(plan.find, range(len(plan.parts))))
-    )  # any part may be of other settings
+    found = dict(enumerate(in_threads(plan.find, range(len(plan.parts)))))  # any part may be of other settings
     pending = [part for part in selected if found[part] is None]
     if pending:
         if plan.replace:
@@ -96,7 +95,7 @@ def describe_parts(plan: BatchPlan, selected: Sequence[int], load: Loader) -> li
             for part in pending:
                 _make_part(plan, part, describe)
     missing = [part for part, existing in found.items() if existing is None]
-    found |= zip(missing, artifact.in_parallel(plan.find, missing), strict=True)
+    found |= zip(missing, in_threads(plan.find, missing), strict=True)
     return list(found.values())
 
 

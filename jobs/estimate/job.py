@@ -13,7 +13,6 @@ from jobs.estimate import plan, table
 from jobs.estimate.rows import SAMPLED_ROWS, AddedTexts, SampledRows, resized, sampled_rows
 from jobs.estimate.settings import Settings
 from jobs.process import folders, log
-from jobs.process.errors import InputError
 from jobs.steps import trained_shards
 from jobs.storage import catalogue, runs
 from jobs.storage.artifact import Artifact
@@ -23,6 +22,7 @@ from jobs.storage.store import Store
 from jobs.t5 import models
 from jobs.t5.files import CONFIG_FILE, TOKENIZER_FILES
 from jobs.train import gpus
+from jobs.train.examples import no_training_rows
 from jobs.train.job import chosen_recipe
 from jobs.train.recipes import Recipe
 
@@ -90,10 +90,7 @@ def _read_sample(
     added = AddedTexts(settings.retrieval_share, settings.neighbours, settings.counterfactual_share, settings.seed)
     rows = products.read_shard(shard, work)
     if TRAIN not in rows["split"].to_pylist():
-        raise InputError(
-            f"shard {shard} of catalogue {settings.catalogue!r} has {rows.num_rows} rows and no training rows: prepare the "
-            "catalogue again with more rows per shard"
-        )
+        raise no_training_rows(f"shard {shard} of catalogue {settings.catalogue!r}", rows.num_rows)
     return sampled_rows(rows, shard, tokenizer, recipe, added, SAMPLED_ROWS)
 
 

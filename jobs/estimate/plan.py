@@ -12,10 +12,8 @@ from jobs.train import time_estimate
 from jobs.train.batches import Lengths, batch_schedule
 from jobs.train.gpus import Gpu
 from jobs.train.recipes import Recipe
+from jobs.train.settings import MAX_GRADIENT_ACCUMULATION, MIN_TARGET_TOKENS_PER_BATCH
 from jobs.train.trainer import TENSOR_CORE_MULTIPLE
-
-MIN_TARGET_TOKENS_PER_BATCH = 64
-MAX_GRADIENT_ACCUMULATION = 1024
 
 
 @dataclass(frozen=True)
@@ -58,8 +56,8 @@ def shard_plans(
 
 def _shard_plan(lengths: Lengths, config: T5Config, recipe: Recipe, gpu: Gpu, seed: int) -> ShardPlan:
     schedule = batch_schedule(lengths, recipe, seed)
-    seconds = time_estimate.of_schedule(schedule, lengths, config, recipe.epochs, gpu.name)
-    return ShardPlan(len(lengths.target), len(schedule.steps), seconds or 0.0)
+    seconds = time_estimate.of_schedule(schedule, lengths, config, recipe.epochs, gpu.peak_operations)
+    return ShardPlan(len(lengths.target), len(schedule.steps), seconds)
 
 
 def step_memory(lengths: Lengths, config: T5Config, recipe: Recipe, seed: int) -> StepMemory:

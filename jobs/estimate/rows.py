@@ -14,6 +14,7 @@ from jobs.storage.columns import number_column
 from jobs.t5.prompt import prompt
 from jobs.train.batches import Lengths, lengths_of, tokenize
 from jobs.train.counterfactuals import counterfactual_rows
+from jobs.train.prompts import have_neighbours
 from jobs.train.recipes import Recipe
 from jobs.train.shard import COUNTERFACTUAL_SEED
 
@@ -67,7 +68,7 @@ def sampled_rows(
     if training.num_rows > most:
         drawn = np.sort(random.choice(training.num_rows, most, replace=False))
     sample = training.take(number_column(drawn))
-    with_neighbours = np.random.default_rng([added.seed, shard]).random(products.num_rows) < added.retrieval_share
+    with_neighbours = have_neighbours(products.num_rows, added.retrieval_share, added.seed, shard)
     prompts = [
         prompt(title, _random_texts(training, added.neighbours, random) if with_neighbours[row] else ())
         for title, row in zip(sample["title"].to_pylist(), sample["row"].to_pylist(), strict=True)

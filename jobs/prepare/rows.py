@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import orjson
-
 from jobs.storage.chunks import Chunk, rows_of
 from jobs.storage.fields import MAX_EXACT_FLOAT, Fields, uid_of
+from jobs.storage.row_formats import json_value
 
 EXCERPT_CHARACTERS = 200
 UNREADABLE = frozenset(("broken-json", "broken-csv", "invalid-utf-8", "not-an-object", "too-long", "uid-not-text"))
@@ -64,13 +63,10 @@ def _parse(row: int, line: bytes, fields: Fields) -> ProductRow | Reject:
 
 
 def _value(line: bytes, fields: Fields) -> Any:
-    try:
-        value = orjson.loads(line)
-        if not (isinstance(value, dict) and _may_be_inexact(value.get(fields.uid))):
-            return value  # else orjson has made a float of an integer with more than 64 bits
-    except orjson.JSONDecodeError:
-        pass  # NaN, lone surrogates and control characters are accepted
-    return json.loads(line.decode(), strict=False)
+    value = json_value(line)
+    if isinstance(value, dict) and _may_be_inexact(value.get(fields.uid)):
+        return json.loads(line.decode(), strict=False)  # orjson makes a float of an integer with more than 64 bits
+    return value
 
 
 def _check(row: int, value: dict[str, Any], line: bytes, fields: Fields) -> ProductRow | Reject:

@@ -1,4 +1,4 @@
-"""A function mapped over many items by several processes, with the results in the order of the items.
+"""A function mapped over many items by several processes or threads, with the results in the order of the items.
 
 A worker whose parent ends, even by SIGKILL, reads the end of its pipe and ends too. Workers start from this module and not
 from the caller's `__main__`, so that they import only what the function needs.
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -24,6 +25,15 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from jobs.process.parallel import serve; serve(int(sys.argv[2]))"
+
+
+THREADS = 8
+
+
+def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Return `function(item)` for each item, in order: for a function that mostly waits, such as for an answer of S3."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(function, items))
 
 
 def ordered(function: Callable[[Item], Result], items: Iterable[Item], processes: int) -> Iterator[Result]:

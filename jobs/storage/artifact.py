@@ -10,14 +10,14 @@ different settings, or lets the caller build it.
 import hashlib
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from jobs.process import log
 from jobs.process.errors import ConfigurationError, InputError, JobError, NotReadyError
+from jobs.process.parallel import in_threads
 from jobs.storage.layout import ATTEMPT_PREFIX, CHECKPOINT_FOLDER, MANIFEST, Kind
 from jobs.storage.manifest import File, Manifest, from_json
 from jobs.storage.store import MissingObject, Store, StoredObject, file_sha256
@@ -34,11 +34,7 @@ REPLACED_BY_FLAG: Collection[str] = (Kind.EVALUATION, Kind.EXPORT, Kind.EXPORT_P
 """The kinds that their job replaces with the flag --replace."""
 
 DOWNLOAD_ATTEMPTS = 2
-READERS = 8
 _SHOWN_CHARACTERS = 80
-
-Key = TypeVar("Key")
-Found = TypeVar("Found")
 
 
 class DamagedFile(NotReadyError):
@@ -280,13 +276,7 @@ def find(store: Store, path: str) -> Artifact | None:
 
 def find_all(store: Store, paths: Sequence[str]) -> list[Artifact | None]:
     """Return the artifact at each path, or None. Manifests are read in parallel: a long run has more than a hundred."""
-    return in_parallel(lambda path: find(store, path), paths)
-
-
-def in_parallel(read: Callable[[Key], Found], keys: Sequence[Key]) -> list[Found]:
-    """Return what `read` returns for each key, in order. It only waits for the store, so that threads suffice."""
-    with ThreadPoolExecutor(READERS) as pool:
-        return list(pool.map(read, keys))
+    return in_threads(lambda path: find(store, path), paths)
 
 
 def require(store: Store, path: str, kind: str, made_by: str) -> Artifact:

@@ -165,10 +165,11 @@ def _values(chunk: Chunk, max_rows: int | None = None) -> Iterator[Any]:
     """Yield the value of each of the first rows that can be read."""
     for _, line, _ in islice(rows_of(chunk), max_rows):
         with suppress(ValueError, RecursionError):
-            yield _value(line)
+            yield json_value(line)
 
 
-def _value(line: bytes) -> Any:
+def json_value(line: bytes) -> Any:
+    """Return the value of a line of JSON. Errors: `ValueError`, of which `UnicodeDecodeError` is one, and `RecursionError`."""
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError:

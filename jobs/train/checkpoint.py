@@ -9,6 +9,7 @@ After a restore, the next step equals, bit for bit on one machine, that of a run
 
 import json
 import random
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ from jobs.process.errors import InputError, NotReadyError
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact, DamagedFile, Draft, Spec
 from jobs.storage.layout import Kind
-from jobs.storage.store import Store
 from jobs.train.checkpoint_location import CheckpointLocation
 
 MODEL_FILE, OPTIMIZER_FILE = "model.safetensors", "optimizer.safetensors"
@@ -58,8 +58,7 @@ def save(
             return {"step": progress.step}
 
         try:
-            _remove_if_unreadable(location.store, spec.path)
-            artifact.make_once(spec, add_files, replace_outdated=True)
+            _make(spec, add_files)
         except NotReadyError:
             # A concurrent writer that committed this step first may have removed its checkpoint before we read it.
             is_newest = all(layout.checkpoint_step(other) <= progress.step for other in location.paths())
@@ -70,13 +69,14 @@ def save(
             artifact.remove(location.store, other)
 
 
-def _remove_if_unreadable(store: Store, path: str) -> None:
-    """Remove a checkpoint whose manifest cannot be read, in whose place another one is saved."""
+def _make(spec: Spec, add_files: Callable[[Draft], Mapping[str, int]]) -> None:
+    """Make a checkpoint, also in place of one whose manifest cannot be read."""
     try:
-        artifact.find(store, path)
+        artifact.make_once(spec, add_files, replace_outdated=True)
     except InputError as error:
         log.warning(f"checkpoint removed: {error}")
-        artifact.remove(store, path)
+        artifact.remove(spec.store, spec.path)
+        artifact.make_once(spec, add_files, replace_outdated=True)
 
 
 def _is_finished(location: CheckpointLocation) -> bool:

@@ -32,12 +32,17 @@ def tokenized_examples(
     splits, contents = rows["split"].to_pylist(), rows["content"].to_pylist()
     train, test = ([row for row, own in enumerate(splits) if own == split] for split in (TRAIN, TEST))
     if not train:
-        raise InputError(
-            f"{where} has {rows.num_rows} rows and no training rows: prepare the catalogue again with more rows per shard"
-        )
+        raise no_training_rows(where, rows.num_rows)
 
     def tokenized(chosen: Sequence[int]) -> datasets.Dataset:
         sources, targets = [prompts[row] for row in chosen], [contents[row] for row in chosen]
         return tokenize(tokenizer, sources, targets, recipe.max_source_tokens, recipe.max_target_tokens)
 
     return Examples(tokenized(train), tokenized(test), [contents[row] for row in test])
+
+
+def no_training_rows(where: str, rows: int) -> InputError:
+    """Return the error of a shard without training rows. `where` names it, `rows`: how many it has."""
+    return InputError(
+        f"{where} has {rows} rows and no training rows: prepare the catalogue again with more rows per shard"
+    )

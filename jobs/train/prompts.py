@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from jobs.process.lifecycle import Stop
 from jobs.retrieval.neighbours import NeighbourSearch, find_index, prompt_texts
@@ -50,8 +51,7 @@ def retrieved_neighbours(
 
     def search(draft: Draft) -> dict[str, int]:
         neighbour_search = NeighbourSearch(find_index(catalogue, catalogue_digest), config.encoder, config.neighbours)
-        drawn = np.random.default_rng([config.seed, shard]).random(table.num_rows) < config.share
-        rows = np.flatnonzero(drawn)
+        rows = np.flatnonzero(have_neighbours(table.num_rows, config.share, config.seed, shard))
         products = table.select(["uid", "title", "cluster"]).take(number_column(rows)).to_pylist()
         titles = [Title(product["uid"], product["title"], product["uid"], product["cluster"]) for product in products]
         texts = [prompt_texts(neighbours) for neighbours in neighbour_search.of(titles, stop.check)]
@@ -60,6 +60,11 @@ def retrieved_neighbours(
         return {"rows": len(texts)}
 
     return artifact.make_once(spec, search)
+
+
+def have_neighbours(rows: int, share: float, seed: int, shard: int) -> NDArray[np.bool_]:
+    """Return which rows of a shard have neighbours in their prompts, shape (rows,)."""
+    return np.asarray(np.random.default_rng([seed, shard]).random(rows) < share)
 
 
 def prompts(table: pa.Table, neighbours: Artifact | None, folder: Path) -> list[str]:

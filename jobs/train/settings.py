@@ -14,6 +14,8 @@ from jobs.process.settings import MaxShards, Name, unit
 from jobs.retrieval.settings import PROMPT_TOKENS, Neighbours, RetrievalSettings, RetrievalShare
 from jobs.train.recipes import FAST, REFERENCE, RecipeName
 
+MIN_TARGET_TOKENS_PER_BATCH, MAX_GRADIENT_ACCUMULATION = 64, 1024
+
 
 def _of_recipe(name: str) -> str:
     """Return the default of a hyperparameter for its help text: the value of each recipe."""
@@ -71,7 +73,7 @@ class Settings(RetrievalSettings):
     )
     target_tokens_per_batch: int | None = Field(
         None,
-        ge=64,
+        ge=MIN_TARGET_TOKENS_PER_BATCH,
         le=1_000_000,
         description=f"Maximum number of target tokens per batch, padding included; replaces --batch-rows. {_of_recipe('target_tokens_per_batch')}",
         json_schema_extra=unit("tokens"),
@@ -79,7 +81,7 @@ class Settings(RetrievalSettings):
     gradient_accumulation: int | None = Field(
         None,
         ge=1,
-        le=1024,
+        le=MAX_GRADIENT_ACCUMULATION,
         description=f"Batches per optimizer step. {_of_recipe('gradient_accumulation')}",
         json_schema_extra=unit("batches"),
     )

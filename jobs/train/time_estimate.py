@@ -16,22 +16,18 @@ GPU takes no less: 0.12 to 0.15 s per step of FLAN-T5-base's 24 layers, measured
 
 def from_operations(training: ShardTraining, model: T5ForConditionalGeneration, done: int) -> int | None:
     """Return the seconds that the steps after the first `done` take on a GPU of known speed, else None."""
-    schedule = training.schedule
-    seconds = of_schedule(schedule, training.lengths, model.config, training.recipe.epochs, training.device.gpu)
+    peak, schedule = throughput.peak_operations(training.device.gpu), training.schedule
+    if peak is None:
+        return None
     left = 1 - done / max(len(schedule.steps), 1)
-    return None if seconds is None else round(left * seconds)
+    return round(left * of_schedule(schedule, training.lengths, model.config, training.recipe.epochs, peak))
 
 
-def of_schedule(
-    schedule: BatchSchedule, lengths: Lengths, config: T5Config, epochs: int, gpu: str | None
-) -> float | None:
-    """Return the seconds that all steps of a schedule take on a GPU of known speed, else None.
+def of_schedule(schedule: BatchSchedule, lengths: Lengths, config: T5Config, epochs: int, peak: float) -> float:
+    """Return the seconds that all steps of a schedule take on a GPU with this bfloat16 peak, in operations per second.
 
     `lengths`: the tokens of the rows that each of its `epochs` has.
     """
-    peak = throughput.peak_operations(gpu)
-    if peak is None:
-        return None
     operations = epochs * throughput.training_operations(config, lengths)
     layers = config.num_layers + (config.num_decoder_layers or config.num_layers)
     launching = sum(map(len, schedule.steps)) * layers * LAUNCH_SECONDS_PER_LAYER

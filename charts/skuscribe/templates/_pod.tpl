@@ -23,7 +23,8 @@
 {{- /*
 A pod. Arguments: dict "root" "name" (the step) "key" (in the values) "values" "arguments" (of the container) "shares" (shared
 settings) "store" and "postgres" (whether it uses them) "computes" (whether its GPU must work). Optional: "token" (whether it
-uses the Kubernetes API) "serviceAccountName" "resources" "environment" (additional variables, as YAML).
+uses the Kubernetes API) "serviceAccountName" "resources", with "resourcesPath" (in the values), "volumes" (sizes of further ones on
+the node's disk, by their path in the values) "environment" (additional variables, as YAML).
 */ -}}
 {{- define "skuscribe.pod" -}}
 {{- $root := .root -}}
@@ -37,8 +38,9 @@ uses the Kubernetes API) "serviceAccountName" "resources" "environment" (additio
 {{- end -}}
 {{- $ofDemo := and $demo.enabled (not $launcher) -}}
 {{- $tmp := $ofDemo | ternary $demo.tmp (.values.tmp | default "1Gi") -}}
-{{- $key := .key | default .name -}}
-{{- include "skuscribe.checkVolumes" (dict "volumes" (dict ($ofDemo | ternary "demo.tmp" (printf "%s.tmp" $key)) $tmp) "resources" $resources "path" ($ofDemo | ternary "demo.resources" (printf "%s.resources" $key))) -}}
+{{- $path := $ofDemo | ternary "demo" (.key | default .name) -}}
+{{- $volumes := merge (dict (printf "%s.tmp" $path) $tmp) (.volumes | default dict) -}}
+{{- include "skuscribe.checkVolumes" (dict "volumes" $volumes "resources" $resources "path" (.resourcesPath | default (printf "%s.resources" $path))) -}}
 {{- $postgresCa := and .postgres (include "skuscribe.postgresCa" $root) -}}
 {{- if and .postgres (not $demo.enabled) -}}
 {{- include "skuscribe.checkPostgresCa" (dict "root" $root "pod" $pod) -}}
