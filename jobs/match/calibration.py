@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -49,6 +50,9 @@ CALIBRATED_KINDS = (PairKind.OWN, PairKind.NEAREST, PairKind.NEAR, PairKind.EXCH
 
 NOT_CALIBRATED = Calibration(1.0, 0.0, 0.0, float("inf"), 0)
 
+Known: TypeAlias = tuple[str, frozenset[str]]
+"""A text, and what its sources mention."""
+
 _NEWTON_STEPS = 100
 _HALVINGS = 60
 _RIDGE = 1e-3
@@ -74,14 +78,15 @@ def calibrate(
     rests = measured_values(_rests(test_pairs), statistics, alternatives)
     of_rests = probability(network.logits(rests), unset)
     rest_from = min(float(np.quantile(of_rests, REST_SHARE)), publish_from) if len(of_rests) >= MIN_RESTS else 0.0
+    own_known = _with_known_words(test_pairs, PairKind.OWN)
     calibration = replace(
         unset,
         publish_from=publish_from,
         rest_from=rest_from,
-        support_from=_support_from(statistics, test_pairs),
+        support_from=_support_from(statistics, own_known, test_pairs),
         beside_from=_beside_from(alternatives, test_pairs),
-        short_sentences=_own_share(unsupported_short_sentence, test_pairs) <= MAX_SHORT_SHARE,
-        clauses=_own_share(unsupported_clause, test_pairs) <= MAX_CLAUSES_SHARE,
+        short_sentences=_own_share(unsupported_short_sentence, own_known) <= MAX_SHORT_SHARE,
+        clauses=_own_share(unsupported_clause, own_known) <= MAX_CLAUSES_SHARE,
     )
     return Matcher(statistics, word_pairs, alternatives, network, calibration)
 
@@ -105,23 +110,24 @@ def _unseen_from(word_pairs: WordPairs, test_pairs: Sequence[Pair]) -> float:
     return threshold if np.mean([expected >= threshold for expected in cut] or [False]) >= MIN_FOUND_CUTS else math.inf
 
 
-def _support_from(statistics: WordStatistics, test_pairs: Sequence[Pair]) -> float:
+def _with_known_words(test_pairs: Sequence[Pair], kind: PairKind) -> list[Known]:
+    """Return the text of each pair of a kind, and what its sources mention."""
+    return [(pair.text, known_words(pair.sources)) for pair in _of_kind(test_pairs, kind)]
+
+
+def _support_from(statistics: WordStatistics, own_known: Sequence[Known], test_pairs: Sequence[Pair]) -> float:
     """Return the support below which a sentence is a reason, 0 if that would find too few of the added ones."""
     own, added = (
-        [
-            found.share if (found := least_supported(pair.text, known_words(pair.sources), statistics)) else 1.0
-            for pair in _of_kind(test_pairs, kind)
-        ]
-        for kind in (PairKind.OWN, PairKind.ADDED)
+        [found.share if (found := least_supported(text, known, statistics)) else 1.0 for text, known in texts]
+        for texts in (own_known, _with_known_words(test_pairs, PairKind.ADDED))
     )
     threshold = min(float(np.quantile(own, SUPPORT_SHARE)), MAX_SUPPORT)
     return threshold if np.mean([share < threshold for share in added] or [False]) >= MIN_FOUND_ADDED else 0.0
 
 
-def _own_share(find: Callable[[str, frozenset[str]], Support | None], test_pairs: Sequence[Pair]) -> float:
+def _own_share(find: Callable[[str, frozenset[str]], Support | None], own_known: Sequence[Known]) -> float:
     """Return the fraction of the sellers' own texts in which `find` finds a part without support."""
-    own = _of_kind(test_pairs, PairKind.OWN)
-    return sum(find(pair.text, known_words(pair.sources)) is not None for pair in own) / len(own)
+    return sum(find(text, known) is not None for text, known in own_known) / len(own_known)
 
 
 def _beside_from(alternatives: Table, test_pairs: Sequence[Pair]) -> float:

@@ -104,7 +104,7 @@ def _of_presence(
         "share_present": present.mean(),
         "rarity_present": _share(rarity, present),
         "rarity_present_forms": _share(rarity, _forms(words, present, text_terms)),
-        "rarity_present_at_beginning": _share(rarity, np.isin(words, text_terms[:BEGINNING_TERMS])),
+        "rarity_present_at_beginning": _share(rarity, _among(text_terms[:BEGINNING_TERMS], words)),
         "rarest_present": rarity[present].max(initial=0.0),
         "rarest_absent": rarity[~present].max(initial=0.0),
         "first_present": present[0],
@@ -138,7 +138,7 @@ def _of_extra_words(extra: Sequence[str], evidence: np.ndarray, text_terms: Sequ
     return {
         "extra": evidence.sum(),
         "extra_mean": evidence.sum() / max(1, len(extra)),
-        "extra_at_beginning": (evidence * np.isin(extra, text_terms[:BEGINNING_TERMS])).sum(),
+        "extra_at_beginning": (evidence * _among(text_terms[:BEGINNING_TERMS], extra)).sum(),
     }
 
 
@@ -167,14 +167,18 @@ def _compare(words: set[str], other_title: str, mentioned: set[str], statistics:
 
 def _mentioned_share(words: set[str], mentioned: set[str], statistics: WordStatistics) -> float:
     """Return the fraction of words that are mentioned, weighted by rarity."""
-    weights = {word: statistics.rarity(word) for word in words}
-    return fsum(weights[word] for word in words & mentioned) / max(fsum(weights.values()), 1e-9)
+    return fsum(map(statistics.rarity, words & mentioned)) / max(fsum(map(statistics.rarity, words)), 1e-9)
 
 
 def _better(titles: Sequence[str], others: Sequence[tuple[float, float]]) -> str | None:
     """Return the first of the titles that the text fits best, if it fits it better than its own by both measures."""
     better = [(share, -rank) for rank, (share, gain) in enumerate(others) if share > 0 and gain > 0]
     return titles[-max(better)[1]] if better else None
+
+
+def _among(beginning: Sequence[str], words: Sequence[str]) -> np.ndarray:
+    """Return which words are among those of a beginning. For so few, `numpy.isin` takes longer."""
+    return np.array([word in beginning for word in words], dtype=bool)
 
 
 def _share(weights: np.ndarray, chosen: np.ndarray) -> float:

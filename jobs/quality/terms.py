@@ -9,13 +9,14 @@ from itertools import pairwise
 _TERM = re.compile(r"\w+(?:[-./]\w+)*")
 _PART = re.compile(r"[-./]")
 
-CACHED_SOURCES = 256
-"""The candidates of a title are checked one after the other, against the same sources."""
+CACHED_SOURCES, CACHED_TERMS = 256, 2048
+"""The candidates of a title are checked one after the other, against the same sources; each check needs the terms of both."""
 
 
-def terms(text: str) -> list[str]:
+@lru_cache(CACHED_TERMS)
+def terms(text: str) -> tuple[str, ...]:
     """Return the terms of a text in order."""
-    return _TERM.findall(text.casefold())
+    return tuple(_TERM.findall(text.casefold()))
 
 
 def term_set(sequence: Sequence[str]) -> set[str]:
@@ -78,7 +79,7 @@ def phrases(sequence: Sequence[str], longest: int) -> set[str]:
 
 def has_digit(term: str) -> bool:
     """Return whether a term has a digit: a number, a measure or a code."""
-    return any(map(str.isdigit, term))
+    return not term.isalpha() and any(map(str.isdigit, term))
 
 
 def is_code(term: str) -> bool:

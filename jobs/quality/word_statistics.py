@@ -33,9 +33,19 @@ _TITLE_PART_END = re.compile(r"\s(?:with|for|by|in|of|from|to|on|at)\s|[,(|]|\s[
 """After the kind, titles say with what, for whom and how large."""
 
 
+@dataclass(frozen=True)
+class Weights:
+    """What a word weighs, in nats: its rarity, and its evidence if a text has it, lacks it, or has it and the title lacks it."""
+
+    rarity: float
+    present: float
+    absent: float
+    extra: float
+
+
 @dataclass
 class WordStatistics:
-    """Counts by word. `finish()` computes the mean rates from them, which `evidence()` and `evidence_of_extra()` need.
+    """Counts by word. After `finish()`, `rarity()`, `evidence()` and `evidence_of_extra()` are computed from them, once a word.
 
     `openings`: titles that begin with the word. `endings`: titles whose first part ends with it. `titles`, `other_titles`: pairs
     whose title has the word; `own`, `others`: those whose text has it too. `own_texts`, `other_texts`: pairs whose text has the
@@ -59,6 +69,7 @@ class WordStatistics:
     other_rate: float = field(default=0.5, init=False)
     own_extra_rate: float = field(default=0.5, init=False)
     other_extra_rate: float = field(default=0.5, init=False)
+    _weights: dict[str, Weights] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def add(self, title: str, own_text: str, other_texts: Iterable[str]) -> None:
         """Count a product with its own text and the texts of its nearest other products."""
@@ -81,6 +92,7 @@ class WordStatistics:
 
     def finish(self) -> "WordStatistics":
         """Compute the mean rates, once every product is counted."""
+        self._weights.clear()
         self.own_rate = _rate(self.own, self.titles)
         self.other_rate = _rate(self.others, self.other_titles)
         self.own_extra_rate = _rate(self.own_extra, self.own_texts)
@@ -89,7 +101,7 @@ class WordStatistics:
 
     def rarity(self, word: str) -> float:
         """Return the inverse document frequency of a word, in nats."""
-        return math.log(1 + self.products / (1 + self.texts[word]))
+        return self._weigh(word).rarity
 
     def is_maker(self, word: str) -> bool:
         """Return whether a word is the name of a maker: it begins titles, and texts hardly have it about products of others."""
@@ -114,15 +126,33 @@ class WordStatistics:
 
     def evidence(self, word: str, is_present: bool) -> float:
         """Return the log-odds, in nats, that a text in which this word of the title is present, or absent, is the own one."""
-        own = _smoothed(self.own[word], self.titles[word], self.own_rate)
-        other = _smoothed(self.others[word], self.other_titles[word], self.other_rate)
-        return math.log(own / other) if is_present else math.log((1 - own) / (1 - other))
+        weights = self._weigh(word)
+        return weights.present if is_present else weights.absent
 
     def evidence_of_extra(self, word: str) -> float:
         """Return the log-odds, in nats, that a text with this word, which its title lacks, is the own one."""
-        own = _smoothed(self.own_extra[word], self.own_texts[word], self.own_extra_rate)
-        other = _smoothed(self.other_extra[word], self.other_texts[word], self.other_extra_rate)
-        return math.log(own / other)
+        return self._weigh(word).extra
+
+    def _weigh(self, word: str) -> Weights:
+        """Return what a word weighs. It is kept for words of the catalogue: other titles have any number of codes."""
+        found = self._weights.get(word)
+        if found is None:
+            found = self._computed(word)
+            if word in self.texts:
+                self._weights[word] = found
+        return found
+
+    def _computed(self, word: str) -> Weights:
+        own = _smoothed(self.own[word], self.titles[word], self.own_rate)
+        other = _smoothed(self.others[word], self.other_titles[word], self.other_rate)
+        own_extra = _smoothed(self.own_extra[word], self.own_texts[word], self.own_extra_rate)
+        other_extra = _smoothed(self.other_extra[word], self.other_texts[word], self.other_extra_rate)
+        return Weights(
+            rarity=math.log(1 + self.products / (1 + self.texts[word])),
+            present=math.log(own / other),
+            absent=math.log((1 - own) / (1 - other)),
+            extra=math.log(own_extra / other_extra),
+        )
 
 
 def _last_word(part: str) -> list[str]:

@@ -62,5 +62,5 @@ def test_a_title_without_neighbours_is_compared_with_none() -> None:
 
 
 def test_a_compound_is_mentioned_by_its_parts_and_as_one_word() -> None:
-    assert terms('Wi-Fi 10-inch 1/2" Tab') == ["wi-fi", "10-inch", "1/2", "tab"]
+    assert terms('Wi-Fi 10-inch 1/2" Tab') == ("wi-fi", "10-inch", "1/2", "tab")
     assert {"wi-fi", "wi", "fi", "wifi"} <= term_set(terms("Wi-Fi"))

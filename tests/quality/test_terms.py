@@ -18,7 +18,7 @@ from jobs.quality.terms import adjacent, has_digit, is_mentioned, mentioned, phr
     ],
 )
 def test_the_terms_of_a_text(text: str, expected: list[str]) -> None:
-    assert terms(text) == expected
+    assert list(terms(text)) == expected
 
 
 def test_a_compound_is_mentioned_as_such_by_its_parts_and_as_one_word() -> None:
