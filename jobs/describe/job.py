@@ -111,7 +111,9 @@ def _config(settings: Settings, sources: BatchSources, publish_from: float | Non
         "limit": settings.limit,
         "part_rows": settings.part_rows,
         "neighbours": settings.neighbours,
-        **inference.generation_config(settings.precision, settings.prompt_max_tokens, settings.decoding),
+        **inference.generation_config(
+            settings.precision, settings.prompt_max_tokens, settings.decoding, require_gpu=settings.require_gpu
+        ),
         **({"profile": sources.profile, **_fields_config(settings)} if sources.file else {"split": settings.split}),
         **support_config(settings.number_support),
         **({"candidates": settings.candidates, "publish_from": publish_from} if sources.matcher else {}),

@@ -82,9 +82,9 @@ def describe_parts(plan: BatchPlan, selected: Sequence[int], load: Loader) -> li
     found = dict(enumerate(in_threads(plan.find, range(len(plan.parts)))))  # any part may be of other settings
     pending = [part for part in selected if found[part] is None]
     if pending:
+        search, describer = load()  # it may fail: before anything is withdrawn
         if plan.replace:
             artifact.withdraw_outdated(plan.spec)
-        search, describer = load()
 
         def describe(rows: Sequence[Title]) -> list[Description]:
             return describer.describe(rows, search(rows), progress.advance)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import torch
 from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
 
 from jobs.evaluate import scorecard
@@ -110,6 +111,7 @@ def _answers(
 ) -> tuple[list[Answer], float]:
     """Return the answer to each prompt, and the seconds that generation took."""
     loaded.model.cpu()  # the converter reads weights on the CPU, and an earlier stage may have moved them to the GPU
+    torch.cuda.empty_cache()  # CTranslate2 needs the memory that torch would keep
     convert(loaded.model, loaded.tokenizer, work / "converted", options.device.precision)
     writer = Writer(work / "converted", loaded.tokenizer, options.device)
     with log.progress("answers", len(prompts), "answers") as progress:

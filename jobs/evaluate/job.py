@@ -158,7 +158,9 @@ def _config(settings: Settings, retrieval: bool) -> dict[str, Any]:
         **({} if settings.publish_from is None else {"publish_from": settings.publish_from}),
         **support_config(settings.number_support),
         **({"words_only": True} if settings.words_only else {}),
-        **inference.generation_config(settings.precision, settings.prompt_max_tokens, settings.decoding),
+        **inference.generation_config(
+            settings.precision, settings.prompt_max_tokens, settings.decoding, require_gpu=settings.require_gpu
+        ),
     }
 
 

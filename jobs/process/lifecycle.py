@@ -132,8 +132,9 @@ def _interruption(error: BaseException) -> Interrupted | None:
 
 
 def _is_out_of_gpu_memory(error: BaseException) -> bool:
-    """Return whether torch raised its own error of this kind, by name: this module does not import torch."""
-    return any((kind.__module__, kind.__name__) == ("torch", "OutOfMemoryError") for kind in type(error).__mro__)
+    """Return whether torch raised its own error of this kind, by name: this module does not import torch. For cuBLAS it has none."""
+    is_of_torch = any((kind.__module__, kind.__name__) == ("torch", "OutOfMemoryError") for kind in type(error).__mro__)
+    return is_of_torch or (isinstance(error, RuntimeError) and "CUBLAS_STATUS_ALLOC_FAILED" in str(error))
 
 
 def _exit_code_of(error: Exception | Interrupted) -> int:

@@ -91,6 +91,10 @@ def line_chart(
         for level in levels:
             axes.axhline(level.y, color=PAPER[level.colour], linewidth=1.2, linestyle=(0, (1, 2)), label=level.label)
         _style(axes, x_label, y_label)
+        places = {x for line in lines for x in line.x}
+        if len(places) == 1:  # matplotlib would label fractions of the only number
+            [place] = places
+            axes.set_xlim(place - 1, place + 1)
         if share:
             axes.set_ylim(-0.02, min(max(axes.get_ylim()[1], 0.1), 1.04))
             axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=WHOLE_STEPS))

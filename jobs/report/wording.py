@@ -1,6 +1,7 @@
 """The wording of figures and names in a report, the same for every table, card and sentence."""
 
 import math
+from collections.abc import Sequence
 
 from jobs.quality.metrics import Interval
 from jobs.quality.settings import EVIDENCE_NEIGHBOURS
@@ -84,6 +85,12 @@ def count(value: object) -> str:
 def counted(amount: int, noun: str) -> str:
     """Return a number with its noun, whose plural ends in s: `1 shard`, `2,000 shards`."""
     return f"{amount:,} {plural(amount, noun)}"
+
+
+def counted_range(amounts: Sequence[int], noun: str) -> str:
+    """Return the least and the greatest number with the noun, or one number if they are equal: `25 to 200 questions`."""
+    least, most = min(amounts), max(amounts)
+    return counted(most, noun) if least == most else f"{least:,} to {counted(most, noun)}"
 
 
 def plural(amount: int, noun: str) -> str:

@@ -7,6 +7,7 @@ softmax and transformers after it.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,11 @@ class Writer:
             gpu.load_cublas()
         self.device = device
         self._tokenizer = tokenizer
-        self._translator = ctranslate2.Translator(
-            str(folder), device.name, compute_type=device.precision, inter_threads=device.workers,
-            intra_threads=1 if device.name == "cpu" else 0,
-        )  # fmt: skip
+        with _out_of_gpu_memory():
+            self._translator = ctranslate2.Translator(
+                str(folder), device.name, compute_type=device.precision, inter_threads=device.workers,
+                intra_threads=1 if device.name == "cpu" else 0,
+            )  # fmt: skip
         self._ids: dict[str, int] = tokenizer.get_vocab()
 
     def encode(self, prompts: Sequence[str], max_source_tokens: int) -> list[list[str]]:
@@ -156,8 +158,15 @@ def batches_by_tokens(sources: Sequence[Source], batch_tokens: int, decoding: De
 
 
 def _wait(result: Any) -> Any:
-    try:
+    with _out_of_gpu_memory():
         return result.result()
+
+
+@contextmanager
+def _out_of_gpu_memory() -> Iterator[None]:
+    """Turn CTranslate2's error about missing memory into a `MemoryError` (137)."""
+    try:
+        yield
     except RuntimeError as error:
         if "out of memory" in str(error):  # CTranslate2 has no error type for it
             raise MemoryError(f"the GPU is out of memory ({error}): lower --batch-tokens") from error

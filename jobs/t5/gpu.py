@@ -23,7 +23,7 @@ def describe(*, required: bool) -> str:
         return f"none (torch {torch.__version__}): training and describing use {threads.cpus()} CPU cores"
     load_cublas()
     memory = torch.cuda.get_device_properties(0).total_memory / 1e9
-    bf16 = "bf16" if torch.cuda.is_bf16_supported() else "no bf16"
+    bf16 = "bf16" if has_bf16() else "no bf16"
     return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}, {memory:.0f} GB, {bf16}"
 
 
@@ -50,6 +50,11 @@ def require(required: bool) -> None:
         f"{version}: the GPU of this node or its driver does not work ({reason}). The job is run again; if the node stays "
         "broken, run it on another one"
     )
+
+
+def has_bf16() -> bool:
+    """Return whether the GPU computes in bfloat16. Before Ampere, torch would emulate it, slowly."""
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def load_cublas() -> None:

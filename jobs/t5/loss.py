@@ -38,7 +38,7 @@ def summed_loss(
     chunk_rows = max(1, (chunk_logits or CHUNK_LOGITS[device]) // weight.shape[0])
     with torch.autocast(device, enabled=False):
         loss: torch.Tensor = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-            states, weight, labels[labels.ne(IGNORED)], chunk_rows, product_type
+            states, weight, labels[labels.ne(IGNORED)], chunk_rows, product_type, torch.is_grad_enabled()
         )
     return loss
 
@@ -51,15 +51,16 @@ def row_losses(model: T5ForConditionalGeneration, inputs: Mapping[str, torch.Ten
     with torch.no_grad():
         labels = inputs["labels"]
         states, real = _target_states(model, inputs), labels.ne(IGNORED)
-        targets, rows = labels[real], real.nonzero()[:, 0]
-        total = torch.zeros(len(labels), device=labels.device)
+        targets = labels[real]
+        losses = torch.zeros(labels.shape, device=labels.device)
+        of_targets = torch.empty(len(targets), device=labels.device)
         chunk_rows = max(1, ROW_LOSSES_CHUNK_LOGITS // model.lm_head.weight.shape[0])
         for first in range(0, len(states), chunk_rows):
             chunk = slice(first, first + chunk_rows)
             logits = model.lm_head(states[chunk]).float()
-            losses = torch.nn.functional.cross_entropy(logits, targets[chunk], reduction="none")
-            total.index_add_(0, rows[chunk], losses)
-        return total / real.sum(dim=1)
+            of_targets[chunk] = torch.nn.functional.cross_entropy(logits, targets[chunk], reduction="none")
+        losses[real] = of_targets
+        return losses.sum(dim=1) / real.sum(dim=1)
 
 
 def _target_states(model: T5ForConditionalGeneration, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -90,9 +91,13 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         targets: torch.Tensor,
         chunk_rows: int,
         product_type: torch.dtype,
+        is_grad_enabled: bool,
     ) -> torch.Tensor:
-        """Return the loss. Shapes: `states` (tokens, width), `weight` (vocabulary, width), `targets` (tokens,)."""
-        needs_gradients = any(context.needs_input_grad)
+        """Return the loss. Shapes: `states` (tokens, width), `weight` (vocabulary, width), `targets` (tokens,).
+
+        `is_grad_enabled`: of the caller; here gradients are always off, and `needs_input_grad` says only what weights require.
+        """
+        needs_gradients = is_grad_enabled and any(context.needs_input_grad)
         states_gradient = torch.empty_like(states) if needs_gradients else None
         weight_gradient = torch.zeros_like(weight) if needs_gradients else None
         cast_states, cast_weight = states.to(product_type), weight.to(product_type)
@@ -121,4 +126,4 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     def backward(context: Any, *outer: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Return the gradients of `states` and `weight`; the other inputs have none."""
         states_gradient, weight_gradient = context.saved_tensors
-        return states_gradient * outer[0].to(states_gradient.dtype), weight_gradient * outer[0], None, None, None
+        return states_gradient * outer[0].to(states_gradient.dtype), weight_gradient * outer[0], None, None, None, None

@@ -27,11 +27,13 @@ def select_device(*, require_gpu: bool = False) -> TrainingDevice:
     """
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # with several GPUs, Seq2SeqTrainer would split the batches
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, results of cuBLAS differ between runs
-    gpu.require(require_gpu)
+    gpu.require(
+        require_gpu or torch.cuda.is_available()
+    )  # one that does not work is no reason to train on the CPU for days
     if not torch.cuda.is_available():
         return TrainingDevice("cpu", None, bf16=False)
     _use_deterministic_algorithms()
-    return TrainingDevice("cuda", torch.cuda.get_device_name(0), torch.cuda.is_bf16_supported())
+    return TrainingDevice("cuda", torch.cuda.get_device_name(0), gpu.has_bf16())
 
 
 def _use_deterministic_algorithms() -> None:

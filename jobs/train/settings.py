@@ -75,7 +75,7 @@ class Settings(RetrievalSettings):
         None,
         ge=MIN_TARGET_TOKENS_PER_BATCH,
         le=1_000_000,
-        description=f"Maximum number of target tokens per batch, padding included; replaces --batch-rows. {_of_recipe('target_tokens_per_batch')}",
+        description=f"Maximum number of target tokens per batch, and of source tokens, padding included; replaces --batch-rows. On a GPU, rows are then padded to a multiple of 8 tokens. {_of_recipe('target_tokens_per_batch')}",
         json_schema_extra=unit("tokens"),
     )
     gradient_accumulation: int | None = Field(

@@ -72,8 +72,9 @@ def train(
                 model.config.use_cache = uses_cache
         except torch.OutOfMemoryError as error:
             raise MemoryError(
-                "out of GPU memory: lower --target-tokens-per-batch or --batch-rows and raise --gradient-accumulation by "
-                "the same factor, or use a GPU with more memory"
+                "out of GPU memory: use a GPU with more memory. Or start another --run with a lower --target-tokens-per-batch or "
+                "--batch-rows and --gradient-accumulation raised by the same factor, as `skuscribe estimate` suggests: the batches of a "
+                "run cannot change"
             ) from error
     return progress
 

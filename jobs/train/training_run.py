@@ -55,7 +55,13 @@ class TrainingRun:
     @property
     def hyperparameters(self) -> dict[str, Any]:
         """What determines the weights, except base model and rows, as the model card shows it."""
-        added = {"counterfactual_share": self.counterfactual_share} if self.counterfactual_share else {}
+        added: dict[str, Any] = {"counterfactual_share": self.counterfactual_share} if self.counterfactual_share else {}
+        if self.retrieval:
+            added |= {
+                "retrieval_share": self.retrieval.share,
+                "neighbours": self.retrieval.neighbours,
+                "encoder": self.retrieval.encoder,
+            }
         return {**vars(self.recipe), "seed": self.seed, **added}
 
     def spec(self, shard: int) -> Spec:

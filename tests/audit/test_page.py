@@ -89,6 +89,25 @@ def test_the_page_loads_nothing_and_texts_are_data(file: Path) -> None:
 
 
 @needs_chromium
+def test_labels_that_another_tab_gives_are_kept_and_shown(chromium: Browser, file: Path) -> None:
+    chromium.open(file)
+    chromium.evaluate("localStorage.clear()")
+    chromium.open(file)
+    key = chromium.evaluate("STORAGE_KEY")
+    of_other_tab = {"labels": {"1": "wrong", "2": "right"}, "notes": {}, "auditor": "Ada", "row": 2}
+    chromium.evaluate(f"localStorage.setItem({key!r}, {json.dumps(json.dumps(of_other_tab))})")
+    chromium.press("r")
+    assert chromium.text("counter") == "3 of 3 labelled: 2 right, 1 wrong"
+    assert chromium.text("position") == "Text 1 of 3"
+    kept = json.loads(chromium.evaluate(f"localStorage.getItem({key!r})"))
+    assert kept["labels"] == {"0": "right", "1": "wrong", "2": "right"}
+    chromium.evaluate(f"localStorage.setItem({key!r}, {json.dumps(json.dumps(of_other_tab))})")
+    chromium.evaluate(f"dispatchEvent(new StorageEvent('storage', {{key: {key!r}}}))")
+    assert chromium.text("counter") == "2 of 3 labelled: 1 right, 1 wrong"
+    chromium.evaluate("localStorage.clear()")
+
+
+@needs_chromium
 def test_labels_are_given_with_keys_kept_and_downloaded(chromium: Browser, file: Path, tmp_path: Path) -> None:
     chromium.open(file)
     assert chromium.text("counter") == "0 of 3 labelled: 0 right, 0 wrong"

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import ctranslate2
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from jobs.database.connection import session
-from jobs.describe import exports, job, parts
+from jobs.describe import describer, exports, job, parts
 from jobs.describe.settings import Settings
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.storage import artifact, layout, runs
@@ -173,6 +175,24 @@ def test_a_batch_that_is_being_replaced_does_not_exist_until_all_of_it_is_replac
     assert table_rows("half", "uid, model_digest") == sorted((row["uid"], row["model_digest"]) for row in rows)
 
 
+@pytest.mark.parametrize("fault", ["no GPU", "a model that cannot be loaded"])
+def test_a_batch_stays_if_its_replacement_cannot_describe(
+    ready: Ready, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """The precision depends on the device: on a node whose GPU does not work, the batch seems to have other settings."""
+    before = describe_all(ready, "stays", limit=2, neighbours=0, precision="float32")
+
+    def fail(*_: object) -> None:
+        raise InputError("the model cannot be loaded")
+
+    monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(describer, "load_describer", fail)
+    with pytest.raises((ConfigurationError, NotReadyError) if fault == "no GPU" else InputError):
+        describe(ready, "stays", limit=2, neighbours=0, replace=True, require_gpu=fault == "no GPU")
+    assert artifact.find(ready.store, layout.export_path("stays")) == before
+
+
 def test_an_index_with_other_settings_than_those_of_another_part_writes_nothing(ready: Ready) -> None:
     describe(ready, "mixed", limit=4, part_rows=2, neighbours=0, index=0)
     with pytest.raises(ConfigurationError, match="no_repeat_ngram was 3, now 2"):
@@ -312,7 +332,7 @@ def test_texts_of_a_replacement_that_was_killed_before_it_committed_a_part_are_u
     before = table_rows("killed", "uid, description")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(exports, "files", killed)
-        describe(ready, "killed", limit=4, part_rows=2, repetition_penalty=2.5, replace=True)
+        describe(ready, "killed", limit=4, part_rows=2, answer_max_tokens=12, replace=True)
     assert table_rows("killed", "uid, description") != before
     batch = describe_all(ready, "killed", limit=4, part_rows=2)
     assert table_rows("killed", "uid, description") == before

@@ -48,6 +48,7 @@ def end_with(error: BaseException) -> int:
         (Interrupted("stopped"), 143),
         (MemoryError(), 137),
         (torch.OutOfMemoryError("CUDA out of memory"), 137),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), 137),
         (OSError(errno.ENOSPC, "No space left on device"), 75),
         (RuntimeError("I/O error: No space left on device (os error 28)"), 75),  # as libraries in Rust report it
         (ValueError("a defect"), 1),

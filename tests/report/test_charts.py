@@ -89,3 +89,9 @@ def test_the_labels_of_an_axis_in_per_cent_are_as_far_apart_as_their_ticks(highe
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=70))
 def test_any_figures_give_well_formed_xml(values: list[float]) -> None:
     ElementTree.fromstring(draw(Line("ours", list(range(len(values))), values, "blue", values, values)))
+
+
+def test_a_chart_of_one_point_has_whole_numbers_on_its_axis() -> None:
+    svg = draw(Line("ours", [1], [0.5], "blue"))
+    assert {"0", "1", "2"} <= set(re.findall(r">(\d[\d.]*)<", svg))
+    assert not re.findall(r">0\.9\d<|>1\.0\d<", svg)

@@ -8,25 +8,31 @@ from jobs.report.history import CatalogueSummary, History, TrainedShard
 from jobs.report.sections import training
 
 
-def run_of(parameters: int, train_rows: int) -> History:
-    epochs = tuple(Epoch(0, epoch, 3.0, 2.9, 0.2, 0.1, 0.2, 0.2) for epoch in (1, 2, 3))
-    shard = TrainedShard(0, epochs, train_rows, None, None, "2026-01-01")
-    catalogue = CatalogueSummary("c", 1, {}, {})
-    return History("r", {}, "m", {"parameters": parameters}, catalogue, (shard,), (), "", None, {})
+def run_of(parameters: int, *train_rows: int) -> History:
+    shards = tuple(
+        TrainedShard(
+            number, tuple(Epoch(number, epoch, 3.0, 2.9, 0.2, 0.1, 0.2, 0.2) for epoch in (1, 2, 3)), rows, None, None, "2026-01-01"
+        )
+        for number, rows in enumerate(train_rows)
+    )  # fmt: skip
+    catalogue = CatalogueSummary("c", len(shards), {}, {})
+    return History("r", {}, "m", {"parameters": parameters}, catalogue, shards, (), "", None, {})
 
 
 @pytest.mark.parametrize(
     ("parameters", "train_rows", "shown"),
     [
-        (REFERENCE_PARAMETERS, REFERENCE_TRAIN_ROWS, True),
-        (76_961_152, REFERENCE_TRAIN_ROWS, False),
-        (REFERENCE_PARAMETERS, 1900, False),
+        (REFERENCE_PARAMETERS, [REFERENCE_TRAIN_ROWS], True),
+        (REFERENCE_PARAMETERS, [REFERENCE_TRAIN_ROWS, REFERENCE_TRAIN_ROWS, 7313], True),  # the rest of the catalogue
+        (76_961_152, [REFERENCE_TRAIN_ROWS], False),
+        (REFERENCE_PARAMETERS, [1900], False),
+        (REFERENCE_PARAMETERS, [7313, REFERENCE_TRAIN_ROWS], False),
     ],
 )
 def test_the_reference_run_is_shown_if_model_and_shards_have_its_size(
-    parameters: int, train_rows: int, shown: bool
+    parameters: int, train_rows: list[int], shown: bool
 ) -> None:
-    text, charts, epochs, _ = training.section(run_of(parameters, train_rows)).blocks
+    text, charts, epochs, _ = training.section(run_of(parameters, *train_rows)).blocks
     assert isinstance(text, Text)
     assert ("the reference run is shown in shards.csv only" in text.text) is not shown
     assert isinstance(charts, Charts)

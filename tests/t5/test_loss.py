@@ -74,3 +74,22 @@ def test_the_row_losses_add_up_to_the_summed_loss(model: Any, inputs: dict[str, 
     tokens = torch.tensor([len(target) for target in TARGETS])
     total = (loss.row_losses(model, inputs) * tokens).sum().item()
     assert total == pytest.approx(loss.summed_loss(model, inputs).item(), rel=1e-5)
+
+
+def test_a_loss_without_gradients_computes_none(
+    model: Any, inputs: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = loss.summed_loss(model, inputs).item()
+    made: list[torch.Size] = []
+    zeros_like = torch.zeros_like
+
+    def recorded(tensor: torch.Tensor, **options: Any) -> torch.Tensor:
+        made.append(tensor.shape)
+        return zeros_like(tensor, **options)
+
+    monkeypatch.setattr(torch, "zeros_like", recorded)
+    with torch.inference_mode():
+        assert loss.summed_loss(model, inputs).item() == pytest.approx(expected)
+    assert model.lm_head.weight.shape not in made
+    loss.summed_loss(model, inputs)
+    assert model.lm_head.weight.shape in made

@@ -5,22 +5,25 @@ const [RIGHT, WRONG] = sample.labels;
 const STORAGE_KEY = `skuscribe-audit ${sample.digest}`;
 const element = (id) => document.getElementById(id);
 
-// `labels` and `notes` by the number of the row.
-let state = { labels: {}, notes: {}, auditor: "", row: 0 };
+// What the browser keeps: `labels` and `notes` by the number of the row, and the row that was shown last.
+let kept = { labels: {}, notes: {}, auditor: "", row: 0 };
+let shown = 0;
 
-function load() {
+function read() {
   try {
-    const kept = JSON.parse(localStorage.getItem(STORAGE_KEY));
-    if (kept) state = { ...state, ...kept };
+    const stored = JSON.parse(localStorage.getItem(STORAGE_KEY));
+    if (stored) kept = { ...kept, ...stored };
   } catch {
     warnAboutStorage();
   }
-  state.row = Math.min(Math.max(state.row, 0), sample.rows.length - 1);
 }
 
-function save() {
+// Each change is made to what is kept now: another tab may have given labels since.
+function change(edit) {
+  read();
+  edit();
   try {
-    localStorage.setItem(STORAGE_KEY, JSON.stringify(state));
+    localStorage.setItem(STORAGE_KEY, JSON.stringify(kept));
   } catch {
     warnAboutStorage();
   }
@@ -32,17 +35,17 @@ function warnAboutStorage() {
 }
 
 function show() {
-  const row = sample.rows[state.row];
-  const label = state.labels[state.row];
-  element("position").textContent = `Text ${state.row + 1} of ${sample.rows.length}`;
+  const row = sample.rows[shown];
+  const label = kept.labels[shown];
+  element("position").textContent = `Text ${shown + 1} of ${sample.rows.length}`;
   element("title").textContent = row.title;
   element("description").textContent = row.description;
-  element("note").value = state.notes[state.row] || "";
+  element("note").value = kept.notes[shown] || "";
   element("right").setAttribute("aria-pressed", String(label === RIGHT));
   element("wrong").setAttribute("aria-pressed", String(label === WRONG));
   element("clear").disabled = !label;
-  element("previous").disabled = state.row === 0;
-  element("next").disabled = state.row === sample.rows.length - 1;
+  element("previous").disabled = shown === 0;
+  element("next").disabled = shown === sample.rows.length - 1;
   element("unlabelled").disabled = nextUnlabelled() < 0;
   showVerdict(row, label);
   element("neighbours").replaceChildren(...row.neighbours.map(neighbourElement));
@@ -76,7 +79,7 @@ function withText(name, text) {
 }
 
 function showCounter() {
-  const given = Object.values(state.labels);
+  const given = Object.values(kept.labels);
   const right = given.filter((label) => label === RIGHT).length;
   element("counter").textContent =
     `${given.length} of ${sample.rows.length} labelled: ${right} right, ${given.length - right} wrong`;
@@ -85,24 +88,25 @@ function showCounter() {
 }
 
 function setLabel(label) {
-  if (label) state.labels[state.row] = label;
-  else delete state.labels[state.row];
-  save();
+  change(() => {
+    if (label) kept.labels[shown] = label;
+    else delete kept.labels[shown];
+  });
   show();
 }
 
 function goTo(row) {
   if (row < 0 || row >= sample.rows.length) return;
-  state.row = row;
-  save();
+  shown = row;
+  change(() => { kept.row = row; });
   show();
 }
 
 // Returns the next row without a label, from the first one again after the last, or -1.
 function nextUnlabelled() {
   for (let step = 1; step <= sample.rows.length; step += 1) {
-    const row = (state.row + step) % sample.rows.length;
-    if (!state.labels[row]) return row;
+    const row = (shown + step) % sample.rows.length;
+    if (!kept.labels[row]) return row;
   }
   return -1;
 }
@@ -111,10 +115,10 @@ function filledIn() {
   const column = Object.fromEntries(sample.columns.map((name, number) => [name, number]));
   const rows = sample.rows.map((row, number) => {
     const cells = [...row.cells];
-    const label = state.labels[number];
+    const label = kept.labels[number];
     cells[column.label] = label || "";
-    cells[column.note] = escaped(state.notes[number] || "");
-    cells[column.auditor] = label ? escaped(state.auditor) : "";
+    cells[column.note] = escaped(kept.notes[number] || "");
+    cells[column.auditor] = label ? escaped(kept.auditor) : "";
     return cells;
   });
   return sample.byteOrderMark + [sample.columns, ...rows].map((cells) => cells.map(quoted).join(",") + "\r\n").join("");
@@ -142,8 +146,8 @@ const KEYS = {
   w: () => setLabel(WRONG),
   c: () => setLabel(null),
   n: () => goTo(nextUnlabelled()),
-  ArrowLeft: () => goTo(state.row - 1),
-  ArrowRight: () => goTo(state.row + 1),
+  ArrowLeft: () => goTo(shown - 1),
+  ArrowRight: () => goTo(shown + 1),
 };
 
 function onKey(event) {
@@ -159,9 +163,10 @@ function onKey(event) {
 }
 
 function start() {
-  load();
+  read();
+  shown = Math.min(Math.max(kept.row, 0), sample.rows.length - 1);
   element("batch").textContent = sample.batch;
-  element("auditor").value = state.auditor;
+  element("auditor").value = kept.auditor;
   element("right").addEventListener("click", KEYS.r);
   element("wrong").addEventListener("click", KEYS.w);
   element("clear").addEventListener("click", KEYS.c);
@@ -170,14 +175,17 @@ function start() {
   element("next").addEventListener("click", KEYS.ArrowRight);
   element("download").addEventListener("click", download);
   element("note").addEventListener("input", (event) => {
-    state.notes[state.row] = event.target.value;
-    save();
+    change(() => { kept.notes[shown] = event.target.value; });
   });
   element("auditor").addEventListener("input", (event) => {
-    state.auditor = event.target.value;
-    save();
+    change(() => { kept.auditor = event.target.value; });
   });
   document.addEventListener("keydown", onKey);
+  addEventListener("storage", (event) => {
+    if (event.key !== STORAGE_KEY) return;
+    read();
+    show();
+  });
   show();
 }
 

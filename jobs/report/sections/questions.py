@@ -11,12 +11,14 @@ TITLE_CHARACTERS, TEXT_CHARACTERS = 200, 700
 
 
 def section(history: History, count: int) -> Section | None:
-    """Return the section with the first `count` held-out questions, or None if there are none to show."""
+    """Return the section with the first `count` held-out questions that all stages answered, or None if there are none to show."""
     stages = stages_side_by_side(history)
-    if not stages or not count:
+    if not stages:
         return None
     answers = [held_out_answers(stage) for stage in stages]
     uids = [uid for uid in answers[0] if all(uid in stage_answers for stage_answers in answers)][:count]
+    if not uids:
+        return None
     blocks: list[Block] = [
         Text(
             f"The first {counted(len(uids), 'held-out question')}, without selection by hand. The number next to an answer is its ROUGE-L against "

@@ -14,7 +14,16 @@ from jobs.report.comparisons import (
 )
 from jobs.report.document import Block, Cell, Section, Table, Tone
 from jobs.report.history import History, Stage
-from jobs.report.wording import METRIC_NAMES, baseline_label, counted, interval, lower_first, signed, span, stage_label
+from jobs.report.wording import (
+    METRIC_NAMES,
+    baseline_label,
+    counted_range,
+    interval,
+    lower_first,
+    signed,
+    span,
+    stage_label,
+)
 from jobs.storage.layout import QuestionGroup
 
 COMPARED_METRICS = ("rougeL", "loss", "repetition")
@@ -37,7 +46,7 @@ def section(history: History) -> Section | None:
 
 
 def _score_table(history: History, stages: Sequence[Stage]) -> Table:
-    questions = stages[0].groups[QuestionGroup.HELD_OUT].questions
+    questions = [stage.groups[QuestionGroup.HELD_OUT].questions for stage in stages]
     metrics = [metric for metric in METRIC_NAMES if any(score(stage, metric) for stage in stages)]
     rows = [
         [Cell(stage_label(stage)), *(interval(score(stage, metric), metric) for metric in metrics)] for stage in stages
@@ -47,7 +56,7 @@ def _score_table(history: History, stages: Sequence[Stage]) -> Table:
         for name, scores in baselines(history).items()
     ]
     return Table(
-        f"Mean over {counted(questions, 'held-out question')} with its 95 % interval. Higher is better for ROUGE, lower for loss (nats "
+        f"Mean over {counted_range(questions, 'held-out question')} with its 95 % interval. Higher is better for ROUGE, lower for loss (nats "
         "per token), repetition and flagged.",
         ["", *(METRIC_NAMES[metric] for metric in metrics)],
         rows,
