@@ -2,7 +2,8 @@
 
 A command's settings are one class whose fields have a type, a default, a unit and a sentence. The same declaration gives the
 flag (`--shard-rows`), the environment variable (`SKUSCRIBE_SHARD_ROWS`), the help text, and the schema and tables of the
-chart. A flag overrides the variable, the variable overrides the default. boto3 and libpq read AWS_* and PG* themselves.
+chart. A flag overrides the variable, the variable overrides the default. A field with `flag_only()` has no variable. boto3 and
+libpq read AWS_* and PG* themselves.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from jobs.process import accepted
 from jobs.process.accepted import accepts
@@ -28,10 +29,12 @@ _UNUSED_PREFIX = "NO_SKUSCRIBE_"
 _USER_AND_PASSWORD = re.compile(r"[^/\s:@]+:[^\s@]+@")
 _METAVARS = {int: "N", float: "X", Path: "PATH"}
 
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
+
 Name = Annotated[
     str,
     Field(
-        pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$",
+        pattern=NAME_PATTERN,
         json_schema_extra=accepts("1 to 63 of `a-z0-9._-`, with a letter or digit at both ends"),
     ),
 ]
@@ -67,6 +70,23 @@ class Settings(BaseSettings):
     """Base class of the settings of every command."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources of the values, the first that has one first. No variable sets a field with `flag_only()`."""
+        if isinstance(env_settings, EnvSettingsSource):
+            unread = {
+                variable(name).lower() for name, field in settings_cls.model_fields.items() if is_flag_only(field)
+            }
+            env_settings.env_vars = {name: value for name, value in env_settings.env_vars.items() if name not in unread}
+        return init_settings, env_settings, dotenv_settings, file_secret_settings
 
 
 class StoreSettings(Settings):
@@ -136,7 +156,9 @@ def variable(name: str) -> str:
 
 
 def variables(name: str, field: FieldInfo) -> Iterator[str]:
-    """Yield the environment variables of a field: that of its name, and those of its former names."""
+    """Yield the environment variables of a field: that of its name, and those of its former names. None with `flag_only()`."""
+    if is_flag_only(field):
+        return
     yield variable(name)
     if isinstance(field.validation_alias, AliasChoices):
         yield from (
@@ -145,7 +167,7 @@ def variables(name: str, field: FieldInfo) -> Iterator[str]:
 
 
 def describe_field(name: str, field: FieldInfo) -> str:
-    """Return the help text of a field: its sentences, unit, limits, default and environment variable.
+    """Return the help text of a field: its sentences, unit, limits, default and environment variable, if it has one.
 
     A description that ends with `Default: ...` replaces the default of the field.
     """
@@ -161,7 +183,8 @@ def describe_field(name: str, field: FieldInfo) -> str:
         parts.append(f"Default: {default}")
     elif field.default_factory is None and field.default not in (None, ""):
         parts.append(f"Default: {_default(field.default)}.")
-    parts.append(f"[{variable(name)}]")
+    if not is_flag_only(field):
+        parts.append(f"[{variable(name)}]")
     return " ".join(parts)
 
 
@@ -174,6 +197,20 @@ def unit_of(field: FieldInfo) -> str | None:
 def unit(name: str) -> dict[str, Any]:
     """Return the extra schema that declares a unit: `Field(json_schema_extra=unit("seconds"))`."""
     return {"unit": name}
+
+
+def flag_only() -> dict[str, Any]:
+    """Return the extra schema of a field that no environment variable sets: `Field(json_schema_extra=flag_only())`.
+
+    For what a person has to say each time, because the commands share their variables.
+    """
+    return {"flag_only": True}
+
+
+def is_flag_only(field: FieldInfo) -> bool:
+    """Return whether a field is declared with `json_schema_extra=flag_only()`."""
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("flag_only"))
 
 
 class _HelpFormatter(argparse.HelpFormatter):
@@ -245,7 +282,8 @@ def _explain(kind: type[Settings], problems: Sequence[ErrorDetails]) -> str:
             found = "nothing"
         elif field.annotation is SecretStr:
             found = "***"
-        parts[name] = f"{flag(name)} ({variable(name)}): {wanted}, found {found}"
+        named = flag(name) if is_flag_only(field) else f"{flag(name)} ({variable(name)})"
+        parts[name] = f"{named}: {wanted}, found {found}"
     head = "a setting is wrong" if len(parts) == 1 else f"{len(parts)} settings are wrong"
     return f"{head}: " + "; ".join(parts.values()) + ". `--help` describes each setting"
 

@@ -8,7 +8,17 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from jobs.process.errors import ConfigurationError
-from jobs.process.settings import IndexedSettings, Name, StoreSettings, describe_field, parse, unit, without_secrets
+from jobs.process.settings import (
+    IndexedSettings,
+    Name,
+    StoreSettings,
+    check,
+    describe_field,
+    flag_only,
+    parse,
+    unit,
+    without_secrets,
+)
 
 
 class Sample(StoreSettings):
@@ -124,6 +134,24 @@ def test_an_unknown_flag_and_an_abbreviated_one_are_errors(capsys: pytest.Captur
 def test_the_help_text_has_sentence_unit_default_and_variable() -> None:
     text = describe_field("rows", Sample.model_fields["rows"])
     assert text == "Number of rows. Unit: rows. Accepts: at least 1. Default: 100. [SKUSCRIBE_ROWS]"
+
+
+class Said(StoreSettings):
+    path: str = Field(min_length=1, description="What.", json_schema_extra=flag_only())
+    yes: bool = Field(False, description="Do it.", json_schema_extra=flag_only())
+
+
+def test_no_variable_sets_a_field_that_has_only_a_flag(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SKUSCRIBE_PATH", "SKUSCRIBE_YES", "skuscribe_yes"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("SKUSCRIBE_STORE", "s3://bucket")
+    said = parse(Said, "said", "", ["--path", "here"])
+    assert (said.path, said.yes, said.store) == ("here", False, "s3://bucket")
+    assert parse(Said, "said", "", ["--path", "here", "--yes"]).yes
+    with pytest.raises(ConfigurationError, match=r"wrong: --path: expected a text that is not empty, found nothing\. "):
+        parse(Said, "said", "", ["--yes"])
+    check(Said, {"SKUSCRIBE_YES": "maybe"})
+    assert describe_field("path", Said.model_fields["path"]) == "What. Required."
 
 
 def test_a_default_in_the_description_replaces_that_of_the_field() -> None:
