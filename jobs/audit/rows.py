@@ -13,7 +13,6 @@ from jobs.quality.metrics import Interval
 
 NEIGHBOUR_CHARACTERS = 1_000
 """Longer texts of neighbours are truncated: a person reads their beginning."""
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('skuscribe.audit', 0))"
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def _no_texts(batch: str) -> NotReadyError:
 
 def lock(connection: Connection) -> None:
     """Wait until no other process stores labels. The lock ends with the transaction."""
-    connection.execute(_LOCK)
+    connection.execute(statement("lock_labels"))
 
 
 def write_labels(connection: Connection, labels: Sequence[Label], matcher_digest: str | None) -> None:

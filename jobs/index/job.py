@@ -42,7 +42,7 @@ def run(settings: Settings) -> None:
     if settings.phase != "embed" and settings.index is None:
         unfinished = Unfinished()
         repeated_exclusively(  # another builder waits here
-            f"skuscribe.index.{settings.catalogue}",
+            product_table.build_lock(settings.catalogue),
             lambda holder: _build(holder, unfinished, settings, products, encoder),
         )
 

@@ -67,6 +67,11 @@ class Table:
         return sql.Identifier(self.name)
 
 
+def build_lock(catalogue: str) -> str:
+    """Return the key of the lock that a build of a catalogue's index holds; `held_builds.sql` has it too."""
+    return f"skuscribe.index.{catalogue}"
+
+
 def read_rows(products: Catalogue, file: str, encoder_digest: str) -> tuple[list[ProductRow], list[str]]:
     """Return the rows of a catalogue file, and the uids of the products with a NUL character, which Postgres cannot store."""
     with folders.temporary_folder() as folder:

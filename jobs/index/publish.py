@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 from psycopg import errors, sql
 
@@ -11,6 +12,8 @@ from jobs.database.connection import Connection, formatted, statement
 from jobs.index.product_table import Table
 from jobs.process import log
 from jobs.process.errors import NotReadyError
+
+Result = TypeVar("Result")
 
 PUBLISH_SECONDS = 1800
 """How long a finished build waits for readers of the old index. Building it again would take longer."""
@@ -41,29 +44,37 @@ def publish(connection: Connection, table: Table, build: Build, started: float) 
 
     A build that is published already returns the figures of its record: the answer to its commit was lost.
 
-    This needs a lock that conflicts with every reader. An attempt gives up after `LOCK_TIMEOUT`, so that new readers do not
-    queue behind it. Errors: after `PUBLISH_SECONDS` that of the lock, which a session translates to `NotReadyError` (75);
+    This needs a lock that conflicts with every reader: see `in_short_attempts()`. Errors: those of it after `PUBLISH_SECONDS`;
     `NotReadyError` (75) if another process has replaced the table.
     """
-    deadline = time.monotonic() + PUBLISH_SECONDS
+    return in_short_attempts(connection, lambda: _publish(connection, table, build, started), PUBLISH_SECONDS)
+
+
+def in_short_attempts(connection: Connection, work: Callable[[], Result], max_seconds: float) -> Result:
+    """Return what `work` returns, called in a transaction, and again after a pause while a query holds a lock that it needs.
+
+    An attempt gives up its wait for a lock after `LOCK_TIMEOUT`, so that new readers do not queue behind it. Errors: after
+    `max_seconds` that of the lock, which a session translates to `NotReadyError` (75); those of `work`.
+    """
+    deadline = time.monotonic() + max_seconds
     attempt = 0
     while True:
         attempt += 1
         try:
             with connection.transaction():
-                return _publish(connection, table, build, started)
+                connection.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+                return work()
         except (errors.LockNotAvailable, errors.DeadlockDetected):
             pause = min(2 * attempt, MAX_PAUSE_SECONDS)
             if time.monotonic() + pause > deadline:
                 raise
-            log.warning("a long query holds the old index", attempt=attempt, retry_in_seconds=pause)
+            log.warning("a long query holds what is to be replaced or deleted", attempt=attempt, retry_in_seconds=pause)
             time.sleep(pause)
 
 
 def _publish(connection: Connection, table: Table, build: Build, started: float) -> dict[str, int | float]:
     names = {"name": f"skuscribe.{table.name}", "index": f"skuscribe.{table.name}_hnsw", "oid": table.oid}
-    _, _, found, parts = connection.execute_all(
-        ("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT]),
+    _, found, parts = connection.execute_all(
         ("SELECT FROM skuscribe.catalogue WHERE catalogue_id = %s FOR UPDATE", [table.catalogue_id]),
         (formatted("built_table", table=table.identifier), names),
         (statement("partition_of"), {"catalogue_id": table.catalogue_id}),

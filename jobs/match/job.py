@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobs.database.connection import Connection
+from jobs.database.connection import Connection, statement
 from jobs.database.migrations import migrate
 from jobs.database.repeat import repeated
 from jobs.match import products
@@ -102,7 +102,7 @@ def publish_alternatives(made: Artifact, name: str) -> None:
 
 def _replace_alternatives(connection: Connection, catalogue: str, rows: Sequence[tuple[Any, ...]]) -> None:
     with connection.transaction(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('skuscribe.alternative ' || %s, 0))", [catalogue])
+        cursor.execute(statement("lock_alternatives"), {"catalogue": catalogue})
         cursor.execute("DELETE FROM skuscribe.alternative WHERE catalogue = %s", [catalogue])
         with cursor.copy(
             "COPY skuscribe.alternative (catalogue, word, other, pairs, example, example_other) FROM STDIN"
