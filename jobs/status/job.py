@@ -33,8 +33,10 @@ def run(settings: Settings) -> None:
 
 def _require_known_run(store: Store, run: str) -> None:
     """Raise `ConfigurationError` (78) if the store has runs, but not this one."""
-    existing = store.folders(layout.RUNS) if run else []
-    if existing and run not in existing:
+    if not run or store.has_objects(f"{layout.run_path(run)}/"):
+        return
+    existing = [name for name in store.folders(layout.RUNS) if store.has_objects(f"{layout.run_path(name)}/")]
+    if existing:
         nearest = most_similar(run, existing)
         raise ConfigurationError(
             f"there is no run {run!r} in {store.at(layout.RUNS)}: set --run to one that exists (such as {', '.join(nearest)}), "

@@ -38,24 +38,37 @@ def lines(store: Store, only_run: str = "", max_shards: int | None = None) -> It
     `max_shards`: number of shards that each run trains; None for all.
     """
     for name in store.folders(layout.CATALOGUES):
-        yield _artifact_line(store, layout.catalogue_path(name), ("kept", "rejected", "shards", "held_out"))
+        yield from _lines_of(store, layout.catalogue_path(name), ("kept", "rejected", "shards", "held_out"))
     for name in store.folders(layout.MODELS):
-        yield _artifact_line(store, layout.model_path(name), ("parameters", "source"))
+        yield from _lines_of(store, layout.model_path(name), ("parameters", "source"))
     for name in store.folders(layout.MATCHERS):
-        yield _artifact_line(
-            store, layout.matcher_path(name), ("auc_nearest", "publish_from", "flagged_own", "flagged_nearest")
-        )
+        figures = ("auc_nearest", "publish_from", "flagged_own", "flagged_nearest")
+        yield from _lines_of(store, layout.matcher_path(name), figures)
     for name in store.folders(layout.RUNS):
         if only_run in ("", name):
             yield from _run_lines(store, name, max_shards)
     for name in store.folders(layout.EXPORTS):
-        yield _artifact_line(store, layout.export_path(name), ("products", "published", "flagged", "failed"))
-        if artifact.find(store, layout.audit_path(name)) is not None:
-            yield _artifact_line(store, layout.audit_path(name), ("labelled",))
+        yield from _lines_of(store, layout.export_path(name), ("products", "published", "flagged", "failed"))
+        if (audit := artifact.find(store, layout.audit_path(name))) is not None:
+            yield _artifact_line(audit.path, audit, ("labelled",))
+
+
+def _lines_of(store: Store, path: str, names: tuple[str, ...]) -> Iterator[str]:
+    """Yield the line of an artifact, none if it was deleted."""
+    committed = artifact.find(store, path)
+    if committed is not None or store.has_objects(f"{path}/"):
+        yield _artifact_line(path, committed, names)
 
 
 def _run_lines(store: Store, run: str, max_shards: int | None) -> Iterator[str]:
-    config = runs.read_config(store, run)
+    config = runs.find_config(store, run)
+    if config is None:
+        if store.has_objects(f"{layout.run_path(run)}/"):
+            yield (
+                f"{layout.run_path(run)}  has files and no {layout.RUN_CONFIG}, so it was deleted while a job wrote it: "
+                f"`skuscribe delete --path {layout.run_path(run)}` lists them"
+            )
+        return
     shown = [f"{key} {_short(value)}" for key, value in config.items() if not isinstance(value, dict)]
     yield f"{layout.run_path(run)}  {'  '.join(shown)}"
     yield f"  {'shard':>5}  {'state':<8}" + "".join(f"{title:>{width}}" for title, _, width, _ in COLUMNS)
@@ -71,7 +84,8 @@ def _run_lines(store: Store, run: str, max_shards: int | None) -> Iterator[str]:
     stages = store.folders(f"{layout.evaluations_path(run)}/")
     evaluated = [stage for stage in stages if artifact.find(store, layout.evaluation_path(run, stage))]
     yield f"  evaluated: {', '.join(evaluated) or 'nothing yet'}"
-    yield "  " + _artifact_line(store, layout.report_path(run), ())
+    report = layout.report_path(run)
+    yield "  " + _artifact_line(report, artifact.find(store, report), ())
 
 
 def _shard_count(store: Store, run: str, config: Mapping[str, Any]) -> int:
@@ -104,8 +118,7 @@ def _shard_state(store: Store, run: str, shard: int, trained: Artifact | None) -
     return ShardState(shard, "started", {}, f"{latest}last upload {age} ago")
 
 
-def _artifact_line(store: Store, path: str, names: tuple[str, ...]) -> str:
-    committed = artifact.find(store, path)
+def _artifact_line(path: str, committed: Artifact | None, names: tuple[str, ...]) -> str:
     if committed is None:
         return f"{path}  in progress"
     return f"{path}  done {committed.manifest.created}  {_figures(committed, names)}".rstrip()

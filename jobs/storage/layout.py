@@ -18,12 +18,14 @@ Every name here is persisted: a change makes stores of earlier versions unreadab
 from enum import StrEnum
 
 MANIFEST = "manifest.json"
+RUN_CONFIG = "run.json"
 ATTEMPT_PREFIX = "attempt-"
 """The folder of one attempt at an artifact: only the attempt that the manifest names counts."""
 
 CONDITIONAL_WRITES_PROBE = "conditional-writes"
 
 CATALOGUES, MODELS, MATCHERS, RUNS, EXPORTS = "catalogue/", "models/", "matchers/", "runs/", "exports/"
+FOLDERS = (CATALOGUES, MODELS, MATCHERS, RUNS, EXPORTS)
 SHARD_PREFIX = "shard-"
 EXPORT_PART_PREFIX = "part-"
 MODEL_PREFIX = "model/"
@@ -91,7 +93,7 @@ def run_path(run: str) -> str:
 
 def run_config_path(run: str) -> str:
     """Return the path of a run's frozen configuration."""
-    return f"{run_path(run)}/run.json"
+    return f"{run_path(run)}/{RUN_CONFIG}"
 
 
 def trained_shard_name(shard: int) -> str:

@@ -141,8 +141,15 @@ class Store:
                 key = listed["Key"].removeprefix(self._prefix)
                 yield StoredObject(key, listed["Size"], listed["LastModified"], listed["ETag"])
 
+    def has_objects(self, prefix: str) -> bool:
+        """Return whether there is an object whose key begins with `prefix`."""
+        return bool(self._list_page(prefix, MaxKeys=1).get("Contents"))
+
     def folders(self, prefix: str) -> list[str]:
-        """Return the names of the folders directly below `prefix`, which ends in a slash."""
+        """Return the names of the folders directly below `prefix`, which ends in a slash.
+
+        Some servers, such as SeaweedFS, also list a folder whose objects have all been deleted: `has_objects()` tells.
+        """
         pages = self._list(prefix, Delimiter="/")
         folders = [common["Prefix"] for page in pages for common in page.get("CommonPrefixes", [])]
         return [folder.removeprefix(self._prefix + prefix).rstrip("/") for folder in folders]

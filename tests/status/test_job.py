@@ -111,6 +111,21 @@ def test_one_run_is_shown_with_its_evaluations_and_report(store: Store, capsys: 
     assert not any("runs/second" in line for line in lines)
 
 
+def test_files_of_a_run_that_was_deleted_are_named_and_an_empty_folder_is_not_shown(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("left", "gone"):
+        commit(store, layout.trained_shard_path(name, 0), Kind.TRAINED_SHARD)
+        commit(store, layout.model_path(name), Kind.MODEL)
+    for path in (layout.run_path("gone"), layout.model_path("gone")):
+        artifact.remove(store, path)
+    lines = shown(store, capsys)
+    assert [line.split("  ")[0] for line in lines[:-1]] == ["models/left", "runs/left"]
+    assert "`skuscribe delete --path runs/left` lists them" in lines[1]
+    with pytest.raises(ConfigurationError, match=r"no run 'gone' .*\(such as left\)"):
+        job.run(Settings(store=store.url, run="gone"))
+
+
 def test_a_matcher_is_shown_with_its_figures(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     commit(store, layout.matcher_path("main"), Kind.MATCHER, auc_nearest=0.83)
     [line] = [line for line in shown(store, capsys) if line.startswith("matchers/main  done ")]
