@@ -44,6 +44,7 @@ COMMANDS = (
     _command("estimate", "Estimate time, memory, storage and cost of a training before it runs."),
     _command("status", "Show what is done, running and failed, with figures."),
     _command("artifacts", "List the artifacts in the store, or download one, verified."),
+    _command("delete", "Delete a catalogue, model, matcher, run or batch, from the store and from Postgres."),
     _command(
         "services",
         "Run Postgres and S3 in the foreground, for other pods: a demo without services of your own.",

@@ -12,7 +12,6 @@ from jobs.process.errors import ConfigurationError
 from jobs.process.suggestions import most_similar
 from jobs.storage import artifact
 from jobs.storage.artifact import Artifact
-from jobs.storage.layout import MANIFEST
 from jobs.storage.store import Store
 
 TO = "--to"
@@ -42,17 +41,10 @@ def _list(store: Store, prefix: str) -> None:
 
 def artifacts(store: Store, prefix: str = "") -> Iterator[Artifact]:
     """Yield every committed artifact whose path begins with `prefix`, sorted by path."""
-    for path in _paths(store, prefix):
+    for path in artifact.paths(store, prefix):
         committed = artifact.find(store, path)
         if committed is not None:  # it may have been removed since it was listed
             yield committed
-
-
-def _paths(store: Store, prefix: str = "") -> Iterator[str]:
-    """Yield the path of every committed artifact whose path begins with `prefix`, sorted."""
-    for stored in store.objects(prefix):
-        if stored.key.endswith(f"/{MANIFEST}"):
-            yield stored.key.removesuffix(f"/{MANIFEST}")
 
 
 def _line(committed: Artifact) -> str:
@@ -75,7 +67,7 @@ def _download(store: Store, path: str, folder: Path) -> None:
 
 def _nearest(store: Store, path: str) -> list[str]:
     """Return the few paths of artifacts that are most similar to `path`, the most similar first."""
-    return most_similar(path, _paths(store))
+    return most_similar(path, artifact.paths(store))
 
 
 def _not_found(store: Store, path: str, nearest: Sequence[str]) -> ConfigurationError:

@@ -279,6 +279,13 @@ def find_all(store: Store, paths: Sequence[str]) -> list[Artifact | None]:
     return in_threads(lambda path: find(store, path), paths)
 
 
+def paths(store: Store, prefix: str = "") -> Iterator[str]:
+    """Yield the path of every committed artifact whose path begins with `prefix`, sorted."""
+    for stored in store.objects(prefix):
+        if stored.key.endswith(f"/{MANIFEST}"):
+            yield stored.key.removesuffix(f"/{MANIFEST}")
+
+
 def require(store: Store, path: str, kind: str, made_by: str) -> Artifact:
     """Return the artifact at `path`.
 
