@@ -33,6 +33,9 @@ NAMED_BY: Mapping[str, str] = {
 REPLACED_BY_FLAG: Collection[str] = (Kind.EVALUATION, Kind.EXPORT, Kind.EXPORT_PART)
 """The kinds that their job replaces with the flag --replace."""
 
+DELETED_BY_COMMAND: Collection[str] = (Kind.CATALOGUE, Kind.MODEL, Kind.MATCHER)
+"""The kinds that the command `delete` removes alone. A batch that is made again keeps its labels, which `delete` would remove."""
+
 DOWNLOAD_ATTEMPTS = 2
 _SHOWN_CHARACTERS = 80
 
@@ -348,9 +351,12 @@ def _created_differently(existing: Artifact, found: list[str]) -> ConfigurationE
     setting = NAMED_BY.get(existing.manifest.kind)
     name = f"another --{setting} (settings.{setting} of the chart)" if setting else "another name"
     replaces = ", replace it with --replace" if existing.manifest.kind in REPLACED_BY_FLAG else ""
+    removes = f"remove {existing.url}/{MANIFEST}"
+    if existing.manifest.kind in DELETED_BY_COMMAND:
+        removes = f"delete it with `skuscribe delete --path {existing.path}`"
     return ConfigurationError(
         f"{existing.url} already exists, created with different settings: {'; '.join(found)}. Choose {name}{replaces}, "
-        f"or remove {existing.url}/{MANIFEST} to make it again"
+        f"or {removes} to make it again"
     )
 
 

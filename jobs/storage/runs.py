@@ -23,7 +23,8 @@ def freeze(store: Store, run: str, config: Mapping[str, Any]) -> None:
     if found:
         raise ConfigurationError(
             f"run {run!r} ({store.at(key)}) was started with different settings: {'; '.join(found)}. Give the new "
-            "run another name with --run (settings.run of the chart)"
+            "run another name with --run (settings.run of the chart), or delete this one with "
+            f"`skuscribe delete --path {layout.run_path(run)}`"
         )
 
 

@@ -330,6 +330,20 @@ def test_a_run_that_finds_its_artifact_removes_no_file_of_a_replacement_that_is_
     assert content(made, tmp_path) == b"new"
 
 
+@pytest.mark.parametrize(
+    ("kind", "remedy"),
+    [
+        (Kind.MODEL, "or delete it with `skuscribe delete --path {path}` to make it again"),
+        (Kind.EXPORT, "replace it with --replace, or remove .*/{path}/manifest.json to make it again"),
+    ],
+)
+def test_an_artifact_of_other_settings_says_how_to_make_it_again(spec: Spec, kind: str, remedy: str) -> None:
+    spec = replace(spec, kind=kind)
+    artifact.make_once(spec, build(b"old"))
+    with pytest.raises(ConfigurationError, match=remedy.format(path=spec.path)):
+        artifact.make_once(replace(spec, config={"rows": 4}), build_nothing)
+
+
 @pytest.mark.parametrize("kind", ["thing", Kind.EXPORT])
 def test_a_run_that_finds_its_artifact_removes_no_file_of_one_that_replaced_it_meanwhile(
     spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str

@@ -21,8 +21,9 @@ def test_the_first_job_of_a_run_freezes_its_configuration(store: Store) -> None:
 
 def test_another_configuration_is_refused_with_each_difference(store: Store) -> None:
     runs.freeze(store, "main", {"catalogue": "main", "recipe": "fast"})
-    with pytest.raises(ConfigurationError, match="catalogue was main, now other; seed was absent, now 13"):
+    with pytest.raises(ConfigurationError, match="catalogue was main, now other; seed was absent, now 13") as caught:
         runs.freeze(store, "main", {"catalogue": "other", "recipe": "fast", "seed": 13})
+    assert "delete this one with `skuscribe delete --path runs/main`" in str(caught.value)
     assert runs.read_config(store, "main") == {"catalogue": "main", "recipe": "fast"}
 
 
