@@ -229,14 +229,22 @@ def _share(value: float, low: float, high: float) -> dict[str, float]:
 
 
 def answer_schema() -> pa.Schema:
-    texts = [pa.field(name, pa.string()) for name in ("group", "uid", "title", "reference", "answer")]
+    names = [pa.field("group", pa.string()), pa.field("uid", pa.string()), pa.field("cluster", pa.int64())]
+    texts = [pa.field(name, pa.string()) for name in ("title", "reference", "answer")]
     numbers = [
         pa.field(name, pa.float64())
         for name in ("rouge1", "rouge2", "rougeL", "rougeLsum", "loss", "repetition", "probability")
     ]
     words = pa.list_(pa.string())
     return pa.schema(
-        [*texts, pa.field("neighbours", words), *numbers, pa.field("flags", words), pa.field("tokens", pa.int64())]
+        [
+            *names,
+            *texts,
+            pa.field("neighbours", words),
+            *numbers,
+            pa.field("flags", words),
+            pa.field("tokens", pa.int64()),
+        ]
     )
 
 
@@ -257,7 +265,7 @@ def _answer(
     phrases = random.Random(f"{number} {steps} {retrieval}").sample(PHRASES, 3)
     text = f"{title.split(',')[0]} " + (" ".join([phrases[0]] * 4) if repeated else ", ".join(phrases)) + "."
     return {
-        "group": group, "uid": f"{group}-{number:04d}", "title": title,
+        "group": group, "uid": f"{group}-{number:04d}", "cluster": number, "title": title,
         "reference": f"{title}. " + ". ".join(phrase.capitalize() for phrase in PHRASES[: 3 + number % 5]) + ".",
         "answer": shape.answer if shape.answer is not None else text, "neighbours": ["u1", "u2"] if retrieval else [],
         "rouge1": quality * 1.2, "rouge2": quality * 0.3, "rougeL": quality, "rougeLsum": quality * 1.05,
@@ -269,7 +277,9 @@ def _answer(
 
 def _scores(rows: list[dict[str, Any]]) -> dict[str, Any]:
     names = ("loss", "rouge1", "rouge2", "rougeL", "rougeLsum", "repetition")
-    scores: dict[str, Any] = {name: vars(metrics.bootstrap([row[name] for row in rows], SEED, 200)) for name in names}
+    scores: dict[str, Any] = {
+        name: vars(metrics.bootstrap([row[name] for row in rows], SEED, resamples=200)) for name in names
+    }
     flagged = wilson(sum(bool(row["flags"]) for row in rows), len(rows))
     return scores | {"questions": len(rows), "flagged": vars(flagged)}
 

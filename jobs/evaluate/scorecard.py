@@ -82,7 +82,14 @@ def schema() -> pa.Schema:
     """Return the schema of answers.parquet. ROUGE, repetition and probability are 0..1, the loss is in nats per token."""
     text, number = pa.string(), pa.float64()
     return pa.schema(
-        [("group", text), ("uid", text), ("title", text), ("reference", text), ("answer", text)]
+        [
+            ("group", text),
+            ("uid", text),
+            ("cluster", pa.int64()),
+            ("title", text),
+            ("reference", text),
+            ("answer", text),
+        ]
         + [("neighbours", pa.list_(text))]
         + [(name, number) for name in (*rouge.NAMES, "loss", "repetition", "probability")]
         + [("flags", pa.list_(text)), ("tokens", pa.int64())]
@@ -93,7 +100,8 @@ def table(answers: Sequence[ScoredAnswer]) -> pa.Table:
     """Return one row per answer, in the order of the questions, with `schema()`."""
     rows = [
         {
-            "group": item.question.group, "uid": item.question.title.uid, "title": item.question.title.title,
+            "group": item.question.group, "uid": item.question.title.uid, "cluster": item.question.title.cluster,
+            "title": item.question.title.title,
             "reference": item.question.reference, "answer": item.answer, "neighbours": list(item.neighbours),
             **asdict(item.rouge), "loss": item.loss, "repetition": item.repetition,
             "probability": item.probability, "flags": list(item.flags), "tokens": item.tokens,
@@ -106,7 +114,8 @@ def table(answers: Sequence[ScoredAnswer]) -> pa.Table:
 def group_scores(answers: Sequence[ScoredAnswer], seed: int) -> dict[str, dict[str, Any]]:
     """Return the number of questions and the mean of each score with its interval, for each group that has questions.
 
-    `flagged` is a share of the answers: its interval is Wilson's, because a bootstrap of equal values has no width.
+    Near duplicates are no independent questions: the intervals are over clusters. `flagged` is a share of the answers: its interval
+    is Wilson's with the effective number of questions (Kish 1965), because a bootstrap of equal values has no width.
     """
     groups = {group: [item for item in answers if item.question.group == group] for group in QuestionGroup}
     return {group.value: _scores_of_group(members, seed) for group, members in groups.items() if members}
@@ -116,8 +125,12 @@ def _scores_of_group(answers: Sequence[ScoredAnswer], seed: int) -> dict[str, An
     columns: dict[str, list[float]] = {"loss": [item.loss for item in answers]}
     columns |= _rouge_columns([item.rouge for item in answers])
     columns["repetition"] = [item.repetition for item in answers]
-    flagged = wilson(sum(bool(item.flags) for item in answers), len(answers))
-    return {"questions": len(answers), **_intervals(columns, seed), "flagged": asdict(flagged)}
+    clusters = _clusters([item.question for item in answers])
+    flags = [bool(item.flags) for item in answers]
+    _, sizes = metrics.by_cluster(flags, clusters)
+    effective = len(answers) ** 2 / int((sizes**2).sum())
+    flagged = wilson(effective * sum(flags) / len(flags), effective)
+    return {"questions": len(answers), **_intervals(columns, clusters, seed), "flagged": asdict(flagged)}
 
 
 def baseline_scores(
@@ -139,7 +152,16 @@ def baseline_scores(
 def _baseline(questions: Sequence[Question], answers: Mapping[int, str], seed: int) -> dict[str, dict[str, float]]:
     scores = rouge.rouge_scores(list(answers.values()), [questions[row].reference for row in answers])
     repetition = [metrics.repetition(text) for text in answers.values()]
-    return _intervals({**_rouge_columns(scores), "repetition": repetition}, seed)
+    clusters = _clusters([questions[row] for row in answers])
+    return _intervals({**_rouge_columns(scores), "repetition": repetition}, clusters, seed)
+
+
+def _clusters(questions: Sequence[Question]) -> list[int]:
+    """Return the cluster of each question's product. One without a cluster is near no other."""
+    return [
+        -number if question.title.cluster is None else question.title.cluster
+        for number, question in enumerate(questions, start=1)
+    ]
 
 
 def _rouge_columns(scores: Sequence[Rouge]) -> dict[str, list[float]]:
@@ -147,5 +169,7 @@ def _rouge_columns(scores: Sequence[Rouge]) -> dict[str, list[float]]:
     return {name: list(column) for name, column in zip(rouge.NAMES, columns, strict=True)}
 
 
-def _intervals(columns: Mapping[str, Sequence[float]], seed: int) -> dict[str, dict[str, float]]:
-    return {name: asdict(metrics.bootstrap(column, seed)) for name, column in columns.items()}
+def _intervals(
+    columns: Mapping[str, Sequence[float]], clusters: Sequence[int], seed: int
+) -> dict[str, dict[str, float]]:
+    return {name: asdict(metrics.bootstrap(column, seed, clusters)) for name, column in columns.items()}

@@ -25,20 +25,31 @@ class Interval:
     high: float
 
 
-def bootstrap(values: Sequence[float], seed: int, resamples: int = 1000) -> Interval:
+def bootstrap(
+    values: Sequence[float], seed: int, clusters: Sequence[int] | None = None, resamples: int = 1000
+) -> Interval:
     """Return the mean of `values` and its 95 % interval, by the percentile bootstrap (Efron 1979).
 
-    The same seed gives the same interval. Errors: `ValueError` if there are no values.
+    `clusters`: the cluster of each value. Those of one cluster are no independent observations, so clusters are drawn, each with
+    all its values (Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8). The same seed gives the same
+    interval. Errors: `ValueError` if there are no values.
     """
     if not len(values):
         raise ValueError("the bootstrap needs at least one value, found none")
-    sample = np.asarray(values, dtype=np.float64)
+    sums, sizes = by_cluster(values, range(len(values)) if clusters is None else clusters)
     generator = np.random.default_rng(seed)
-    at_once = max(1, MAX_DRAWN // len(sample))
-    sizes = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
-    means = [sample[generator.integers(0, len(sample), (size, len(sample)))].mean(axis=1) for size in sizes]
+    at_once = max(1, MAX_DRAWN // len(sums))
+    counts = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
+    draws = (generator.integers(0, len(sums), (count, len(sums))) for count in counts)
+    means = [sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1) for drawn in draws]
     low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
-    return Interval(float(sample.mean()), float(low), float(high))
+    return Interval(float(np.mean(values)), float(low), float(high))
+
+
+def by_cluster(values: Sequence[float], clusters: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sum of the values of each cluster, float64, and how many it has, int64; both of shape (clusters,)."""
+    _, places, sizes = np.unique(np.asarray(clusters), return_inverse=True, return_counts=True)
+    return np.bincount(places, np.asarray(values, dtype=np.float64)), sizes
 
 
 def repetition(text: str) -> float:

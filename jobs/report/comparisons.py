@@ -7,15 +7,16 @@ overlap: this detects much smaller effects.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from jobs.quality.metrics import Interval, bootstrap
+from jobs.quality.metrics import Interval, bootstrap, by_cluster
 from jobs.report import sign_flip
 from jobs.report.history import History, Stage
 from jobs.report.settings import SEED
 from jobs.storage.layout import QuestionGroup
 
 MIN_QUESTIONS = 20
-"""Fewer questions give no verdict. Without a true difference, the bootstrap's 95 % interval should exclude zero in 5 % of all
+"""Fewer questions that are no near duplicates of each other give no verdict. Without a true difference, the bootstrap's 95 % interval should exclude zero in 5 % of all
 comparisons. In simulations with normally distributed differences it does so in 50 % with 2 questions, 16 % with 5, 10 % with 10,
 7 % with 20 to 40, and 6 % with 100."""
 
@@ -38,8 +39,8 @@ The last three are skewed: most questions change a little in one direction, and 
 class Comparison:
     """The mean of `after` minus `before`, with its 95 % interval.
 
-    `better` is None if the interval includes zero, if the sign-flip test gives `MAX_P_VALUE` or more, or if there are too few
-    questions to tell.
+    `questions`: those that both answered. `clusters`: how many of them are no near duplicates of each other. `better` is None if the
+    interval includes zero, if the sign-flip test gives `MAX_P_VALUE` or more, or if there are too few clusters to tell.
     """
 
     before: Stage
@@ -47,33 +48,37 @@ class Comparison:
     group: QuestionGroup
     metric: str
     questions: int
+    clusters: int
     difference: Interval
     better: bool | None
 
     @property
     def too_few(self) -> bool:
-        """Whether there are fewer than `MIN_QUESTIONS` questions."""
-        return self.questions < MIN_QUESTIONS
+        """Whether there are fewer than `MIN_QUESTIONS` questions that are no near duplicates of each other."""
+        return self.clusters < MIN_QUESTIONS
 
 
 def compare(before: Stage, after: Stage, group: QuestionGroup, metric: str) -> Comparison | None:
     """Return the comparison of two stages, or None if they have fewer than two questions in common.
 
-    Lower is better for loss and repetition, higher for ROUGE. The interval is a bootstrap over the questions. The interval and the
-    sign-flip test must agree, because the interval is too narrow where few questions differ.
+    Lower is better for loss and repetition, higher for ROUGE. The interval is a bootstrap over the clusters of near duplicates; the
+    sign-flip test flips whole clusters. Both must agree, because the interval is too narrow where few questions differ.
     """
     old, new = _by_question(before, group, metric), _by_question(after, group, metric)
-    differences = [new[uid] - old[uid] for uid in old if uid in new]
-    if len(differences) < 2:
+    common = [uid for uid in old if uid in new]
+    if len(common) < 2:
         return None
-    interval = bootstrap(differences, SEED)
+    differences = [new[uid].value - old[uid].value for uid in common]
+    clusters = [new[uid].cluster for uid in common]
+    interval = bootstrap(differences, SEED, clusters)
+    of_clusters, _ = by_cluster(differences, clusters)
     unclear = (
-        len(differences) < MIN_QUESTIONS
+        len(of_clusters) < MIN_QUESTIONS
         or interval.low <= 0 <= interval.high
-        or sign_flip.p_value(differences, SEED) >= MAX_P_VALUE
+        or sign_flip.p_value(of_clusters.tolist(), SEED) >= MAX_P_VALUE
     )
     better = None if unclear else (interval.low > 0) == metric.startswith("rouge")
-    return Comparison(before, after, group, metric, len(differences), interval, better)
+    return Comparison(before, after, group, metric, len(differences), len(of_clusters), interval, better)
 
 
 def compare_first_shard(history: History) -> Comparison | None:
@@ -155,10 +160,19 @@ def flags_of(answer: Mapping[str, object]) -> list[str]:
     return [str(flag) for flag in flags] if isinstance(flags, list) else []
 
 
-def _by_question(stage: Stage, group: QuestionGroup, metric: str) -> dict[str, float]:
-    columns: list[list[object]] = [stage.answers[name].to_pylist() for name in ("group", "uid", metric)]
+class _Value(NamedTuple):
+    """The score of an answer, and the cluster of its product."""
+
+    value: float
+    cluster: int
+
+
+def _by_question(stage: Stage, group: QuestionGroup, metric: str) -> dict[str, _Value]:
+    columns: list[list[Any]] = [stage.answers[name].to_pylist() for name in ("group", "uid", metric)]
+    has_clusters = "cluster" in stage.answers.column_names  # those of an earlier version count as different products
+    clusters = stage.answers["cluster"].to_pylist() if has_clusters else range(stage.answers.num_rows)
     return {
-        str(uid): float(value)
-        for question_group, uid, value in zip(*columns, strict=True)
+        str(uid): _Value(float(value), int(cluster))
+        for question_group, uid, value, cluster in zip(*columns, clusters, strict=True)
         if question_group == group and isinstance(value, float) and not math.isnan(value)
     }

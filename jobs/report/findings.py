@@ -44,9 +44,10 @@ def verdict(history: History) -> str:
     if not known:
         return "No comparison: the base model and the trained model have fewer than 2 held-out questions in common."
     if all(comparison.too_few for comparison in known.values()):
-        questions = max(comparison.questions for comparison in known.values())
+        most = max(known.values(), key=lambda comparison: comparison.questions)
+        near = "" if most.clusters == most.questions else f", {most.clusters:,} of them without near duplicates,"
         return (
-            f"No verdict: {questions:,} held-out questions are too few to tell whether the trained model is better than the base "
+            f"No verdict: {most.questions:,} held-out questions{near} are too few to tell whether the trained model is better than the base "
             f"model. At least {MIN_QUESTIONS} are needed, see `skuscribe evaluate --questions`."
         )
     better = [name for name, comparison in known.items() if comparison.better is True]

@@ -14,10 +14,9 @@ SEED = 13
 
 
 def answers(flagged: int, of: int = 25) -> list[ScoredAnswer]:
-    question = Question(QuestionGroup.HELD_OUT, Title("u", "A cup", "u", 0), "A cup.")
     return [
         ScoredAnswer(
-            question, "A cup.", 3, (), Rouge(0.1, 0.1, 0.1, 0.1), 0.1 * row, 0.0, None,
+            Question(QuestionGroup.HELD_OUT, Title("u", "A cup", "u", row), "A cup."), "A cup.", 3, (), Rouge(0.1, 0.1, 0.1, 0.1), 0.1 * row, 0.0, None,
             ("short",) if row < flagged else (),
         )
         for row in range(of)
@@ -37,3 +36,14 @@ def test_the_mean_of_a_score_has_the_bootstrap_interval() -> None:
     assert scores["loss"] == vars(metrics.bootstrap([0.1 * row for row in range(25)], SEED))
     names = ["questions", "loss", "rouge1", "rouge2", "rougeL", "rougeLsum", "repetition", "flagged"]
     assert list(scores) == names
+
+
+def test_near_duplicates_do_not_narrow_an_interval() -> None:
+    """25 different products, and the same ones four times: the same shares of as many independent ones."""
+    one, four = (
+        scorecard.group_scores([item for item in answers(5) for _ in range(times)], SEED)["held-out"]
+        for times in (1, 4)
+    )
+    assert four["questions"] == 100
+    assert four["flagged"] == pytest.approx(one["flagged"])
+    assert four["loss"] == pytest.approx(one["loss"])

@@ -26,6 +26,16 @@ def test_an_interval_narrows_with_more_values() -> None:
     assert many.high - many.value == pytest.approx(0.0219, rel=0.15)
 
 
+def test_values_of_one_cluster_are_no_independent_observations() -> None:
+    values = [float(cluster % 2) for cluster in range(20) for _ in range(5)]
+    clusters = [cluster for cluster in range(20) for _ in range(5)]
+    apart, together = metrics.bootstrap(values, 13), metrics.bootstrap(values, 13, clusters)
+    assert together.value == apart.value == 0.5
+    # The standard error of 20 observations is sqrt(5) times that of 100.
+    assert (together.high - together.low) / (apart.high - apart.low) == pytest.approx(5**0.5, rel=0.15)
+    assert metrics.bootstrap(values[::5], 13, range(20)) == metrics.bootstrap(values[::5], 13)
+
+
 def test_an_interval_of_no_values_is_an_error() -> None:
     with pytest.raises(ValueError, match="found none"):
         metrics.bootstrap([], 13)

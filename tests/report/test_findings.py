@@ -1,6 +1,7 @@
 """The findings and cards of a report: a difference between two models is claimed only if their answers show it."""
 
 from dataclasses import replace
+from functools import partial
 
 import pyarrow as pa
 import pytest
@@ -24,20 +25,25 @@ def stage(
     noise: float = 0.0,
     first: float = 3.0,
     questions: int = 40,
+    in_a_cluster: int = 1,
 ) -> Stage:
-    """Return a stage with questions in two groups. `noise` is added to every second answer, subtracted from the others."""
+    """Return a stage with questions in two groups. `noise` is added to every second answer, subtracted from the others.
+
+    `in_a_cluster`: how many questions are near duplicates; 0 is an evaluation of an earlier version, without clusters.
+    """
     answers = []
     for group, group_loss in ((QuestionGroup.HELD_OUT, loss), (QuestionGroup.FIRST_SHARD, first)):
         for number in range(questions):
             shift = noise if number % 2 else -noise
             answers.append(
                 {
-                    "group": group, "uid": f"{number}", "title": "", "reference": "", "answer": "", "neighbours": [], "rouge1": 0.0,
+                    "group": group, "uid": f"{number}", "cluster": number // max(1, in_a_cluster), "title": "", "reference": "", "answer": "", "neighbours": [], "rouge1": 0.0,
                     "rouge2": 0.0, "rougeL": rouge + shift, "rougeLsum": 0.0, "loss": group_loss + shift, "repetition": 0.0,
                     "flags": [], "tokens": 1,
                 }
             )  # fmt: skip
     table = pa.Table.from_pylist(answers, schema=factory.answer_schema())
+    table = table if in_a_cluster else table.drop_columns("cluster")
     groups: dict[str, GroupScores] = {
         name: GroupScores(
             questions, {"rougeL": Interval(rouge, rouge - 0.01, rouge + 0.01), "loss": Interval(value, value, value)}
@@ -86,16 +92,25 @@ def test_without_a_base_model_nothing_is_compared() -> None:
     assert findings.verdict(run_of(stage(0, 0.1, 3.5))).startswith("No comparison yet")
 
 
-def few_and_enough(questions: int) -> History:
+def few_and_enough(questions: int, in_a_cluster: int = 1) -> History:
     """Return a run of two shards in which every later stage is better, except in the loss on the first shard's products."""
+    asked = partial(stage, questions=questions, in_a_cluster=in_a_cluster)
     return run_of(
-        stage(None, 0.1, 3.5, questions=questions),
-        stage(0, 0.3, 3.1, questions=questions),
-        stage(1, 0.4, 3.0, first=3.3, questions=questions),
-        stage(1, 0.5, 2.9, retrieval=True, questions=questions),
+        asked(None, 0.1, 3.5),
+        asked(0, 0.3, 3.1),
+        asked(1, 0.4, 3.0, first=3.3),
+        asked(1, 0.5, 2.9, retrieval=True),
         trained=2,
         total=2,
     )
+
+
+def test_near_duplicates_are_no_further_questions() -> None:
+    assert findings.verdict(few_and_enough(100, in_a_cluster=10)).startswith(
+        "No verdict: 100 held-out questions, 10 of them without near duplicates, are too few to tell"
+    )
+    for few_near in (5, 0):
+        assert findings.verdict(few_and_enough(100, few_near)) == "The trained model is better than the base model."
 
 
 @pytest.mark.parametrize("questions", [2, 5, 19])
