@@ -2,6 +2,7 @@
 
 import bz2
 import lzma
+import re
 import tempfile
 import zipfile
 import zlib
@@ -18,6 +19,9 @@ from jobs.storage.sources import READ_BYTES, Source, Stream
 _MAX_LEVELS = 4  # a gzipped file in a zip has two
 _MAX_XZ_MEMORY = 1 << 28  # `xz -9` needs 65 MB
 _MAGIC_BYTES = 10
+_SKIPPABLE_ZSTANDARD = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")  # pzstd begins each file with such a frame
+_ENCRYPTED = 1
+"""The flag of an encrypted file in a zip."""
 _DAMAGED = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError)
 
 
@@ -87,7 +91,7 @@ def _compression(head: bytes) -> str | None:
         return "bzip2"
     if head.startswith(b"\xfd7zXZ\0"):
         return "xz"
-    if head.startswith(b"\x28\xb5\x2f\xfd"):
+    if head.startswith(b"\x28\xb5\x2f\xfd") or _SKIPPABLE_ZSTANDARD.match(head):
         return "Zstandard"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
         return "zip"
@@ -179,7 +183,12 @@ class _Unzipped:
         try:
             self._archive = zipfile.ZipFile(file)
             self._data = self._archive.open(self._only_file())
-        except (*_DAMAGED, NotImplementedError) as error:
+        except NotImplementedError as error:  # also a child of the RuntimeError of damaged ones
+            raise InputError(
+                f"{address} uses a zip compression or a version of zip that is not supported ({error}), expected Deflate, bzip2 "
+                "or LZMA: unpack it first"
+            ) from error
+        except _DAMAGED as error:
             raise _damaged(address, "zip", error) from error
 
     def read(self, size: int, /) -> bytes:
@@ -204,6 +213,8 @@ class _Unzipped:
             raise InputError(
                 f"{self._address} is a zip of {len(files):,} files ({', '.join(names[:5])}), expected one file: unpack it"
             )
+        if files[0].flag_bits & _ENCRYPTED:
+            raise InputError(f"{self._address} is encrypted, expected a zip without a password: unpack it first")
         return files[0]
 
 

@@ -59,6 +59,12 @@ def test_zstandard_gives_the_same_bytes(tmp_path: Path) -> None:
         read(path.read_bytes()[:-20], tmp_path)
 
 
+def test_zstandard_may_begin_with_a_frame_to_skip(tmp_path: Path) -> None:
+    skipped = b"\x50\x2a\x4d\x18\x04\x00\x00\x00size"  # as pzstd writes
+    frames = [pa.compress(part, codec="zstd", asbytes=True) for part in (DATA[:999], DATA[999:])]
+    assert read(b"".join(skipped + frame for frame in frames), tmp_path) == DATA
+
+
 @pytest.mark.parametrize("compress", [bz2.compress, lzma.compress, gzip.compress])
 def test_several_members_are_one_stream(compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
     assert read(compress(DATA[:999]) + compress(b"") + compress(DATA[999:]), tmp_path) == DATA
@@ -99,6 +105,24 @@ def test_damaged_files_are_input_errors(name: str, damage: str, tmp_path: Path) 
 def test_a_zip_without_exactly_one_file_is_an_input_error(data: bytes, message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
         read(data, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("offsets", "value", "message"),
+    [
+        ((6, 8), 1, "is encrypted, expected a zip without a password: unpack it first"),
+        ((8, 10), 9, "zip compression .* that is not supported .*: unpack it first"),
+        ((4, 6), 99, "version of zip that is not supported .*: unpack it first"),
+    ],
+)
+def test_a_zip_that_needs_another_program_is_not_called_damaged(
+    offsets: tuple[int, int], value: int, message: str, tmp_path: Path
+) -> None:
+    data = bytearray(zipped(DATA[:999]))
+    data[offsets[0]] = data[data.index(b"PK\x01\x02") + offsets[1]] = value
+    with pytest.raises(InputError, match=message) as caught:
+        read(bytes(data), tmp_path)
+    assert "damaged" not in str(caught.value)
 
 
 def test_the_files_that_a_mac_adds_to_a_zip_are_ignored(tmp_path: Path) -> None:
