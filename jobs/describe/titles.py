@@ -173,6 +173,7 @@ def _from_rows(rows: RawRows) -> Iterator[tuple[Title, bool]]:
     """Yield the title of each row, and whether the row is readable."""
     for chunk in rows.chunks:
         for number, line, problem in rows_of(chunk):
+            line = chunk.undecoded.get(number - chunk.first_row, line)
             text = line.decode(errors="surrogateescape")
             if problem in ("too-long", "broken-csv"):
                 found = "is too long" if problem == "too-long" else "is no CSV record with the columns of the header"

@@ -12,10 +12,13 @@ _EXAMINED_LINES = 100
 _TO_JSON_LINES = "convert it to JSON Lines, one object per line"
 
 _MAGIC = (
-    (b"PAR1", "Parquet inside another file"),
+    (b"PAR1\x15", "Parquet: give it a name that ends in .parquet"),  # with its fifth byte, because PAR16 is a lamp
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it"),
     (b"Rar!\x1a\x07", "a RAR archive: unpack it"),
     (b"PK\x03\x04", "a zip inside another file: unpack it"),
+    (b"\x04\x22\x4d\x18", "LZ4: decompress it"),
+    (b"\x1f\x9d", "a .Z file: decompress it"),
+    (b"]\0\0", "LZMA without the container of xz: decompress it"),
     (b"%PDF-", "a PDF"),
     (b"SQLite format 3\0", f"an SQLite database: {_TO_JSON_LINES}"),
     (b"\xd0\xcf\x11\xe0", "an old Office document: save the table as CSV"),
@@ -26,6 +29,7 @@ _MAGIC = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself: run `git lfs pull`"),
 )
 _HTML = re.compile(rb"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+_JSON = re.compile(rb"""\s*+(?:\{\s*+(?:"(?:[^"\\]|\\.)*+"\s*+:|\})|\[\s*+\{)""")
 _PYTHON = re.compile(rb"""\s*\[?\s*\{\s*u?'(?:[^'\\]|\\.)*'\s*:""")
 _SEVERAL = re.compile(rb"\}\s*,?\s*\{\s*\"")
 
@@ -39,6 +43,20 @@ def appearance(head: bytes, *, is_recognised: bool = False) -> str | None:
     head = head[:_EXAMINED_BYTES].removeprefix(b"\xef\xbb\xbf")
     if is_recognised:
         return _eight_bit(_whole_lines(head))
+    return _without_text(head) or _appearance_of_lines(head)
+
+
+def other_than_plain_text(head: bytes) -> str | None:
+    """Return what the first bytes of a file with the name of a table or a text are instead, with what to do, or None.
+
+    Unlike `appearance`, it is not wrong about a valid file.
+    """
+    head = head[:_EXAMINED_BYTES].removeprefix(b"\xef\xbb\xbf")
+    return _without_text(head) or ("JSON: give it a name that ends in .jsonl" if _JSON.match(head) else None)
+
+
+def _without_text(head: bytes) -> str | None:
+    """Return the format of a file that has no lines of text to read, or None."""
     for magic, name in _MAGIC:
         if head.startswith(magic):
             return name
@@ -50,7 +68,9 @@ def appearance(head: bytes, *, is_recognised: bool = False) -> str | None:
         return "XML, such as the error message of a server: check the address"
     if encoding := _wide_encoding(head):
         return f"{encoding} without a byte order mark: save it as UTF-8"
-    return _appearance_of_lines(head)
+    if b"\n" not in head and b"\r" in head.strip():
+        return "text whose lines end in CR only, as on old Macs: save it with the line ends LF or CRLF"
+    return None
 
 
 def _appearance_of_lines(head: bytes) -> str | None:

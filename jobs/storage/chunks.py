@@ -23,13 +23,15 @@ class Chunk:
     """Consecutive rows, one per line of `data`. `first_row` is the number of the first one, from 1, blank lines included.
 
     `too_long`: the chunk holds only the beginning of one row that is longer than allowed. `problems` maps the index of a line
-    to the reason why its row is unreadable, for formats in which the line itself does not show it.
+    to the reason why its row is unreadable, for formats in which the line itself does not show it; the line then is that of the
+    file. `undecoded` maps the index of a line that is not UTF-8 to its row as JSON that is not UTF-8 either.
     """
 
     first_row: int
     data: bytes
     too_long: bool = False
     problems: Mapping[int, str] = field(default_factory=dict)
+    undecoded: Mapping[int, bytes] = field(default_factory=dict)
 
 
 def rows_of(chunk: Chunk) -> Iterator[tuple[int, bytes, str | None]]:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from jobs.process import log
 from jobs.process.errors import InputError
+from jobs.storage.appearance import other_than_plain_text
 from jobs.storage.chunks import CHUNK_BYTES, Chunk, Reader, array_chunks, array_start, line_chunks, rows_of
 from jobs.storage.compression import peek, spooled
 from jobs.storage.encoding import UTF_8_MARK, as_utf_8
@@ -51,7 +52,7 @@ def read_rows(
     """Yield the rows of an uncompressed stream. A Parquet file is copied to a temporary file first.
 
     `chosen` has the names of fields that the user gave. `required` are the parts of a row (title, content) that a table must
-    have a column for. With `is_csv`, the input must be CSV. Rows without a uid field are a warning, unless it was chosen.
+    have a column for. With `is_csv`, the input must be CSV or Parquet. Rows without a uid field are a warning, unless it was chosen.
     Errors: `InputError` (65) naming `address`; one for a chosen uid field that no row of JSON has is raised at the end of the
     block, when all rows are known.
     """
@@ -73,23 +74,53 @@ def _parquet_rows(
 ) -> RawRows:
     names = file.schema_arrow.names
     fields = _table_fields("Parquet", address, names, chosen, required)
-    return RawRows("Parquet", fields, names, head, parquet_chunks(file, fields, address))
+    chunks = _not_empty(parquet_chunks(file, fields, address), "no rows", names, address)
+    return RawRows("Parquet", fields, names, head, chunks)
 
 
 def _csv_rows(
     reader: Reader, head: bytes, address: str, chosen: Fields, max_row_bytes: int, required: tuple[str, ...]
 ) -> RawRows:
     header = csv_header(head)
+    if _missing(find_fields(chosen, header.names), header.names, required):
+        _check_plain_text(head, address)
     fields = _table_fields("CSV", address, header.names, chosen, required)
     chunks = csv_chunks(reader, with_escape(header, head), fields, max_row_bytes)
-    return RawRows("CSV", fields, list(header.names), head, chunks)
+    return RawRows("CSV", fields, list(header.names), head, _not_empty(chunks, "only a header", header.names, address))
+
+
+def _check_plain_text(head: bytes, address: str) -> None:
+    """Errors: `InputError` (65) if a file that is named as a table is empty, or something else that is recognised."""
+    if not head.removeprefix(UTF_8_MARK).strip():
+        raise InputError(f"{address} is empty, expected a header and rows: download or create the file again")
+    if looks := other_than_plain_text(head):
+        raise InputError(f"{address} is not CSV, as its name says. It looks like {looks}")
+
+
+def _not_empty(chunks: Iterator[Chunk], found: str, names: Collection[str], address: str) -> Iterator[Chunk]:
+    """Return the chunks. Errors: `InputError` (65) if there are none."""
+    first = list(islice(chunks, 1))
+    if not first:
+        raise InputError(
+            f"{address} has {found}, with the columns {_shown(names)}, expected at least one row: download or create the file again"
+        )
+    return chain(first, chunks)
 
 
 def _table_fields(
     name: str, address: str, columns: Collection[str], chosen: Fields, required: tuple[str, ...]
 ) -> Fields:
-    """Return the fields of a table. Errors: `InputError` (65) if it lacks a required column, or the chosen one of the uid."""
+    """Return the fields of a table.
+
+    Errors: `InputError` (65) if it lacks a required column or the chosen one of the uid, or several columns have its name.
+    """
     fields = find_fields(chosen, columns)
+    for part in ("uid", *required):
+        if list(columns).count(column := getattr(fields, part)) > 1:
+            raise InputError(
+                f"{address} is {name} with several columns named {column!r}, expected one: rename or remove the others, or "
+                f"name another column with --{part}-field"
+            )
     required = (*required, "uid") if chosen.uid else required
     if missing := _missing(fields, columns, required):
         raise _without_fields(f"{name} with the columns", "column", address, columns, fields, missing)
@@ -188,7 +219,12 @@ def _warn_of_no_uid() -> None:
 def _without_fields(
     kind: str, noun: str, address: str, names: Collection[str], fields: Fields, missing: list[str]
 ) -> InputError:
-    shown = ", ".join(repr(name[:40]) for name in list(names)[:20]) or "none"
     expected = " and one named ".join(getattr(fields, part) for part in missing)
     settings = " and ".join(f"--{part}-field" for part in missing)
-    return InputError(f"{address} is {kind} {shown}, expected one named {expected}: name the {noun} with {settings}")
+    return InputError(
+        f"{address} is {kind} {_shown(names)}, expected one named {expected}: name the {noun} with {settings}"
+    )
+
+
+def _shown(names: Collection[str]) -> str:
+    return ", ".join(repr(name[:40]) for name in list(names)[:20]) or "none"

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
@@ -19,30 +21,40 @@ DELIMITERS = ",\t;|"
 ESCAPE = "\\"
 PARQUET_MAGIC = b"PAR1"
 _BATCH_ROWS = 1000
+_BLANK_LINES = r"(?:(?:[^\S\n]|[,;|])*+\n)*+"  # Excel writes a row without cells as delimiters
+_BEFORE_HEADER = re.compile(rf'{_BLANK_LINES}(?:"?sep=([^\w\s"]|\t)"?[ \r]*\n{_BLANK_LINES})?', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class CsvHeader:
     """The first record of a CSV file: its delimiter, and the names of its columns.
 
-    `escape`: the character before a quote within a field, or None if such a quote is doubled.
+    `escape`: the character before a quote within a field, or None if such a quote is doubled. `line`: the number of its line,
+    after blank ones and the line `sep=;` with which Excel names the delimiter.
     """
 
     delimiter: str
     names: tuple[str, ...]
     escape: str | None = None
+    line: int = 1
 
 
 def csv_header(head: bytes) -> CsvHeader:
-    """Return the header of the CSV file that begins with these bytes. The delimiter is the one that gives the most columns."""
-    line = _beginning(head).partition("\n")[0].rstrip("\r")
-    headers = [CsvHeader(delimiter, _names(line, delimiter)) for delimiter in DELIMITERS]
+    """Return the header of the CSV file that begins with these bytes.
+
+    The delimiter is the one that the file names, or else the one that gives the most columns.
+    """
+    lines_before, named, text = _beginning(head)
+    line = text.partition("\n")[0].rstrip("\r")
+    headers = [
+        CsvHeader(delimiter, _names(line, delimiter), line=lines_before + 1) for delimiter in named or DELIMITERS
+    ]
     return max(headers, key=lambda header: len(header.names))
 
 
 def with_escape(header: CsvHeader, head: bytes) -> CsvHeader:
     """Return the header with a backslash as its escape, as databases write quotes, if more of the first records fit it then."""
-    text = _beginning(head)
+    _, _, text = _beginning(head)
     if ESCAPE + '"' not in text:
         return header
     escaped = replace(header, escape=ESCAPE)
@@ -58,8 +70,11 @@ def csv_chunks(reader: Reader, header: CsvHeader, fields: Fields, max_row_bytes:
     csv.field_size_limit(max_row_bytes)
     columns = {name: header.names.index(name) for name in vars(fields).values() if name in header.names}
     lines, builder = _Lines(reader, max_row_bytes), _ChunkBuilder()
+    for _ in range(header.line - 1):
+        next(lines, None)
     records = _records(lines, header)
-    at_header = True
+    with suppress(csv.Error, StopIteration):
+        next(records)
     while True:
         lines.taken, number = [], lines.number + 1
         try:
@@ -69,15 +84,14 @@ def csv_chunks(reader: Reader, header: CsvHeader, fields: Fields, max_row_bytes:
             record, is_broken = [], True
         except StopIteration:
             break
-        if at_header:
-            at_header = not record and not is_broken
-        elif len(lines.taken) == 1 and len(lines.taken[0]) > max_row_bytes:
+        if len(lines.taken) == 1 and len(lines.taken[0]) > max_row_bytes:
             builder.add_unreadable(number, lines.taken[0][:KEPT_OF_A_TOO_LONG_ROW], "too-long")
         elif is_broken:
             for offset, line in enumerate(lines.taken):
-                builder.add_unreadable(number + offset, line, "broken-csv")
+                if not line.isspace():  # a blank line
+                    builder.add_unreadable(number + offset, line, "broken-csv")
         elif record:
-            builder.add(number, {name: record[column] for name, column in columns.items()})
+            builder.add(number, {name: record[column] for name, column in columns.items()}, lines.taken)
         if builder.is_full:
             yield builder.take()
     if not builder.is_empty:
@@ -107,7 +121,7 @@ def parquet_chunks(file: pq.ParquetFile, fields: Fields, address: str) -> Iterat
             break
         for row in rows:
             number += 1
-            builder.add(number, row)
+            builder.add(number, row, [])
             if builder.is_full:
                 yield builder.take()
     if not builder.is_empty:
@@ -159,7 +173,8 @@ class _ChunkBuilder:
     """Collects rows as JSON Lines. Row numbers without a row, such as that of the header of a CSV file, become blank lines."""
 
     def __init__(self) -> None:
-        self._first_row, self._lines, self._bytes, self._problems = 0, list[bytes](), 0, dict[int, str]()
+        self._first_row, self._lines, self._bytes = 0, list[bytes](), 0
+        self._problems, self._undecoded = dict[int, str](), dict[int, bytes]()
 
     @property
     def is_empty(self) -> bool:
@@ -169,12 +184,14 @@ class _ChunkBuilder:
     def is_full(self) -> bool:
         return self._bytes >= CHUNK_BYTES
 
-    def add(self, row: int, values: Mapping[str, Any]) -> None:
-        """Add a row. One with text that is not UTF-8 is unreadable."""
+    def add(self, row: int, values: Mapping[str, Any], lines: list[bytes]) -> None:
+        """Add a row, which was read from `lines`, if the file has lines. One with text that is not UTF-8 is unreadable."""
         try:
             self._append(row, orjson.dumps(values, default=_as_json), None)
         except TypeError:  # lone surrogates, to which `surrogateescape` decodes invalid bytes
-            self._append(row, json.dumps(values, default=_as_json).encode(), "invalid-utf-8")
+            undecoded = json.dumps(values, default=_as_json, ensure_ascii=False).encode(errors="surrogateescape")
+            self._append(row, b" ".join(lines) or undecoded, "invalid-utf-8")
+            self._undecoded[len(self._lines) - 1] = undecoded
 
     def add_unreadable(self, row: int, line: bytes, problem: str) -> None:
         """Add a row that cannot be read."""
@@ -182,8 +199,8 @@ class _ChunkBuilder:
 
     def take(self) -> Chunk:
         """Return the rows as a chunk, and begin the next one."""
-        chunk = Chunk(self._first_row, b"\n".join(self._lines), problems=self._problems)
-        self._first_row, self._lines, self._bytes, self._problems = 0, [], 0, {}
+        chunk = Chunk(self._first_row, b"\n".join(self._lines), problems=self._problems, undecoded=self._undecoded)
+        self._first_row, self._lines, self._bytes, self._problems, self._undecoded = 0, [], 0, {}, {}
         return chunk
 
     def _append(self, row: int, line: bytes, problem: str | None) -> None:
@@ -196,9 +213,16 @@ class _ChunkBuilder:
         self._bytes += len(line)
 
 
-def _beginning(head: bytes) -> str:
-    """Return the beginning of a file from its header on. A tab is not stripped: it can be the delimiter after an empty name."""
-    return head.removeprefix(UTF_8_MARK).decode(errors="surrogateescape").lstrip(" \r\n")[:CHUNK_BYTES]
+def _beginning(head: bytes) -> tuple[int, str, str]:
+    """Return the number of lines before the header of a file, the delimiter that they name or "", and its text from the header on.
+
+    A tab is not stripped: it can be the delimiter after an empty name.
+    """
+    text = head.removeprefix(UTF_8_MARK).decode(errors="surrogateescape")
+    before = _BEFORE_HEADER.match(text)
+    if before is None:
+        return 0, "", text[:CHUNK_BYTES]
+    return before[0].count("\n"), before[1] or "", text[before.end() :].lstrip(" ")[:CHUNK_BYTES]
 
 
 def _records(lines: Iterable[str], header: CsvHeader) -> Iterator[list[str]]:

@@ -59,8 +59,12 @@ def as_csv(rows: list[dict[str, str]], delimiter: str = ",", end: str = "\r\n") 
 
 
 def as_parquet(rows: list[dict[str, Any]], **options: Any) -> bytes:
+    return as_parquet_table(pa.Table.from_pylist(rows), **options)
+
+
+def as_parquet_table(table: pa.Table, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows), buffer, **options)
+    pq.write_table(table, buffer, **options)
     return buffer.getvalue()
 
 
@@ -179,6 +183,67 @@ def test_a_table_without_the_columns_is_an_input_error_that_lists_them() -> None
             read(data, is_csv=True)
 
 
+OTHER_THAN_CSV = {
+    "nothing": (b"", r"here is empty, expected a header and rows"),
+    "blank": (b"\xef\xbb\xbf \r\n", r"here is empty"),
+    "header": (
+        b"uid,title,content\n \n",
+        r"only a header, with the columns 'uid', 'title', 'content', expected at least one",
+    ),
+    "HTML": (b"<!DOCTYPE html>\n<html><title>Sign in</title>", r"not CSV.*looks like an HTML page.*check the address"),
+    "LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n", r"not CSV.*git lfs pull"),
+    "JSON Lines": (LINES.encode(), r"not CSV.*looks like JSON: give it a name that ends in \.jsonl"),
+    "JSON array": (json.dumps(ROWS, indent=1).encode(), r"not CSV.*looks like JSON"),
+    "old Mac": (as_csv(ROWS).replace("\r\n", "\r").replace("\n", "\r").encode(), r"not CSV.*line ends LF or CRLF"),
+    "UTF-16": (as_csv(ROWS).encode("utf-16-le"), r"not CSV.*save it as UTF-8"),
+    "LZ4": (b"\x04\x22\x4d\x18\x64\x40\xa7", r"not CSV.*LZ4: decompress it"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_THAN_CSV)
+def test_a_file_named_as_csv_that_is_none_is_not_searched_for_columns(name: str) -> None:
+    data, message = OTHER_THAN_CSV[name]
+    with pytest.raises(InputError, match=message) as caught:
+        read(data, is_csv=True)
+    assert "-field" not in str(caught.value)
+
+
+def test_parquet_without_rows_is_an_input_error() -> None:
+    with pytest.raises(InputError, match=r"has no rows, with the columns 'uid', 'title', 'content'"):
+        read(as_parquet_table(pa.Table.from_pylist(ROWS)[:0]))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize(
+    "start", [" ", "\t \t", ",,", ";;", "\ufeff ", "\n \n", "sep={0}", '"sep={0}"\r\n', "\nSEP={0}\n,"]
+)
+@pytest.mark.parametrize("is_csv", [True, False])
+def test_lines_without_text_and_the_one_that_names_the_delimiter_are_before_the_header(
+    delimiter: str, start: str, is_csv: bool
+) -> None:
+    before = start.format(delimiter) + "\n"
+    found = read((before + as_csv(ROWS, delimiter, "\n")).encode(), is_csv=is_csv).outcomes
+    line = before.count("\n")
+    assert found == [(line + 2, ROWS[0]), (line + 4, ROWS[1]), (line + 5, ROWS[2])]
+
+
+def test_the_delimiter_that_a_file_names_is_taken_before_one_that_gives_more_columns() -> None:
+    data = b"sep=;\nuid;title;content;a,b,c,d,e,f\n1;Lamp, red;Of brass;\n"
+    assert read(data).values == [{"uid": "1", "title": "Lamp, red", "content": "Of brass"}]
+
+
+@pytest.mark.parametrize("column", ["uid", "title", "content", "price"])
+def test_only_a_repeated_column_that_is_used_is_an_input_error(column: str) -> None:
+    names = ["uid", "title", "content", "price", column]
+    table = pa.table([[name[0]] for name in names], names=names)
+    for data in (f"{','.join(names)}\nu,t,c,p,x\n".encode(), as_parquet_table(table)):
+        if column == "price":
+            assert read(data).values == [{"uid": "u", "title": "t", "content": "c"}]
+            continue
+        with pytest.raises(InputError, match=f"several columns named '{column}', expected one.*--{column}-field"):
+            read(data)
+
+
 NO_UID = {"title": "Lamp", "content": "Of brass"}
 NO_UID_WARNING = '"event": "rows have no uid: line numbers are used", "remedy": "--uid-field names one"'
 
@@ -282,6 +347,18 @@ def test_csv_that_is_not_utf_8_is_rejected_row_by_row() -> None:
     ]
 
 
+def test_a_row_that_is_not_utf_8_is_shown_as_it_is_in_the_file() -> None:
+    data = 'content,title,uid,price\n"a ""b""\nc",Café,1,9\n'.encode("cp1252")
+    parquet = as_parquet_table(pa.table({"title": [b"Caf\xe9"], "content": ["x"]}))
+    expected = [b'"a ""b"" c",Caf\xe9,1,9', b'{"title": "Caf\xe9", "content": "x"}']
+    for text, line in zip((data, parquet), expected, strict=True):
+        with read_rows(io.BytesIO(text), "here", Fields(), 1000, ("title",)) as rows:
+            [chunk] = rows.chunks
+        [(_, shown, problem)] = rows_of(chunk)
+        assert (shown, problem) == (line, "invalid-utf-8")
+        assert b'"title": "Caf\xe9"' in chunk.undecoded[0]
+
+
 TEXT = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), min_size=1, max_size=30)
 
 
@@ -361,6 +438,9 @@ def test_memory_does_not_grow_with_the_number_of_rows(header: bytes, row: bytes)
         (b"\n<!DOCTYPE HTML><html><body>404</body></html>", "HTML page"),
         (b'<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>', "XML"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n", "git lfs pull"),
+        (LINES.replace("\n", "\r").encode(), "CR only"),
+        (b"\x1f\x9d\x90", ".Z"),
+        (b"]\x00\x00\x80\x00\xff", "LZMA"),
         (b"7z\xbc\xaf\x27\x1c\x00", "7z"),
         (b"rows.jsonl" + bytes(247) + b"ustar\x00", "tar"),
         (b"SQLite format 3\x00", "SQLite"),
