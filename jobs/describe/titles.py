@@ -11,10 +11,10 @@ import hashlib
 import io
 import json
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from jobs.process import log
 from jobs.process.errors import ConfigurationError, InputError
 from jobs.process.settings import without_secrets
 from jobs.storage import sources
-from jobs.storage.appearance import appearance
+from jobs.storage.appearance import appearance, other_than_plain_text
 from jobs.storage.catalogue import MAX_TITLE_CHARACTERS, Catalogue, Title
 from jobs.storage.chunks import rows_of
 from jobs.storage.compression import uncompressed
@@ -43,7 +43,7 @@ _NOT_UTF_8 = re.compile("[\udc80-\udcff]")  # `surrogateescape` decodes invalid 
 
 @dataclass(frozen=True)
 class TitleFile:
-    """The content of a file of titles. `suffix` is one of `SUFFIXES`, or empty if the name of a compressed file has none."""
+    """The content of a file of titles. `suffix` is one of `SUFFIXES`, or empty: the content then shows which rows it has."""
 
     address: str
     suffix: str
@@ -60,16 +60,22 @@ def fetch(address: str) -> TitleFile:
 
     Errors: `ConfigurationError` (78) for an unknown suffix or a missing file, `NotReadyError` (75) if it cannot be reached.
     """
-    name, compressed = sources.name_of(address), sources.is_compressed(address)
-    suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "" if compressed else None)
-    if suffix is None:
+    name = sources.name_of(address)
+    suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
+    if not suffix and not _may_be_anything(address, name):
         raise ConfigurationError(
             f"--titles {without_secrets(address)}: expected a file name that ends in {', '.join(SUFFIXES)}, optionally "
-            f"followed by {', '.join(sources.COMPRESSED_SUFFIXES)}"
+            f"followed by {', '.join(sources.COMPRESSED_SUFFIXES)}, or a name without a suffix"
         )
     with sources.opened(address, "--titles (SKUSCRIBE_TITLES)") as source, uncompressed(source) as stream:
         data = _whole(stream)
     return TitleFile(source.address, suffix, data)
+
+
+def _may_be_anything(address: str, name: str) -> bool:
+    """Return whether the name of a file says nothing about its format, such as one without a suffix or the page of a server."""
+    is_page = "://" in name and not name.startswith("s3://")
+    return is_page or sources.is_compressed(address) or "." not in name.rpartition("/")[2]
 
 
 def from_file(file: TitleFile, profile: Profile, limit: int | None, chosen: Fields | None = None) -> list[Title]:
@@ -79,8 +85,13 @@ def from_file(file: TitleFile, profile: Profile, limit: int | None, chosen: Fiel
     """
     if file.suffix == ".txt":
         text = _whole(as_utf_8(io.BytesIO(file.data)))
-        looks = appearance(text)
-        return _usable(list(islice(_from_text(text), limit)), profile, file.address, "one title per line", looks)
+        if looks := other_than_plain_text(text):
+            raise InputError(
+                f"{file.address} is not text with one title per line, as its name says. It looks like {looks}"
+            )
+        return _usable(
+            list(islice(_from_text(text), limit)), profile, file.address, "one title per line", appearance(text)
+        )
     with read_rows(
         io.BytesIO(file.data),
         file.address,
@@ -92,7 +103,9 @@ def from_file(file: TitleFile, profile: Profile, limit: int | None, chosen: Fiel
         if (rows.fields.title, rows.fields.uid) != (DEFAULT_FIELDS.title, DEFAULT_FIELDS.uid):
             log.info("fields", format=rows.format, title=rows.fields.title, uid=rows.fields.uid)
         looks = appearance(rows.head, is_recognised=rows.format != "JSON Lines")
-        return _usable(list(islice(_from_rows(rows), limit)), profile, file.address, _expected(rows), looks)
+        return _usable(
+            list(islice(_from_rows(rows), limit)), profile, file.address, _expected(rows, file.suffix), looks
+        )
 
 
 def _usable(
@@ -109,9 +122,10 @@ def _usable(
     return _with_unique_uids(titles)
 
 
-def _expected(rows: RawRows) -> str:
+def _expected(rows: RawRows, suffix: str) -> str:
     names = ", ".join(repr(name[:40]) for name in rows.names[:20]) or "none"
-    return f"rows with a `{rows.fields.title}` that is text (--title-field names another), found the fields {names}"
+    or_text = "" if suffix else "; one title per line needs a file name that ends in .txt"
+    return f"rows with a `{rows.fields.title}` that is text (--title-field names another), found the fields {names}{or_text}"
 
 
 def _check_usable(titles: list[Title], unreadable: int, address: str, expected: str, looks: str | None) -> None:
@@ -180,7 +194,7 @@ def _from_rows(rows: RawRows) -> Iterator[tuple[Title, bool]]:
                 yield Title(f"line-{number}", "", error=f"line {number} {found}: {text[:EXCERPT_CHARACTERS]}"), False
                 continue
             try:
-                row = json.loads(text)
+                row = json.loads(text, strict=False)  # accepts control characters, as `prepare` does
             except (ValueError, RecursionError):
                 error = f"line {number} is not JSON: {text.strip()[:EXCERPT_CHARACTERS]}"
                 yield Title(f"line-{number}", "", error=error), False
@@ -225,16 +239,29 @@ def _storable(text: str) -> str:
 
 
 def _with_unique_uids(titles: list[Title]) -> list[Title]:
-    """Return the titles with `#2`, `#3`, ... appended to repeated uids, because a uid identifies one row of a batch."""
-    used: set[str] = set()
-    counts: Counter[str] = Counter()
-    unique = []
+    """Return the titles with `#2`, `#3`, ... appended to repeated uids, because a uid identifies one row of a batch.
+
+    The first row with a uid keeps it, one that states it before one that is named after its line.
+    """
+    owners: dict[str, Title] = {}
     for title in titles:
-        counts[title.uid] += 1
+        owner = owners.setdefault(title.uid, title)
+        if owner.known_uid is None and title.known_uid is not None:
+            owners[title.uid] = title
+    numbers: dict[str, Iterator[int]] = defaultdict(lambda: count(2))
+    used, unique = set(owners), []
+    for title in titles:
         uid = title.uid
-        while uid in used:
-            counts[title.uid] += uid != title.uid
-            uid = f"{title.uid}#{counts[title.uid]}"
-        used.add(uid)
+        if title is not owners[uid]:
+            uid = next(name for number in numbers[uid] if (name := f"{title.uid}#{number}") not in used)
+            used.add(uid)
         unique.append(replace(title, uid=uid))
+    if numbers:
+        log.warning(
+            "rows with the uid of another row renamed",
+            renamed=len(titles) - len(owners),
+            titles=len(titles),
+            uid=next(iter(numbers)),
+            remedy="--uid-field names the field that is different for each product",
+        )
     return unique

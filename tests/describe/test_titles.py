@@ -99,6 +99,66 @@ def test_repeated_uids_get_a_number(tmp_path: Path) -> None:
     assert [row.known_uid for row in read(path)] == ["A", "A#2", "A", "A"]
 
 
+@pytest.mark.parametrize(
+    ("uids", "unique"),
+    [
+        (["A", "A", "A#2", "A"], ["A", "A#3", "A#2", "A#4"]),
+        (["A", "A", "A", "B", "B"], ["A", "A#2", "A#3", "B", "B#2"]),
+        ([None, "line-1", "line-1"], ["line-1#2", "line-1", "line-1#3"]),
+    ],
+)
+def test_a_uid_that_one_row_states_is_kept_and_repeats_are_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], uids: list[str | None], unique: list[str]
+) -> None:
+    path = tmp_path / "titles.jsonl"
+    path.write_text("\n".join(json.dumps({"uid": uid, "title": "Lamp"}) for uid in uids))
+    assert [row.uid for row in read(path)] == unique
+    renamed = sum("#" in uid and uid not in uids for uid in unique)
+    assert f'"rows with the uid of another row renamed", "renamed": {renamed}, ' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<!DOCTYPE html>\n<html><title>Sign in</title><body>\n<p>Please log in</p>\n", "HTML page"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 123\n", "git lfs pull"),
+        ("Red lamp\rGreen desk\r", "line ends LF or CRLF"),
+        ('{"title": "Red lamp"}\n{"title": "Green desk"}\n', r"looks like JSON: .*\.jsonl"),
+    ],
+)
+def test_a_text_file_that_is_something_else_is_not_described_line_by_line(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "titles.txt").write_bytes(text.encode())
+    with pytest.raises(InputError, match=f"not text with one title per line.*{message}"):
+        read(tmp_path / "titles.txt")
+
+
+def test_titles_that_begin_like_another_format_are_text(tmp_path: Path) -> None:
+    lines = ["PAR16 LED lamp", "{Red} lamp", "[New] desk", "PK 5 pens", "<b>Desk</b>", "SQLite, a book"]
+    for first in range(len(lines)):
+        (tmp_path / "titles.txt").write_text("\n".join(lines[first:] + lines[:first]))
+        assert all(row.error is None for row in read(tmp_path / "titles.txt"))
+
+
+def test_control_characters_within_json_are_read_as_prepare_reads_them(tmp_path: Path) -> None:
+    (tmp_path / "titles.jsonl").write_text('{"uid": 18446744073709551617, "title": "Blue\tpan"}')
+    assert read(tmp_path / "titles.jsonl") == [
+        Title("18446744073709551617", "Blue pan", known_uid="18446744073709551617")
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ['{"uid": "A", "title": "Lamp"}\n', "uid,title\nA,Lamp\n", '[{"uid": "A", "title": "Lamp"}]']
+)
+def test_a_file_without_a_suffix_is_read_by_its_content(tmp_path: Path, text: str) -> None:
+    (tmp_path / "feed").write_text(text)
+    assert read(tmp_path / "feed") == [Title("A", "Lamp", "A")]
+    (tmp_path / "feed").write_text("Red lamp\nGreen desk\n")
+    with pytest.raises(InputError, match=r"one title per line needs a file name that ends in \.txt"):
+        read(tmp_path / "feed")
+
+
 def test_an_unusable_file_of_titles_is_an_error_that_names_the_cause(tmp_path: Path, store: Store) -> None:
     with pytest.raises(ConfigurationError, match=r"\.txt, \.jsonl, .*\.csv"):
         titles.fetch(str(tmp_path / "titles.xlsx"))
