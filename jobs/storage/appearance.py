@@ -30,8 +30,8 @@ _MAGIC = (
 )
 _HTML = re.compile(rb"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
 _JSON = re.compile(rb"""\s*+(?:\{\s*+(?:"(?:[^"\\]|\\.)*+"\s*+:|\})|\[\s*+\{)""")
-_PYTHON = re.compile(rb"""\s*\[?\s*\{\s*u?'(?:[^'\\]|\\.)*'\s*:""")
-_SEVERAL = re.compile(rb"\}\s*,?\s*\{\s*\"")
+_PYTHON = re.compile(rb"""\s*+(?:\[\s*+)?\{\s*+u?'(?:[^'\\]|\\.)*'\s*:""")
+_SEVERAL = re.compile(rb"\}\s*+,?\s*+\{\s*+\"")
 
 
 def appearance(head: bytes, *, is_recognised: bool = False) -> str | None:
