@@ -4,13 +4,17 @@ terms of delivery. A model that learns them writes them about products to which 
 A sentence is boilerplate if it is in the contents of many clusters and does not follow from the titles that it occurs with, as
 `Colour: red.` follows from `Red`. A sentence of one word counts only as an exclamation, `New!`: others are abbreviations or the numbers
 of items, `Sq. Ft.` and `1.` Case and the final punctuation are ignored.
+
+A part of a sentence between dashes is boilerplate too, as in `Alarm, Stop Watch - Lowest Prices, Free Shipping.`, if it has at least
+4 words and is at the end of a sentence, or a sentence of its own, in at least half of its uses. Others are attributes in a list, such as
+`20 ft - 24 AWG copper wire - Blue`.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +24,7 @@ from jobs.prepare.chunk_cleaning import CleanedChunk, with_columns
 from jobs.prepare.cleaned_rows import COLUMNS, Boilerplate, CleanedRows, write_cleaned_rows
 from jobs.prepare.near_duplicates import find_clusters
 from jobs.prepare.rows import ProductRow
-from jobs.prepare.sentences import TITLE, comparable, with_placeholder
+from jobs.prepare.sentences import TITLE, comparable, is_complete, is_long, joined, parts_of, with_placeholder
 from jobs.process import log
 from jobs.quality.metrics import words
 from jobs.quality.terms import has_digit
@@ -36,17 +40,39 @@ SAMPLED_TITLES = 5000
 _SENTENCES_PER_PASS = 1 << 21
 
 
+class _Part(NamedTuple):
+    """A sentence, or a part of one between dashes, its hash, and whether it is or ends a sentence. A short part has no hash."""
+
+    text: str
+    key: int | None
+    ends_sentence: bool
+
+
+class _Sentence(NamedTuple):
+    whole: _Part
+    parts: list[_Part]
+
+
 @dataclass
 class _Use:
-    """The products that have a sentence: their number, and in how many of their titles each of its words is."""
+    """The products that have a sentence or a part of one.
+
+    Their number, how many have it at the end of a sentence, and in how many of their titles each of its words is.
+    """
 
     sentence: str
     products: int = 0
+    at_end: int = 0
     in_titles: Counter[str] = field(default_factory=Counter)
 
-    def add(self, title: str) -> None:
+    def add(self, title: str, *, at_end: bool) -> None:
         self.products += 1
+        self.at_end += at_end
         self.in_titles.update(set(words(self.sentence)).intersection(words(title)))
+
+    def is_attribute(self) -> bool:
+        """Return whether it is a part in the middle of most of its sentences, or of sentences without an end."""
+        return 2 * self.at_end < self.products
 
     def follows_from_titles(self, common: Mapping[str, float]) -> bool:
         """Return whether the titles explain the sentence.
@@ -92,23 +118,23 @@ def _find(cleaned: CleanedRows, similarity: float, min_clusters: int) -> dict[in
     recurring = _recurring(cleaned, similarity, min_clusters)
     uses: dict[int, _Use] = {}
     for chunk in cleaned.chunks() if recurring else ():
-        for _, row, parts in _rows_with(chunk, recurring):
-            for sentence, key in parts:
-                if key in recurring:
-                    uses.setdefault(key, _Use(sentence)).add(row.title)
+        for _, row, sentences in _rows_with(chunk, recurring):
+            for part in (part for sentence in sentences for part in (sentence.whole, *sentence.parts)):
+                if part.key in recurring:
+                    uses.setdefault(part.key, _Use(part.text)).add(row.title, at_end=part.ends_sentence)
     common = _shares_of_titles(cleaned, {word for use in uses.values() for word in use.in_titles})
     return {
         key: Boilerplate(use.sentence.replace(TITLE, "TITLE"), recurring[key])
         for key, use in uses.items()
-        if not use.follows_from_titles(common)
+        if not (use.is_attribute() or use.follows_from_titles(common))
     }
 
 
 def _without(chunk: CleanedChunk, boilerplate: Mapping[int, Boilerplate], min_content_characters: int) -> CleanedChunk:
     """Return the chunk without these sentences."""
     positions, changed = [], []
-    for position, row, parts in _rows_with(chunk, boilerplate):
-        kept = [sentence for sentence, key in parts if key not in boilerplate]
+    for position, row, sentences in _rows_with(chunk, boilerplate):
+        kept = filter(None, (_rest(sentence, boilerplate) for sentence in sentences))
         content = " ".join(kept).replace(TITLE, row.title)
         if len(content) >= min_content_characters and content.lower().rstrip(".") != row.title.lower():
             positions.append(position)
@@ -116,14 +142,33 @@ def _without(chunk: CleanedChunk, boilerplate: Mapping[int, Boilerplate], min_co
     return _with_rows(chunk, positions, changed) if changed else chunk
 
 
-def _rows_with(chunk: CleanedChunk, keys: Mapping[int, Any]) -> Iterator[tuple[int, ProductRow, list[tuple[str, int]]]]:
+def _rest(sentence: _Sentence, boilerplate: Mapping[int, Boilerplate]) -> str:
+    """Return what is left of a sentence without these sentences and parts."""
+    if sentence.whole.key in boilerplate:
+        return ""
+    kept = [part.text for part in sentence.parts if part.key not in boilerplate]
+    return sentence.whole.text if len(kept) == len(sentence.parts) else joined(kept, sentence.whole.text)
+
+
+def _rows_with(chunk: CleanedChunk, keys: Mapping[int, Any]) -> Iterator[tuple[int, ProductRow, list[_Sentence]]]:
     """Yield each row that may have one of these sentences: its position in the chunk, the row, its sentences and their hashes."""
     known = np.isin(chunk.sentence_hashes, np.array(list(keys), dtype=np.uint64))
     positions = np.unique(np.searchsorted(np.cumsum(chunk.sentences), np.flatnonzero(known), side="right"))
     products = chunk.products.take(number_column(positions)).to_pylist()
     for position, row in zip(positions.tolist(), (ProductRow(**product) for product in products), strict=True):
-        parts = with_placeholder(row.title, row.content)
-        yield position, row, list(zip(parts, hashes(map(comparable, parts)).tolist(), strict=True))
+        yield position, row, [_parsed(sentence) for sentence in with_placeholder(row.title, row.content)]
+
+
+def _parsed(sentence: str) -> _Sentence:
+    parts = parts_of(sentence)
+    key, *keys = hashes(map(comparable, [sentence, *parts])).tolist()
+    return _Sentence(
+        _Part(sentence, key, ends_sentence=True),
+        [
+            _Part(part, part_key if is_long(part) else None, number == len(parts) and is_complete(part))
+            for number, (part, part_key) in enumerate(zip(parts, keys, strict=True), 1)
+        ],
+    )
 
 
 def _with_rows(chunk: CleanedChunk, positions: list[int], rows: list[ProductRow]) -> CleanedChunk:

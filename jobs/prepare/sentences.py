@@ -6,7 +6,12 @@ TITLE = "\ue000"
 """Placeholder for the title: a private-use character, which cleaning removes from texts."""
 
 MIN_TITLE_WORDS = 3
+MIN_PART_WORDS = 4
+"""A shorter part of a sentence is an attribute, as in `15.6-inch - 1920 x 1080 - Piano Black`."""
+
 _FINAL = ".!? "
+_DASH = " - "
+_JOINING = "-,;:/& "
 
 
 def with_placeholder(title: str, content: str) -> list[str]:
@@ -15,17 +20,41 @@ def with_placeholder(title: str, content: str) -> list[str]:
 
 
 def comparable(sentence: str) -> str:
-    """Return a sentence in normalized form."""
-    return sentence.lower().rstrip(_FINAL)
+    """Return a sentence, or a part of one, in normalized form."""
+    return sentence.lower().removeprefix("- ").rstrip(_FINAL)
+
+
+def parts_of(sentence: str) -> list[str]:
+    """Return the parts of a sentence between dashes with spaces, or none if it has no such dash."""
+    return sentence.split(_DASH) if _DASH in sentence else []
+
+
+def is_long(part: str) -> bool:
+    """Return whether a part of a sentence has at least 4 words."""
+    return part.count(" ") + 1 >= MIN_PART_WORDS
+
+
+def is_complete(sentence: str) -> bool:
+    """Return whether a text ends as a sentence does, also within quotes or brackets."""
+    return sentence.rstrip("\"')").endswith((".", "!", "?"))
+
+
+def joined(parts: list[str], sentence: str) -> str:
+    """Return the parts that are left of a sentence as one, which ends as the sentence does."""
+    text = _DASH.join(parts).rstrip(_JOINING)
+    return f"{text}." if text and is_complete(sentence) and not is_complete(text) else text
 
 
 def rough_sentences(title: str, content: str) -> list[str]:
     """Return the normalized sentences of a content, split five times as fast, with some errors: `Rs. 310` is two sentences.
 
-    Sentences of one word are left out, except exclamations.
+    Each sentence with dashes is followed by its parts of at least 4 words. Sentences of one word are left out, except
+    exclamations.
     """
-    parts = _replaced(title, content).lower().replace("! ", "!. ").replace("? ", ". ").split(". ")
-    return [part.rstrip(_FINAL) for part in parts if " " in part or part.endswith("!")]
+    found = _replaced(title, content).lower().replace("! ", "!. ").replace("? ", ". ").split(". ")
+    if _DASH in content:
+        found += [part for sentence in found for part in parts_of(sentence) if is_long(part)]
+    return [comparable(part) for part in found if " " in part or part.endswith("!")]
 
 
 def _replaced(title: str, content: str) -> str:

@@ -149,6 +149,58 @@ def test_the_title_in_a_sentence_that_stays_is_not_changed(prepare: Prepare, tmp
     assert contents(prepare(rows), tmp_path) == {title: content.removesuffix(f" {PROMISE}") for title, content in rows}
 
 
+BEHIND = "Great discounts, only genuine products."
+
+
+@pytest.mark.parametrize("end", [".", "!", ""])
+def test_boilerplate_behind_a_dash_is_removed_and_the_rest_of_its_sentence_stays(
+    prepare: Prepare, tmp_path: Path, end: str
+) -> None:
+    rows = products(25, BEHIND) + [
+        (title, f"{content.removesuffix('.')}, stop watch - {BEHIND.removesuffix('.')}{end}")
+        for title, content in products(25, first=25)
+    ]
+    left = [
+        (title, f"{content.removesuffix('.')}, stop watch{end and '.'}") for title, content in products(25, first=25)
+    ]
+    assert contents(prepare(rows), tmp_path) == dict(products(25) + left)
+
+
+def test_boilerplate_that_is_always_behind_a_dash_is_removed(prepare: Prepare, tmp_path: Path) -> None:
+    rows = [(title, f"{content.removesuffix('.')} - {BEHIND} More.") for title, content in products(25)]
+    assert contents(prepare(rows), tmp_path) == {title: f"{content} More." for title, content in products(25)}
+
+
+def test_boilerplate_between_dashes_is_removed(prepare: Prepare, tmp_path: Path) -> None:
+    rows = [(title, f"{content} In blue - {BEHIND.removesuffix('.')} - with a lid.") for title, content in products(9)]
+    left = [(title, f"{content} In blue - with a lid.") for title, content in products(9)]
+    assert contents(prepare(rows + products(25, BEHIND, first=9)), tmp_path) == dict(left + products(25, first=9))
+
+
+def test_a_sentence_that_begins_with_a_dash_is_the_same(prepare: Prepare, tmp_path: Path) -> None:
+    rows = products(13, f"- {BEHIND}") + products(12, BEHIND, first=13)
+    assert contents(prepare(rows), tmp_path) == dict(products(25))
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    ["20 ft - 24 AWG solid copper wire - Blue", "15.6-inch - 1920 x 1080 - Piano Black", "In a box - for two people"],
+)
+def test_attributes_between_dashes_stay(prepare: Prepare, tmp_path: Path, attributes: str) -> None:
+    rows = [(title, f"{content} Item {number} - {attributes}") for number, (title, content) in enumerate(products(25))]
+    assert contents(prepare(rows), tmp_path) == dict(rows)
+
+
+@pytest.mark.parametrize(
+    ("quoted", "left"),
+    [('"a fine tale."', '"a fine tale."'), ("by Ann, and", "by Ann, and."), ("for men:", "for men.")],
+)
+def test_what_is_left_of_a_sentence_ends_once(prepare: Prepare, tmp_path: Path, quoted: str, left: str) -> None:
+    rows = [(title, f"{content.removesuffix('.')} {quoted} - {BEHIND}") for title, content in products(25)]
+    expected = {title: f"{content.removesuffix('.')} {left}" for title, content in products(25)}
+    assert contents(prepare(rows), tmp_path) == expected
+
+
 @pytest.mark.parametrize("rest", ["", "Short. ", "Model 90 of the line. "])
 def test_a_content_of_which_too_little_would_be_left_stays_as_it_is(
     prepare: Prepare, tmp_path: Path, rest: str
