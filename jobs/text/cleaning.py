@@ -45,12 +45,14 @@ _SPECIAL_TOKEN = re.compile(r"/?s|pad|unk|extra_id_\d+", re.IGNORECASE)  # of T5
 _SIGN_CHARACTERS = "*~^<>=_#@{}|"
 _SIGNS = re.compile(f"[{re.escape(_SIGN_CHARACTERS)}]+")
 _SIGN_RUN = re.compile(r"(?<![A-Za-z0-9+])\+{3,}|([/&])\1\1+")  # `A+++` is an energy class
-_EMPTY_BRACKETS = re.compile(r"(?<=\w)\s?\((?:TM|tm|R|r)\)(?!-)|\(\s*\)|\[\s*\]")  # `(R)-lipoic acid` is a substance
+_EMPTY_BRACKETS = re.compile(
+    r"(?<=\w)\s?\((?:TM|tm|R|r)\)(?!-)|\((?:\s|\(\s*\))*\)|\[\s*\]"
+)  # `(R)-lipoic acid` is a substance
 _ESCAPED_BREAK = re.compile(r"\\[nrt](?![a-z])")
 _NOT_REFERENCE = re.compile(r"[^\w\s.,!?]|_")
 _DASHES = re.compile(r"--+")
 _DASH_RUN = re.compile(r"(?:\s-\s){2,}")
-_QUOTES = re.compile(r"''+|\"\"+")
+_QUOTES = re.compile(r"(?:\"|''+)++")
 _REPEATED_PUNCTUATION = re.compile(r"(?:([.,;:])\1+|[!?]{2,})(\w?)")
 _SPACE_BEFORE = re.compile(r"\s+(?:([.,])(?=\s|$)|,(?=\w))")
 _LEADING = re.compile(r"(?:[,;:!?\s]|\.(?!\d)|-(?!\d))+")
@@ -217,13 +219,23 @@ _FIRST: tuple[_Step, ...] = (
     (_is_not_ascii, _without_invisible),
     (_has_detachable, _without_detached),
     (lambda text: _has_one_of(text, "<＜﹤"), _without_special_tokens),
-    (lambda text: "`" in text or not (text.isascii() and text.isprintable()), _normalised),
+    (
+        lambda text: "`" in text or " -  - " in text or not (text.isascii() and text.isprintable()),
+        _normalised,
+    ),
+)
+_PUNCTUATION: tuple[_Step, ...] = (
+    (
+        lambda text: " ." in text or " ," in text,
+        lambda text: _SPACE_BEFORE.sub(lambda match: match[1] or ", ", text),
+    ),
+    (_has_repeated_punctuation, lambda text: _REPEATED_PUNCTUATION.sub(_one_mark, text)),
 )
 _LAST: tuple[_Step, ...] = (
     (_has_surplus_space, lambda text: " ".join(text.split())),
-    (lambda text: " ." in text or " ," in text, lambda text: _SPACE_BEFORE.sub(lambda match: match[1] or ", ", text)),
-    (_has_repeated_punctuation, lambda text: _REPEATED_PUNCTUATION.sub(_one_mark, text)),
     (_has_punctuation_at_an_end, _without_punctuation_at_the_ends),
+    *_PUNCTUATION,
+    *_PUNCTUATION,  # again: `end ...` has become `end .`, and `end. ...` becomes `end..`
 )
 _STEPS: dict[Profile, tuple[_Step, ...]] = {
     "reference": (*_FIRST, (bool, _reference), *_LAST),

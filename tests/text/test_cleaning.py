@@ -4,7 +4,7 @@ import html
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jobs.text.cleaning import Profile, clean, clean_all, clean_without_shortcuts
@@ -79,6 +79,11 @@ LANGUAGES = (
         ("Wow!!! Really?!?! Yes...and no,, -- end", "Wow! Really? Yes. and no, - end"),
         ("range 1...5", "range 1. 5"),
         ("size ,8-inch ,blue .", "size, 8-inch, blue."),
+        ("and then ... end ...", "and then. end."),
+        ("is simple. ... or not.. .", "is simple. or not."),
+        ("stop .,", "stop."),
+        ("1, 2 -  - 3 (() )", "1, 2 - 3"),
+        ("v10.4 ... and .5 of 1 , , 2", "v10.4. and .5 of 1, 2"),
         ("a\tb\n\x00c\x1f d\x7f\u2028e", "a b c d e"),
         ("so\u00adft hy\u200bphen\ufeff", "soft hyphen"),
         ("12'' x 3\"\" “quoted” ‘it’s’", '12" x 3" "quoted" \'it\'s\''),
@@ -146,6 +151,26 @@ def test_letters_and_digits_of_any_script_are_unchanged(text: str) -> None:
 def test_shortcuts_do_not_change_the_result(text: str) -> None:
     for profile in PROFILES:
         assert clean(text, profile) == clean_all([text], profile)[0] == clean_without_shortcuts(text, profile)
+
+
+PUNCTUATED = st.lists(
+    st.sampled_from(
+        ["word", "Word", "5", "3.5", "10-inch", '12"', "it's", "A&B", "(M/M)", "C++", "$5", "50%", "é", "中"]
+        + [*".,;:!?-/\"'", "...", "..", "…", "--", "—", " - ", '""', "''", "”", "’", "(", "()", "™", "•", "|", "***"]
+        + [" ", " ", " ", "  ", "\n", "&nbsp;", "&amp;", "&quot;", "<br>", "<b>", "</b>"]
+    ),
+    max_size=25,
+).map("".join)
+
+
+@settings(deadline=None, max_examples=500)
+@given(PUNCTUATED)
+@example("and then ... end ..")
+@example("simple. ... or not.. . .,. ,, . !! .. ?")
+def test_a_cleaned_text_does_not_change_if_it_is_cleaned_again(text: str) -> None:
+    for profile in PROFILES:
+        cleaned = clean(text, profile)
+        assert clean(cleaned, profile) == cleaned
 
 
 @given(DIRT | st.text())
