@@ -15,7 +15,7 @@ from typing import Literal
 import pyarrow.compute as pc
 
 from jobs.storage.columns import text_column
-from jobs.text.markup import without_markup, without_scripts
+from jobs.text.markup import with_ampersands, without_markup, without_scripts
 
 Profile = Literal["catalogue", "reference"]
 _Step = tuple[Callable[[str], bool], Callable[[str], str]]
@@ -61,6 +61,9 @@ _TRAILING = "-,;:/& "
 # Matches every text that a step could change, in the syntax of RE2. A text without a match is already clean.
 _UNCLEAN = r"""[^A-Za-z0-9 .,!?'"()%$/+:;\-\[\]&]|  |\.\.|,,|;;|::|[!?][!?]|--|''|""| [,.]|\+\+\+|///|&[A-Za-z#&]"""
 _UNCLEAN += r"""|\( ?\)|\[ ?\]|\((?:R|r|TM|tm)\)|^[^A-Za-z0-9('"$\[]|[^A-Za-z0-9.!?)'"%\]]$|^[^A-Za-z0-9]*$"""
+_UNCLEAN += (
+    r"|(?:nbsp|quo[t]?|dash|hellip|plusmn|frac..|sup.|acute|grave|circ|uml|tilde|cedil|amp|deg|apos|[lg]t|#\d+);"
+)
 
 
 def clean(text: str, profile: Profile) -> str:
@@ -214,6 +217,7 @@ def _has_punctuation_at_an_end(text: str) -> bool:
 
 _FIRST: tuple[_Step, ...] = (
     (_is_not_ascii, _without_invisible),
+    (lambda text: ";" in text, with_ampersands),
     (lambda text: "<" in text or "&" in text or "{" in text, without_markup),
     (lambda text: "=" in text or "{" in text, without_scripts),
     (_is_not_ascii, _without_invisible),

@@ -1,10 +1,25 @@
-"""HTML removed from text: entities are decoded, tags, comments, scripts and styles removed, also if truncated.
+"""HTML removed from text: entities are decoded, also those that lost their `&`, tags, comments, scripts and styles removed, also if truncated.
 
 Scripts that lost their tags when a page was scraped are removed too.
 """
 
 import re
 from html.entities import html5
+
+_UNMISTAKABLE = (  # names of entities in which no word ends
+    "nbsp|[lr][sd]quo|[mn]dash|hellip|plusmn|frac(?:12|14|34)|sup[23]|[aeiou](?:acute|grave|circ|uml)|ntilde|ccedil"
+)
+_TYPOGRAPHIC = "#8(?:21[1267]|22[0126]|230|482)"  # dashes, quotes, bullet, ellipsis and trade mark
+_LOST_AMPERSAND = re.compile(
+    r"(?<!&)(?<!amp;)(?:"
+    r"(?P<apostrophe>(?<=[a-z])andquot;(?=(?:[smtd]|ll|re|ve)\b))"
+    rf"|(?:(?<![A-Za-z])amp;\s?|and)(?P<named>{_UNMISTAKABLE}|quot|apos|amp|lt|gt|deg|#39|#34|{_TYPOGRAPHIC});"
+    rf"|(?P<bare>{_UNMISTAKABLE}|(?<![A-Za-z])quot|(?<=\d)deg|(?<=[a-z])#39(?=;[a-z])|(?<!\w){_TYPOGRAPHIC});"
+    r"|(?<=[a-z] )(?P<word>amp);(?= [A-Za-z]))"
+)
+_ELECTRIC = re.compile(
+    r"\bamps?\b(?!;)|amplif|guitar|\bbass\b|speaker|\bfuse|\bvolt|\b(?:an?|the|your|this|each) amp;", re.IGNORECASE
+)
 
 _MAX_ROUNDS = 4  # of decoding: `&amp;amp;quot;` needs three
 
@@ -63,6 +78,14 @@ _STRING = re.compile(r"\"[^\"\n]{0,500}\"|'[^'\n]{0,500}'")
 _PROSE = re.compile(r"(?:[^\W\d_]{2,}[,]?\s+){3}[^\W\d_]{2,}")
 _CODE = re.compile(r"[=()\[\]]|^(?:return|else|try|catch|finally|do|case|break|continue|throw|var|let|const)\b|^/[/*]")
 _METHOD_CALL = re.compile(r"[\w$)]\.[\w$]+\(")
+
+
+def with_ampersands(text: str) -> str:
+    """Return the text with the `&` of entities that a source has lost or spelled out: `5amp;quot;`, `Thenbsp;model`, `todayandquot;s`.
+
+    `amp;` between two words is one as well, unless the text is about an amplifier or a current.
+    """
+    return _LOST_AMPERSAND.sub(_with_ampersand, text)
 
 
 def without_markup(text: str) -> str:
@@ -137,6 +160,14 @@ def _separator(match: re.Match[str]) -> str:
 def _tag_replacement(match: re.Match[str]) -> str:
     """Return what replaces a tag: nothing before closing punctuation, as in `<em>Vogue</em>'s` or `<b>new</b>!`, else a space."""
     return "" if _CLOSING.match(match.string, match.end()) else " "
+
+
+def _with_ampersand(match: re.Match[str]) -> str:
+    if match["apostrophe"]:
+        return "'"
+    if match["word"] and _ELECTRIC.search(match.string):
+        return match[0]
+    return f"&{match['named'] or match['bare'] or match['word']};"
 
 
 def _entity_replacement(match: re.Match[str]) -> str:

@@ -19,6 +19,7 @@ SCRAPS = [
     "amp;",
     "(TM)",
 ]
+SCRAPS += ["nbsp;", "quot;", "andquot;", "deg;", "#8217;", "eacute;", "frac12;", " amp; "]
 SCRAPS += ["var a = ", "function(x) {", "});", "return b.c();", "</s>", "pad", "extra_id_7"]
 DIRT = st.lists(st.sampled_from(SCRAPS), max_size=40).map("".join)
 LANGUAGES = (
@@ -82,6 +83,18 @@ LANGUAGES = (
         ("and then ... end ...", "and then. end."),
         ("is simple. ... or not.. .", "is simple. or not."),
         ("stop .,", "stop."),
+        ("5amp;quot; x 8amp;quot;, 7 1/2amp; quot; x 3quot;", '5" x 8", 7 1/2" x 3"'),
+        ("Thenbsp;modelnbsp;is, warranty:andnbsp;andnbsp;90 days", "The model is, warranty: 90 days"),
+        ("Mr fujiandquot;s and youandquot;ll, microsoftandrsquo;s", "Mr fuji's and you'll, microsoft's"),
+        ("tool andndash; togetherand#8211; cafeacute; it#39;s", "tool - together- café it's"),
+        ("Green amp; black, 90deg; elbow, 5frac12; x 3 plusmn;2", "Green & black, 90° elbow, 5½ x 3 ±2"),
+        ("R&D; stamp; champ; camp; lamp; aliquot; trade; not;", "R&D; stamp; champ; camp; lamp; aliquot; trade; not"),
+        ("a guitar amp; a cable, 5amp; 10 amp; the amp; red", "a guitar amp; a cable, 5amp; 10 amp; the amp; red"),
+        (
+            "22-18 AWG #8, #10; 16 AWG, 1.8 deg; 2 felt; bolt; engrave; margrave",
+            "22-18 AWG #8, #10; 16 AWG, 1.8 deg; 2 felt; bolt; engrave; margrave",
+        ),
+        ("5&amp;nbsp;m &amp;amp;quot;x&amp;quot;", '5 m "x"'),
         ("1, 2 -  - 3 (() )", "1, 2 - 3"),
         ("v10.4 ... and .5 of 1 , , 2", "v10.4. and .5 of 1, 2"),
         ("a\tb\n\x00c\x1f d\x7f\u2028e", "a b c d e"),
