@@ -1,6 +1,9 @@
 """Raw rows parsed from chunks: each one has a uid, a title and a content, or is rejected with a reason."""
 
+import ast
 import json
+import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,8 +15,13 @@ from jobs.storage.row_formats import json_value
 EXCERPT_CHARACTERS = 200
 UNREADABLE = frozenset(("broken-json", "broken-csv", "invalid-utf-8", "not-an-object", "too-long", "uid-not-text"))
 """The reasons for which a row is unreadable: the row or its uid could not be parsed."""
+MAX_LIST_CHARACTERS = 100_000
+"""A longer text is not parsed as a list, because that takes a microsecond per character."""
 DUPLICATE_UID = "duplicate-uid"
 """The reason for which a row is left out that has the uid of an earlier row."""
+
+_LIST = re.compile(r"""\[['"].*['"]\]\Z""", re.DOTALL)
+_WITHOUT_COMMA = re.compile(r"""['"]\s+['"]""")  # NumPy prints texts so; Python would join them without a space
 
 
 class ProductRow(NamedTuple):  # a frozen dataclass takes three times as long to create, and there are millions of rows
@@ -90,7 +98,22 @@ def _may_be_inexact(uid: Any) -> bool:
 
 
 def _joined(content: Any) -> Any:
-    """Return a list of paragraphs as one text, and everything else as it is."""
+    """Return a list of paragraphs as one text, also one that is written as in Python, and everything else as it is."""
+    if isinstance(content, str):
+        content = _listed(content)
     if isinstance(content, list) and all(isinstance(paragraph, str) for paragraph in content):
-        return "\n".join(content)
+        return "\n".join(filter(str.strip, content))
     return content
+
+
+def _listed(content: str) -> Any:
+    """Return the list of texts that a text is the `repr()` of, as in the CSV files of public dumps, or the text."""
+    text = content.strip()
+    if not _LIST.match(text) or len(text) > MAX_LIST_CHARACTERS or _WITHOUT_COMMA.search(text):
+        return content
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of escapes that Python does not know
+            value = ast.literal_eval(text)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return content
+    return value if all(isinstance(item, str) for item in value) else content

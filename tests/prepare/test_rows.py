@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -82,6 +83,53 @@ def one(value: object) -> str:
 )
 def test_a_row_is_parsed_or_rejected_with_a_reason(value: object, expected: str) -> None:
     assert one(value) == expected
+
+
+def content_of(content: object) -> str:
+    row = read(json.dumps({**GOOD, "content": content}).encode() + b"\n", max_row_bytes=1 << 20)[0]
+    assert isinstance(row, ProductRow)
+    return row.content
+
+
+def test_the_paragraphs_of_a_list_are_joined_without_empty_ones() -> None:
+    assert content_of(["One.", "", " ", "Two."]) == "One.\nTwo."
+
+
+@given(st.lists(st.text(), min_size=1).filter(lambda texts: any(text.strip() for text in texts)))
+def test_a_list_as_python_writes_it_is_the_same_as_a_list(paragraphs: list[str]) -> None:
+    written = repr(paragraphs)
+    if not re.search(r"""['"]\s+['"]""", written):
+        assert content_of(f" {written}\n") == content_of(paragraphs)
+
+
+def test_a_list_with_both_kinds_of_quotes_is_read() -> None:
+    assert content_of("""['Welcome', "it's here", '']""") == "Welcome\nit's here"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "['a'",
+        "['it's']",
+        "['a', 5]",
+        "['a', {[]: 'b'}, 'c']",
+        "['a', ['b'], 'c']",
+        "['a'] and ['b']",
+        "['a' 'b']",
+        "['a', " + "(" * 5000 + "'b']",
+        "['a'" + " + 'a'" * 5000 + ", 'b']",
+        "['" + "a" * 100_000 + "']",
+        "['a\0', 'b']",
+        "['a' * 9**9**9, 'b']",
+        "[Red] and [Blue]",
+    ],
+)
+def test_a_text_that_is_no_list_of_texts_stays_as_it_is(text: str) -> None:
+    assert content_of(text) == text
+
+
+def test_an_unknown_escape_in_a_list_is_no_warning() -> None:
+    assert content_of(r"['5\d', 'b']") == "5\\d\nb"
 
 
 def test_a_row_that_only_one_of_two_parsers_can_read_is_rejected() -> None:

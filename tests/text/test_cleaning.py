@@ -166,12 +166,29 @@ def test_shortcuts_do_not_change_the_result(text: str) -> None:
         assert clean(text, profile) == clean_all([text], profile)[0] == clean_without_shortcuts(text, profile)
 
 
+PUNCTUATION = [
+    *".,;:!?-/\"'",
+    "...",
+    "..",
+    "…",
+    "--",
+    "—",
+    " - ",
+    '""',
+    "''",
+    "”",
+    "’",
+    "(",
+    "()",
+    "™",
+    "•",
+    "|",
+    "***",
+]
+WORDS = ["word", "Word", "5", "3.5", "10-inch", '12"', "it's", "A&B", "(M/M)", "C++", "$5", "50%", "é", "中"]
+SPACES = [" ", " ", " ", "  ", "\n", "&nbsp;", "&amp;", "&quot;", "<br>", "<b>", "</b>"]
 PUNCTUATED = st.lists(
-    st.sampled_from(
-        ["word", "Word", "5", "3.5", "10-inch", '12"', "it's", "A&B", "(M/M)", "C++", "$5", "50%", "é", "中"]
-        + [*".,;:!?-/\"'", "...", "..", "…", "--", "—", " - ", '""', "''", "”", "’", "(", "()", "™", "•", "|", "***"]
-        + [" ", " ", " ", "  ", "\n", "&nbsp;", "&amp;", "&quot;", "<br>", "<b>", "</b>"]
-    ),
+    st.sampled_from(PUNCTUATION + WORDS + SPACES),
     max_size=25,
 ).map("".join)
 
