@@ -5,6 +5,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,11 +17,13 @@ EXCERPT_CHARACTERS = 200
 UNREADABLE = frozenset(("broken-json", "broken-csv", "invalid-utf-8", "not-an-object", "too-long", "uid-not-text"))
 """The reasons for which a row is unreadable: the row or its uid could not be parsed."""
 MAX_LIST_CHARACTERS = 100_000
-"""A longer text is not parsed as a list, because that takes a microsecond per character."""
+"""A longer text is not parsed as Python, which takes a microsecond per character, but split as one that has lost its escapes."""
 DUPLICATE_UID = "duplicate-uid"
 """The reason for which a row is left out that has the uid of an earlier row."""
 
-_LIST = re.compile(r"""\[['"].*['"]\]\Z""", re.DOTALL)
+_LIST = re.compile(r"""\[['"](.*)['"]\]\Z""", re.DOTALL)
+_BETWEEN = re.compile(r"""['"],\s['"]""")
+_NESTED = re.compile(r"""\[['"]|['"]\]""")
 _WITHOUT_COMMA = re.compile(r"""['"]\s+['"]""")  # NumPy prints texts so; Python would join them without a space
 
 
@@ -106,14 +109,15 @@ def _joined(content: Any) -> Any:
     return content
 
 
-def _listed(content: str) -> Any:
+def _listed(content: str) -> str | list[str]:
     """Return the list of texts that a text is the `repr()` of, as in the CSV files of public dumps, or the text."""
     text = content.strip()
-    if not _LIST.match(text) or len(text) > MAX_LIST_CHARACTERS or _WITHOUT_COMMA.search(text):
+    match = _LIST.match(text)
+    if not match or _WITHOUT_COMMA.search(text):
         return content
-    try:
-        with warnings.catch_warnings(action="ignore"):  # of escapes that Python does not know
+    if len(text) <= MAX_LIST_CHARACTERS:
+        with suppress(ValueError, TypeError, SyntaxError, MemoryError, RecursionError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about escapes that Python does not know
             value = ast.literal_eval(text)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return content
-    return value if all(isinstance(item, str) for item in value) else content
+            return value if all(isinstance(item, str) for item in value) else content
+    return content if _NESTED.search(match[1]) else _BETWEEN.split(match[1])

@@ -106,26 +106,45 @@ def test_a_list_with_both_kinds_of_quotes_is_read() -> None:
     assert content_of("""['Welcome', "it's here", '']""") == "Welcome\nit's here"
 
 
+def test_a_list_that_has_lost_its_escapes_is_read() -> None:
+    assert content_of("""['It's 5/16" x 25' long', "for A's", '', 'Red']""") == "It's 5/16\" x 25' long\nfor A's\nRed"
+    assert content_of("""["Mover's Dolly 12-1/4""]""") == "Mover's Dolly 12-1/4\""
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "['a'",
-        "['it's']",
         "['a', 5]",
-        "['a', {[]: 'b'}, 'c']",
+        "['a', 5, 'c']",
         "['a', ['b'], 'c']",
         "['a'] and ['b']",
         "['a' 'b']",
-        "['a', " + "(" * 5000 + "'b']",
-        "['a'" + " + 'a'" * 5000 + ", 'b']",
-        "['" + "a" * 100_000 + "']",
-        "['a\0', 'b']",
-        "['a' * 9**9**9, 'b']",
+        "['a',\n 'b' 'c']",
         "[Red] and [Blue]",
+        "[]",
     ],
 )
 def test_a_text_that_is_no_list_of_texts_stays_as_it_is(text: str) -> None:
     assert content_of(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "['a', {[]: 'b'}, 'c']",
+        "['a', " + "(" * 5000 + "'b']",
+        "['a'" + " + 'a'" * 5000 + ", 'b']",
+        "['" + "a" * 500_000 + "', 'b']",
+        "['" + "['" * 100_000 + "']",
+        "['a\0', 'b']",
+        "['\ud83d', 'b']",
+        "['a' * 9**9**9, 'b']",
+        "['\\N{no such name}', 'b']",
+    ],
+)
+def test_a_malformed_or_huge_list_is_no_error(text: str) -> None:
+    assert content_of(text)
 
 
 def test_an_unknown_escape_in_a_list_is_no_warning() -> None:
