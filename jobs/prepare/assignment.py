@@ -34,7 +34,7 @@ def assign_rows(cleaned: CleanedRows, similarity: float, shard_rows: int, held_o
     where every cluster is larger. Errors: `InputError` (65) if nothing is left to evaluate a model with.
     """
     kept = first_of_each(cleaned.uid_hashes)
-    labels = find_clusters(cleaned.signature_file, cleaned.content_hashes, kept, similarity)
+    labels = find_clusters(cleaned.signature_file, cleaned.content_hashes, cleaned.title_hashes, kept, similarity)
     clusters = cleaned.rows[labels]
     rows = np.flatnonzero(kept)
     held_out_rows = min(held_out_rows, max(1, int(len(rows) * MAX_HELD_OUT_FRACTION)))

@@ -211,7 +211,9 @@ def _recurring(cleaned: CleanedRows, similarity: float, min_clusters: int) -> di
         _, number, counts = np.unique(values, return_inverse=True, return_counts=True)
         in_question[owners[counts[number] >= min_clusters]] = True
     in_question &= kept
-    clusters = find_clusters(cleaned.signature_file, cleaned.content_hashes, in_question, similarity).astype(np.int64)
+    clusters = find_clusters(
+        cleaned.signature_file, cleaned.content_hashes, cleaned.title_hashes, in_question, similarity
+    ).astype(np.int64)
     found: dict[int, int] = {}
     for values, owners in _sentences_by_remainder(cleaned):
         used = in_question[owners]

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from jobs.prepare.near_duplicates import signatures
+from jobs.prepare.near_duplicates import normalised, signatures, title_hashes
 from jobs.prepare.rows import ProductRow, Reject, excerpt, parse_rows
 from jobs.prepare.sentences import rough_sentences
 from jobs.storage.catalogue import MAX_TITLE_CHARACTERS, REJECT_SCHEMA
@@ -37,7 +37,8 @@ class CleaningRules:
 class CleanedChunk:
     """The n cleaned rows of a chunk, schema `CLEANED_SCHEMA`, its rejects, and columns of shape (n,) about the cleaned rows.
 
-    `text_hashes` are of title and content, `content_hashes` of the content; both ignore case. `signatures` has shape (n, 64).
+    `text_hashes` are of title and content and ignore case. `content_hashes` are of the words of the content, `title_hashes` of those
+    of a title with at least 3, otherwise 0; both ignore punctuation too. `signatures` has shape (n, 64).
     `sentences` is the number of sentences of each content, as `rough_sentences()` finds them; `sentence_hashes` has the hash of
     each, row after row.
     """
@@ -48,6 +49,7 @@ class CleanedChunk:
     uid_hashes: NDArray[np.uint64]
     text_hashes: NDArray[np.uint64]
     content_hashes: NDArray[np.uint64]
+    title_hashes: NDArray[np.uint64]
     title_words: NDArray[np.int32]
     content_words: NDArray[np.int32]
     sentences: NDArray[np.int32]
@@ -71,7 +73,8 @@ def with_columns(rows: Sequence[ProductRow], rejects: pa.RecordBatch) -> Cleaned
         rows=np.array([row.row for row in rows], dtype=np.int64),
         uid_hashes=hashes(row.uid for row in rows),
         text_hashes=hashes(f"{row.title}\n{row.content}".lower() for row in rows),
-        content_hashes=hashes(row.content.lower() for row in rows),
+        content_hashes=hashes(normalised(row.content) for row in rows),
+        title_hashes=title_hashes(row.title for row in rows),
         title_words=np.array([row.title.count(" ") + 1 for row in rows], dtype=np.int32),
         content_words=np.array([row.content.count(" ") + 1 for row in rows], dtype=np.int32),
         sentences=np.array([len(parts) for parts in sentences_of], dtype=np.int32),

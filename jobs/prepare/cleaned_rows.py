@@ -21,6 +21,7 @@ COLUMNS = {
     "uid_hashes": "uint64",
     "text_hashes": "uint64",
     "content_hashes": "uint64",
+    "title_hashes": "uint64",
     "title_words": "int32",
     "content_words": "int32",
     "sentences": "int32",
@@ -68,8 +69,13 @@ class CleanedRows:
 
     @property
     def content_hashes(self) -> NDArray[np.uint64]:
-        """A hash of each content, ignoring case."""
+        """A hash of the words of each content."""
         return self._column("content_hashes")
+
+    @property
+    def title_hashes(self) -> NDArray[np.uint64]:
+        """A hash of the words of each title of at least 3 words, otherwise 0."""
+        return self._column("title_hashes")
 
     @property
     def title_words(self) -> NDArray[np.int32]:

@@ -31,7 +31,7 @@ from jobs.match.learning import alternatives_of, learn, measured_pairs
 from jobs.match.pairs import Pair
 from jobs.match.products import LearningProduct
 from jobs.match.settings import Settings
-from jobs.prepare.near_duplicates import find_clusters, signatures
+from jobs.prepare.near_duplicates import find_clusters, signatures, title_hashes
 from jobs.prepare.settings import Settings as PrepareSettings
 from jobs.quality.attributes import Attributes, find_attributes, unlike_neighbours, untitled
 from jobs.quality.checks import CONTRADICTS, INVENTED, OFF_TITLE, UNSUPPORTED, WORDING, Checker
@@ -242,7 +242,7 @@ def _products(source: str, count: int) -> Products:
         file.write_bytes(signatures([f"{title} {text}" for title, text in zip(titles, texts, strict=True)]).tobytes())
         hashes = np.array([zlib.crc32(text.lower().encode()) for text in texts], dtype=np.uint64)
         similarity = PrepareSettings.model_fields["similarity"].default
-        clusters = find_clusters(file, hashes, np.ones(len(texts), dtype=bool), similarity)
+        clusters = find_clusters(file, hashes, title_hashes(titles), np.ones(len(texts), dtype=bool), similarity)
     started = time.monotonic()
     beginnings = [" ".join(text.split()[:EMBEDDED_WORDS]) for text in texts]
     vectors = Encoder().encode([text_to_embed(title, text) for title, text in zip(titles, beginnings, strict=True)])

@@ -9,20 +9,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.prepare.near_duplicates import SIGNATURE_NUMBERS, find_clusters, signatures
+from jobs.prepare.near_duplicates import SIGNATURE_NUMBERS, find_clusters, normalised, signatures, title_hashes
 
 LONG = "A frying pan of cast iron that heats evenly and goes from hob to oven, with a handle that stays cool for longer"
 OTHER = "Thirty puzzle pieces show the harbour of a small town at dusk, with boats, gulls and lanterns along the quay"
 CHINESE = "高效能系列硬碟提供大容量儲存空間適合遊戲玩家與專業創作者使用並支援最新的傳輸介面讓您的資料更加安全可靠"
 
 
-def clustered(folder: Path, texts: Sequence[str], similarity: float = 0.8, rejected: Sequence[int] = ()) -> list[int]:
+def clustered(
+    folder: Path,
+    texts: Sequence[str],
+    similarity: float = 0.8,
+    rejected: Sequence[int] = (),
+    titles: Sequence[str] = (),
+) -> list[int]:
+    """Return the cluster of each text. If there are titles, they are part of the texts."""
+    if titles:
+        texts = [f"{title} {text}" for title, text in zip(titles, texts, strict=True)]
     path = folder / "signatures"
     path.write_bytes(signatures(texts).tobytes())
     kept = np.ones(len(texts), dtype=bool)
     kept[list(rejected)] = False
     hashes = np.array([hash(text) & (2**63 - 1) for text in texts], dtype=np.uint64)
-    labels: list[int] = find_clusters(path, hashes, kept, similarity).tolist()
+    named = title_hashes(titles) if titles else np.zeros(len(texts), dtype=np.uint64)
+    labels: list[int] = find_clusters(path, hashes, named, kept, similarity).tolist()
     return labels
 
 
@@ -50,6 +60,58 @@ def test_texts_in_a_language_without_spaces_have_near_duplicates(tmp_path: Path)
     assert clustered(tmp_path, [CHINESE, CHINESE[:-2], OTHER]) == [0, 0, 2]
 
 
+@pytest.mark.parametrize("punctuation", ["。", "！", "、", " ", " - "])
+@pytest.mark.parametrize(
+    "text",
+    [
+        CHINESE[:34],
+        "鉄製フライパン、ガス火とIHに対応し、取っ手は熱くなりません",
+        "กระทะเหล็กหล่อให้ความร้อนสม่ำเสมอใช้ได้กับเตาทุกชนิด",
+    ],
+)
+def test_short_texts_in_a_script_without_spaces_have_near_duplicates(
+    tmp_path: Path, text: str, punctuation: str
+) -> None:
+    assert clustered(tmp_path, [f"{text}。", f"{text}{punctuation}", f"{text}新", CHINESE[-20:]]) == [0, 0, 0, 3]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("NVIDIA Quadro NVS 290 256MB, PCIe x16", "nvidia quadro NVS-290 256MB PCIe x16."),
+        ("A pan (cast iron), 10-inch", "A pan: cast iron; 10 inch!"),
+        ("«Élan» 2 m – “blau”", "élan 2 m - 'blau'"),
+        ("हिन्दी, व्याकरण की पुस्तक", "हिन्दी व्याकरण की पुस्तक"),
+    ],
+)
+def test_punctuation_and_case_make_no_difference(tmp_path: Path, one: str, other: str) -> None:
+    assert normalised(one) == normalised(other)
+    assert clustered(tmp_path, [one, other]) == [0, 0]
+
+
+@given(st.text())
+def test_words_in_ascii_are_found_as_in_other_texts(text: str) -> None:
+    assert normalised(f"{text} é").removesuffix("é").split() == normalised(text).split()
+
+
+HALF = LONG.replace("cast iron", "steel").replace("stays cool for longer", "folds")
+
+
+def test_rows_with_the_same_title_share_a_cluster_from_half_the_similarity(tmp_path: Path) -> None:
+    title = "Alder Frying Pan, 10-inch"
+    assert clustered(tmp_path, [LONG, HALF], titles=[title, f"{title.lower()} black"]) == [0, 1]
+    assert clustered(tmp_path, [LONG, HALF, OTHER], titles=[title, title.lower().replace(",", ""), title]) == [0, 0, 2]
+
+
+def test_a_short_title_joins_no_rows(tmp_path: Path) -> None:
+    assert clustered(tmp_path, [LONG, HALF], titles=["Frying Pan.", "frying pan"]) == [0, 1]
+
+
+def test_a_rejected_row_with_the_same_title_joins_no_cluster(tmp_path: Path) -> None:
+    titles = ["Alder Frying Pan"] * 3
+    assert clustered(tmp_path, [LONG, HALF, LONG], titles=titles, rejected=[0]) == [0, 1, 1]
+
+
 def test_only_exact_duplicates_are_joined_at_similarity_one(tmp_path: Path) -> None:
     assert clustered(tmp_path, [LONG, LONG.replace("oven", "table"), LONG], similarity=1) == [0, 1, 0]
 
@@ -63,7 +125,8 @@ def test_of_the_pairs_that_just_reach_the_similarity_99_percent_are_found(tmp_pa
     pair[:, 1][agreeing] = pair[:, 0][agreeing]
     (tmp_path / "signatures").write_bytes(pair.tobytes())
     distinct = np.arange(2 * pairs, dtype=np.uint64)
-    labels = find_clusters(tmp_path / "signatures", distinct, np.ones(2 * pairs, dtype=bool), similarity)
+    untitled = np.zeros(2 * pairs, dtype=np.uint64)
+    labels = find_clusters(tmp_path / "signatures", distinct, untitled, np.ones(2 * pairs, dtype=bool), similarity)
     assert (labels[0::2] == labels[1::2]).mean() >= 0.99
 
 
