@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from jobs.prepare.near_duplicates import normalised, signatures, title_hashes
 from jobs.prepare.rows import ProductRow, Reject, excerpt, parse_rows
-from jobs.prepare.sentences import rough_sentences
+from jobs.prepare.sentences import rough_sentences, without_cut_off_sentence
 from jobs.storage.catalogue import MAX_TITLE_CHARACTERS, REJECT_SCHEMA
 from jobs.storage.chunks import Chunk
 from jobs.storage.columns import number_column, text_column
@@ -124,6 +124,7 @@ def _check(raw: ProductRow, title: str, content: str, rules: CleaningRules) -> P
         return Reject(raw.row, raw.uid, "content-empty-once-cleaned", excerpt(raw.content))
     if len(content) < rules.min_content_characters:
         return Reject(raw.row, raw.uid, "content-too-short", excerpt(raw.content))
+    content = without_cut_off_sentence(raw.content, content)
     may_be_equal = len(content) < 4 * len(title)  # lower case makes a text at most three times as long
     if may_be_equal and content.lower() == title.lower():
         return Reject(raw.row, raw.uid, "content-repeats-title", excerpt(raw.content))

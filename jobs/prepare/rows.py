@@ -87,7 +87,7 @@ def _check(row: int, value: dict[str, Any], line: bytes, fields: Fields) -> Prod
         return Reject(row, None, "uid-not-text", excerpt(line))
     if uid is None:
         uid = f"line-{row}"
-    title, content = value.get(fields.title), _joined(value.get(fields.content))
+    title, content = value.get(fields.title), joined(value.get(fields.content))
     for name, text in (("title", title), ("content", content)):
         if text is None or text == "":
             return Reject(row, uid, f"no-{name}", excerpt(line))
@@ -100,7 +100,7 @@ def _may_be_inexact(uid: Any) -> bool:
     return isinstance(uid, float) and abs(uid) >= MAX_EXACT_FLOAT
 
 
-def _joined(content: Any) -> Any:
+def joined(content: Any) -> Any:
     """Return a list of paragraphs as one text, also one that is written as in Python, and everything else as it is."""
     if isinstance(content, str):
         content = _listed(content)

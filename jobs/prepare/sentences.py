@@ -1,5 +1,7 @@
 """Normalized sentences, so that recurring ones are equal: without case, final punctuation and the title of their product."""
 
+import re
+
 from jobs.quality.metrics import sentences
 
 TITLE = "\ue000"
@@ -12,6 +14,10 @@ MIN_PART_WORDS = 4
 _FINAL = ".!? "
 _DASH = " - "
 _JOINING = "-,;:/& "
+_CUT_OFF = re.compile(r"\s(?:\.{3,}|…)\Z")
+_ABBREVIATION = re.compile(
+    r"(?<!\w)(?:\w|mr|mrs|ms|dr|st|jr|sr|vs|no|vol|ed|inc|co|corp|ltd|approx|incl|min|max|ver|rev)\.\Z", re.IGNORECASE
+)
 
 
 def with_placeholder(title: str, content: str) -> list[str]:
@@ -43,6 +49,25 @@ def joined(parts: list[str], sentence: str) -> str:
     """Return the parts that are left of a sentence as one, which ends as the sentence does."""
     text = _DASH.join(parts).rstrip(_JOINING)
     return f"{text}." if text and is_complete(sentence) and not is_complete(text) else text
+
+
+def without_cut_off_sentence(raw: str, content: str) -> str:
+    """Return a cleaned content without its last sentence if its source has cut that off, as in `... with hours of ...`.
+
+    That is where the raw text ends in a space and an ellipsis. `ipods...` may be how a seller ends a sentence. A content of which
+    less than half would be left stays as it is, because it has more facts than its first sentence.
+    """
+    raw = raw.rstrip()
+    cut = _CUT_OFF.search(raw) if raw.endswith(("...", "…")) else None
+    if not cut or is_complete(raw[: cut.start()].rstrip()):
+        return content
+    parts = sentences(content)
+    rest = content
+    while len(parts) > 1:
+        rest = rest[: rest.rindex(parts.pop())].rstrip()
+        if not _ABBREVIATION.search(rest):
+            return rest if 2 * len(rest) >= len(content) else content
+    return content
 
 
 def rough_sentences(title: str, content: str) -> list[str]:

@@ -28,7 +28,8 @@ import psutil
 from jobs.local import services
 from jobs.prepare import job as prepare
 from jobs.prepare.chunk_cleaning import CleaningRules, clean_rows, product_batch
-from jobs.prepare.rows import ProductRow
+from jobs.prepare.rows import ProductRow, joined
+from jobs.prepare.sentences import without_cut_off_sentence
 from jobs.prepare.settings import Settings
 from jobs.process import threads
 from jobs.process.parallel import ordered
@@ -165,8 +166,10 @@ def _baseline(path: Path, _processes: int) -> Prepared:
     table = pd.read_json(path, lines=True, compression="gzip", dtype=False)
     read = len(table)
     table = table[(table.title != "") & (table.content != "")][["uid", "title", "content"]]
+    raw = table["content"] = table["content"].apply(joined)
     for name in ("title", "content"):
         table[name] = table[name].apply(clean_without_shortcuts, profile="catalogue")
+    table["content"] = [without_cut_off_sentence(*texts) for texts in zip(raw, table["content"], strict=True)]
     table = table[(table.title != "") & (table.content.str.len() >= RULES.min_content_characters)]
     table = table[table.title.str.lower() != table.content.str.lower()]
     return Prepared(read, len(table), zip(table.uid, table.title, table.content, strict=True))
