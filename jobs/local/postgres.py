@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from jobs.local.unprivileged import User, user_for
 from jobs.process.errors import ConfigurationError, NotReadyError
 
 DATABASE, OWNER, READER, SUPERUSER = "skuscribe", "skuscribe", "skuscribe_reader", "postgres"
+UNFINISHED_PREFIX = "data.new-"
 
 
 def programs() -> Path:
@@ -55,14 +57,19 @@ def start(server: Server, port: int, superuser_password: str, passwords: Mapping
 
 
 def _initialise(data: Path, superuser_password: str, user: User | None) -> None:
-    shutil.rmtree(data, ignore_errors=True)
+    """Create the data folder. An interrupted initdb leaves a file PG_VERSION, so it works in another folder, renamed at the end."""
+    for unfinished in (data, *data.parent.glob(f"{UNFINISHED_PREFIX}*")):
+        shutil.rmtree(unfinished, ignore_errors=True)
+    # With a name of its own, because the initdb of a killed process may still run, and removes its folder when it fails.
+    new = Path(tempfile.mkdtemp(prefix=UNFINISHED_PREFIX, dir=data.parent))
+    postgres_data.give_to(user, new)
     password_file = data.with_name("password")
     password_file.unlink(missing_ok=True)
     password_file.touch(mode=0o600)
     password_file.write_text(superuser_password)
     postgres_data.give_to(user, password_file)
     command = [
-        str(programs() / "initdb"), "-D", str(data), "-U", SUPERUSER, "--pwfile", str(password_file),
+        str(programs() / "initdb"), "-D", str(new), "-U", SUPERUSER, "--pwfile", str(password_file),
         "--auth=scram-sha-256", "--encoding=utf8", "--locale=C.UTF-8", "--no-instructions",
     ]  # fmt: skip
     arguments = user.popen_arguments if user else {}
@@ -74,6 +81,7 @@ def _initialise(data: Path, superuser_password: str, user: User | None) -> None:
         password_file.unlink()
     if ended.returncode:
         raise NotReadyError(f"initdb could not create the data folder {data}: {ended.stderr.strip()}")
+    new.rename(data)
 
 
 def _create_roles(port: int, superuser_password: str, passwords: Mapping[str, str]) -> None:

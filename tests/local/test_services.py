@@ -1,7 +1,11 @@
 """The local services listen on loopback only, have credentials that only the owner can read, and keep their data."""
 
+import os
+import signal
 import stat
 import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -87,5 +91,21 @@ def test_services_that_are_started_twice_at_once_start_once(tmp_path: Path) -> N
         with ThreadPoolExecutor(2) as threads:
             stopped = list(threads.map(services.stop, [folder] * 2))
         assert sorted(stopped) == [[], ["postgres", "s3"]]
+    finally:
+        services.stop(folder)
+
+
+def test_services_start_after_their_first_start_was_killed_while_it_created_the_database(tmp_path: Path) -> None:
+    folder = tmp_path / "services"
+    start = f"from pathlib import Path; from jobs.local import services; services.start(Path({str(folder)!r}))"
+    first = subprocess.Popen([sys.executable, "-c", start], start_new_session=True)
+    while not list(folder.glob(f"{POSTGRES}/data*/PG_VERSION")):
+        assert first.poll() is None
+        time.sleep(0.01)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    try:
+        services.start(folder)
+        assert [path.name for path in (folder / POSTGRES).glob("data*")] == ["data"]
     finally:
         services.stop(folder)
