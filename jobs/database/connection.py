@@ -44,10 +44,12 @@ _SETTINGS = {
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "60000",
 }
 MIN_POSTGRES = 14  # the first with client_connection_check_interval and idle_session_timeout
 _HAS_TRANSACTION_TIMEOUT = 170_000  # server version
-_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+# Keepalives are sent only while nothing waits for an acknowledgement: a statement sent to a lost host needs tcp_user_timeout (ms).
+_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):

@@ -16,6 +16,8 @@ import psycopg
 from jobs.process import log
 
 CHECK_EVERY_SECONDS, LOG_EVERY_SECONDS = 5.0, 60.0
+END_SECONDS = 2.0
+"""How long `Watch.end()` waits for a look, which takes minutes if the server does not answer."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,10 @@ class Watch:
         self._thread.start()
 
     def end(self) -> None:
-        """End the thread."""
+        """End the thread. One whose look does not end within `END_SECONDS` ends after it."""
         self._ended.set()
         if self._thread is not threading.current_thread():
-            self._thread.join()
+            self._thread.join(END_SECONDS)
 
     def _watch(self) -> None:
         last: _Look | None = None

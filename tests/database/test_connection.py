@@ -229,6 +229,14 @@ def test_timeouts_of_the_database_are_lifted(database: str) -> None:
         assert connection.execute("SHOW transaction_isolation").fetchone() == ("read committed",)
 
 
+def test_both_ends_of_a_connection_give_up_a_host_that_acknowledges_nothing_for_a_minute(database: str) -> None:
+    with session() as connection, socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as client:
+        assert client.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
+        assert connection.execute("SELECT setting FROM pg_settings WHERE name = 'tcp_user_timeout'").fetchone() == (
+            "60000",
+        )
+
+
 def test_a_timeout_that_is_not_a_number_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGCONNECT_TIMEOUT", "soon")
     with pytest.raises(ConfigurationError, match="PGCONNECT_TIMEOUT is 'soon', expected a number of seconds"):

@@ -136,3 +136,25 @@ def test_a_watch_that_cannot_connect_does_not_end_the_job(
     with session() as connection, monkeypatch.context() as context:
         context.setenv("PGPORT", "1")
         assert connection.execute("SELECT pg_sleep(0.2)").fetchone() == ("",)
+
+
+def test_a_connection_is_closed_while_a_look_gets_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waits, "CHECK_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(waits, "END_SECONDS", 0.01)
+    looking, answered = threading.Event(), threading.Event()
+
+    def connect() -> "psycopg.Connection[Any]":
+        looking.set()
+        answered.wait()
+        raise psycopg.OperationalError
+
+    watch = waits.Watch(lambda: waits.Running(1, 0.0), connect, "")
+    assert looking.wait(30)
+    ending = threading.Thread(target=watch.end)
+    ending.start()
+    ending.join(10)
+    try:
+        assert not ending.is_alive()
+    finally:
+        answered.set()
+        ending.join()
