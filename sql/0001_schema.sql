@@ -1,6 +1,5 @@
 -- The tables. Jobs write them as the owner. The role skuscribe_reader (sql/reader.sql) can read them.
-
-CREATE SCHEMA IF NOT EXISTS skuscribe;
+-- The schema exists: it holds the table of migrations.
 
 COMMENT ON SCHEMA skuscribe IS 'Products, their vectors, and the descriptions that were written for them.';
 

@@ -1,5 +1,5 @@
 -- The functions find pgvector's types and operators in whatever schema it is, whatever the search path of their caller. This
--- runs after the migrations, and may run any number of times.
+-- runs after the migrations, and may run any number of times. The schema may also have functions of pgvector or of another user.
 
 DO $$
 DECLARE
@@ -8,7 +8,13 @@ DECLARE
     );
     function regprocedure;
 BEGIN
-    FOR function IN SELECT oid FROM pg_proc WHERE pronamespace = 'skuscribe'::regnamespace LOOP
+    FOR function IN
+        SELECT p.oid FROM pg_proc p
+        WHERE p.pronamespace = 'skuscribe'::regnamespace AND p.prokind = 'f' AND pg_has_role(p.proowner, 'USAGE')
+          AND NOT EXISTS (
+              SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+          )
+    LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %I', function, extension_schema);
     END LOOP;
 END $$;

@@ -10,12 +10,27 @@ EXCEPTION
     WHEN insufficient_privilege THEN NULL;  -- the caller reports that there is no role
 END $$;
 
+-- GRANT ... ON ALL TABLES fails if another user has a table in the schema.
 DO $$
+DECLARE
+    object text;
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'skuscribe_reader') THEN
         GRANT USAGE ON SCHEMA skuscribe TO skuscribe_reader;
-        GRANT SELECT ON ALL TABLES IN SCHEMA skuscribe TO skuscribe_reader;
-        GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA skuscribe TO skuscribe_reader;
+        FOR object IN
+            SELECT oid::regclass FROM pg_class
+            WHERE relnamespace = 'skuscribe'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f')
+              AND has_table_privilege(oid, 'SELECT WITH GRANT OPTION')
+        LOOP
+            EXECUTE format('GRANT SELECT ON %s TO skuscribe_reader', object);
+        END LOOP;
+        FOR object IN
+            SELECT oid::regprocedure FROM pg_proc
+            WHERE pronamespace = 'skuscribe'::regnamespace AND prokind = 'f'
+              AND has_function_privilege(oid, 'EXECUTE WITH GRANT OPTION')
+        LOOP
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO skuscribe_reader', object);
+        END LOOP;
         ALTER DEFAULT PRIVILEGES IN SCHEMA skuscribe GRANT SELECT ON TABLES TO skuscribe_reader;
         ALTER DEFAULT PRIVILEGES IN SCHEMA skuscribe GRANT EXECUTE ON FUNCTIONS TO skuscribe_reader;
     END IF;

@@ -19,10 +19,13 @@ from jobs.process.errors import ConfigurationError
 MIN_PGVECTOR = (0, 8, 4)
 ENCODING = "UTF8"
 FORMER_DIGESTS = {
-    "0001_schema.sql": "82deb7dc3778bd37cb89e4c4af1637280d01e53174ec4f93071698a907329c07",
-    "0002_views.sql": "683344432223d05e6ccc66b860aed7112159a1585f03bca2c34a94e94f3ecf75",
+    "0001_schema.sql": {
+        "82deb7dc3778bd37cb89e4c4af1637280d01e53174ec4f93071698a907329c07",
+        "8d353d87c78fb92baab96a44c75c57b391b99677e270ef9513ce956fbd9a5e37",
+    },
+    "0002_views.sql": {"683344432223d05e6ccc66b860aed7112159a1585f03bca2c34a94e94f3ecf75"},
 }
-"""The SHA-256 of earlier texts of these files, as older databases record them. Only comments have changed since."""
+"""The SHA-256 of earlier texts of these files, as older databases record them. They make the same tables and views."""
 
 LOCK_TIMEOUT = "10s"
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('skuscribe.migrate', 0));"
@@ -184,7 +187,7 @@ def _pending(folder: Path, applied: Mapping[str, str]) -> list[Path]:
     """Return the files that are not applied yet. Errors: `ConfigurationError` (78) if an applied one has changed."""
     migrations = sorted(folder.glob("[0-9]*.sql"))
     for path in migrations:
-        accepted = {_sha256(path), FORMER_DIGESTS.get(path.name)}
+        accepted = {_sha256(path), *FORMER_DIGESTS.get(path.name, ())}
         if path.name in applied and applied[path.name] not in accepted:
             raise ConfigurationError(
                 f"sql/{path.name} was edited after it was applied to {address()}, where its SHA-256 was "

@@ -163,6 +163,53 @@ def test_a_privilege_that_a_build_needs_is_missed_by_doctor(
     assert words.format(database=administrator.database) in str(caught.value)
 
 
+def test_a_schema_that_an_administrator_made_needs_no_privilege_on_the_database(administrator: Administrator) -> None:
+    administrator.run(
+        f"ALTER DATABASE {administrator.database} OWNER TO {postgres.SUPERUSER}",
+        f"CREATE SCHEMA skuscribe AUTHORIZATION {postgres.OWNER}",
+    )
+    assert "pgvector" in checks.postgres()
+    assert migrate_database()
+    assert migrate_database() == []
+
+
+def test_the_extension_may_be_in_the_schema_of_the_tables(
+    administrator: Administrator, environment: dict[str, str]
+) -> None:
+    administrator.run(
+        f"CREATE SCHEMA skuscribe AUTHORIZATION {postgres.OWNER}", "ALTER EXTENSION vector SET SCHEMA skuscribe"
+    )
+    assert "pgvector" in checks.postgres()
+    assert migrate_database()
+    assert migrate_database() == []
+    administrator.run(INDEXED)
+    with reader(environment, administrator.database) as connection:
+        connection.execute("SELECT * FROM skuscribe.outliers('main', 2)")
+
+
+def test_objects_of_others_in_the_schema_are_left_alone(
+    administrator: Administrator, environment: dict[str, str]
+) -> None:
+    assert migrate_database()
+    administrator.run(
+        "CREATE TABLE skuscribe.notes ()",
+        "CREATE FUNCTION skuscribe.helper() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE AGGREGATE skuscribe.total(int) (SFUNC = int4pl, STYPE = int)",
+        f"ALTER AGGREGATE skuscribe.total(int) OWNER TO {postgres.OWNER}",
+        "REVOKE SELECT ON skuscribe.migration, skuscribe.product FROM skuscribe_reader",
+        "ALTER FUNCTION skuscribe.outliers RESET search_path",
+        INDEXED,
+    )
+    assert migrate_database() == []
+    with reader(environment, administrator.database) as connection:
+        connection.execute("SELECT * FROM skuscribe.outliers('main', 2)")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT FROM skuscribe.notes")
+    with superuser(administrator.database) as connection:
+        query = "SELECT proconfig FROM pg_proc WHERE oid = 'skuscribe.helper'::regproc"
+        assert connection.execute(query).fetchone() == (None,)
+
+
 def test_doctor_names_the_session_that_holds_the_lock_of_a_build(administrator: Administrator) -> None:
     migrate_database()
     administrator.run(
