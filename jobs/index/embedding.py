@@ -90,4 +90,6 @@ def _store(
         connection.execute(statement("keep_computed"))
         for row in compress(rows, ~finite):
             for uid in uids[row.content_hash]:
-                product_table.record_failure(connection, catalogue, uid, "the encoder returned NaN or infinity")
+                product_table.record_failure(
+                    connection, catalogue, uid, row.content_hash, "the encoder returned NaN or infinity"
+                )

@@ -140,13 +140,17 @@ def _rows_of_all_files(products: Catalogue, encoder_digest: str, rejected: list[
 def _record_rejected(connection: Connection, catalogue: str, uids: Iterable[str]) -> None:
     """Record the products that cannot be stored, and remove the failures of those that have left the catalogue."""
     error = "its text has a NUL character, which Postgres cannot store"
-    failures = [(statement("write_failure"), _failure(catalogue, uid, error)) for uid in uids]
+    failures = [(statement("write_failure"), _failure(catalogue, uid, None, error)) for uid in uids]
     forget = (statement("forget_failures"), {"job": JOB, "scope": catalogue})
     connection.execute_all(forget, *failures, ("ANALYZE loaded", None))
 
 
 def _require_vectors(connection: Connection, catalogue: str) -> None:
-    missing = connection.execute(statement("missing_files"), {"catalogue": catalogue}).fetchall()
+    _raise_if_missing(catalogue, connection.execute(statement("missing_files"), {"catalogue": catalogue}).fetchall())
+
+
+def _raise_if_missing(catalogue: str, missing: Sequence[tuple[Any, ...]]) -> None:
+    """Raise `MissingVectors` if there is a row: the shard of a file, and the number of its texts without a vector."""
     if missing:
         names = [layout.HELD_OUT_FILE if shard is None else layout.shard_file(shard) for shard, _ in missing]
         listed = ", ".join(f"{name} ({texts} texts)" for name, (_, texts) in zip(names, missing, strict=True))
@@ -158,14 +162,16 @@ def _require_vectors(connection: Connection, catalogue: str) -> None:
 
 
 def _create(connection: Connection, table: Table) -> Table:
-    """Create and fill the table from the loaded rows. Returns it with its oid."""
+    """Create and fill the table from the loaded rows. Returns it with its oid. Errors: `MissingVectors` (75)."""
     parts = {"table": table.identifier, "catalogue": sql.Literal(table.catalogue)}
-    *_, found = connection.execute_all(
+    *_, found, unfilled = connection.execute_all(
         (formatted("create_product_table", **parts), None),
         (formatted("fill_product_table", **parts), {"catalogue": table.catalogue}),
         (sql.SQL("ANALYZE skuscribe.{}").format(table.identifier), None),
         ("SELECT to_regclass(%s)::oid", [f"skuscribe.{table.name}"]),
+        (formatted("unfilled_files", **parts), {"catalogue": table.catalogue}),
     )
+    _raise_if_missing(table.catalogue, unfilled.fetchall())
     row = found.fetchone() or (0,)
     return replace(table, oid=int(row[0]))
 
@@ -178,10 +184,10 @@ def copy(connection: Connection, query: str, types: Sequence[str], rows: Iterabl
             sent.write_row(row)
 
 
-def record_failure(connection: Connection, catalogue: str, uid: str, error: str) -> None:
-    """Record that a product could not be indexed."""
-    connection.execute(statement("write_failure"), _failure(catalogue, uid, error))
+def record_failure(connection: Connection, catalogue: str, uid: str, content_hash: bytes, error: str) -> None:
+    """Record that a product with this text could not be indexed."""
+    connection.execute(statement("write_failure"), _failure(catalogue, uid, content_hash, error))
 
 
-def _failure(catalogue: str, uid: str, error: str) -> dict[str, str]:
-    return {"job": JOB, "scope": catalogue, "uid": uid, "error": error}
+def _failure(catalogue: str, uid: str, content_hash: bytes | None, error: str) -> dict[str, str | bytes | None]:
+    return {"job": JOB, "scope": catalogue, "uid": uid, "error": error, "content_hash": content_hash}

@@ -4,8 +4,8 @@ FROM loaded l
 WHERE NOT EXISTS (SELECT FROM skuscribe.embedded e WHERE e.content_hash = l.content_hash)
   AND NOT EXISTS (SELECT FROM skuscribe.product p WHERE p.content_hash = l.content_hash AND p.embedding IS NOT NULL)
   AND NOT EXISTS (
-      SELECT FROM skuscribe.failure f JOIN loaded failed ON failed.uid = f.uid
-      WHERE f.job = 'index' AND f.scope = %(catalogue)s AND failed.content_hash = l.content_hash
+      SELECT FROM skuscribe.failure f
+      WHERE f.job = 'index' AND f.scope = %(catalogue)s AND f.content_hash = l.content_hash
   )
 GROUP BY shard
 ORDER BY shard NULLS LAST;

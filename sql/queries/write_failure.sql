@@ -1,2 +1,3 @@
-INSERT INTO skuscribe.failure (job, scope, uid, error) VALUES (%(job)s, %(scope)s, %(uid)s, %(error)s)
-ON CONFLICT (job, scope, uid) DO UPDATE SET error = excluded.error, created = now();
+INSERT INTO skuscribe.failure (job, scope, uid, error, content_hash)
+VALUES (%(job)s, %(scope)s, %(uid)s, %(error)s, %(content_hash)s)
+ON CONFLICT (job, scope, uid) DO UPDATE SET error = excluded.error, content_hash = excluded.content_hash, created = now();

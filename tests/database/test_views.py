@@ -29,6 +29,8 @@ OUTLIER = replace(
     product(901, "train"), uid="OUTLIER", title="σφάλμα 0x80070057", content="zzz qqq 00 11 ## ~~", row=902
 )
 
+HNSW_SETTINGS = ("ef_search", "iterative_scan", "max_scan_tuples", "scan_mem_multiplier")
+
 HNSW: dict[str, sql.Composable] = {
     "index": sql.Identifier("product_1_1_hnsw"), "table": sql.Identifier("product_1_1"),
     "dimensions": sql.Literal(6), "m": sql.Literal(16), "ef_construction": sql.Literal(64),
@@ -44,6 +46,23 @@ def reader(store: Store, database: str, environment: dict[str, str]) -> Iterator
             owner.execute(statement("write_description"), description(number, flags))
     with connect_as_reader(environment, database) as connection:
         yield connection
+
+
+def test_a_search_changes_no_setting_of_its_caller(reader: "psycopg.Connection[Any]") -> None:
+    """Also as the first use of pgvector in a session, when its settings are not defined yet."""
+
+    def settings() -> list[Any]:
+        return [reader.execute(f"SHOW hnsw.{name}".encode()).fetchone() for name in HNSW_SETTINGS]
+
+    with reader.transaction():
+        assert reader.execute(
+            "SELECT count(*) FROM skuscribe.product p, skuscribe.nearest_to('main', p.embedding, 2) n WHERE p.uid = 'P000007'"
+        ).fetchone() == (2,)
+        assert settings() == [("40",), ("off",), ("20000",), ("1",)]
+    with reader.transaction():
+        reader.execute("SET LOCAL hnsw.ef_search = 77")
+        reader.execute("SELECT * FROM skuscribe.nearest('main', 'P000007')")
+        assert settings() == [("77",), ("off",), ("20000",), ("1",)]
 
 
 def description(number: int, flags: list[str]) -> dict[str, Any]:

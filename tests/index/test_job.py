@@ -24,6 +24,7 @@ from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.process.settings import parse
 from jobs.retrieval.encoder import Encoder, text_to_embed
 from jobs.storage.store import Store
+from tests.database.roles import superuser
 from tests.factories import product
 from tests.index.catalogues import HELD_OUT, PRODUCTS, commit
 
@@ -470,6 +471,28 @@ def test_a_vector_that_is_not_finite_becomes_a_failure_of_each_product_with_its_
     assert select("SELECT uid FROM skuscribe.product WHERE embedding IS NULL ORDER BY uid") == failed
     assert select("SELECT uid FROM skuscribe.failure ORDER BY uid") == failed
     assert select("SELECT sum(missing) FROM skuscribe.coverage") == [(3,)]
+    commit(store, [replace(item, content="a corrected text") for item in PRODUCTS], HELD_OUT)
+    build(store, phase="build")
+    assert select("SELECT sum(missing) FROM skuscribe.coverage") == [(0,)]
+
+
+def test_vectors_that_vanish_while_the_table_is_filled_are_missed(store: Store, database: str) -> None:
+    """Another catalogue's build removes vectors that nothing uses."""
+    commit(store, PRODUCTS[:3], HELD_OUT[:1])
+    build(store, phase="embed")
+    with superuser(database) as connection:
+        connection.execute("""
+            CREATE FUNCTION public.forget() RETURNS event_trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'skuscribe.product_1_1') THEN
+                    DELETE FROM skuscribe.embedded;
+                END IF;
+            END $$;
+            CREATE EVENT TRIGGER forget ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.forget()
+        """)
+    with pytest.raises(NotReadyError, match=r"not embedded yet: shard-00000\S* \(3 texts\), held-out\S* \(1 texts\)"):
+        build(store, phase="build")
+    assert select("SELECT count(*) FROM skuscribe.product") == [(0,)]
 
 
 def test_an_empty_catalogue_gives_an_empty_index(store: Store, database: str) -> None:
