@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from psycopg import errors, sql
 
+from jobs.database.address import address
 from jobs.database.connection import Connection, formatted
 from jobs.database.repeat import repeated
 from jobs.process import log
+from jobs.process.errors import NotReadyError
 
 RECALL_QUERIES = 200
 BUILD_WORKERS = 2
@@ -28,15 +30,26 @@ class Parameters:
     ef_construction: int
 
 
-def create(connection: Connection, table: str, parameters: Parameters) -> None:
+def create(connection: Connection, table: str, parameters: Parameters, lost: int = 0) -> None:
     """Build the index `TABLE_hnsw`, unless it exists: it is complete then, and only its answer was lost.
 
     A parallel build takes its memory from the server's /dev/shm, which is 64 MiB in a container by default. If that is too
     small, for which the server has the code of a full disk or of no memory, the index is built without workers.
+
+    `lost`: the earlier builds of this index whose connection was lost. A server that kills a process for its memory restarts, and
+    with it every session. So the second build needs less memory. Errors: `NotReadyError` (75) instead of a third one.
     """
+    if lost > 1 and not _exists(connection, table):
+        raise NotReadyError(
+            f"the connection to Postgres at {address()} was lost in {lost} builds of an index, the last one without parallel workers: "
+            "see its log, give the server more memory if it ran out of it, and run again"
+        )
     row = connection.execute(sql.SQL("SELECT count(*) FROM skuscribe.{}").format(sql.Identifier(table))).fetchone()
     needed_mb = build_bytes(row[0] if row else 0, parameters) // _MIB + 1
     memory_mb = min(MAX_BUILD_MEMORY_MB, max(MIN_BUILD_MEMORY_MB, needed_mb))
+    if lost:
+        _create(connection, table, parameters, max(MIN_BUILD_MEMORY_MB, memory_mb // 4), 0)
+        return
     try:
         _create(connection, table, parameters, memory_mb, BUILD_WORKERS)
     except (errors.DiskFull, errors.OutOfMemory) as error:
@@ -111,6 +124,11 @@ def choose_ef_search(recall: Mapping[str, float], at_least: float) -> int:
         recall_at_10=recall[str(largest)],
     )
     return largest
+
+
+def _exists(connection: Connection, table: str) -> bool:
+    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [f"skuscribe.{table}_hnsw"]).fetchone()
+    return row is not None and bool(row[0])
 
 
 def _create(connection: Connection, table: str, parameters: Parameters, memory_mb: int, workers: int) -> None:

@@ -53,6 +53,7 @@ class Unfinished:
 
     started: float | None = None
     table: Table | None = None
+    index_builds: int = 0
     index_seconds: float | None = None
     recall: dict[str, float] | None = None
 
@@ -113,7 +114,7 @@ def _build(
     parameters = hnsw.Parameters(encoder.dimensions, settings.m, settings.ef_construction)
     if unfinished.index_seconds is None:
         index_started = time.monotonic()
-        repeated(lambda connection: hnsw.create(connection, table.name, parameters))
+        repeated(partial(_create_index, unfinished=unfinished, table=table, parameters=parameters))
         unfinished.index_seconds = time.monotonic() - index_started
     if unfinished.recall is None:
         unfinished.recall = hnsw.measure_recall(table.name, encoder.dimensions, settings.seed, settings.recall_at_least)
@@ -147,6 +148,11 @@ def _is_built_or_registered(connection: Connection, settings: Settings, products
         return True
     product_table.register(connection, settings.catalogue)
     return False
+
+
+def _create_index(connection: Connection, unfinished: Unfinished, table: Table, parameters: hnsw.Parameters) -> None:
+    unfinished.index_builds += 1
+    hnsw.create(connection, table.name, parameters, unfinished.index_builds - 1)
 
 
 def _filled_table(unfinished: Unfinished, settings: Settings, products: Catalogue, encoder: Encoder) -> Table:

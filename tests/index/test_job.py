@@ -373,6 +373,37 @@ def test_a_publication_whose_answer_is_lost_is_not_done_twice(
     assert select("SELECT count(*) FROM skuscribe.product") == [(70,)]
 
 
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_build_that_ends_its_server_process_is_repeated_once_with_less_memory(
+    store: Store, database: str, lost: int
+) -> None:
+    commit(store, PRODUCTS[:3], HELD_OUT[:1])
+    build(store, phase="embed")
+    with superuser(database) as connection:
+        connection.execute(f"""
+            CREATE SEQUENCE public.builds;
+            CREATE SEQUENCE public.parallel_builds;
+            CREATE FUNCTION public.kill() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+            BEGIN
+                IF current_setting('max_parallel_maintenance_workers') > '0' THEN
+                    PERFORM nextval('public.parallel_builds');
+                END IF;
+                IF nextval('public.builds') <= {lost} THEN
+                    PERFORM pg_terminate_backend(pg_backend_pid()), pg_sleep(10);
+                END IF;
+            END $$;
+            CREATE EVENT TRIGGER kill ON ddl_command_start WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION public.kill()
+        """.encode())
+    if lost == 1:
+        build(store, phase="build")
+    else:
+        with pytest.raises(NotReadyError, match=r"was lost in 2 builds of an index.*more memory"):
+            build(store, phase="build")
+    with superuser(database) as connection:
+        counts = "SELECT b.last_value, p.last_value FROM public.builds b, public.parallel_builds p"
+        assert connection.execute(counts).fetchone() == (2, 1)
+
+
 def test_concurrent_builders_build_once(store: Store, database: str) -> None:
     commit(store, PRODUCTS, HELD_OUT)
     build(store, phase="embed")
