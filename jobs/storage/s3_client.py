@@ -5,13 +5,14 @@ botocore repeats a request after no response, 5xx or throttling. This client als
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import boto3.session
 import botocore.loaders
 import botocore.session
+from botocore import exceptions as boto
 from botocore.config import Config
 
 from jobs.process import log
@@ -22,9 +23,12 @@ from jobs.storage.google_storage import GoogleStorage, is_google
 from jobs.storage.s3_answers import endpoint, refuse_answers_of_other_servers
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
 
 Answer = TypeVar("Answer")
+
+READ_TIMEOUT_SECONDS = 60
 Checksums = Literal["when_supported", "when_required"]
 
 BROKEN_ANSWER_ATTEMPTS = 4
@@ -104,7 +108,7 @@ def _client(session: boto3.session.Session, google: GoogleStorage, checksums: Ch
     """Return a client; without `checksums`, AWS_REQUEST_CHECKSUM_CALCULATION decides, and its default is when_supported."""
     config = Config(
         connect_timeout=5,
-        read_timeout=60,
+        read_timeout=READ_TIMEOUT_SECONDS,
         retries={"mode": "standard", "total_max_attempts": 4},
         s3={"addressing_style": "path"} if endpoint() != "AWS" else {},
     )
@@ -117,15 +121,28 @@ def _client(session: boto3.session.Session, google: GoogleStorage, checksums: Ch
     return client
 
 
+def pauses() -> Iterator[float]:
+    """Yield the pauses in seconds between attempts, without end."""
+    return delays(FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS)
+
+
+def read_body(body: "StreamingBody") -> bytes:
+    """Return the bytes of a response. Errors: `TimeoutError` instead of that of a request without a response."""
+    try:
+        return body.read()
+    except boto.ReadTimeoutError as error:
+        raise TimeoutError("the response was not sent to its end") from error
+
+
 def _repeated(request: Callable[["S3Client"], Answer], client: "S3Client") -> Answer:
-    pauses = delays(FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS)
+    waits = pauses()
     for _ in range(1, BROKEN_ANSWER_ATTEMPTS):
         try:
             return request(client)
         except Exception as error:
             if not s3_errors.is_broken_answer(error):
                 raise
-            time.sleep(next(pauses))
+            time.sleep(next(waits))
     return request(client)
 
 

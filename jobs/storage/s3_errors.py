@@ -77,8 +77,12 @@ def code_of(error: BaseException | None) -> str | None:
 
 
 def is_broken_answer(error: BaseException) -> bool:
-    """Return whether a response began and did not arrive whole. botocore does not repeat such a request by itself."""
-    return isinstance(error, _BROKEN)
+    """Return whether a response began and did not arrive whole. botocore does not repeat such a request by itself.
+
+    It repeats one that gets no response, `ReadTimeoutError`, which is also its error for the body of a stream: see
+    `s3_client.read_body()`.
+    """
+    return isinstance(error, _BROKEN) and not isinstance(error, boto.ReadTimeoutError)
 
 
 def as_job_error(error: Exception, where: str) -> Exception:

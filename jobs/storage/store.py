@@ -5,6 +5,7 @@ the first one.
 """
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from boto3.s3.transfer import TransferConfig
 
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
 from jobs.storage.layout import CONDITIONAL_WRITES_PROBE
-from jobs.storage.s3_client import Connection
+from jobs.storage.s3_client import Connection, pauses, read_body
 from jobs.storage.s3_errors import CONFLICT, DENIED, LOST, MISSING, NOT_IMPLEMENTED, code_of
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Store:
 
         def get(client: "S3Client") -> tuple[bytes, str]:
             answer = client.get_object(Bucket=self.bucket, Key=self._prefix + key)
-            return answer["Body"].read(), answer.get("ETag", "")
+            return read_body(answer["Body"]), answer.get("ETag", "")
 
         try:
             return self._call(get, key)
@@ -173,7 +174,9 @@ class Store:
         self._honours.add(header)
 
     def _put_conditionally(self, key: str, data: bytes, condition: dict[str, Any]) -> bool:
-        for _ in range(CONFLICT_ATTEMPTS):
+        for attempt, pause in zip(range(CONFLICT_ATTEMPTS), pauses(), strict=False):
+            if attempt:
+                time.sleep(pause)
             try:
                 self._put(key, data, condition)
                 return True

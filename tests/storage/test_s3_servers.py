@@ -6,7 +6,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -367,6 +367,52 @@ def test_an_answer_that_breaks_off_is_asked_for_again(served: Served) -> None:
     with served(rule) as (_, store):
         store.write("a", b"1")
         assert [stored.key for stored in store.objects("")] == ["a"]
+
+
+@contextmanager
+def silent_server(answer: bytes) -> Iterator[tuple[str, list[socket.socket]]]:
+    """Run a server that sends these bytes and nothing more. Yields its endpoint, and its connections so far."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        connections: list[socket.socket] = []
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connections.append(listener.accept()[0])
+                    connections[-1].recv(65536)
+                    connections[-1].sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", connections
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    for connection in connections:
+        connection.close()
+
+
+@pytest.mark.parametrize("answer", [b"", b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\nETag: "1"\r\n\r\nhalf'])
+def test_a_server_that_falls_silent_is_asked_four_times(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    monkeypatch.setattr(s3_client, "READ_TIMEOUT_SECONDS", 0.2)
+    with silent_server(answer) as (endpoint, connections):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+        with pytest.raises(NotReadyError, match="cannot be reached"):
+            Store(URL).read("x")
+        assert len(connections) == 4
+
+
+def test_a_conflict_is_repeated_after_pauses(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_client, "FIRST_PAUSE_SECONDS", 1.0)
+    slept: list[float] = []
+    conflict = on("PUT", error(409, "ConditionalRequestConflict", "another write is in progress"), "if-none-match")
+    with served(conflict) as (server, store):
+        with monkeypatch.context() as patch, pytest.raises(NotReadyError, match="another write"):
+            patch.setattr("jobs.storage.store.time.sleep", slept.append)
+            store.honours_if_none_match("x")
+        assert len(server.requests) == 5
+    assert len(slept) == 4
+    assert min(slept) >= 0.5
 
 
 def test_a_listing_that_never_arrives_whole_is_not_ready(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
