@@ -44,7 +44,9 @@ def batch_spec(
 def write_rows(rows: Sequence[Description], batch: str, catalogue: str) -> None:
     """Insert or update the rows in Postgres, and record the failed ones in the table of failures."""
     scope = {"job": JOB, "scope": batch}
-    failures = [{**scope, "uid": row.uid, "error": row.error, "content_hash": None} for row in rows if row.error is not None]
+    failures = [
+        {**scope, "uid": row.uid, "error": row.error, "content_hash": None} for row in rows if row.error is not None
+    ]
     values = [
         {name: list(value) if isinstance(value, tuple) else value for name, value in vars(row).items()}
         | {"batch": batch, "catalogue": catalogue, "evidence": Jsonb(row.evidence)}

@@ -162,7 +162,8 @@ class Draft:
 
     def commit(self, figures: Mapping[str, Any]) -> Artifact:
         """Write the manifest. Returns the committed artifact: this one, or that of a writer that committed first."""
-        manifest, leftovers = self._manifest(figures), self._leftovers()
+        leftovers = self._leftovers()
+        manifest = self._manifest(figures)
         if not self._store.write_if_absent(self._manifest_key, manifest.to_json()):
             existing = find(self._store, self._path)
             if existing is None:
@@ -177,7 +178,8 @@ class Draft:
 
     def commit_in_place_of(self, etag: str, figures: Mapping[str, Any]) -> Artifact | None:
         """Replace the manifest that has this ETag, in one write. Returns None if it was replaced or removed meanwhile."""
-        manifest, leftovers = self._manifest(figures), self._leftovers()
+        leftovers = self._leftovers()
+        manifest = self._manifest(figures)
         if not self._store.write_if_match(self._manifest_key, manifest.to_json(), etag):
             existing = find(self._store, self._path)
             if existing is None or existing.manifest.attempt != self.attempt:
@@ -200,11 +202,22 @@ class Draft:
     def _leftovers(self) -> list[StoredObject]:
         """Return the objects of other attempts, and checkpoints.
 
-        They are listed before the manifest is written: an attempt that started later may still be committed.
+        They are listed before the manifest is written: an attempt that started later may still be committed. Errors:
+        `NotReadyError` (75) if a file of this attempt is gone. Another writer has then committed and removed it, and the manifest of
+        that writer may have been removed since, so that this one could be written.
         """
-        with suppress(JobError):  # leftovers only take space
-            return _unnamed(self._store, self._path, self._files)
-        return []
+        found = list(_uploads(self._store, self._path))
+        keys = {stored.key.removeprefix(f"{self._path}/") for stored in found}
+        lost = [
+            file.key
+            for file in self._files.values()
+            if file.key.startswith(f"{self.attempt}/") and file.key not in keys
+        ]
+        if lost:
+            raise NotReadyError(
+                f"{self._store.at(self._path)}/{lost[0]} was removed by another writer while this job made it: run the job again"
+            )
+        return _not_named(found, self._path, self._files)
 
     def _committed(self, manifest: Manifest, leftovers: list[StoredObject]) -> Artifact:
         with suppress(JobError):
@@ -383,13 +396,18 @@ def _sweep(existing: Artifact, *, replaceable: bool) -> None:
 
 def _unnamed(store: Store, path: str, files: Mapping[str, File]) -> list[StoredObject]:
     """Return the objects of attempts and checkpoints below an artifact that are not among its files."""
+    return _not_named(_uploads(store, path), path, files)
+
+
+def _uploads(store: Store, path: str) -> Iterator[StoredObject]:
+    """Yield the objects of all attempts and checkpoints below an artifact."""
+    for prefix in (ATTEMPT_PREFIX, CHECKPOINT_FOLDER):
+        yield from store.objects(f"{path}/{prefix}")
+
+
+def _not_named(uploads: Iterable[StoredObject], path: str, files: Mapping[str, File]) -> list[StoredObject]:
     named = {f"{path}/{file.key}" for file in files.values()}
-    return [
-        stored
-        for prefix in (ATTEMPT_PREFIX, CHECKPOINT_FOLDER)
-        for stored in store.objects(f"{path}/{prefix}")
-        if stored.key not in named
-    ]
+    return [stored for stored in uploads if stored.key not in named]
 
 
 def _delete(store: Store, objects: Iterable[StoredObject]) -> None:

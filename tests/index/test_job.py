@@ -380,7 +380,8 @@ def test_a_build_that_ends_its_server_process_is_repeated_once_with_less_memory(
     commit(store, PRODUCTS[:3], HELD_OUT[:1])
     build(store, phase="embed")
     with superuser(database) as connection:
-        connection.execute(f"""
+        connection.execute(
+            f"""
             CREATE SEQUENCE public.builds;
             CREATE SEQUENCE public.parallel_builds;
             CREATE FUNCTION public.kill() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
@@ -393,7 +394,8 @@ def test_a_build_that_ends_its_server_process_is_repeated_once_with_less_memory(
                 END IF;
             END $$;
             CREATE EVENT TRIGGER kill ON ddl_command_start WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION public.kill()
-        """.encode())
+        """.encode()
+        )
     if lost == 1:
         build(store, phase="build")
     else:

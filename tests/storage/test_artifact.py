@@ -370,6 +370,24 @@ def test_a_run_that_finds_its_artifact_removes_no_file_of_one_that_replaced_it_m
     assert content(found, tmp_path) == b"new"
 
 
+@pytest.mark.parametrize("replace_outdated", [False, True])
+def test_a_writer_whose_files_another_removed_commits_nothing(spec: Spec, replace_outdated: bool) -> None:
+    """The other has committed, and its manifest was removed by hand since, as the messages say."""
+    if replace_outdated:
+        artifact.make_once(replace(spec, config={"rows": 1}), build(b"outdated"))
+
+    def add_file_that_is_removed(work: Draft) -> Mapping[str, int]:
+        figures = build()(work)
+        for stored in list(spec.store.objects(f"{PATH}/{work.attempt}/")):
+            spec.store.delete(stored.key)
+        return figures
+
+    before = spec.store.read(f"{PATH}/manifest.json")
+    with pytest.raises(NotReadyError, match="was removed by another writer"):
+        artifact.make_once(spec, add_file_that_is_removed, replace_outdated=replace_outdated)
+    assert spec.store.read(f"{PATH}/manifest.json") == before
+
+
 def test_leftovers_that_cannot_be_removed_do_not_fail_the_job(spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_key: str) -> None:
         raise NotReadyError("S3 is down")
