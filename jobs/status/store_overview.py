@@ -62,13 +62,22 @@ def _lines_of(store: Store, path: str, names: tuple[str, ...]) -> Iterator[str]:
 
 def _run_lines(store: Store, run: str, max_shards: int | None) -> Iterator[str]:
     config = runs.find_config(store, run)
-    if config is None:
-        if store.has_objects(f"{layout.run_path(run)}/"):
-            yield (
-                f"{layout.run_path(run)}  has files and no {layout.RUN_CONFIG}, so it was deleted while a job wrote it: "
-                f"`skuscribe delete --path {layout.run_path(run)}` lists them"
-            )
+    path = layout.run_path(run)
+    if config is not None:
+        yield from _shard_lines(store, run, config, max_shards)
+    elif store.has_objects(f"{path}/"):
+        # `evaluate` may come before `train`, and a job may write while its run is deleted.
+        yield f"{path}  not started: it has files and no {layout.RUN_CONFIG}, `skuscribe delete --path {path}` lists them"
+    else:
         return
+    stages = store.folders(f"{layout.evaluations_path(run)}/")
+    evaluated = [stage for stage in stages if artifact.find(store, layout.evaluation_path(run, stage))]
+    yield f"  evaluated: {', '.join(evaluated) or 'nothing yet'}"
+    report = layout.report_path(run)
+    yield "  " + _artifact_line(report, artifact.find(store, report), ())
+
+
+def _shard_lines(store: Store, run: str, config: Mapping[str, Any], max_shards: int | None) -> Iterator[str]:
     shown = [f"{key} {_short(value)}" for key, value in config.items() if not isinstance(value, dict)]
     yield f"{layout.run_path(run)}  {'  '.join(shown)}"
     yield f"  {'shard':>5}  {'state':<8}" + "".join(f"{title:>{width}}" for title, _, width, _ in COLUMNS)
@@ -81,11 +90,6 @@ def _run_lines(store: Store, run: str, max_shards: int | None) -> Iterator[str]:
     yield f"  {len(trained)} of {total} shards done"
     if outdated := runs.outdated_shards(trained):
         yield f"  {runs.describe_outdated(run, outdated)}"
-    stages = store.folders(f"{layout.evaluations_path(run)}/")
-    evaluated = [stage for stage in stages if artifact.find(store, layout.evaluation_path(run, stage))]
-    yield f"  evaluated: {', '.join(evaluated) or 'nothing yet'}"
-    report = layout.report_path(run)
-    yield "  " + _artifact_line(report, artifact.find(store, report), ())
 
 
 def _shard_count(store: Store, run: str, config: Mapping[str, Any]) -> int:

@@ -120,10 +120,21 @@ def test_files_of_a_run_that_was_deleted_are_named_and_an_empty_folder_is_not_sh
     for path in (layout.run_path("gone"), layout.model_path("gone")):
         artifact.remove(store, path)
     lines = shown(store, capsys)
-    assert [line.split("  ")[0] for line in lines[:-1]] == ["models/left", "runs/left"]
+    assert [line.split("  ")[0] for line in lines[:-1] if line[0] != " "] == ["models/left", "runs/left"]
     assert "`skuscribe delete --path runs/left` lists them" in lines[1]
     with pytest.raises(ConfigurationError, match=r"no run 'gone' .*\(such as left\)"):
         job.run(Settings(store=store.url, run="gone"))
+
+
+def test_a_run_that_has_not_started_is_shown_with_its_evaluations_beside_the_others(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(store, layout.evaluation_path("first", "base"), Kind.EVALUATION)
+    runs.freeze(store, "second", {"seed": 13})
+    lines = shown(store, capsys)
+    [first] = [number for number, line in enumerate(lines) if line.startswith("runs/first  not started")]
+    assert lines[first + 1] == "  evaluated: base"
+    assert "runs/second  seed 13" in lines
 
 
 def test_a_matcher_is_shown_with_its_figures(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
