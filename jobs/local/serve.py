@@ -7,6 +7,7 @@ two ports are forwarded to them, so that their other listeners cannot be reached
 import asyncio
 import contextlib
 import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,12 @@ CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD")
 SAMPLE_KEY, SAMPLE_SEED = "raw/sample.jsonl.gz", 13
 CHUNK_BYTES = 1 << 18
 CHECK_EVERY_SECONDS = 0.5
+KEEPALIVE = {
+    socket.TCP_KEEPIDLE: 30,
+    socket.TCP_KEEPINTVL: 10,
+    socket.TCP_KEEPCNT: 3,
+    socket.TCP_USER_TIMEOUT: 60_000,  # milliseconds
+}
 
 
 def run(settings: Settings) -> None:
@@ -78,11 +85,19 @@ async def _forward(listen: str, outer: int, inner: int) -> asyncio.Server:
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
+            _give_up_lost_hosts(writer.get_extra_info("socket"))
             server_reader, server_writer = await asyncio.open_connection(HOST, inner)
             await asyncio.gather(_copy(reader, server_writer), _copy(server_reader, writer))
         writer.close()
 
     return await asyncio.start_server(connected, listen, outer, limit=CHUNK_BYTES)
+
+
+def _give_up_lost_hosts(connection: asyncio.trsock.TransportSocket) -> None:
+    """Close a connection to a host that is lost within about a minute: a server behind it sees only this machine."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEEPALIVE.items():
+        connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -4,9 +4,11 @@ import gzip
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
@@ -85,6 +87,21 @@ def test_postgres_accepts_the_given_password_for_the_owner_and_not_for_the_super
         assert connection.execute("SELECT count(*) FROM pg_extension WHERE extname = 'vector'").fetchone() == (1,)
     with pytest.raises(psycopg.OperationalError, match="authentication failed"):
         psycopg.connect(**where, user=SUPERUSER)  # type: ignore[arg-type]  # libpq's parameters
+
+
+def timer(local_port: int, remote_port: int) -> str:
+    """Return the kind of timer that Linux shows for a connection: 02 is that of keepalives. The empty text without a connection."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    ends = (f":{local_port:04X}", f":{remote_port:04X}")
+    return next((row[5][:2] for row in rows if (row[1][-5:], row[2][-5:]) == ends), "")
+
+
+def test_a_client_that_is_lost_is_noticed_by_keepalives(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", served.postgres_port)) as client:
+        deadline = time.monotonic() + 30
+        while timer(served.postgres_port, client.getsockname()[1]) != "02":
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
 
 
 def test_a_signal_stops_both_servers(served: Served) -> None:
