@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import psycopg
 
 from jobs.database.address import address, redacted, user
+from jobs.process import lifecycle
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
 
 
@@ -27,6 +28,7 @@ _ERRORS: tuple[tuple[tuple[str, ...], type[JobError], str], ...] = (
     (("42501",), ConfigurationError, "the user {user} lacks a privilege at {where}: {line}. Connect as the owner"),
     (("25006",), ConfigurationError, "Postgres at {where} is read-only: {line}. Connect to the primary server"),
     (("42P01", "3F000", "P0002"), NotReadyError, "{where} has no such table or index yet: {line}. Run `skuscribe index`"),
+    (("42703", "42883"), NotReadyError, "the tables at {where} are of another version: {line}. Run `skuscribe index`"),
     (("55P03", "40"), NotReadyError, "another session of Postgres at {where} holds a lock: {line}. Run again"),
     (("57014",), NotReadyError, "a statement was cancelled by a person or a timeout of Postgres at {where}: {line}. Run again"),
     (("22P05", "22021"), ConfigurationError, "{where} cannot store a character: {line}. Use a database with the encoding UTF8"),
@@ -38,10 +40,16 @@ _ERRORS: tuple[tuple[tuple[str, ...], type[JobError], str], ...] = (
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Turn the errors that an operator can fix into job errors. Any other error is a defect and passes."""
+    """Turn the errors that an operator can fix into job errors. Any other error is a defect and passes.
+
+    A signal during a statement ends in an error of the connection: `Interrupted` is raised instead.
+    """
     try:
         yield
     except psycopg.Error as error:
+        interrupted = lifecycle.interruption(error)
+        if interrupted is not None:
+            raise interrupted from None
         translated = statement_error(error)
         if translated is None:
             raise

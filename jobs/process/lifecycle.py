@@ -5,7 +5,6 @@ and SIGINT raise `Interrupted` in the main thread. Code that must finish somethi
 batch) runs inside `deferred()` and checks `stop.requested` where it can stop.
 """
 
-import errno
 import os
 import select
 import signal
@@ -21,6 +20,7 @@ from types import FrameType
 
 from jobs.process import commands, log
 from jobs.process.errors import Interrupted, JobError
+from jobs.process.folders import DISK_FULL
 
 TERMINATION_LOG = Path(os.environ.get("SKUSCRIBE_TERMINATION_LOG", "/dev/termination-log"))
 SLEEP_CHECK_SECONDS = 0.1
@@ -93,7 +93,7 @@ def run_to_exit_code(work: Callable[[], None]) -> int:
         work()
         _flush_stdout()
     except (Exception, Interrupted) as error:
-        code = _exit_code_of(_interruption(error) or error)
+        code = _exit_code_of(interruption(error) or error)
         _discard_unwritable_output()
         return code
     return 0
@@ -122,7 +122,7 @@ def _stdout_is_closed_by_its_reader() -> bool:
     return bool(poll.poll(0))
 
 
-def _interruption(error: BaseException) -> Interrupted | None:
+def interruption(error: BaseException) -> Interrupted | None:
     """Return the `Interrupted` in the chain of `error`: clean-up after a signal may fail, and the signal is the cause."""
     while not isinstance(error, Interrupted):
         if error.__context__ is None:
@@ -153,8 +153,10 @@ def _exit_code_of(error: Exception | Interrupted) -> int:
 
 
 def _disk_is_full(error: Exception) -> bool:
-    """Whether the disk is full, as Python or as a library in Rust reports it."""
-    return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or f"(os error {errno.ENOSPC})" in str(error)
+    """Whether the disk is full or a quota used up, as Python or as a library in Rust reports it."""
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return True
+    return any(f"(os error {number})" in str(error) for number in DISK_FULL)
 
 
 def _full_disk(error: Exception) -> str:

@@ -256,6 +256,8 @@ def test_a_timeout_that_is_not_a_number_is_a_wrong_setting(monkeypatch: pytest.M
         ("54000", ConfigurationError, "a limit of Postgres"),
         ("XX001", NotReadyError, "internal error"),
         ("42P01", NotReadyError, "Run `skuscribe index`"),
+        ("42703", NotReadyError, "Run `skuscribe index`"),
+        ("42883", NotReadyError, "Run `skuscribe index`"),
     ],
 )
 def test_an_error_that_an_operator_can_fix_says_what_to_do(

@@ -1,9 +1,12 @@
 """Units of database work are repeated when their connection is lost, and their result is right once and only once."""
 
+import os
+import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import pytest
@@ -203,6 +206,27 @@ def test_an_error_of_the_work_is_not_repeated(database: str, waited: Waits) -> N
     with pytest.raises(NotReadyError, match="no such table"):
         repeated(work)
     assert (len(attempts), waited.seconds) == (1, [])
+
+
+@pytest.mark.parametrize("in_transaction", [False, True])
+def test_a_signal_during_a_statement_is_no_lost_connection(
+    database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], in_transaction: bool
+) -> None:
+    monkeypatch.setattr(lifecycle, "_stop", lifecycle.Stop())
+    before = signal.getsignal(signal.SIGUSR1)
+    signal.signal(signal.SIGUSR1, lifecycle._on_signal)
+
+    def work(connection: Connection) -> None:
+        threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGUSR1]).start()
+        with connection.transaction() if in_transaction else nullcontext():
+            connection.execute("SELECT pg_sleep(60)")
+
+    try:
+        with pytest.raises(Interrupted, match="interrupted by SIGUSR1"):
+            repeated(work)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert "lost" not in capsys.readouterr().err
 
 
 def test_a_stop_ends_the_pause_at_once(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
