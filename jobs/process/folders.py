@@ -10,6 +10,9 @@ from pathlib import Path
 
 from jobs.process.errors import ConfigurationError, NotReadyError
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""The numbers of an `OSError` of a full disk, and of a used up quota."""
+
 PROBE = ".skuscribe-writable"
 """The file that `require_writable()` writes and removes."""
 
@@ -49,7 +52,7 @@ def writing_to(folder: Path, setting: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in DISK_FULL:
             raise NotReadyError(
                 f"no space left on the disk of {setting} {folder}: free some, or choose another folder, and run again"
             ) from error

@@ -1,6 +1,5 @@
 """Models of the Hugging Face hub: the revision of an encoder to use, and errors of the hub as job errors."""
 
-import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from huggingface_hub.file_download import repo_folder_name
 
 from jobs.process import log
 from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.process.folders import DISK_FULL
 from jobs.process.settings import without_secrets
 
 TIMEOUT_SECONDS = 10.0
@@ -102,7 +102,7 @@ def refused(error: BaseException, flag: str, name: str) -> ConfigurationError | 
 def raise_if_disk_is_full(error: BaseException) -> None:
     """Raise the `OSError` of a full disk that is, or led to, an error: it is neither one of the hub nor of a setting."""
     for link in _chain(error):
-        if isinstance(link, OSError) and link.errno == errno.ENOSPC:
+        if isinstance(link, OSError) and link.errno in DISK_FULL:
             raise OSError(link.errno, link.strerror, link.filename) from error
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact
 from jobs.storage.layout import MANIFEST, Kind
@@ -29,9 +29,18 @@ def freeze(store: Store, run: str, config: Mapping[str, Any]) -> None:
 
 
 def find_config(store: Store, run: str) -> dict[str, Any] | None:
-    """Return the frozen configuration of a run, None if the run has not started."""
-    data = store.read(layout.run_config_path(run))
-    return None if data is None else dict(json.loads(data))
+    """Return the frozen configuration of a run, None if the run has not started. Errors: `InputError` (65) if it is damaged."""
+    key = layout.run_config_path(run)
+    data = store.read(key)
+    if data is None:
+        return None
+    try:
+        return dict(json.loads(data))
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"{store.at(key)} is not the configuration of a run ({type(error).__name__}: {error}): restore it from a copy of the "
+            "store, or give the new run another name with --run (settings.run of the chart)"
+        ) from error
 
 
 def read_config(store: Store, run: str) -> dict[str, Any]:

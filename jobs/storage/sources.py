@@ -1,7 +1,7 @@
 """Input files at a path, http(s):// or s3:// address, read as a stream that counts and hashes its bytes."""
 
-import errno
 import hashlib
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError
 from urllib3.exceptions import HTTPError
 
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
+from jobs.process.folders import DISK_FULL
 from jobs.process.settings import without_secrets
 from jobs.storage.manifest import digest_of
 from jobs.storage.store import head_input, open_input
@@ -24,6 +25,7 @@ INPUT = "--input (SKUSCRIBE_INPUT)"
 TIMEOUT_SECONDS = 60
 SCHEMES = ("http", "https", "s3")
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
+TEMPORARY_STATUSES = (408, 425, 429)
 _HEADERS = {"User-Agent": "skuscribe"}
 
 
@@ -177,7 +179,7 @@ def _as_job_errors(address: str, setting: str = INPUT) -> Iterator[None]:
         raise
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == 429 or error.code >= 500:
+        if error.code in TEMPORARY_STATUSES or error.code >= 500:
             raise NotReadyError(f"{where} answered {error.code} {error.reason}: try again later") from error
         raise ConfigurationError(f"{where} answered {error.code} {error.reason}: correct {setting}") from error
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -187,11 +189,15 @@ def _as_job_errors(address: str, setting: str = INPUT) -> Iterator[None]:
             f"{where} cannot be read ({error.strerror}): {setting} must name one readable file"
         ) from error
     except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
+        if isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError):
+            raise ConfigurationError(
+                f"the certificate of {where} is not trusted ({error}): set SSL_CERT_FILE to the file of its certificate authority"
+            ) from error
         raise NotReadyError(
             f"{where} cannot be reached ({error}): check the address, and that the service runs"
         ) from error
     except OSError as error:
-        if "://" not in address or error.errno == errno.ENOSPC:
+        if "://" not in address or error.errno in DISK_FULL:
             raise
         raise NotReadyError(f"the connection to {where} broke ({error}): try again") from error
     except (BotoCoreError, HTTPError) as error:  # the stream of an S3 object

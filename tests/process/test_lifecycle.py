@@ -50,6 +50,7 @@ def end_with(error: BaseException) -> int:
         (torch.OutOfMemoryError("CUDA out of memory"), 137),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), 137),
         (OSError(errno.ENOSPC, "No space left on device"), 75),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), 75),
         (RuntimeError("I/O error: No space left on device (os error 28)"), 75),  # as libraries in Rust report it
         (ValueError("a defect"), 1),
     ],

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jobs.process.errors import ConfigurationError, NotReadyError
+from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.storage import runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.layout import Kind
@@ -25,6 +25,13 @@ def test_another_configuration_is_refused_with_each_difference(store: Store) -> 
         runs.freeze(store, "main", {"catalogue": "other", "recipe": "fast", "seed": 13})
     assert "delete this one with `skuscribe delete --path runs/main`" in str(caught.value)
     assert runs.read_config(store, "main") == {"catalogue": "main", "recipe": "fast"}
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[1]", b"\xff"])
+def test_a_damaged_configuration_is_bad_input_that_is_named(store: Store, data: bytes) -> None:
+    store.write("runs/main/run.json", data)
+    with pytest.raises(InputError, match=r"/runs/main/run\.json is not the configuration of a run"):
+        runs.read_config(store, "main")
 
 
 def test_what_does_not_exist_yet_names_the_command_that_makes_it(store: Store) -> None:

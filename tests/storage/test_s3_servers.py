@@ -3,7 +3,6 @@
 import re
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -17,6 +16,7 @@ from jobs.storage import artifact, s3_client
 from jobs.storage.artifact import Draft, Spec
 from jobs.storage.layout import CONDITIONAL_WRITES_PROBE
 from jobs.storage.store import Store, head_input, open_input
+from tests.certificates import certificate_files
 from tests.fake_s3 import DATE, Answer, FakeS3, Request, Rule, error, fake_s3
 
 pytestmark = pytest.mark.slow
@@ -483,24 +483,8 @@ def test_https_to_a_server_without_it_is_a_wrong_setting(served: Served, monkeyp
 
 def test_an_untrusted_certificate_is_a_wrong_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    make = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "1",
-        "-subj",
-        "/CN=localhost",
-    ]
-    subprocess.run([*make, "-keyout", key, "-out", certificate], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(*certificate_files(tmp_path))
     server = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     server.handle_error = lambda *_arguments: None  # type: ignore[method-assign]

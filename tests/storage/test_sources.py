@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,7 @@ from jobs.process.errors import ConfigurationError, InputError, JobError, NotRea
 from jobs.storage import sources
 from jobs.storage.compression import uncompressed
 from jobs.storage.store import Store
+from tests.certificates import certificate_files
 
 DATA = b'{"uid": "1"}\n' * 100_000
 
@@ -106,7 +108,14 @@ def test_a_source_can_be_read_over_http(web: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "error"),
-    [("404", ConfigurationError), ("403", ConfigurationError), ("503", NotReadyError), ("429", NotReadyError)],
+    [
+        ("404", ConfigurationError),
+        ("403", ConfigurationError),
+        ("503", NotReadyError),
+        ("429", NotReadyError),
+        ("408", NotReadyError),
+        ("425", NotReadyError),
+    ],
 )
 def test_the_answer_of_a_web_server_decides_the_exit_code(web: str, path: str, error: type[JobError]) -> None:
     with pytest.raises(error, match=path):
@@ -121,6 +130,22 @@ def test_a_truncated_answer_can_be_retried(web: str) -> None:
 def test_an_unreachable_server_can_be_retried() -> None:
     with pytest.raises(NotReadyError, match="cannot be reached"):
         read("http://127.0.0.1:9/rows")
+
+
+def test_a_certificate_that_is_not_trusted_is_a_wrong_setting(tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate_files(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *_arguments: None  # type: ignore[method-assign]
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with pytest.raises(ConfigurationError, match=r"not trusted.*SSL_CERT_FILE"):
+                read(f"https://127.0.0.1:{server.server_port}/rows")
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_no_message_contains_the_query_of_an_address(web: str) -> None:
