@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import socket
+from asyncio.trsock import TransportSocket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -93,7 +94,7 @@ async def _forward(listen: str, outer: int, inner: int) -> asyncio.Server:
     return await asyncio.start_server(connected, listen, outer, limit=CHUNK_BYTES)
 
 
-def _give_up_lost_hosts(connection: asyncio.trsock.TransportSocket) -> None:
+def _give_up_lost_hosts(connection: TransportSocket) -> None:
     """Close a connection to a host that is lost within about a minute: a server behind it sees only this machine."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in KEEPALIVE.items():
