@@ -3,7 +3,6 @@
 Reads skuscribe.description. Writes audit.html and audit.csv, or skuscribe.audit_label and exports/BATCH/audit.
 """
 
-import errno
 from pathlib import Path
 
 from jobs.audit import drawing, labels, page, results, rows, worksheet
@@ -62,7 +61,7 @@ def _write(out: Path, data: bytes, html: str) -> None:
         folders.write_atomically(out / WORKSHEET, data)
         folders.write_atomically(out / PAGE, html.encode())
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in folders.DISK_FULL:
             raise
         raise ConfigurationError(f"--out {out} cannot be written ({error.strerror}): choose another folder") from error
 
