@@ -177,6 +177,11 @@ def _sign_or_space(match: re.Match[str]) -> str:
     return run if kept else " "
 
 
+def _with_single_punctuation(text: str) -> str:
+    """Remove spaces before `.` and `,`, and then repeated punctuation."""
+    return _REPEATED_PUNCTUATION.sub(_one_mark, _SPACE_BEFORE.sub(lambda match: match[1] or ", ", text))
+
+
 def _one_mark(match: re.Match[str]) -> str:
     """Return one mark for several, and a space if a word follows directly, so that `1...5` does not become `1.5`."""
     mark = match[1] or ("?" if "?" in match[0] else "!")
@@ -228,18 +233,13 @@ _FIRST: tuple[_Step, ...] = (
         _normalised,
     ),
 )
-_PUNCTUATION: tuple[_Step, ...] = (
-    (
-        lambda text: " ." in text or " ," in text,
-        lambda text: _SPACE_BEFORE.sub(lambda match: match[1] or ", ", text),
-    ),
-    (_has_repeated_punctuation, lambda text: _REPEATED_PUNCTUATION.sub(_one_mark, text)),
-)
 _LAST: tuple[_Step, ...] = (
     (_has_surplus_space, lambda text: " ".join(text.split())),
     (_has_punctuation_at_an_end, _without_punctuation_at_the_ends),
-    *_PUNCTUATION,
-    *_PUNCTUATION,  # again: `end ...` has become `end .`, and `end. ...` becomes `end..`
+    (
+        lambda text: " ." in text or " ," in text or _has_repeated_punctuation(text),
+        lambda text: _with_single_punctuation(_with_single_punctuation(text)),  # `end ...` becomes `end .` in between
+    ),
 )
 _STEPS: dict[Profile, tuple[_Step, ...]] = {
     "reference": (*_FIRST, (bool, _reference), *_LAST),

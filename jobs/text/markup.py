@@ -7,14 +7,19 @@ import re
 from html.entities import html5
 
 _UNMISTAKABLE = (  # names of entities in which no word ends
-    "nbsp|[lr][sd]quo|[mn]dash|hellip|plusmn|frac(?:12|14|34)|sup[23]|[aeiou](?:acute|grave|circ|uml)|ntilde|ccedil"
+    *("nbsp", "lsquo", "rsquo", "ldquo", "rdquo", "ndash", "mdash", "hellip"),
+    *("plusmn", "frac12", "frac14", "frac34", "sup2", "sup3", "ntilde", "ccedil"),
+    *(vowel + accent for vowel in "aeiou" for accent in ("acute", "grave", "circ", "uml")),
 )
-_TYPOGRAPHIC = "#8(?:21[1267]|22[0126]|230|482)"  # dashes, quotes, bullet, ellipsis and trade mark
+_TYPOGRAPHIC = tuple(f"#8{digits}" for digits in ("211", "212", "216", "217", "220", "221", "222", "226", "230", "482"))
+_OTHERS = ("quot", "apos", "amp", "lt", "gt", "deg", "#39", "#34")
+_ENDINGS = (*_UNMISTAKABLE, *_TYPOGRAPHIC, *_OTHERS)
 _LOST_AMPERSAND = re.compile(
     r"(?<!&)(?<!amp;)(?:"
     r"(?P<apostrophe>(?<=[a-z])andquot;(?=(?:[smtd]|ll|re|ve)\b))"
-    rf"|(?:(?<![A-Za-z])amp;\s?|and)(?P<named>{_UNMISTAKABLE}|quot|apos|amp|lt|gt|deg|#39|#34|{_TYPOGRAPHIC});"
-    rf"|(?P<bare>{_UNMISTAKABLE}|(?<![A-Za-z])quot|(?<=\d)deg|(?<=[a-z])#39(?=;[a-z])|(?<!\w){_TYPOGRAPHIC});"
+    rf"|(?:(?<![A-Za-z])amp;\s?|and)(?P<named>{'|'.join(_ENDINGS)});"
+    rf"|(?P<bare>{'|'.join(_UNMISTAKABLE)}|(?<![A-Za-z])quot|(?<=\d)deg|(?<=[a-z])#39(?=;[a-z])"
+    rf"|(?<!\w)(?:{'|'.join(_TYPOGRAPHIC)}));"
     r"|(?<=[a-z] )(?P<word>amp);(?= [A-Za-z]))"
 )
 _ELECTRIC = re.compile(
@@ -85,7 +90,17 @@ def with_ampersands(text: str) -> str:
 
     `amp;` between two words is one as well, unless the text is about an amplifier or a current.
     """
-    return _LOST_AMPERSAND.sub(_with_ampersand, text)
+    return _LOST_AMPERSAND.sub(_with_ampersand, text) if _may_lack_ampersands(text) else text
+
+
+def _may_lack_ampersands(text: str) -> bool:
+    """Return whether the name of an entity ends before a semicolon that does not have its `&`. The search takes ten times as long."""
+    for part in text.split(";")[:-1]:
+        if part.endswith(_ENDINGS):
+            start = part.rfind("&") + 1
+            if not start or part[start:] not in _ENDINGS:
+                return True
+    return False
 
 
 def without_markup(text: str) -> str:
