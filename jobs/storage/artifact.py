@@ -163,29 +163,33 @@ class Draft:
     def commit(self, figures: Mapping[str, Any]) -> Artifact:
         """Write the manifest. Returns the committed artifact: this one, or that of a writer that committed first."""
         leftovers = self._leftovers()
-        manifest = self._manifest(figures)
-        if not self._store.write_if_absent(self._manifest_key, manifest.to_json()):
-            existing = find(self._store, self._path)
-            if existing is None:
-                raise NotReadyError(
-                    f"{self._store.at(self._path)} was committed by another writer and removed since: run the job again"
-                )
-            if existing.manifest.attempt != self.attempt:  # else the first write succeeded and its answer was lost
-                log.info("another writer committed first", artifact=existing.url)
-                self.discard()
-                return existing
-        return self._committed(manifest, leftovers)
+        if leftovers is not None:
+            manifest = self._manifest(figures)
+            if self._store.write_if_absent(self._manifest_key, manifest.to_json()):
+                return self._committed(manifest, leftovers)
+        existing = find(self._store, self._path)
+        if existing is None:
+            raise NotReadyError(
+                f"{self._store.at(self._path)} was committed by another writer and removed since: run the job again"
+            )
+        if existing.manifest.attempt == self.attempt:  # the first write succeeded and its answer was lost
+            return self._committed(existing.manifest, leftovers or [])
+        log.info("another writer committed first", artifact=existing.url)
+        self.discard()
+        return existing
 
     def commit_in_place_of(self, etag: str, figures: Mapping[str, Any]) -> Artifact | None:
         """Replace the manifest that has this ETag, in one write. Returns None if it was replaced or removed meanwhile."""
         leftovers = self._leftovers()
-        manifest = self._manifest(figures)
-        if not self._store.write_if_match(self._manifest_key, manifest.to_json(), etag):
-            existing = find(self._store, self._path)
-            if existing is None or existing.manifest.attempt != self.attempt:
-                self.discard()
-                return None
-        return self._committed(manifest, leftovers)
+        if leftovers is not None:
+            manifest = self._manifest(figures)
+            if self._store.write_if_match(self._manifest_key, manifest.to_json(), etag):
+                return self._committed(manifest, leftovers)
+        existing = find(self._store, self._path)
+        if existing is not None and existing.manifest.attempt == self.attempt:  # the first write succeeded
+            return self._committed(existing.manifest, leftovers or [])
+        self.discard()
+        return None
 
     def discard(self) -> None:
         """Remove the files that this attempt has uploaded."""
@@ -199,25 +203,16 @@ class Draft:
         self.commit_started = True  # the write may succeed although its answer is lost: the files must stay
         return Manifest(self._kind, self._settings, self.inputs, self._files, figures, self.attempt)
 
-    def _leftovers(self) -> list[StoredObject]:
-        """Return the objects of other attempts, and checkpoints.
+    def _leftovers(self) -> list[StoredObject] | None:
+        """Return the objects of other attempts, and checkpoints; None if a file of this attempt is gone.
 
-        They are listed before the manifest is written: an attempt that started later may still be committed. Errors:
-        `NotReadyError` (75) if a file of this attempt is gone. Another writer has then committed and removed it, and the manifest of
-        that writer may have been removed since, so that this one could be written.
+        They are listed before the manifest is written: an attempt that started later may still be committed. A file is gone if
+        another writer has committed. The manifest of that writer may have been removed since, so that this one could be written.
         """
         found = list(_uploads(self._store, self._path))
         keys = {stored.key.removeprefix(f"{self._path}/") for stored in found}
-        lost = [
-            file.key
-            for file in self._files.values()
-            if file.key.startswith(f"{self.attempt}/") and file.key not in keys
-        ]
-        if lost:
-            raise NotReadyError(
-                f"{self._store.at(self._path)}/{lost[0]} was removed by another writer while this job made it: run the job again"
-            )
-        return _not_named(found, self._path, self._files)
+        own = {file.key for file in self._files.values() if file.key.startswith(f"{self.attempt}/")}
+        return _not_named(found, self._path, self._files) if own <= keys else None
 
     def _committed(self, manifest: Manifest, leftovers: list[StoredObject]) -> Artifact:
         with suppress(JobError):

@@ -383,9 +383,27 @@ def test_a_writer_whose_files_another_removed_commits_nothing(spec: Spec, replac
         return figures
 
     before = spec.store.read(f"{PATH}/manifest.json")
-    with pytest.raises(NotReadyError, match="was removed by another writer"):
+    with pytest.raises(NotReadyError, match="by another writer and removed since|was changed by other writers"):
         artifact.make_once(spec, add_file_that_is_removed, replace_outdated=replace_outdated)
     assert spec.store.read(f"{PATH}/manifest.json") == before
+
+
+@pytest.mark.parametrize("replace_outdated", [False, True])
+def test_a_writer_whose_files_another_removed_returns_the_artifact_of_the_other(
+    spec: Spec, tmp_path: Path, replace_outdated: bool
+) -> None:
+    """Its files were left over when the other committed."""
+    if replace_outdated:
+        artifact.make_once(replace(spec, config={"rows": 1}), build(b"outdated"))
+
+    def build_while_another_commits(work: Draft) -> Mapping[str, int]:
+        figures = build(b"second")(work)
+        time.sleep(1.1)  # S3 records the time of an object in seconds
+        artifact.make_once(spec, build(b"first"), replace_outdated=replace_outdated)
+        return figures
+
+    made = artifact.make_once(spec, build_while_another_commits, replace_outdated=replace_outdated)
+    assert content(made, tmp_path) == b"first"
 
 
 def test_leftovers_that_cannot_be_removed_do_not_fail_the_job(spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
