@@ -383,7 +383,7 @@ def test_a_writer_whose_files_another_removed_commits_nothing(spec: Spec, replac
         return figures
 
     before = spec.store.read(f"{PATH}/manifest.json")
-    with pytest.raises(NotReadyError, match="by another writer and removed since|was changed by other writers"):
+    with pytest.raises(NotReadyError, match=r"by another writer and removed since|was changed by other writers"):
         artifact.make_once(spec, add_file_that_is_removed, replace_outdated=replace_outdated)
     assert spec.store.read(f"{PATH}/manifest.json") == before
 
