@@ -30,7 +30,7 @@ from jobs.storage.chunks import rows_of
 from jobs.storage.compression import uncompressed
 from jobs.storage.encoding import as_utf_8
 from jobs.storage.fields import DEFAULT_FIELDS, Fields, uid_of
-from jobs.storage.row_formats import RawRows, read_rows
+from jobs.storage.row_formats import RawRows, read_rows, shown_names
 from jobs.text import cleaning
 from jobs.text.cleaning import Profile
 
@@ -123,9 +123,11 @@ def _usable(
 
 
 def _expected(rows: RawRows, suffix: str) -> str:
-    names = ", ".join(repr(name[:40]) for name in rows.names[:20]) or "none"
     or_text = "" if suffix else "; one title per line needs a file name that ends in .txt"
-    return f"rows with a `{rows.fields.title}` that is text (--title-field names another), found the fields {names}{or_text}"
+    return (
+        f"rows with a `{rows.fields.title}` that is text (--title-field names another), found the fields "
+        f"{shown_names(rows.names)}{or_text}"
+    )
 
 
 def _check_usable(titles: list[Title], unreadable: int, address: str, expected: str, looks: str | None) -> None:

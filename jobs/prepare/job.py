@@ -32,7 +32,7 @@ from jobs.storage.catalogue import Catalogue
 from jobs.storage.compression import uncompressed
 from jobs.storage.fields import DEFAULT_FIELDS, Fields
 from jobs.storage.layout import Kind
-from jobs.storage.row_formats import RawRows, read_rows
+from jobs.storage.row_formats import RawRows, read_rows, shown_names
 from jobs.storage.store import Store, file_sha256
 
 NOT_IN_CONFIG = {"store", "input", "catalogue", "tokenizer", "processes", "expected_shards", "max_unreadable"}
@@ -176,10 +176,9 @@ def _check_cleaned(cleaned: CleanedRows, rows: RawRows, address: str, max_unread
             f"{example.text[:_SHOWN_CHARACTERS]!r}{hint}"
         )
     if not cleaned.cleaned:
-        names = ", ".join(repr(name[:40]) for name in rows.names[:20]) or "none"
         raise InputError(
             f"{address}: none of {cleaned.read:,} rows can be used ({_listed(cleaned.reject_counts)}); expected objects such "
-            f'as {{"uid": "1", "title": "...", "content": "..."}}, found the fields {names} (--title-field and '
+            f'as {{"uid": "1", "title": "...", "content": "..."}}, found the fields {shown_names(rows.names)} (--title-field and '
             f"--content-field name others){hint}"
         )
     if unreadable:

@@ -1,9 +1,9 @@
 """Clusters of products with the same content or nearly the same text: MinHash signatures, banded, then verified.
 
 A signature is 64 numbers of 16 bits. The fraction of positions in which two signatures agree estimates the Jaccard
-similarity of the word pairs of their texts (Broder 1997), without case and punctuation. Rows that agree on all 4 numbers of a band are candidates. A lower
-similarity needs more bands: of the pairs whose estimated similarity just reaches the setting, at least 99 % are candidates. That
-takes 16 bands from 0.704 on, 34 at 0.6 and 80 at 0.5.
+similarity of the word pairs of their texts (Broder 1997), without case and punctuation. Rows that agree on all 4 numbers of a band
+are candidates. A lower similarity needs more bands: of the pairs whose estimated similarity just reaches the setting, at least 99 %
+are candidates. That takes 16 bands from 0.704 on, 34 at 0.6 and 80 at 0.5.
 
 In a band, a row is compared with the first rows that have the same numbers, not with all of them. Where very many rows are
 similar, some candidates are therefore not compared. In 20,000 rows of the generated sample, which is made from 10 templates, 100 % of

@@ -16,9 +16,9 @@ from jobs.report.settings import SEED
 from jobs.storage.layout import QuestionGroup
 
 MIN_QUESTIONS = 20
-"""Fewer questions that are no near duplicates of each other give no verdict. Without a true difference, the bootstrap's 95 % interval should exclude zero in 5 % of all
-comparisons. In simulations with normally distributed differences it does so in 50 % with 2 questions, 16 % with 5, 10 % with 10,
-7 % with 20 to 40, and 6 % with 100."""
+"""Fewer questions that are no near duplicates of each other give no verdict. Without a true difference, the bootstrap's 95 % interval
+should exclude zero in 5 % of all comparisons. In simulations with normally distributed differences it does so in 50 % with 2
+questions, 16 % with 5, 10 % with 10, 7 % with 20 to 40, and 6 % with 100."""
 
 MAX_P_VALUE = 0.05
 """The sign-flip test must give less for a verdict. Without a true difference, interval and test together give a verdict in these

@@ -162,32 +162,21 @@ class Draft:
 
     def commit(self, figures: Mapping[str, Any]) -> Artifact:
         """Write the manifest. Returns the committed artifact: this one, or that of a writer that committed first."""
-        leftovers = self._leftovers()
-        if leftovers is not None:
-            manifest = self._manifest(figures)
-            if self._store.write_if_absent(self._manifest_key, manifest.to_json()):
-                return self._committed(manifest, leftovers)
-        existing = find(self._store, self._path)
-        if existing is None:
+        committed = self._write(figures, lambda data: self._store.write_if_absent(self._manifest_key, data))
+        if committed is None:
             raise NotReadyError(
                 f"{self._store.at(self._path)} was committed by another writer and removed since: run the job again"
             )
-        if existing.manifest.attempt == self.attempt:  # the first write succeeded and its answer was lost
-            return self._committed(existing.manifest, leftovers or [])
-        log.info("another writer committed first", artifact=existing.url)
-        self.discard()
-        return existing
+        if committed.manifest.attempt != self.attempt:
+            log.info("another writer committed first", artifact=committed.url)
+            self.discard()
+        return committed
 
     def commit_in_place_of(self, etag: str, figures: Mapping[str, Any]) -> Artifact | None:
         """Replace the manifest that has this ETag, in one write. Returns None if it was replaced or removed meanwhile."""
-        leftovers = self._leftovers()
-        if leftovers is not None:
-            manifest = self._manifest(figures)
-            if self._store.write_if_match(self._manifest_key, manifest.to_json(), etag):
-                return self._committed(manifest, leftovers)
-        existing = find(self._store, self._path)
-        if existing is not None and existing.manifest.attempt == self.attempt:  # the first write succeeded
-            return self._committed(existing.manifest, leftovers or [])
+        committed = self._write(figures, lambda data: self._store.write_if_match(self._manifest_key, data, etag))
+        if committed is not None and committed.manifest.attempt == self.attempt:
+            return committed
         self.discard()
         return None
 
@@ -202,6 +191,18 @@ class Draft:
     def _manifest(self, figures: Mapping[str, Any]) -> Manifest:
         self.commit_started = True  # the write may succeed although its answer is lost: the files must stay
         return Manifest(self._kind, self._settings, self.inputs, self._files, figures, self.attempt)
+
+    def _write(self, figures: Mapping[str, Any], write: Callable[[bytes], bool]) -> Artifact | None:
+        """Write the manifest with `write`, which returns whether it did. Returns the artifact that is there then, this one or another's."""
+        leftovers = self._leftovers()
+        if leftovers is not None:
+            manifest = self._manifest(figures)
+            if write(manifest.to_json()):
+                return self._committed(manifest, leftovers)
+        existing = find(self._store, self._path)
+        if existing is None or existing.manifest.attempt != self.attempt:
+            return existing
+        return self._committed(existing.manifest, leftovers or [])  # the first write succeeded and its answer was lost
 
     def _leftovers(self) -> list[StoredObject] | None:
         """Return the objects of other attempts, and checkpoints; None if a file of this attempt is gone.

@@ -102,7 +102,7 @@ def _not_empty(chunks: Iterator[Chunk], found: str, names: Collection[str], addr
     first = list(islice(chunks, 1))
     if not first:
         raise InputError(
-            f"{address} has {found}, with the columns {_shown(names)}, expected at least one row: download or create the file again"
+            f"{address} has {found}, with the columns {shown_names(names)}, expected at least one row: download or create the file again"
         )
     return chain(first, chunks)
 
@@ -222,9 +222,10 @@ def _without_fields(
     expected = " and one named ".join(getattr(fields, part) for part in missing)
     settings = " and ".join(f"--{part}-field" for part in missing)
     return InputError(
-        f"{address} is {kind} {_shown(names)}, expected one named {expected}: name the {noun} with {settings}"
+        f"{address} is {kind} {shown_names(names)}, expected one named {expected}: name the {noun} with {settings}"
     )
 
 
-def _shown(names: Collection[str]) -> str:
+def shown_names(names: Collection[str]) -> str:
+    """Return the first fields or columns of an input for a message, `none` if it has none."""
     return ", ".join(repr(name[:40]) for name in list(names)[:20]) or "none"

@@ -27,9 +27,8 @@ def select_device(*, require_gpu: bool = False) -> TrainingDevice:
     """
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # with several GPUs, Seq2SeqTrainer would split the batches
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, results of cuBLAS differ between runs
-    gpu.require(
-        require_gpu or torch.cuda.is_available()
-    )  # one that does not work is no reason to train on the CPU for days
+    # A GPU that does not work is no reason to train on the CPU for days.
+    gpu.require(require_gpu or torch.cuda.is_available())
     if not torch.cuda.is_available():
         return TrainingDevice("cpu", None, bf16=False)
     _use_deterministic_algorithms()

@@ -21,7 +21,6 @@ from transformers import Seq2SeqTrainer, T5ForConditionalGeneration  # noqa: F40
 from jobs.cli import main as run_command
 from jobs.steps import Step
 from jobs.storage import artifact, layout
-from jobs.storage.layout import MANIFEST
 from jobs.storage.store import Store
 
 NAME = "faults"
@@ -87,7 +86,7 @@ class Release:
     def made(self) -> dict[str, str]:
         """Return the digests of all artifacts, of their files, and of the tables."""
         found = {}
-        for path in self.artifact_paths():
+        for path in artifact.paths(self.store):
             made = artifact.find(self.store, path)
             assert made is not None
             found[path] = made.digest
@@ -95,11 +94,6 @@ class Release:
         for table, statement in TABLES.items():
             found[f"table {table}"] = hashlib.sha256(json.dumps(self.rows(statement)).encode()).hexdigest()
         return found
-
-    def artifact_paths(self) -> list[str]:
-        """Return the paths of all artifacts."""
-        keys = [stored.key for stored in self.store.objects("")]
-        return [key.removesuffix(f"/{MANIFEST}") for key in keys if key.endswith(f"/{MANIFEST}")]
 
     def report_path(self) -> str:
         """Return the path of the report, which shows the seconds of the other steps and so is made from one run only."""

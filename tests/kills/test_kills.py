@@ -174,15 +174,7 @@ def undo(step: Step, run: Undisturbed) -> None:
 
 def paths(step: Step, run: Undisturbed) -> list[str]:
     """Return the paths of the step's artifacts, the parts of an artifact before the whole."""
-    return sorted(artifact_paths(run.store, PREFIXES[step.name]), reverse=True)
-
-
-def artifact_paths(store: Store, prefix: str = "") -> list[str]:
-    return [
-        stored.key.removesuffix(f"/{MANIFEST}")
-        for stored in store.objects(prefix)
-        if stored.key.endswith(f"/{MANIFEST}")
-    ]
+    return sorted(artifact.paths(run.store, PREFIXES[step.name]), reverse=True)
 
 
 def made_by(step: Step, run: Undisturbed) -> object:
@@ -206,7 +198,7 @@ def leftovers(store: Store) -> list[str]:
     """Return the keys of all objects that no manifest names, and of checkpoints, which a finished job removes."""
     keys = {stored.key for stored in store.objects("")}
     named = {key for key in keys if key.endswith((f"/{MANIFEST}", "/run.json", layout.CONDITIONAL_WRITES_PROBE))}
-    for path in artifact_paths(store):
+    for path in artifact.paths(store):
         made = artifact.find(store, path)
         assert made is not None
         named |= {f"{path}/{file.key}" for file in made.manifest.files.values()}
