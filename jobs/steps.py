@@ -9,19 +9,28 @@ IndexedBy = Literal["shards", "stages", "files", "workers"]
 
 @dataclass(frozen=True)
 class Stage:
-    """A model to evaluate: that of a trained shard, or the base model (None), with or without retrieval."""
+    """A model to evaluate: the one after a trained shard, or the base model (None), with or without retrieval."""
 
     shard: int | None
     retrieval: bool
 
 
-def stages(trained: int) -> list[Stage]:
-    """Return the stages of a run by index. Only the base model and the last model are evaluated with retrieval too.
+def rounds(trained: int, shards_at_once: int = 1) -> list[range]:
+    """Return the shards of each round: those that are trained at the same time, from the same model. In a chain, a round has one shard.
 
-    `trained`: the number of trained shards. The chart's `skuscribe.stages` computes the length of this list.
+    `trained`: the number of trained shards.
     """
-    each_shard = [Stage(shard, retrieval=False) for shard in range(trained)]
-    return [Stage(None, retrieval=False), Stage(None, retrieval=True), *each_shard, Stage(trained - 1, retrieval=True)]
+    return [range(first, min(first + shards_at_once, trained)) for first in range(0, trained, shards_at_once)]
+
+
+def stages(trained: int, shards_at_once: int = 1) -> list[Stage]:
+    """Return the stages of a run by index: the base model, and the model after each round, which is named by its last shard.
+
+    Only the base model and the last model are evaluated with retrieval too. `trained`: the number of trained shards. The chart's
+    `skuscribe.stages` computes the length of this list.
+    """
+    each_round = [Stage(shards[-1], retrieval=False) for shards in rounds(trained, shards_at_once)]
+    return [Stage(None, retrieval=False), Stage(None, retrieval=True), *each_round, Stage(trained - 1, retrieval=True)]
 
 
 @dataclass(frozen=True)
@@ -38,17 +47,17 @@ class Step:
     in_order: bool = False
     arguments: tuple[str, ...] = ()
 
-    def indexes(self, shards: int, max_shards: int | None = None) -> int | None:
+    def indexes(self, shards: int, max_shards: int | None = None, shards_at_once: int = 1) -> int | None:
         """Return the number of indexes of its Job for a catalogue of this many shards, or None if it does not follow from that.
 
-        `max_shards`: at most this number of shards are trained, from the first one.
+        `max_shards`: at most this number of shards are trained, from the first one, `shards_at_once` of them at the same time.
         """
         trained = trained_shards(shards, max_shards)
         match self.indexed_by:
             case "shards":
                 return trained
             case "stages":
-                return len(stages(trained))
+                return len(stages(trained, shards_at_once))
             case "files":
                 return shards + 1  # with the held-out set
             case _:

@@ -9,7 +9,7 @@ from jobs.process import log
 from jobs.quality import checks
 from jobs.quality.checks import Checker, Scores
 from jobs.retrieval.neighbours import Neighbour, prompt_texts
-from jobs.storage import layout
+from jobs.storage import runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.catalogue import Title
 from jobs.t5 import models
@@ -51,7 +51,7 @@ def load_describer(
     model: Artifact, checker: Checker, device: InferenceDevice, options: GenerationOptions, work: Path
 ) -> "Describer":
     """Return a describer with the model of a trained shard, converted for the device."""
-    folder = model.fetch_all(work, layout.MODEL_PREFIX)
+    folder = runs.fetch_model(model, work)
     tokenizer = models.load_tokenizer(folder)
     convert(models.load(folder), tokenizer, work / "converted", device.precision)
     writer = Writer(work / "converted", tokenizer, device)

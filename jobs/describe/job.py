@@ -3,7 +3,7 @@
 Reads titles, the catalogue, a trained model and the index in Postgres. Writes skuscribe.description and exports/BATCH.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError
 from jobs.quality.checker import find_matcher, load_checker, searched_neighbours, support_config
 from jobs.retrieval.neighbours import NeighbourSearch, find_index
-from jobs.steps import trained_shards
+from jobs.steps import rounds, trained_shards
 from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact, Spec
 from jobs.storage.catalogue import Catalogue, Title
@@ -67,10 +67,11 @@ def _as_trained(settings: Settings, store: Store) -> Settings:
 
 def _sources(settings: Settings, store: Store) -> BatchSources:
     products = catalogue.require(store, settings.catalogue)
-    shard = _shard(settings, store, products)
+    config = runs.find_config(store, settings.run) or {}
+    shard = _shard(settings, store, config, products)
     return BatchSources(
         products=products,
-        model=runs.trained_shard(store, settings.run, shard),
+        model=runs.model_after(store, settings.run, config, shard),
         model_name=layout.trained_shard_name(shard),
         index=find_index(settings.catalogue, products.digest) if _neighbour_count(settings) else None,
         matcher=find_matcher(store, settings.matcher, words_only=settings.words_only),
@@ -78,12 +79,22 @@ def _sources(settings: Settings, store: Store) -> BatchSources:
     )
 
 
-def _shard(settings: Settings, store: Store, products: Catalogue) -> int:
-    """Return the shard whose model is used. The run may have been trained on another catalogue than that of the neighbours."""
-    config = runs.find_config(store, settings.run) or {}
+def _shard(settings: Settings, store: Store, config: Mapping[str, Any], products: Catalogue) -> int:
+    """Return the last shard that the model was trained on. `config`: the configuration of the run, empty if it has not started.
+
+    The run may have been trained on another catalogue than that of the neighbours. Errors: `ConfigurationError` (78) if --shard names
+    no model.
+    """
     trained_on = config.get("catalogue", settings.catalogue)
     shards = (products if trained_on == settings.catalogue else catalogue.require(store, trained_on)).shards
-    shard = trained_shards(shards, settings.max_shards) - 1 if settings.shard is None else settings.shard
+    last = trained_shards(shards, settings.max_shards) - 1
+    shard = last if settings.shard is None else settings.shard
+    merged = [found[-1] for found in rounds(last + 1, runs.shards_at_once(config))]
+    if shard <= last and shard not in merged:
+        raise ConfigurationError(
+            f"--shard {shard}: run {settings.run!r} trains {runs.shards_at_once(config)} shards at once and merges their models, so it has "
+            f"models after shards {', '.join(map(str, merged))}: give one of these"
+        )
     if shard >= shards:
         raise ConfigurationError(
             f"--shard {shard}: the catalogue {trained_on!r} of the run {settings.run!r} has {shards} shards, counted from 0"

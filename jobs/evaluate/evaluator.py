@@ -16,6 +16,7 @@ from jobs.evaluate.questions import Question
 from jobs.process import log
 from jobs.quality.checks import Checker
 from jobs.retrieval.neighbours import Neighbour, prompt_texts
+from jobs.storage import runs
 from jobs.storage.artifact import Artifact
 from jobs.t5 import models
 from jobs.t5.conversion import convert
@@ -67,9 +68,9 @@ class Evaluation:
     generation_seconds: float
 
 
-def load_model(model: Artifact, prefix: str, work: Path) -> LoadedModel:
-    """Return the model of an artifact. `prefix`: the folder of its files in the artifact."""
-    folder = model.fetch_all(work, prefix)
+def load_model(model: Artifact, work: Path) -> LoadedModel:
+    """Return the model of an artifact, with the weights on the CPU."""
+    folder = runs.fetch_model(model, work)
     loaded = models.load(folder)
     models.set_threads(loaded)
     return LoadedModel(model.digest, loaded, models.load_tokenizer(folder))

@@ -44,14 +44,15 @@ def run(settings: Settings) -> None:
     """
     store = Store(settings.store)
     products = catalogue.require(store, settings.catalogue)
-    runs.require_catalogue(runs.find_config(store, settings.run) or {}, settings.run, settings.catalogue)
-    selected = stages(trained_shards(products.shards, settings.max_shards))
+    config = runs.find_config(store, settings.run) or {}
+    runs.require_catalogue(config, settings.run, settings.catalogue)
+    selected = stages(trained_shards(products.shards, settings.max_shards), runs.shards_at_once(config))
     if settings.index is not None:
         if settings.index >= len(selected):
             log.info("nothing to do: no stage with this index", index=settings.index, stages=len(selected))
             return
         selected = [selected[settings.index]]
-    shared = Shared(settings, store, products.digest)
+    shared = Shared(settings, store, config, products.digest)
     for stage in selected:
         with folders.temporary_folder() as work:
             _evaluate(settings, products, stage, shared, work)
@@ -60,8 +61,8 @@ def run(settings: Settings) -> None:
 class Shared:
     """What the stages of a process share, each loaded when a stage first needs it."""
 
-    def __init__(self, settings: Settings, store: Store, catalogue_digest: str) -> None:
-        self._settings, self.store, self._catalogue_digest = settings, store, catalogue_digest
+    def __init__(self, settings: Settings, store: Store, config: Mapping[str, Any], catalogue_digest: str) -> None:
+        self._settings, self.store, self.config, self._catalogue_digest = settings, store, config, catalogue_digest
         self.model: LoadedModel | None = None
         """The last model, because the next stage with retrieval may have the same one."""
 
@@ -92,9 +93,9 @@ def _evaluate(settings: Settings, products: Catalogue, stage: Stage, shared: Sha
     """Evaluate a stage once."""
     store, name = shared.store, layout.stage_name(stage.shard, stage.retrieval)
     if stage.shard is None:
-        model, prefix = _base_model(store, settings.run, settings.model), ""
+        model = _base_model(store, settings.run, shared.config, settings.model)
     else:
-        model, prefix = runs.trained_shard(store, settings.run, stage.shard), layout.MODEL_PREFIX
+        model = runs.model_after(store, settings.run, shared.config, stage.shard)
     prompt_neighbours = settings.neighbours if stage.retrieval else 0
     needs_index = searched_neighbours(prompt_neighbours, words_only=settings.words_only) > 0
 
@@ -106,7 +107,7 @@ def _evaluate(settings: Settings, products: Catalogue, stage: Stage, shared: Sha
         gpu.require(settings.require_gpu)
         started = time.monotonic()
         if shared.model is None or shared.model.digest != model.digest:
-            shared.model = evaluator.load_model(model, prefix, work)
+            shared.model = evaluator.load_model(model, work)
         stage_questions = questions.of_stage(products, stage.shard, settings.questions, work)
         titles = [question.title for question in stage_questions]
         neighbours = shared.search.of(titles) if needs_index else [[] for _ in titles]
@@ -133,13 +134,14 @@ def _evaluate(settings: Settings, products: Catalogue, stage: Stage, shared: Sha
     artifact.make_once(spec, build, replace_outdated=settings.replace)
 
 
-def _base_model(store: Store, run: str, name: str) -> Artifact:
+def _base_model(store: Store, run: str, recorded: Mapping[str, Any], name: str) -> Artifact:
     """Return the base model of a run. It is not checked if the run has not started, or does not record its base model.
+
+    `recorded`: the configuration of the run, empty if it has not started.
 
     Errors: `ConfigurationError` (78) if the run started from another one.
     """
     model = runs.base_model(store, name)
-    recorded = runs.find_config(store, run) or {}
     digest = recorded.get("base_model_digest", model.digest)
     if digest != model.digest:
         raise ConfigurationError(

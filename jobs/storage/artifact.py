@@ -26,7 +26,7 @@ WRITE_ATTEMPTS = 5
 
 NAMED_BY: Mapping[str, str] = {
     Kind.CATALOGUE: "catalogue", Kind.MODEL: "model", Kind.MATCHER: "matcher", Kind.TRAINED_SHARD: "run",
-    Kind.NEIGHBOURS: "run", Kind.EVALUATION: "run", Kind.EXPORT: "batch", Kind.EXPORT_PART: "batch",
+    Kind.MERGED_MODEL: "run", Kind.NEIGHBOURS: "run", Kind.EVALUATION: "run", Kind.EXPORT: "batch", Kind.EXPORT_PART: "batch",
 }  # fmt: skip
 """The setting that names an artifact of each kind, for messages."""
 

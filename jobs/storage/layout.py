@@ -5,6 +5,7 @@
     matchers/NAME/                 manifest.json  words.parquet  alternatives.parquet  weights.safetensors  calibration.json  scores.json
     runs/RUN/run.json              the frozen configuration of the run
     runs/RUN/shard-00007/          manifest.json  model/  metrics.jsonl  state/step-000400/ (checkpoint, at most one kept)
+    runs/RUN/merged/shard-00007/   manifest.json  model/  momentum.safetensors (after a round of shards, if several are trained at once)
     runs/RUN/neighbours/shard-00007/   manifest.json  neighbours.parquet
     runs/RUN/evaluation/STAGE/     manifest.json  answers.parquet  scores.json
     runs/RUN/report/               manifest.json  index.html  report.pdf  shards.csv  stages.csv  answers.csv
@@ -32,7 +33,7 @@ MODEL_PREFIX = "model/"
 CHECKPOINT_FOLDER = "state/"
 
 HELD_OUT_FILE, REJECTS_FILE, STATISTICS_FILE = "held-out.parquet", "rejects.parquet", "statistics.json"
-METRICS_FILE, MODEL_CARD_FILE = "metrics.jsonl", "README.md"
+METRICS_FILE, MODEL_CARD_FILE, MOMENTUM_FILE = "metrics.jsonl", "README.md", "momentum.safetensors"
 NEIGHBOURS_FILE, COUNTERFACTUALS_FILE = "neighbours.parquet", "counterfactuals.parquet"
 WORDS_FILE, ALTERNATIVES_FILE, WORD_PAIRS_FILE = "words.parquet", "alternatives.parquet", "word_pairs.safetensors"
 ATTRIBUTES_FILE, WEIGHTS_FILE, CALIBRATION_FILE = "attributes.parquet", "weights.safetensors", "calibration.json"
@@ -48,6 +49,7 @@ class Kind(StrEnum):
     CATALOGUE = "catalogue"
     MODEL = "model"
     TRAINED_SHARD = "trained-shard"
+    MERGED_MODEL = "merged-model"
     CHECKPOINT = "training-state"
     NEIGHBOURS = "neighbours"
     MATCHER = "matcher"
@@ -104,6 +106,11 @@ def trained_shard_name(shard: int) -> str:
 def trained_shard_path(run: str, shard: int) -> str:
     """Return the path of the model that was trained on a shard."""
     return f"{run_path(run)}/{trained_shard_name(shard)}"
+
+
+def merged_model_path(run: str, shard: int) -> str:
+    """Return the path of the model that the models of a round of shards are merged into. `shard`: the last one of the round."""
+    return f"{run_path(run)}/merged/{trained_shard_name(shard)}"
 
 
 _CHECKPOINT_PREFIX = "step-"

@@ -1,13 +1,14 @@
-"""A run: a chain of models, from a base model over the shards of one catalogue."""
+"""A run: models, from a base model over the shards of one catalogue, each shard after the other or several at once."""
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact
-from jobs.storage.layout import MANIFEST, Kind
+from jobs.storage.layout import MANIFEST, MODEL_PREFIX, Kind
 from jobs.storage.store import Store
 
 
@@ -60,6 +61,27 @@ def require_catalogue(config: Mapping[str, Any], run: str, catalogue: str) -> No
         raise ConfigurationError(
             f"run {run!r} is trained on catalogue {trained_on!r}, not on {catalogue!r}: use --catalogue {trained_on}"
         )
+
+
+def shards_at_once(config: Mapping[str, Any]) -> int:
+    """Return how many shards of a run are trained at the same time. `config`: the run's configuration, empty if it has not started."""
+    return int(config.get("shards_at_once", 1))
+
+
+def model_after(store: Store, run: str, config: Mapping[str, Any], shard: int) -> Artifact:
+    """Return the model of a run after a shard: the trained shard's, or the one that the models of its round were merged into.
+
+    `config`: the run's configuration, empty if it has not started. Errors: `NotReadyError` (75) if it does not exist yet.
+    """
+    if shards_at_once(config) == 1:
+        return trained_shard(store, run, shard)
+    path = layout.merged_model_path(run, shard)
+    return artifact.require(store, path, Kind.MERGED_MODEL, f"train --run {run} --index {shard}")
+
+
+def fetch_model(model: Artifact, folder: Path) -> Path:
+    """Download a base model, or the model of a trained shard or of merged ones. Returns the folder of its files."""
+    return model.fetch_all(folder, "" if model.manifest.kind == Kind.MODEL else MODEL_PREFIX)
 
 
 def trained_shard(store: Store, run: str, shard: int) -> Artifact:

@@ -1,7 +1,7 @@
-"""Train one shard of a run, or all shards in a chain.
+"""Train one shard of a run, or all shards.
 
 Reads catalogue/NAME, the parent model and, with --retrieval-share, the index in Postgres. Writes runs/RUN/run.json and
-runs/RUN/shard-00000 and so on.
+runs/RUN/shard-00000 and so on; with --shards-at-once, also runs/RUN/merged/shard-00003 and so on.
 """
 
 from collections.abc import Mapping
@@ -9,18 +9,18 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from jobs.process import folders, lifecycle, log
-from jobs.process.errors import ConfigurationError
 from jobs.process.lifecycle import Stop
 from jobs.retrieval.settings import PROMPT_TOKENS
 from jobs.steps import trained_shards
 from jobs.storage import artifact, catalogue, runs
-from jobs.storage.artifact import Artifact, Draft
+from jobs.storage.artifact import Draft
 from jobs.storage.store import Store
 from jobs.train import recipes
 from jobs.train.checkpoint_location import remove_checkpoints
 from jobs.train.recipes import Recipe
+from jobs.train.rounds import merge_if_complete, parent_of
 from jobs.train.settings import Settings
-from jobs.train.training_run import ROUGE_MAX_TOKENS, RetrievalConfig, RuntimeOptions, TrainingRun
+from jobs.train.training_run import ROUGE_MAX_TOKENS, OuterOptimizer, RetrievalConfig, RuntimeOptions, TrainingRun
 
 
 def run(settings: Settings) -> None:
@@ -38,6 +38,7 @@ def run(settings: Settings) -> None:
     for shard in [settings.index] if settings.index is not None else range(shards):
         with lifecycle.deferred() as stop:
             _train_once(training_run, shard, options, stop)
+        merge_if_complete(training_run, shard, shards)
 
 
 def _training_run(settings: Settings) -> TrainingRun:
@@ -55,6 +56,7 @@ def _training_run(settings: Settings) -> TrainingRun:
         retrieval=_retrieval(settings),
         counterfactual_share=settings.counterfactual_share,
         rouge_rows=settings.rouge_rows,
+        outer=_outer(settings),
         config=_config(settings, recipe),
         inputs={"base_model": base_model.digest, "catalogue": products.digest},
     )
@@ -91,6 +93,10 @@ def _retrieval(settings: Settings) -> RetrievalConfig | None:
     return RetrievalConfig(settings.retrieval_share, settings.neighbours, settings.encoder, settings.seed)
 
 
+def _outer(settings: Settings) -> OuterOptimizer:
+    return OuterOptimizer(settings.shards_at_once, settings.outer_learning_rate, settings.outer_momentum)
+
+
 def _config(settings: Settings, recipe: Recipe) -> dict[str, Any]:
     """Return the settings that determine the weights, as manifests and `run.json` record them."""
     config = asdict(recipe)
@@ -106,12 +112,12 @@ def _config(settings: Settings, recipe: Recipe) -> dict[str, Any]:
         config |= settings.model_dump(include={"retrieval_share", "neighbours", "encoder"})
     if settings.counterfactual_share:
         config["counterfactual_share"] = settings.counterfactual_share
-    return config
+    return config | _outer(settings).config
 
 
 def _train_once(training_run: TrainingRun, shard: int, options: RuntimeOptions, stop: Stop) -> None:
     def build(draft: Draft) -> Mapping[str, Any]:
-        parent = training_run.base_model if shard == 0 else _parent(training_run, shard)
+        parent = parent_of(training_run, shard)
         from jobs.train.shard import train_shard  # noqa: PLC0415 - loads torch, which "already done" does not need
 
         with folders.temporary_folder() as work:
@@ -120,18 +126,3 @@ def _train_once(training_run: TrainingRun, shard: int, options: RuntimeOptions, 
     trained = artifact.make_once(training_run.spec(shard), build)
     # The commit has removed the checkpoints, unless a concurrent writer committed first: then ours may still exist.
     remove_checkpoints(training_run.store, trained.path)
-
-
-def _parent(training_run: TrainingRun, shard: int) -> Artifact:
-    """Return the model of the previous shard.
-
-    Errors: `NotReadyError` (75) if it is not trained yet, `ConfigurationError` (78) if it has another base model.
-    """
-    parent = runs.trained_shard(training_run.store, training_run.name, shard - 1)
-    base_model = training_run.base_model
-    if parent.manifest.inputs.get("base_model") != base_model.digest:
-        raise ConfigurationError(
-            f"{parent.url} was trained from another base model than {base_model.url}: pass the base model of this run with "
-            "--model, or start a new run with --run"
-        )
-    return parent

@@ -1,4 +1,4 @@
-"""The README.md of a trained model: its origin, its scores, its hyperparameters, and how to use it.
+"""The README.md of a trained or merged model: its origin, its scores, its hyperparameters, and how to use it.
 
 The text is part of the artifact: a change of a word changes the digests of all models trained from then on.
 """
@@ -15,15 +15,47 @@ def card(
     *,
     run: str,
     shard: int,
+    shards_at_once: int,
     inputs: Mapping[str, str],
     source: str,
     hyperparameters: Mapping[str, Any],
     records: Sequence[Mapping[str, Any]],
 ) -> str:
-    """Return the card, in Markdown with the front matter of the hub. `source`: where the base model comes from."""
+    """Return the card of a trained shard, in Markdown with the front matter of the hub. `source`: where the base model comes from."""
+    first = shard - shard % shards_at_once
+    if shards_at_once == 1:
+        origin = f"trained on shards 0 to {shard} of a\ncatalogue, one after the other."
+    elif first == 0:
+        origin = f"trained on shard {shard} of a\ncatalogue."
+    else:
+        origin = f"trained on shards 0 to {first - 1} of a\ncatalogue, and then on shard {shard}."
     rows = "\n".join(
         f"| {record['epoch']} | " + " | ".join(_format(record[name]) for name in _COLUMNS) + " |" for record in records
     )
+    results = f"""## Results on the test rows of this shard
+
+| epoch | {" | ".join(_COLUMNS)} |
+|---|{"---|" * len(_COLUMNS)}
+{rows}
+
+Losses are nats per token; ROUGE is the mean F-measure of greedy answers, 0 to 1.
+
+"""
+    return _card(f"{run}: after shard {shard}", source, origin, inputs, results, hyperparameters)
+
+
+def merged_card(
+    *, run: str, shards: Sequence[int], inputs: Mapping[str, str], source: str, hyperparameters: Mapping[str, Any]
+) -> str:
+    """Return the card of the model that those of several shards are merged into."""
+    first, last = shards[0], shards[-1]
+    origin = f"trained on shards 0 to {last} of a\ncatalogue; the models of shards {first} to {last}, trained from the same parent model, are merged."
+    return _card(f"{run}: after shards {first} to {last}", source, origin, inputs, "", hyperparameters)
+
+
+def _card(
+    title: str, source: str, origin: str, inputs: Mapping[str, str], results: str, hyperparameters: Mapping[str, Any]
+) -> str:
     listed = "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in hyperparameters.items())
     return f"""---
 library_name: transformers
@@ -32,10 +64,9 @@ language: en
 tags: [t5, product-descriptions]
 ---
 
-# {run}: after shard {shard}
+# {title}
 
-A T5 that writes a product's description from its title. Base model: `{source}`, trained on shards 0 to {shard} of a
-catalogue, one after the other.
+A T5 that writes a product's description from its title. Base model: `{source}`, {origin}
 
 | made from | digest |
 |---|---|
@@ -43,15 +74,7 @@ catalogue, one after the other.
 | parent model | `{inputs["parent"]}` |
 | catalogue | `{inputs["catalogue"]}` |
 
-## Results on the test rows of this shard
-
-| epoch | {" | ".join(_COLUMNS)} |
-|---|{"---|" * len(_COLUMNS)}
-{rows}
-
-Losses are nats per token; ROUGE is the mean F-measure of greedy answers, 0 to 1.
-
-## How it was trained
+{results}## How it was trained
 
 {listed}
 

@@ -1,8 +1,9 @@
-"""Train one shard from its parent model, or all shards in a chain.
+"""Train one shard from its parent model, or all shards.
 
 Reads catalogue/NAME and the parent: the model of the previous shard, or the base model for the first shard; with
 --retrieval-share, also the index in Postgres. Writes runs/RUN/run.json and, per shard, runs/RUN/shard-00000: the model in the
-format of transformers, and its metrics. A checkpoint is saved every few minutes and after a signal: a run that was killed and
+format of transformers, and its metrics. With --shards-at-once, that many shards start from the same model and can be trained on as
+many machines; runs/RUN/merged/shard-00003 is then the model that those up to shard 3 are merged into. A checkpoint is saved every few minutes and after a signal: a run that was killed and
 started again ends with the same weights as an uninterrupted one.
 
     skuscribe train --epochs 1 --target-tokens-per-batch 1024
@@ -32,7 +33,7 @@ class Settings(RetrievalSettings):
     """Settings of `train`."""
 
     catalogue: Name = Field("main", description="The catalogue to train on.")
-    run: Name = Field("main", description="The name of the run: a chain of models, one per shard.")
+    run: Name = Field("main", description="The name of the run: its models, one per shard.")
     model: Name = Field("base", description="The base model of the first shard.")
     max_shards: MaxShards = None
     recipe: RecipeName = Field(
@@ -51,6 +52,24 @@ class Settings(RetrievalSettings):
         le=1,
         description="Fraction of training rows that are added again, with one fact of the title exchanged in both title and description: "
         "this teaches the model to take facts from the title.",
+    )
+    shards_at_once: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="Number of shards that are trained from the same model, each with its own --index and at the same time. Their "
+        "models are then merged, and the next shards start from the merged one (DiLoCo). 1: each shard starts from the model of the shard before it.",
+        json_schema_extra=unit("shards"),
+    )
+    outer_learning_rate: float = Field(
+        0.7, gt=0, le=2, description="With --shards-at-once: learning rate of the outer step that merges the models."
+    )
+    outer_momentum: float = Field(
+        0.9,
+        ge=0,
+        lt=1,
+        description="With --shards-at-once: Nesterov momentum of the outer step. With 0, and --outer-learning-rate 1, the merged "
+        "model is the mean of the models.",
     )
     epochs: int | None = Field(
         None, ge=1, le=1000, description=f"Epochs per shard. {_of_recipe('epochs')}", json_schema_extra=unit("epochs")

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from jobs.process import log
 from jobs.process.lifecycle import Stop
+from jobs.storage import runs
 from jobs.storage.artifact import Artifact, Draft
 from jobs.storage.columns import number_column
 from jobs.storage.layout import COUNTERFACTUALS_FILE, METRICS_FILE, MODEL_CARD_FILE, MODEL_PREFIX
@@ -53,7 +54,7 @@ def train_shard(
     counterfactuals = rows.num_rows - products.num_rows
     stop.check()
     with log.timed("parent model loaded", shard=shard, parent=parent.url) as fields:
-        parent_folder = parent.fetch_all(work / "parent", MODEL_PREFIX if shard else "")
+        parent_folder = runs.fetch_model(parent, work / "parent")
         model, tokenizer = models.load(parent_folder), models.load_tokenizer(parent_folder)
         models.set_threads(model)
         fields["parameters"] = model.num_parameters()
@@ -149,6 +150,7 @@ def _model_card(run: TrainingRun, shard: int, inputs: Mapping[str, str], records
     return model_card.card(
         run=run.name,
         shard=shard,
+        shards_at_once=run.outer.shards_at_once,
         inputs=inputs,
         source=run.base_model_source,
         hyperparameters=run.hyperparameters,

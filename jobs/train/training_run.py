@@ -28,13 +28,37 @@ class RetrievalConfig:
     seed: int
 
 
+@dataclass(frozen=True)
+class OuterOptimizer:
+    """How many shards are trained at the same time, and the outer optimizer that merges their models.
+
+    In a chain, `shards_at_once` is 1 and nothing is merged. The names of the fields, with `outer_` before the last two, are
+    persisted in manifests and in `run.json`.
+    """
+
+    shards_at_once: int
+    learning_rate: float
+    momentum: float
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What determines the merged weights, as manifests record it. Empty in a chain."""
+        if self.shards_at_once == 1:
+            return {}
+        return {
+            "shards_at_once": self.shards_at_once,
+            "outer_learning_rate": self.learning_rate,
+            "outer_momentum": self.momentum,
+        }
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingRun:
     """A run: what the trainings of all its shards have in common.
 
     `base_model_source`: where the base model comes from. `retrieval` is None for prompts without neighbours.
     `counterfactual_share`: fraction of the training rows with a counterfactual one. After each epoch, ROUGE is computed on
-    `rouge_rows` test rows. `config` holds the settings that determine the weights, `inputs` the digests of base model and
+    `rouge_rows` test rows. `outer`: how the models of several shards become one. `config` holds the settings that determine the weights, `inputs` the digests of base model and
     catalogue.
     """
 
@@ -49,6 +73,7 @@ class TrainingRun:
     retrieval: RetrievalConfig | None
     counterfactual_share: float
     rouge_rows: int
+    outer: OuterOptimizer
     config: Mapping[str, Any]
     inputs: Mapping[str, str]
 
@@ -62,7 +87,7 @@ class TrainingRun:
                 "neighbours": self.retrieval.neighbours,
                 "encoder": self.retrieval.encoder,
             }
-        return {**vars(self.recipe), "seed": self.seed, **added}
+        return {**vars(self.recipe), "seed": self.seed, **added, **self.outer.config}
 
     def spec(self, shard: int) -> Spec:
         """Return the artifact of a trained shard."""
