@@ -48,13 +48,23 @@ def finish_run(services: Mapping[str, str]) -> Ready:
 
 def write_trained_shard(store: Store, run: str, shard: int, model: Artifact) -> Artifact:
     """Commit a model as if it had been trained on a shard."""
+    path = layout.trained_shard_path(run, shard)
+    return _write_model(Spec(store, path, Kind.TRAINED_SHARD, {"shard": shard}, {}), model, {layout.METRICS_FILE: b""})
 
+
+def write_merged_model(store: Store, run: str, shards: range, model: Artifact) -> Artifact:
+    """Commit a model as if those of the shards had been merged into it."""
+    path = layout.merged_model_path(run, shards[-1])
+    return _write_model(Spec(store, path, Kind.MERGED_MODEL, {"shards": list(shards)}, {}), model, {})
+
+
+def _write_model(spec: Spec, model: Artifact, files: Mapping[str, bytes]) -> Artifact:
     def add_files(draft: Draft, folder: Path) -> Mapping[str, int]:
         draft.add_folder(model.fetch_all(folder), layout.MODEL_PREFIX)
-        draft.add_bytes(layout.METRICS_FILE, b"")
-        return {"shard": shard}
+        for name, data in files.items():
+            draft.add_bytes(name, data)
+        return {"shard": spec.config["shard"]} if "shard" in spec.config else {}
 
-    spec = Spec(store, layout.trained_shard_path(run, shard), Kind.TRAINED_SHARD, {"shard": shard}, {})
     with folders.temporary_folder() as folder:
         return artifact.make_once(spec, lambda draft: add_files(draft, folder))
 

@@ -34,7 +34,7 @@ def merge(
     `trained`: the artifacts of the shards; `parent`: the model that they were trained from. `work` is a folder for temporary files.
     At most two models are on the disk at the same time, and four in memory.
     """
-    with log.timed("models merged", shards=f"{shards[0]} to {shards[-1]}", parent=parent.url) as fields:
+    with log.timed("models merged", shards=", ".join(map(str, shards)), parent=parent.url) as fields:
         parent_folder = runs.fetch_model(parent, work / "parent")
         model = models.load(parent_folder)
         rows = [int(artifact.manifest.figures["train_rows"]) for artifact in trained]

@@ -23,7 +23,7 @@ from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.storage import artifact, layout, runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.layout import Kind
-from tests.ready import HELD_OUT, NAME, SHARDS, Ready, write_trained_shard
+from tests.ready import HELD_OUT, NAME, SHARDS, Ready, write_merged_model, write_trained_shard
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_vectors")]
 
@@ -457,10 +457,10 @@ def test_a_query_is_printed_and_not_stored(ready: Ready, capsys: pytest.CaptureF
 
 
 def test_a_missing_model_catalogue_or_index_is_retried(ready: Ready) -> None:
-    with pytest.raises(NotReadyError, match="train --run other"):
-        describe(ready, "early", run="other")
-    with pytest.raises(NotReadyError, match="prepare --catalogue other"):
-        describe(ready, "early", catalogue="other")
+    with pytest.raises(NotReadyError, match="train --run absent"):
+        describe(ready, "early", run="absent")
+    with pytest.raises(NotReadyError, match="prepare --catalogue absent"):
+        describe(ready, "early", catalogue="absent")
     with artifact.draft(ready.store, layout.catalogue_path("unindexed"), Kind.CATALOGUE, {}, {}) as draft:
         for shard in range(SHARDS):
             draft.add_bytes(layout.shard_file(shard), b"")
@@ -477,6 +477,19 @@ def test_the_model_is_that_of_the_last_shard_of_the_catalogue_of_the_run(ready: 
         describe(ready, "other-neighbours", catalogue="one-shard", shard=SHARDS - 1)
     with pytest.raises(ConfigurationError, match=f"--shard {SHARDS}: the catalogue '{NAME}' of the run"):
         describe(ready, "other-neighbours", catalogue="one-shard", shard=SHARDS)
+
+
+def test_the_model_of_shards_that_were_trained_at_once_is_their_merged_one(ready: Ready) -> None:
+    runs.freeze(ready.store, "merged", {"catalogue": NAME, "model": NAME, "shards_at_once": 2})
+    with pytest.raises(NotReadyError, match="train --run merged --index 1"):
+        describe(ready, "merged", run="merged")
+    merged = write_merged_model(ready.store, "merged", range(2), runs.base_model(ready.store, f"{NAME}-1"))
+    batch = describe_all(ready, "merged", run="merged", limit=1)
+    assert (batch.manifest.inputs["model"], batch.manifest.figures["model"]) == (merged.digest, "shard-00001")
+    with pytest.raises(
+        ConfigurationError, match=r"--shard 0: .* trains 2 shards at once .* models after shards 1: give"
+    ):
+        describe(ready, "merged", run="merged", shard=0)
 
 
 def test_an_empty_query_is_a_wrong_setting() -> None:

@@ -17,7 +17,7 @@ from jobs.quality.rouge import mean_rouge, rouge_scores
 from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.layout import Kind, QuestionGroup
-from tests.ready import HELD_OUT, NAME, SHARDS, Ready
+from tests.ready import HELD_OUT, NAME, SHARDS, Ready, write_merged_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_vectors")]
 
@@ -68,6 +68,17 @@ def test_every_stage_answers_the_same_questions(evaluated: Ready, tmp_path: Path
     tests = last.filter(pc.equal(last["split"], catalogue.TEST))["uid"].to_pylist()
     assert uids["shard-00001"]["own-shard"] == tests[:6]
     assert uids["base"]["own-shard"] == uids["base"]["first-shard"]
+
+
+def test_a_stage_of_shards_that_were_trained_at_once_has_their_merged_model(ready: Ready) -> None:
+    runs.freeze(ready.store, "rounds", {"catalogue": NAME, "model": NAME, "shards_at_once": 2})
+    with pytest.raises(NotReadyError, match="train --run rounds --index 1"):
+        evaluate(ready, run="rounds", index=2)
+    merged = write_merged_model(ready.store, "rounds", range(2), runs.base_model(ready.store, f"{NAME}-1"))
+    evaluate(ready, run="rounds", index=2)
+    assert stage(ready, "shard-00001", "rounds").manifest.inputs["model"] == merged.digest
+    evaluate(ready, run="rounds", index=4)
+    assert ready.store.folders("runs/rounds/evaluation/") == ["shard-00001"]
 
 
 def test_each_answer_has_its_reference_and_its_scores(evaluated: Ready, tmp_path: Path) -> None:
