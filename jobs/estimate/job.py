@@ -23,7 +23,7 @@ from jobs.t5 import models
 from jobs.t5.files import CONFIG_FILE, TOKENIZER_FILES
 from jobs.train import gpus
 from jobs.train.examples import no_training_rows
-from jobs.train.job import chosen_recipe
+from jobs.train.job import chosen_recipe, outer_optimizer
 from jobs.train.recipes import Recipe
 
 
@@ -41,7 +41,8 @@ def run(settings: Settings) -> None:
     Errors: `NotReadyError` (75) if the catalogue or the base model does not exist; `InputError` (65) if the sampled shard has no
     training rows, or the base model is not a T5; `ConfigurationError` (78) for more batches per step than rows.
     """
-    store, recipe, gpu = Store(settings.store), chosen_recipe(settings), gpus.by_name(settings.gpu)
+    store, gpu = Store(settings.store), gpus.by_name(settings.gpu)
+    recipe, outer = chosen_recipe(settings), outer_optimizer(settings)
     products, base = catalogue.require(store, settings.catalogue), runs.base_model(store, settings.model)
     shards = range(trained_shards(products.shards, settings.max_shards))
     if settings.index is not None and settings.index not in shards:
@@ -62,9 +63,17 @@ def run(settings: Settings) -> None:
         *table.catalogue_lines(
             settings.catalogue, products.artifact.manifest.figures.get("kept"), products.shards, plans
         ),
-        *table.training_lines(recipe, plans, trained[0], sample, gpu, retrieval=settings.retrieval_share > 0),
+        *table.training_lines(
+            recipe,
+            plans,
+            trained[0],
+            sample,
+            gpu,
+            retrieval=settings.retrieval_share > 0,
+            outer=outer,
+        ),
         *table.memory_lines(needed, fitting, gpu, model.config),
-        *table.storage_lines(model.config, len(plans)),
+        *table.storage_lines(model.config, len(plans), outer),
         *table.cost_lines(plans, settings.gpu_hour_price),
     ]
     print("\n".join(table.aligned(lines)))

@@ -9,10 +9,12 @@ from jobs.estimate.memory import FLOAT_BYTES, USABLE_FRACTION
 from jobs.estimate.plan import ShardPlan, StepMemory
 from jobs.estimate.rows import SampledRows
 from jobs.process.durations import duration
+from jobs.steps import rounds
 from jobs.t5.models import expected_parameters
 from jobs.train.gpus import Gpu
 from jobs.train.recipes import Recipe
 from jobs.train.time_estimate import EXPECTED_UTILISATION, LAUNCH_SECONDS_PER_LAYER
+from jobs.train.training_run import OuterOptimizer
 
 CHECKPOINT_STATES_PER_WEIGHT = 3
 """Float32 numbers per weight in a checkpoint: the weight, and the two moments of AdamW."""
@@ -55,9 +57,20 @@ def catalogue_lines(name: str, products: int | None, shards: int, plans: Sequenc
 
 
 def training_lines(
-    recipe: Recipe, plans: Sequence[ShardPlan], shard: int, sample: SampledRows, gpu: Gpu, *, retrieval: bool
+    recipe: Recipe,
+    plans: Sequence[ShardPlan],
+    shard: int,
+    sample: SampledRows,
+    gpu: Gpu,
+    *,
+    retrieval: bool,
+    outer: OuterOptimizer,
 ) -> Iterator[Line]:
-    """Yield the lines about steps and time. `sample`: the tokenized rows of `shard`. `retrieval`: whether prompts have neighbours."""
+    """Yield the lines about steps and time.
+
+    `sample`: the tokenized rows of `shard`. `retrieval`: whether prompts have neighbours. `outer`: how many shards are trained
+    at once.
+    """
     yield Line("training", "epochs per shard", f"{recipe.epochs:,}", f"recipe {recipe.name}: {_batches(recipe)}")
     by_rows = sorted(plans, key=lambda plan: plan.rows)
     tokenized = f"{len(sample.lengths.target):,} of the {sample.rows:,} training rows of shard {shard} tokenized"
@@ -77,6 +90,16 @@ def training_lines(
         f"{gpu.peak_operations / 1e12:,.0f} TFLOPS, and at least {1000 * LAUNCH_SECONDS_PER_LAYER:.0f} ms per layer and batch; without "
         "validation, ROUGE and transfers",
     )
+    machines = min(outer.shards_at_once, len(plans))
+    if machines > 1:
+        seconds = [plan.seconds for plan in plans]
+        longest = [max(seconds[shards.start : shards.stop]) for shards in rounds(len(plans), machines)]
+        yield Line(
+            "training",
+            f"time on {machines:,} x {gpu.name}",
+            duration(sum(longest)),
+            f"{machines:,} shards at once: the longest shard of each round, without the merge of their models",
+        )
 
 
 def memory_lines(needed: StepMemory, fitting: Recipe | None, gpu: Gpu, config: T5Config) -> Iterator[Line]:
@@ -99,11 +122,15 @@ def memory_lines(needed: StepMemory, fitting: Recipe | None, gpu: Gpu, config: T
     yield Line("GPU memory", "total", size(needed.total), verdict)
 
 
-def storage_lines(config: T5Config, shards: int) -> Iterator[Line]:
-    """Yield the lines about the files in S3."""
+def storage_lines(config: T5Config, shards: int, outer: OuterOptimizer) -> Iterator[Line]:
+    """Yield the lines about the files in S3. `outer`: how the models of several shards are merged."""
     model = FLOAT_BYTES * expected_parameters(config)
     yield Line("storage in S3", "model of a shard", size(model), "float32 safetensors")
     yield Line("storage in S3", "models of all shards", size(shards * model), "all are kept")
+    if outer.shards_at_once > 1:
+        merged, files = len(rounds(shards, outer.shards_at_once)), 2 if outer.momentum else 1
+        note = f"{merged:,} of them{', each with its momentum' if outer.momentum else ''}; all are kept"
+        yield Line("storage in S3", "merged models", size(merged * files * model), note)
     yield Line(
         "storage in S3",
         "checkpoint",

@@ -63,11 +63,21 @@ def collect(store: Store, name: str, out: Path) -> dict[str, Any]:
     return {
         "name": name,
         "catalogue": dict(products.artifact.manifest.figures),
-        "model": {"shard": shard, **model.manifest.figures},
+        "model": {"shard": shard, **model.manifest.figures, **_evaluated(store, name, model, shard)},
         "descriptions": dict(export.manifest.figures),
         "report": dict(report.manifest.figures),
         "artifacts": digests,
     }
+
+
+def _evaluated(store: Store, name: str, model: Artifact, shard: int) -> dict[str, Any]:
+    """Return the scores of a merged model on the held-out products, if it was evaluated: it has none of its own."""
+    if model.manifest.kind != Kind.MERGED_MODEL:
+        return {}
+    stage = artifact.find(store, layout.evaluation_path(name, layout.stage_name(shard, retrieval=False)))
+    if stage is None or stage.manifest.inputs.get("model") != model.digest:
+        return {}
+    return {f"held_out_{figure}": stage.manifest.figures.get(figure) for figure in ("loss", "rougeL")}
 
 
 def remove(out: Path) -> list[Path]:

@@ -12,7 +12,7 @@ def table(figures: Mapping[str, Any], out: Path) -> str:
     data, model, texts = figures["catalogue"], figures["model"], figures["descriptions"]
     rows = [
         ("catalogue", f"{data['kept']:,} products of {data['read']:,} rows, {data['rejected']:,} rejected, {data['shards']} shards", ""),
-        ("model", f"shard {model['shard']}, validation loss {_figure(model['validation_loss'])}, ROUGE-L {_figure(model['rougeL'])}", "model/"),
+        ("model", _model(model), "model/"),
         ("descriptions", f"{texts['products']:,}: {texts['published']:,} published, {texts['flagged']:,} flagged, {texts['failed']:,} failed",
          "descriptions.jsonl .csv .parquet"),
         *([("facts", facts(figures["facts"]), "summary.json")] if "facts" in figures else []),
@@ -48,6 +48,15 @@ next
   {program} artifacts --path runs/{name}
   {program} describe --run {name} --catalogue {name} --matcher {name} --query "Stainless steel water bottle 750 ml"
   make stop"""
+
+
+def _model(figures: Mapping[str, Any]) -> str:
+    """Return what the last model is, and its scores: a merged one has only those of its evaluation."""
+    if "merged_shards" in figures:
+        loss, rouge = (_figure(figures.get(f"held_out_{figure}")) for figure in ("loss", "rougeL"))
+        return f"merged after shard {figures['shard']}, loss on held-out products {loss}, ROUGE-L {rouge}"
+    loss, rouge = _figure(figures["validation_loss"]), _figure(figures["rougeL"])
+    return f"shard {figures['shard']}, validation loss {loss}, ROUGE-L {rouge}"
 
 
 def _figure(value: float | None) -> str:

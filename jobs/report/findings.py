@@ -91,7 +91,9 @@ def _unfinished(history: History, final: Stage | None) -> list[str]:
 
 
 def _outdated(history: History) -> list[str]:
-    return [f"{runs.describe_outdated(history.run, history.outdated_shards)}."] if history.outdated_shards else []
+    if not history.outdated_shards:
+        return []
+    return [f"{runs.describe_outdated(history.run, history.outdated_shards, history.config)}."]
 
 
 def _rejected(history: History) -> list[str]:

@@ -49,6 +49,19 @@ class TrainedShard:
 
 
 @dataclass(frozen=True)
+class MergedModel:
+    """The merge of the models of a round, whose shards are `first` to `last`.
+
+    `train_rows`: training rows of these shards. `gradient_norm`: Euclidean norm of the outer gradient.
+    """
+
+    first: int
+    last: int
+    train_rows: int
+    gradient_norm: float
+
+
+@dataclass(frozen=True)
 class GroupScores:
     """The scores of one group of questions, by metric: loss, rouge1, ..., repetition, flagged."""
 
@@ -83,8 +96,8 @@ class History:
     means of their scores, 0 to 1. `audit_figures` is None if no person has labelled texts of the batch.
     `matcher_replaced`: the matcher that the batch was checked with was replaced since. `matcher_scores` is scores.json of the
     matcher, empty if nothing was calibrated or the matcher was replaced. `rejected_stages`: names of the evaluated stages
-    whose model does not belong to the run. `outdated_shards`: as `runs.outdated_shards()`. `max_shards`: number of shards that
-    the run trains; None for all.
+    whose model does not belong to the run. `outdated_shards`: as `runs.outdated_shards()`. `merged`: of the rounds that
+    are merged, in order, empty in a chain. `max_shards`: number of shards that the run trains; None for all.
     """
 
     run: str
@@ -103,12 +116,29 @@ class History:
     batch_rejected: bool = False
     rejected_stages: tuple[str, ...] = ()
     outdated_shards: tuple[int, ...] = ()
+    merged: tuple[MergedModel, ...] = ()
     max_shards: int | None = None
 
     @property
     def planned_shards(self) -> int:
         """The number of shards that the run is to train."""
         return trained_shards(self.catalogue.shards, self.max_shards)
+
+    @property
+    def shards_at_once(self) -> int:
+        """The number of shards that are trained from the same model, 1 in a chain."""
+        return runs.shards_at_once(self.config)
+
+    @property
+    def longest_seconds(self) -> float | None:
+        """The seconds of the longest shard of each round, one after the other; None if those of a shard are unknown."""
+        if self.training_seconds is None:
+            return None
+        longest: dict[int, float] = {}
+        for shard in self.shards:
+            number = shard.number // self.shards_at_once
+            longest[number] = max(longest.get(number, 0.0), shard.seconds or 0.0)
+        return sum(longest.values())
 
     @property
     def training_seconds(self) -> float | None:
@@ -140,7 +170,8 @@ def read(sources: Sources, folder: Path) -> History:
         matcher_replaced=bool(sources.batch and "matcher" in sources.batch.manifest.inputs and not sources.matcher),
         batch_rejected=sources.rejected_batch is not None,
         rejected_stages=tuple(sources.rejected_stages),
-        outdated_shards=tuple(runs.outdated_shards(sources.shards)),
+        outdated_shards=tuple(runs.outdated_shards(sources.shards, sources.merged, sources.config)),
+        merged=tuple(_read_merged(source) for _, source in sorted(sources.merged.items())),
         max_shards=sources.max_shards,
     )
 
@@ -166,6 +197,11 @@ def _read_shard(number: int, source: Artifact, folder: Path) -> TrainedShard:
         seconds=_training_seconds(epochs, figures.get("seconds")),
         committed=source.manifest.created,
     )
+
+
+def _read_merged(source: Artifact) -> MergedModel:
+    shards, figures = source.manifest.settings["shards"], source.manifest.figures
+    return MergedModel(shards[0], shards[-1], figures["train_rows"], figures["outer_gradient_norm"])
 
 
 def _training_seconds(epochs: Sequence[Epoch], recorded: float | None) -> float | None:

@@ -22,7 +22,8 @@ class Sources:
 
     `rejected_stages` are the evaluations of models that do not belong to the run; they are not among `stages`. `batch_name` is
     empty for no batch. `rejected_batch` is the batch of this name if no model of the run wrote it; `batch` is then None.
-    `matcher` is the one that the batch was checked with. `max_shards`: number of shards that the run trains; None for all.
+    `matcher` is the one that the batch was checked with. `merged`: as `runs.merged_models()`. `max_shards`: number of shards that the
+    run trains; None for all.
     """
 
     run: str
@@ -38,6 +39,7 @@ class Sources:
     matcher: Artifact | None = None
     rejected_batch: Artifact | None = None
     rejected_stages: Mapping[str, Artifact] = field(default_factory=dict)
+    merged: Mapping[int, Artifact] = field(default_factory=dict)
     max_shards: int | None = None
 
     @property
@@ -49,6 +51,9 @@ class Sources:
         """Return the digest of each source, by the name under which the report's manifest records it."""
         digests = {"configuration": digest_of(dict(self.config)), "catalogue": self.catalogue.digest}
         digests |= {layout.trained_shard_name(shard): source.digest for shard, source in self.shards.items()}
+        digests |= {
+            f"merged/{layout.trained_shard_name(shard)}": source.digest for shard, source in self.merged.items()
+        }
         digests |= {f"evaluation/{stage}": source.digest for stage, source in self.stages.items()}
         digests |= {f"rejected_evaluation/{stage}": source.digest for stage, source in self.rejected_stages.items()}
         digests |= {"model": self.model.digest} if self.model else {}
@@ -58,8 +63,8 @@ class Sources:
         return digests | ({"audit": self.audit.digest} if self.audit else {})
 
     def newest(self) -> str:
-        """Return when the newest of catalogue, shards and stages was committed, as an ISO date and time."""
-        timed = (self.catalogue.artifact, *self.shards.values(), *self.stages.values())
+        """Return when the newest of catalogue, models of the run and stages was committed, as an ISO date and time."""
+        timed = (self.catalogue.artifact, *self.shards.values(), *self.merged.values(), *self.stages.values())
         return max(source.manifest.created for source in timed)
 
 
@@ -76,7 +81,8 @@ def find(store: Store, run: str, catalogue_name: str, batch: str, max_shards: in
         raise NotReadyError(
             f"run {run!r} has no trained shard in {store.at(layout.run_path(run))}: `skuscribe train --run {run}` trains one"
         )
-    trained = [shard.digest for shard in shards.values()]
+    merged = runs.merged_models(store, run, config, products.shards)
+    trained = [model.digest for model in (*shards.values(), *merged.values())]
     evaluated = _stages(store, run)
     stages = _stages_of_the_run(evaluated, config.get("base_model_digest"), trained)
     named = artifact.find(store, layout.export_path(batch)) if batch else None
@@ -95,6 +101,7 @@ def find(store: Store, run: str, catalogue_name: str, batch: str, max_shards: in
         matcher=_matcher(store, exported) if exported else None,
         rejected_batch=None if exported else named,
         rejected_stages={name: source for name, source in evaluated.items() if name not in stages},
+        merged=merged,
         max_shards=max_shards,
     )
 

@@ -1,6 +1,6 @@
 """The lines of `status` about the store: artifacts, runs and their shards."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -88,8 +88,16 @@ def _shard_lines(store: Store, run: str, config: Mapping[str, Any], max_shards: 
     for shard in shards:
         yield f"  {shard.shard:>5}  {shard.state:<8}{_cells(shard.figures)}{shard.note}".rstrip()
     yield f"  {len(trained)} of {total} shards done"
-    if outdated := runs.outdated_shards(trained):
-        yield f"  {runs.describe_outdated(run, outdated)}"
+    merged = runs.merged_models(store, run, config, total)
+    if runs.shards_at_once(config) > 1:
+        names = [_span(model.manifest.settings["shards"]) for model in merged.values()]
+        yield f"  merged: {', '.join(names) or 'nothing yet'}"
+    if outdated := runs.outdated_shards(trained, merged, config):
+        yield f"  {runs.describe_outdated(run, outdated, config)}"
+
+
+def _span(shards: Sequence[int]) -> str:
+    return f"shards {shards[0]} to {shards[-1]}" if len(shards) > 1 else f"shard {shards[0]}"
 
 
 def _shard_count(store: Store, run: str, config: Mapping[str, Any]) -> int:

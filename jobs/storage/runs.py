@@ -90,31 +90,54 @@ def trained_shard(store: Store, run: str, shard: int) -> Artifact:
     return artifact.require(store, path, Kind.TRAINED_SHARD, f"train --run {run} --index {shard}")
 
 
-def outdated_shards(trained: Mapping[int, Artifact]) -> list[int]:
-    """Return the trained shards that do not continue the current model of the shard before, and all shards after these.
+def merged_models(store: Store, run: str, config: Mapping[str, Any], shards: int) -> dict[int, Artifact]:
+    """Return the merged models of a run, by the last shard of their round. Empty for a chain, and before the first one.
 
-    `trained`: the artifacts by shard. A shard whose manifest does not record its parent, or whose previous shard is missing, is
-    not outdated by itself.
+    `config`: the run's configuration; `shards`: the number of shards of its catalogue.
     """
-    outdated = [
+    if shards_at_once(config) == 1:
+        return {}
+    found = artifact.find_all(store, [layout.merged_model_path(run, shard) for shard in range(shards)])
+    return {shard: model for shard, model in enumerate(found) if model is not None}
+
+
+def outdated_shards(
+    trained: Mapping[int, Artifact], merged: Mapping[int, Artifact], config: Mapping[str, Any]
+) -> list[int]:
+    """Return the trained shards that do not start from the current model of the round before, and all shards of later rounds.
+
+    `trained`: the artifacts by shard; `merged`: as `merged_models()` returns them; `config`: the run's configuration. In a chain, a
+    round has one shard. A shard whose manifest does not record its parent, or whose parent is missing, is not outdated by itself.
+    """
+    at_once = shards_at_once(config)
+    parents = trained if at_once == 1 else merged
+    outdated = {
         shard
         for shard, model in trained.items()
-        if (previous := trained.get(shard - 1)) is not None
-        and model.manifest.inputs.get("parent", previous.digest) != previous.digest
-    ]
-    return sorted(shard for shard in trained if outdated and shard >= min(outdated))
+        if (parent := parents.get(shard - shard % at_once - 1)) is not None
+        and model.manifest.inputs.get("parent", parent.digest) != parent.digest
+    }
+    if not outdated:
+        return []
+    next_round = (min(outdated) // at_once + 1) * at_once
+    return sorted(shard for shard in trained if shard in outdated or shard >= next_round)
 
 
-def describe_outdated(run: str, outdated: Sequence[int]) -> str:
-    """Return a sentence that names the outdated shards of a run, of which there is at least one, and says what to do."""
-    previous, first, last = (layout.trained_shard_name(shard) for shard in (outdated[0] - 1, outdated[0], outdated[-1]))
+def describe_outdated(run: str, outdated: Sequence[int], config: Mapping[str, Any]) -> str:
+    """Return a sentence that names the outdated shards of a run, of which there is at least one, and says what to do.
+
+    `config`: the run's configuration.
+    """
+    before = outdated[0] - outdated[0] % shards_at_once(config) - 1
+    previous, first, last = (layout.trained_shard_name(shard) for shard in (before, outdated[0], outdated[-1]))
+    model = "model of" if shards_at_once(config) == 1 else "merged model after"
     path = layout.run_path(run)
     later, manifests, again = "", f"{path}/{first}/{MANIFEST}", "it"
     if len(outdated) > 1:
         later = f", so `{first}` to `{last}` are outdated"
         manifests, again = f"{MANIFEST} of each of them in {path}", "them"
     return (
-        f"`{first}` was not trained from the current model of `{previous}`{later}: remove {manifests}, and "
+        f"`{first}` was not trained from the current {model} `{previous}`{later}: remove {manifests}, and "
         f"`skuscribe train --run {run}` with the settings of the run trains {again} again"
     )
 

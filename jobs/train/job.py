@@ -56,7 +56,7 @@ def _training_run(settings: Settings) -> TrainingRun:
         retrieval=_retrieval(settings),
         counterfactual_share=settings.counterfactual_share,
         rouge_rows=settings.rouge_rows,
-        outer=_outer(settings),
+        outer=outer_optimizer(settings),
         config=_config(settings, recipe),
         inputs={"base_model": base_model.digest, "catalogue": products.digest},
     )
@@ -93,7 +93,8 @@ def _retrieval(settings: Settings) -> RetrievalConfig | None:
     return RetrievalConfig(settings.retrieval_share, settings.neighbours, settings.encoder, settings.seed)
 
 
-def _outer(settings: Settings) -> OuterOptimizer:
+def outer_optimizer(settings: Settings) -> OuterOptimizer:
+    """Return how many shards are trained at once, and how their models are merged."""
     return OuterOptimizer(settings.shards_at_once, settings.outer_learning_rate, settings.outer_momentum)
 
 
@@ -112,7 +113,7 @@ def _config(settings: Settings, recipe: Recipe) -> dict[str, Any]:
         config |= settings.model_dump(include={"retrieval_share", "neighbours", "encoder"})
     if settings.counterfactual_share:
         config["counterfactual_share"] = settings.counterfactual_share
-    return config | _outer(settings).config
+    return config | outer_optimizer(settings).config
 
 
 def _train_once(training_run: TrainingRun, shard: int, options: RuntimeOptions, stop: Stop) -> None:

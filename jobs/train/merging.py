@@ -2,7 +2,9 @@
 
 The outer gradient is the difference between the model that the round began with and the mean of the models that it trained, weighted
 by their training rows. The outer optimizer is SGD with Nesterov momentum. The paper's inner optimizer keeps its state from round to
-round; here each shard begins with a new one, as in a chain.
+round; here each shard begins with a new one, as in a chain, and a round has as many steps as a shard. With the
+paper's momentum, 0.9, the loss on held-out products was 1.5 to 2.6 % higher after 2 and 8 rounds than with 0.5, which is the default
+(`tests/bench/bench_rounds.py`).
 """
 
 import shutil

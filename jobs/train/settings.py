@@ -65,7 +65,7 @@ class Settings(RetrievalSettings):
         0.7, gt=0, le=2, description="With --shards-at-once: learning rate of the outer step that merges the models."
     )
     outer_momentum: float = Field(
-        0.9,
+        0.5,
         ge=0,
         lt=1,
         description="With --shards-at-once: Nesterov momentum of the outer step. With 0, and --outer-learning-rate 1, the merged "

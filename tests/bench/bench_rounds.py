@@ -1,9 +1,9 @@
-"""Shards at once against a chain: python -m tests.bench.bench_rounds [--rows N] [--input FILE] [--shards N] [--at-once K] [--all]
+"""Shards at once against a chain: python -m tests.bench.bench_rounds [--rows N] [--input FILE] [--shards N] [--at-once K]
 
 The jobs `prepare`, `fetch-model` and `train` train a tiny T5 on the same shards: in a chain, and K shards at once, whose models are
 merged. Printed are the steps that one machine does after the other (`steps in a row`: in a chain all, with rounds those of the
 longest shard of each), and the loss of the last model on products that no shard trains on, in nats per token. The baselines are the
-chain and the chain's model after as many steps in a row. `--all` also tries other outer optimizers.
+chain and the chain's model after as many steps in a row.
 """
 
 import argparse
@@ -36,9 +36,8 @@ HELD_OUT, BATCH_ROWS, LEARNING_RATE, EPOCHS = 200, 16, 0.006, 3
 MAX_TARGET_TOKENS = 128
 KEPT = 0.9
 """A fraction of the rows that `prepare` keeps for certain, so that all shards that are trained have as many rows."""
-DEFAULT = (0.7, 0.9)
-OTHERS = ((1.0, 0.0), (0.7, 0.0), (0.7, 0.5), (1.0, 0.5), (0.5, 0.9))
-"""Learning rate and momentum of outer optimizers. (1.0, 0.0): the mean of the models."""
+DEFAULT = "0.7,0.9"
+"""Learning rate and momentum of the outer optimizer."""
 
 
 def main() -> None:
@@ -53,7 +52,9 @@ def main() -> None:
     parser.add_argument("--input", help="file of raw rows; default: generated products")
     parser.add_argument("--shards", type=int, default=8, help="number of shards (default 8)")
     parser.add_argument("--at-once", type=int, default=4, help="shards at once (default 4)")
-    parser.add_argument("--all", action="store_true", help="try other outer optimizers too")
+    parser.add_argument(
+        "--outer", nargs="*", default=[DEFAULT], metavar="RATE,MOMENTUM", help=f"outer optimizers (default {DEFAULT})"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
@@ -62,7 +63,7 @@ def main() -> None:
         try:
             os.environ |= services.read_environment(work / "services")
             store = _prepare(arguments.rows, arguments.input, arguments.shards, work)
-            _compare(store, arguments.shards, arguments.at_once, [DEFAULT, *(OTHERS if arguments.all else ())], work)
+            _compare(store, arguments.shards, arguments.at_once, arguments.outer, work)
         finally:
             services.stop(work / "services")
 
@@ -108,7 +109,7 @@ def _train(store: Store, **chosen: Any) -> None:
     train.run(train_settings.Settings.model_validate({"store": store.url, **settings, **chosen}))
 
 
-def _compare(store: Store, shards: int, at_once: int, outer: list[tuple[float, float]], work: Path) -> None:
+def _compare(store: Store, shards: int, at_once: int, outer: list[str], work: Path) -> None:
     of_rounds = rounds(shards, at_once)
     print(f"{'':<52}{'steps in a row':>15}{'loss':>8}{'ratio':>8}")
     _train(store, run="chain", max_shards=shards)
@@ -124,7 +125,8 @@ def _compare(store: Store, shards: int, at_once: int, outer: list[tuple[float, f
     _print(
         "chain, as many steps in a row", _steps(store, "chain", rounds(len(of_rounds))), early, store, work, baseline
     )
-    for number, (learning_rate, momentum) in enumerate(outer):
+    for number, optimizer in enumerate(outer):
+        learning_rate, momentum = map(float, optimizer.split(","))
         name = f"rounds-{number}"
         _train(
             store,

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
-from jobs.storage import runs
-from jobs.storage.artifact import Artifact
+from jobs.storage import artifact, layout, runs
+from jobs.storage.artifact import Artifact, Spec
 from jobs.storage.layout import Kind
 from jobs.storage.manifest import Manifest
 from jobs.storage.store import Store
@@ -58,24 +58,52 @@ def chain(store: Store, shards: int) -> dict[int, Artifact]:
 
 def test_a_chain_of_models_is_outdated_from_the_shard_after_one_that_was_trained_again(store: Store) -> None:
     models = chain(store, 5)
-    assert runs.outdated_shards(models) == []
-    assert runs.outdated_shards(models | {2: trained(store, models[1].digest, seed=2)}) == [3, 4]
-    assert runs.outdated_shards(models | {4: trained(store, models[3].digest, seed=2)}) == []
+    assert runs.outdated_shards(models, {}, {}) == []
+    assert runs.outdated_shards(models | {2: trained(store, models[1].digest, seed=2)}, {}, {}) == [3, 4]
+    assert runs.outdated_shards(models | {4: trained(store, models[3].digest, seed=2)}, {}, {}) == []
 
 
 def test_a_shard_without_a_recorded_parent_or_a_previous_shard_is_not_outdated(store: Store) -> None:
     models = chain(store, 3)
     del models[1]
-    assert runs.outdated_shards(models) == []
-    assert runs.outdated_shards({0: trained(store, None, seed=1), 1: trained(store, None, seed=1)}) == []
+    assert runs.outdated_shards(models, {}, {}) == []
+    assert runs.outdated_shards({0: trained(store, None, seed=1), 1: trained(store, None, seed=1)}, {}, {}) == []
+
+
+def test_a_round_is_outdated_if_the_merged_model_before_it_changed(store: Store) -> None:
+    config, base = {"shards_at_once": 2}, "f" * 64
+    merged = {1: trained(store, base, seed=1)}
+    merged[3] = trained(store, merged[1].digest, seed=1)
+    parents = [base, base, merged[1].digest, merged[1].digest, merged[3].digest]
+    models = {shard: trained(store, parent, seed=1) for shard, parent in enumerate(parents)}
+    assert runs.outdated_shards(models, merged, config) == []
+    assert runs.outdated_shards(models | {0: trained(store, base, seed=2)}, merged, config) == []
+    assert runs.outdated_shards(models, merged | {1: trained(store, base, seed=2)}, config) == [2, 3, 4]
+    assert runs.outdated_shards(models | {3: trained(store, base, seed=1)}, merged, config) == [3, 4]
+    assert "`shard-00003` was not trained from the current merged model after `shard-00001`" in runs.describe_outdated(
+        "main", [3, 4], config
+    )
+
+
+def test_only_a_run_with_several_shards_at_once_has_merged_models(store: Store) -> None:
+    model = artifact.make_once(
+        Spec(store, layout.merged_model_path("main", 1), Kind.MERGED_MODEL, {}, {}), lambda _: {}
+    )
+    assert runs.merged_models(store, "main", {"shards_at_once": 2}, 3) == {1: model}
+    assert runs.merged_models(store, "main", {}, 3) == {}
+    assert runs.model_after(store, "main", {"shards_at_once": 2}, 1) == model
+    with pytest.raises(
+        NotReadyError, match="merged/shard-00002 does not exist yet: `skuscribe train --run main --index 2` makes it"
+    ):
+        runs.model_after(store, "main", {"shards_at_once": 2}, 2)
 
 
 def test_the_sentence_about_outdated_shards_says_how_to_train_them_again() -> None:
-    assert runs.describe_outdated("main", [3]) == (
+    assert runs.describe_outdated("main", [3], {}) == (
         "`shard-00003` was not trained from the current model of `shard-00002`: remove runs/main/shard-00003/manifest.json, and "
         "`skuscribe train --run main` with the settings of the run trains it again"
     )
-    several = runs.describe_outdated("main", [3, 4, 5])
+    several = runs.describe_outdated("main", [3, 4, 5], {})
     assert (
         "so `shard-00003` to `shard-00005` are outdated: remove manifest.json of each of them in runs/main, and"
         in several

@@ -70,7 +70,7 @@ def test_the_shards_of_a_round_start_from_one_model_and_their_models_are_merged(
     assert last.manifest.inputs["parent"] == first.digest
     assert last.manifest.inputs["shard-00002"] == trained[2]
     assert first.manifest.settings == {
-        "shards_at_once": 2, "outer_learning_rate": 0.7, "outer_momentum": 0.9, "shards": [0, 1],
+        "shards_at_once": 2, "outer_learning_rate": 0.7, "outer_momentum": 0.5, "shards": [0, 1],
     }  # fmt: skip
     assert (first.manifest.figures["merged_shards"], first.manifest.figures["train_rows"]) == (2, 72)
     assert runs.read_config(ready, "main")["shards_at_once"] == 2
@@ -80,7 +80,7 @@ def test_the_shards_of_a_round_start_from_one_model_and_their_models_are_merged(
     model = AutoModelForSeq2SeqLM.from_pretrained(folder)
     assert model.lm_head.weight is not model.shared.weight
     assert "models of shards 2 to 2" in (folder / MODEL_CARD_FILE).read_text()
-    assert "outer momentum: 0.9" in (folder / MODEL_CARD_FILE).read_text()
+    assert "outer momentum: 0.5" in (folder / MODEL_CARD_FILE).read_text()
 
 
 def test_the_merge_is_the_outer_step_of_the_paper(ready: Store, tmp_path: Path) -> None:

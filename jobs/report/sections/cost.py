@@ -22,6 +22,7 @@ def section(history: History, gpu_hour_price: float) -> Section:
     blocks: list[Block] = [
         _throughput_table(history, gpu_hour_price),
         _time_table(history, gpu_hour_price),
+        *([Text(_at_once(history))] if history.shards_at_once > 1 and history.longest_seconds is not None else []),
         Text(f"{COUNTED} {NOT_COUNTED}"),
         Text(_price(gpu_hour_price)),
     ]
@@ -72,6 +73,14 @@ def _time_table(history: History, price: float) -> Table:
     ]
     caption = "Counted time" + (" and cost" if price > 0 else "")
     return Table(caption, ["", "Time", *(["Cost"] if price > 0 else [])], rows)
+
+
+def _at_once(history: History) -> str:
+    """Return how long the training takes on as many machines as shards are trained at once."""
+    return (
+        f"The time of training is that of all machines together. {counted(history.shards_at_once, 'shard')} are trained at once: on as "
+        f"many machines, the longest ones of each round take {duration(history.longest_seconds or 0.0)} one after the other."
+    )
 
 
 def _price(price: float) -> str:

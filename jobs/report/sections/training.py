@@ -26,6 +26,7 @@ def section(history: History) -> Section:
         Text(_introduction(history)),
         Charts([chart for chart in drawn if chart is not None]),
         _epoch_table(history, reference),
+        *([_merged_table(history)] if history.merged else []),
         _config_table(history),
     ]
     return Section("training", "Training", blocks)
@@ -71,7 +72,9 @@ def _chart(history: History, reference: Sequence[Epoch], name: str, figure: str,
         lines.append(Line("Reference run (FLAN-T5-base)", x, y, "grey", dashed=True, marker="s"))
     description = f"{title} per shard and epoch: this run from {known[0]:.3f} to {known[-1]:.3f}."
     svg = charts.line_chart(name, description, "shards trained", title.split(" on ")[0], lines)
-    return Chart(title, "One point per epoch.", svg)
+    at_once = history.shards_at_once
+    start = "" if at_once == 1 else f" {counted(at_once, 'shard')} at a time start from the same model."
+    return Chart(title, f"One point per epoch.{start}", svg)
 
 
 def _reference_on_shard_axis(reference: Sequence[Epoch]) -> list[tuple[float, Epoch]]:
@@ -107,6 +110,23 @@ def _epoch_table(history: History, reference: Sequence[Epoch]) -> Table:
         rows,
         labels=2,
         groups=[("", 2), ("This run", len(figures)), ("Reference run", len(figures))],
+    )
+
+
+def _merged_table(history: History) -> Table:
+    return Table(
+        "Rounds: the models of the shards of a round, which start from the same model, are merged into the one that the next round "
+        "starts from. Outer gradient: the difference between the model that the round starts from and the mean of those that it "
+        "trains; its norm falls as they agree.",
+        ["Shards", "Training rows", "Norm of the outer gradient"],
+        [
+            [
+                Cell(f"{model.first} to {model.last}" if model.last > model.first else str(model.first)),
+                Cell(f"{model.train_rows:,}"),
+                Cell(number(model.gradient_norm, 3)),
+            ]
+            for model in history.merged
+        ],
     )
 
 
