@@ -46,3 +46,19 @@ def test_the_stages_are_those_of_the_base_model_and_of_each_trained_shard() -> N
     names = [layout.stage_name(stage.shard, stage.retrieval) for stage in steps.stages(2)]
     assert names == ["base", "base-retrieval", "shard-00000", "shard-00001", "shard-00001-retrieval"]
     assert steps.stages(1)[2:] == [Stage(0, retrieval=False), Stage(0, retrieval=True)]
+
+
+@pytest.mark.parametrize(
+    ("trained", "shards_at_once", "expected"),
+    [
+        (3, 1, [range(1), range(1, 2), range(2, 3)]),
+        (5, 2, [range(2), range(2, 4), range(4, 5)]),
+        (4, 2, [range(2), range(2, 4)]),
+        (3, 8, [range(3)]),
+    ],
+)
+def test_the_shards_of_a_round_follow_each_other(trained: int, shards_at_once: int, expected: list[range]) -> None:
+    assert steps.rounds(trained, shards_at_once) == expected
+    stages = steps.stages(trained, shards_at_once)
+    assert [stage.shard for stage in stages[2:-1]] == [shards[-1] for shards in expected]
+    assert stages[-1] == Stage(trained - 1, retrieval=True)

@@ -48,6 +48,7 @@ def run(settings: Settings) -> None:
         run=settings.run,
         template_hashes=dict(entry.split("=") for entry in words(settings.templates)),
         max_shards=settings.max_shards,
+        shards_at_once=settings.shards_at_once,
         max_disruptions=settings.max_disruptions,
     )
     Pipeline(cluster, release, lambda: _shards(settings.store, settings.catalogue)).run()
@@ -65,7 +66,8 @@ class Release:
     """A release to run.
 
     `name`: the prefix of its CronJobs' names. `needs`: its steps with those that each needs. `template_hashes`: that of each
-    step's CronJob in this revision, if it is known. At most `max_shards` shards are trained. After `max_disruptions` disrupted
+    step's CronJob in this revision, if it is known. At most `max_shards` shards are trained, `shards_at_once` at the same
+    time. After `max_disruptions` disrupted
     pods in a row without one that succeeds, a step is stopped.
     """
 
@@ -74,6 +76,7 @@ class Release:
     run: str
     template_hashes: Mapping[str, str]
     max_shards: int | None
+    shards_at_once: int = 1
     max_disruptions: int
 
 
@@ -174,10 +177,10 @@ class Pipeline:
 
     def _indexes(self, step: str) -> int | None:
         """Return the number of indexes of a step's Job for the catalogue as it is now."""
-        shards, max_shards = self._shards(), self._release.max_shards
+        shards, max_shards, at_once = self._shards(), self._release.max_shards, self._release.shards_at_once
         if max_shards is not None and max_shards > shards:
             log.warning("fewer shards than the limit", step=step, shards=shards, max_shards=max_shards)
-        return next(item for item in steps.STEPS if item.name == step).indexes(shards, max_shards)
+        return next(item for item in steps.STEPS if item.name == step).indexes(shards, max_shards, at_once)
 
     def _check_running(self) -> None:
         """Log why a Job has no running pod. Errors: `StepFailed` if its pods are disrupted repeatedly."""

@@ -10,7 +10,7 @@ Jobs that it has launched. A failed step ends the pipeline with the termination 
 from pydantic import Field, field_validator
 
 from jobs.process.accepted import accepts
-from jobs.process.settings import MaxShards, Name, StoreSettings, unit
+from jobs.process.settings import MaxShards, Name, ShardsAtOnce, StoreSettings, unit
 from jobs.retrieval.settings import RetrievalShare
 from jobs.steps import STEPS
 
@@ -36,6 +36,7 @@ class Settings(StoreSettings):
         "main", description="The catalogue whose number of shards determines the number of indexes of each Job."
     )
     max_shards: MaxShards = None
+    shards_at_once: ShardsAtOnce = 1
     retrieval_share: RetrievalShare = 0.0
     run: Name = Field("main", description="The name of the run. Each run has its own Jobs, from the same CronJobs.")
 

@@ -58,6 +58,16 @@ MaxShards = Annotated[
     ),
 ]
 
+ShardsAtOnce = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=1000,
+        description="Number of shards that are trained from the same model, each with its own --index and at the same time. Their "
+        "models are then merged, and the next shards start from the merged one (DiLoCo). 1: each shard starts from the model of the shard before it.",
+    ),
+]
+
 RequireGpu = Annotated[
     bool,
     Field(

@@ -11,7 +11,7 @@ started again ends with the same weights as an uninterrupted one.
 
 from pydantic import Field, model_validator
 
-from jobs.process.settings import MaxShards, Name, unit
+from jobs.process.settings import MaxShards, Name, ShardsAtOnce, unit
 from jobs.retrieval.settings import PROMPT_TOKENS, Neighbours, RetrievalSettings, RetrievalShare
 from jobs.train.recipes import FAST, REFERENCE, RecipeName
 
@@ -53,14 +53,7 @@ class Settings(RetrievalSettings):
         description="Fraction of training rows that are added again, with one fact of the title exchanged in both title and description: "
         "this teaches the model to take facts from the title.",
     )
-    shards_at_once: int = Field(
-        1,
-        ge=1,
-        le=1000,
-        description="Number of shards that are trained from the same model, each with its own --index and at the same time. Their "
-        "models are then merged, and the next shards start from the merged one (DiLoCo). 1: each shard starts from the model of the shard before it.",
-        json_schema_extra=unit("shards"),
-    )
+    shards_at_once: ShardsAtOnce = 1
     outer_learning_rate: float = Field(
         0.7, gt=0, le=2, description="With --shards-at-once: learning rate of the outer step that merges the models."
     )

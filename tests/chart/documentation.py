@@ -157,8 +157,9 @@ def _schema_of(field: dict[str, Any]) -> dict[str, Any]:
 
 def number_pattern(field: dict[str, Any]) -> str:
     """Return a pattern for numbers with a decimal point or an exponent that are within the bounds of a field."""
-    if field.get("exclusiveMinimum") == 0 and field.get("exclusiveMaximum") == 1:
-        return r"^(0?[.][0-9]*[1-9][0-9]*|[1-9]([.][0-9]+)?[eE]-[0-9]*[1-9][0-9]*)$"
+    if field.get("exclusiveMaximum") == 1:
+        fraction = "[0-9]*[1-9][0-9]*" if field.get("exclusiveMinimum") == 0 else "[0-9]+"
+        return rf"^(0?[.]{fraction}|[1-9]([.][0-9]+)?[eE]-[0-9]*[1-9][0-9]*)$"
     maximum = field.get("maximum")
     minimum = field.get("minimum", field.get("exclusiveMinimum"))
     if maximum is None and field.get("exclusiveMinimum") == 0:

@@ -48,13 +48,35 @@ def test_a_job_is_indexed_if_its_step_is(prod: list[Manifest], step: Step) -> No
         assert (job["parallelism"], job["maxFailedIndexes"]) == (1, 0)
 
 
-@pytest.mark.parametrize(("shards", "max_shards"), [(1, None), (10, None), (10, 4), (65, 65)])
-def test_a_job_by_hand_has_the_indexes_that_the_pipeline_would_set(shards: int, max_shards: int | None) -> None:
+@pytest.mark.parametrize("shards_at_once", [1, 4])
+@pytest.mark.parametrize(("shards", "max_shards"), [(1, None), (10, None), (12, None), (10, 4), (65, 65)])
+def test_a_job_by_hand_has_the_indexes_that_the_pipeline_would_set(
+    shards: int, max_shards: int | None, shards_at_once: int
+) -> None:
     limit = () if max_shards is None else (f"train.shards={max_shards}",)
-    manifests = render(*PROD, f"shards={shards}", *limit)
+    manifests = render(*PROD, f"shards={shards}", f"train.settings.shards_at_once={shards_at_once}", *limit)
     for step in STEPS:
-        if (indexes := step.indexes(shards, max_shards)) is not None:
+        if (indexes := step.indexes(shards, max_shards, shards_at_once)) is not None:
             assert job_of(manifests, step.name)["completions"] == indexes, step.name
+
+
+def test_shards_at_once_are_trained_by_as_many_pods_and_a_wait_for_the_round_before_costs_no_retry() -> None:
+    manifests = render(*PROD, "train.settings.shards_at_once=4")
+    train = job_of(manifests, "train")
+    assert (train["parallelism"], train["maxFailedIndexes"], train["backoffLimitPerIndex"]) == (4, 0, 10)
+    waits = {"action": "Ignore", "onExitCodes": {"operator": "In", "values": [75]}}
+    assert [step.name for step in STEPS if waits in job_of(manifests, step.name)["podFailurePolicy"]["rules"]] == [
+        "train"
+    ]
+    [pipeline] = [item for item in manifests if item["kind"] == "Job"]
+    assert environment_of(pipeline["spec"]["template"])["SKUSCRIBE_SHARDS_AT_ONCE"]["value"] == "4"
+
+
+def test_one_shard_at_once_is_the_default() -> None:
+    one = render(*PROD, "train.settings.shards_at_once=1")
+    for step in STEPS:
+        rules = job_of(one, step.name)["podFailurePolicy"]["rules"]
+        assert rules == job_of(render(*PROD), step.name)["podFailurePolicy"]["rules"]
 
 
 @pytest.mark.parametrize(

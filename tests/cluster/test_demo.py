@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -212,6 +213,21 @@ def assert_the_report_is_of_the_newest_artifacts(release: Installed) -> None:
     assert recorded == newest
 
 
+@dataclass(frozen=True)
+class RunningTime:
+    """When the container of a pod of an index ran, as the API writes it."""
+
+    index: int
+    start: str
+    end: str
+
+
+def running_time(pod: dict[str, Any]) -> RunningTime:
+    ended = pod["status"]["containerStatuses"][0]["state"]["terminated"]
+    index = pod["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"]
+    return RunningTime(int(index), ended["startedAt"], ended["finishedAt"])
+
+
 @pytest.fixture(scope="module")
 def grown() -> Iterator[Installed]:
     """A small demo that trains one shard of two, complete."""
@@ -246,6 +262,29 @@ def test_an_upgrade_with_another_catalogue_trains_after_it_is_prepared(grown: In
     assert train is not None
     assert prepare["status"]["completionTime"] <= train["metadata"]["creationTimestamp"]
     assert train["spec"]["completions"] == len(grown.digests("smaller")) == 3
+
+
+def test_shards_at_once_are_trained_at_the_same_time_and_merged() -> None:
+    with own_namespace() as namespace:
+        three = ("demo.sampleRows=560", "prepare.settings.shard_rows=170", "train.settings.shards_at_once=2")
+        release = Installed(namespace, "rounds", (*SMALL, *WITHOUT_INDEX, *three))
+        release.install()
+        release.wait_for_pipeline(15 * MINUTES)
+        succeeded = [pod for pod in release.objects("pods", "train") if pod["status"]["phase"] == "Succeeded"]
+        first, second, third = sorted(map(running_time, succeeded), key=lambda time: time.index)
+        assert first.start < second.end
+        assert second.start < first.end
+        assert max(first.end, second.end) <= third.end
+        ended = [message for message in release.termination_messages("train") if not message.startswith("0")]
+        assert all(message.startswith("75") and "of run 'main' is not trained yet" in message for message in ended)
+        listed = release.exec_services("skuscribe", "artifacts", "--path", "runs/main/")
+        paths = {line.split()[0].removeprefix("s3://skuscribe/runs/main/") for line in listed.splitlines()}
+        assert {path for path in paths if path.startswith("merged/")} == {"merged/shard-00001", "merged/shard-00002"}
+        stages = {path.removeprefix("evaluation/") for path in paths if path.startswith("evaluation/")}
+        assert stages == {"base", "base-retrieval", "shard-00001", "shard-00002", "shard-00002-retrieval"}
+        evaluate = release.job("evaluate")
+        assert evaluate is not None
+        assert evaluate["spec"]["completions"] == len(stages)
 
 
 def test_no_pod_of_the_demo_fails_and_no_event_reports_an_unexpected_job(demo: Installed) -> None:

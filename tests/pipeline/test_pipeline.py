@@ -54,11 +54,18 @@ def run(
     steps: list[str] | None = None,
     max_shards: int | None = None,
     max_disruptions: int = 20,
+    shards_at_once: int = 1,
 ) -> None:
     """Run the pipeline of the release."""
     needs = needs_of(STEPS, steps or NAMES)
     release = Release(
-        name="demo", needs=needs, run="main", template_hashes={}, max_shards=max_shards, max_disruptions=max_disruptions
+        name="demo",
+        needs=needs,
+        run="main",
+        template_hashes={},
+        max_shards=max_shards,
+        shards_at_once=shards_at_once,
+        max_disruptions=max_disruptions,
     )
     Pipeline(Cluster(), release, shards).run()
 

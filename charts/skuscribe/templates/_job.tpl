@@ -2,8 +2,8 @@
 
 {{- /*
 The CronJob of a step. Arguments: those of `skuscribe.pod`, "indexes" (none: not an Indexed Job), "byCatalogue" (the pipeline
-sets the number of indexes, `indexes` is for Jobs that people and schedules start), "inOrder" (one index at a time, and none
-after a failed one).
+sets the number of indexes, `indexes` is for Jobs that people and schedules start), "atOnce" (the number of indexes that run at the same
+time, in order, and none after a failed one).
 
 The pipeline and `kubectl create job --from` create Jobs from a suspended CronJob. The annotation with the hash lets the
 pipeline wait for the CronJob of its own revision, because Helm creates the pipeline's Job first. Each Job has it too.
@@ -66,9 +66,9 @@ spec:
   {{- end }}
   {{- if .indexes }}
   completions: {{ .indexes }}
-  parallelism: {{ .inOrder | default false | ternary 1 .values.parallelism }}
+  parallelism: {{ .atOnce | default .values.parallelism }}
   {{- end }}
-  {{- if .inOrder }}
+  {{- if .atOnce }}
   maxFailedIndexes: 0
   {{- end }}
   {{- include "skuscribe.failurePolicy" . | trim | nindent 2 }}
@@ -78,7 +78,9 @@ spec:
 
 {{- /*
 The reaction to exit codes: a disrupted pod costs no retry; 65 (bad input) fails the index, or a Job that is not indexed;
-2 and 78 (wrong setting) fail the Job; everything else is retried with backoff. Arguments: dict "indexes" "values".
+2 and 78 (wrong setting) fail the Job; everything else is retried with backoff. Where several indexes run in order, the first ones of
+the next round start before the round is complete, and end with 75: that costs no retry, only the backoff of up to 10 minutes, in
+which the pod does not exist and holds no GPU. Arguments: dict "indexes" "atOnce" "values".
 */ -}}
 {{- define "skuscribe.failurePolicy" -}}
 {{- if .indexes }}
@@ -92,6 +94,10 @@ podFailurePolicy:
   rules:
     - action: Ignore
       onPodConditions: [{type: DisruptionTarget, status: "True"}]
+    {{- if gt (.atOnce | default 0 | int) 1 }}
+    - action: Ignore
+      onExitCodes: {operator: In, values: [75]}
+    {{- end }}
     {{- if .indexes }}
     - action: FailIndex
       onExitCodes: {operator: In, values: [65]}

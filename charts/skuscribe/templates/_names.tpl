@@ -92,9 +92,15 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- .Values.train.shards | default (include "skuscribe.shards" .) | int -}}
 {{- end -}}
 
-{{- /* The number of stages to evaluate: base, base with retrieval, each trained shard, the last one with retrieval. */ -}}
+{{- /* The setting `shards_at_once` of `train`: how many shards start from the same model, and are trained at the same time. */ -}}
+{{- define "skuscribe.shardsAtOnce" -}}
+{{- include "skuscribe.setting" (dict "root" . "key" "train" "name" "shards_at_once") | default "1" | int | max 1 -}}
+{{- end -}}
+
+{{- /* The number of stages to evaluate: base, base with retrieval, the model after each round of shards, the last one with retrieval. */ -}}
 {{- define "skuscribe.stages" -}}
-{{- include "skuscribe.trainedShards" . | int | add 3 -}}
+{{- $atOnce := include "skuscribe.shardsAtOnce" . | int -}}
+{{- div (include "skuscribe.trainedShards" . | int | add $atOnce -1) $atOnce | add 3 -}}
 {{- end -}}
 
 {{- /* The number of workers of `describe`. `describe.parts` is its older name. */ -}}
