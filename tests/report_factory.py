@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jobs import steps
 from jobs.describe import exports
 from jobs.quality import metrics
 from jobs.quality.intervals import wilson
@@ -62,6 +63,7 @@ class RunShape:
     retrieval: bool = True
     parameters: int = 76_961_152
     gpu: str | None = "NVIDIA L4"
+    shards_at_once: int = 1
 
 
 def make(store: Store, shape: RunShape = RunShape()) -> None:
@@ -80,12 +82,16 @@ def make(store: Store, shape: RunShape = RunShape()) -> None:
             "rouge_rows": 200,
             "catalogue_digest": products.digest,
             "base_model_digest": base_model.digest,
+            **({"shards_at_once": shape.shards_at_once} if shape.shards_at_once > 1 else {}),
         },
     )
     for shard in range(shape.trained):
         make_shard(store, shape, shard)
-    for shard in (None, *range(shape.trained)):
-        make_stage(store, shape, shard, retrieval=False)
+    rounds = steps.rounds(shape.trained, shape.shards_at_once)
+    merged = {shards[-1]: make_merged_model(store, shards) for shards in rounds} if shape.shards_at_once > 1 else {}
+    make_stage(store, shape, None, retrieval=False)
+    for shards in rounds:
+        make_stage(store, shape, shards[-1], retrieval=False, model=merged.get(shards[-1], ""))
     if shape.retrieval:
         make_stage(store, shape, None, retrieval=True)
         make_stage(store, shape, shape.trained - 1, retrieval=True)
@@ -165,6 +171,15 @@ def make_shard(store: Store, shape: RunShape, shard: int) -> None:
         draft.commit(
             records[-1] | {"train_rows": 1900, "test_rows": 100, "epochs": 3, "gpu": shape.gpu, "seconds": 31.7 + shard}
         )
+
+
+def make_merged_model(store: Store, shards: range) -> str:
+    """Commit the model that those of the shards are merged into. Returns its digest."""
+    path = layout.merged_model_path("main", shards[-1])
+    with artifact.draft(store, path, Kind.MERGED_MODEL, {"shards": list(shards)}, {}) as draft:
+        return draft.commit(
+            {"merged_shards": len(shards), "train_rows": 1900 * len(shards), "outer_gradient_norm": 4.25}
+        ).digest
 
 
 def make_stage(store: Store, shape: RunShape, shard: int | None, retrieval: bool, model: str = "") -> None:

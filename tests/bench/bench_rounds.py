@@ -36,7 +36,9 @@ HELD_OUT, BATCH_ROWS, LEARNING_RATE, EPOCHS = 200, 16, 0.006, 3
 MAX_TARGET_TOKENS = 128
 KEPT = 0.9
 """A fraction of the rows that `prepare` keeps for certain, so that all shards that are trained have as many rows."""
-DEFAULT = "0.7,0.9"
+DEFAULT = ",".join(
+    str(train_settings.Settings.model_fields[name].default) for name in ("outer_learning_rate", "outer_momentum")
+)
 """Learning rate and momentum of the outer optimizer."""
 
 

@@ -173,6 +173,19 @@ def test_the_limit_of_shards_and_the_index_choose_the_shards(
     assert (printed.out, "nothing to do" in printed.err) == ("", True)
 
 
+def test_shards_at_once_take_the_time_of_the_longest_of_each_round(
+    prepared: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chain = estimated(prepared, capsys)
+    assert not any(" x L4" in name or "merged" in name for name in chain)
+    rounds = estimated(prepared, capsys, shards_at_once=2)
+    assert rounds["time on L4"] == chain["time on L4"]
+    assert rounds["optimizer steps"] == chain["optimizer steps"]
+    assert "2 shards at once: the longest shard of each round" in rounds["time on 2 x L4"]
+    assert "each with its momentum" in rounds["merged models"]
+    assert "momentum" not in estimated(prepared, capsys, shards_at_once=2, outer_momentum=0.0)["merged models"]
+
+
 def test_the_cost_is_that_of_the_hours_at_the_price_of_the_user(
     prepared: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:

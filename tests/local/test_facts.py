@@ -62,6 +62,15 @@ def test_the_table_of_another_catalogue_has_no_line_with_facts(tmp_path: Path) -
     assert "facts" not in summary.table(figures(), tmp_path)
 
 
+def test_the_table_has_the_scores_of_a_merged_model_from_its_evaluation(tmp_path: Path) -> None:
+    merged: dict[str, Any] = {"shard": 3, "merged_shards": 2}
+    assert "merged after shard 3, loss on held-out products not measured, ROUGE-L not measured" in summary.table(
+        figures() | {"model": merged}, tmp_path
+    )
+    scores = {"held_out_loss": 0.5, "held_out_rougeL": 0.25}
+    assert "products 0.500, ROUGE-L 0.250" in summary.table(figures() | {"model": merged | scores}, tmp_path)
+
+
 def figures() -> dict[str, Any]:
     return {
         "catalogue": {"kept": 9, "read": 10, "rejected": 1, "shards": 1},

@@ -280,6 +280,22 @@ def test_a_run_of_one_shard_is_reported_in_the_singular(store: Store, tmp_path: 
     assert "Catalogue 'main', 1 shard." in text
 
 
+def test_shards_that_were_trained_at_once_are_reported_with_their_merges(store: Store, tmp_path: Path) -> None:
+    factory.make(store, factory.RunShape(questions=5, shards_at_once=2, retrieval=False))
+    report = make(store)
+    text = words(text_of(report, tmp_path))
+    assert "0 to 1 3,800 4.250 2 1,900 4.250" in text
+    assert "2 shards at a time start from the same model." in text
+    assert "on as many machines, the longest shards of the rounds take 1 min 6 s one after the other" in text
+    assert "Left out, because the evaluated model does not belong" not in text
+    assert {"merged/shard-00001", "merged/shard-00002", "evaluation/shard-00001"} <= set(report.manifest.inputs)
+
+
+def test_a_chain_is_reported_without_a_word_of_merges(files: dict[str, str]) -> None:
+    assert "start from the same model" not in files["index.html"]
+    assert "outer gradient" not in files["index.html"].lower()
+
+
 def test_an_unfinished_run_is_not_ready_without_partial(store: Store) -> None:
     factory.make(store, factory.RunShape(shards=3, trained=2, questions=5))
     with pytest.raises(NotReadyError, match="2 of 3 shards"):

@@ -160,6 +160,16 @@ def test_an_evaluation_of_a_model_that_is_not_of_the_run_is_no_stage(store: Stor
     assert found.digests()["rejected_evaluation/base"] == found.rejected_stages["base"].digest
 
 
+def test_stages_and_batches_of_merged_models_belong_to_the_run(store: Store) -> None:
+    factory.make(store, factory.RunShape(questions=3, shards_at_once=2))
+    found = find(store)
+    assert sorted(found.merged) == [1, 2]
+    assert found.rejected_stages == {}
+    assert found.stages["shard-00001"].manifest.inputs["model"] == found.merged[1].digest
+    commit_batch_of(store, found.merged[2].digest)
+    assert find(store).rejected_batch is None
+
+
 def test_a_run_that_does_not_record_its_base_model_has_every_stage(store: Store) -> None:
     factory.make_catalogue(store, factory.RunShape())
     runs.freeze(store, "main", {"model": "base"})

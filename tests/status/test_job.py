@@ -89,6 +89,25 @@ def test_models_that_were_not_trained_from_the_current_ones_are_named(
     assert line.startswith("  `shard-00001` was not trained from the current model of `shard-00000`: remove ")
 
 
+def test_a_run_with_several_shards_at_once_shows_which_are_merged(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    products = write_catalogue(store, shards=3)
+    runs.freeze(store, "main", {"catalogue": "main", "catalogue_digest": products.digest, "shards_at_once": 2})
+    assert "  merged: nothing yet" in shown(store, capsys)
+    for shards in (range(2), range(2, 3)):
+        path = layout.merged_model_path("main", shards[-1])
+        with artifact.draft(store, path, Kind.MERGED_MODEL, {"shards": list(shards)}, {}) as draft:
+            draft.commit({})
+    commit(store, layout.trained_shard_path("main", 2), Kind.TRAINED_SHARD, "0" * 64)
+    lines = shown(store, capsys)
+    assert "  merged: shards 0 to 1, shard 2" in lines
+    assert any(
+        line.startswith("  `shard-00002` was not trained from the current merged model after `shard-00001`")
+        for line in lines
+    )
+
+
 @pytest.mark.parametrize("config", [{}, {"catalogue": "gone"}, {"catalogue": "main", "catalogue_digest": "0" * 64}])
 def test_without_its_catalogue_a_run_shows_the_shards_that_have_started(
     store: Store, capsys: pytest.CaptureFixture[str], config: dict[str, str]

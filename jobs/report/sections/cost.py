@@ -78,8 +78,8 @@ def _time_table(history: History, price: float) -> Table:
 def _at_once(history: History) -> str:
     """Return how long the training takes on as many machines as shards are trained at once."""
     return (
-        f"The time of training is that of all machines together. {counted(history.shards_at_once, 'shard')} are trained at once: on as "
-        f"many machines, the longest ones of each round take {duration(history.longest_seconds or 0.0)} one after the other."
+        f"The time of training is that of all shards. {counted(history.shards_at_once, 'shard')} at a time start from the same model: on as "
+        f"many machines, the longest shards of the rounds take {duration(history.longest_seconds or 0.0)} one after the other."
     )
 
 

@@ -117,7 +117,7 @@ def _merged_table(history: History) -> Table:
     return Table(
         "Rounds: the models of the shards of a round, which start from the same model, are merged into the one that the next round "
         "starts from. Outer gradient: the difference between the model that the round starts from and the mean of those that it "
-        "trains; its norm falls as they agree.",
+        "trains; its norm is how far the round has moved the model.",
         ["Shards", "Training rows", "Norm of the outer gradient"],
         [
             [
