@@ -82,6 +82,11 @@ STEPS = (
 )
 
 
+def by_name(name: str) -> Step:
+    """Return the step of this name, which must exist."""
+    return next(step for step in STEPS if step.name == name)
+
+
 def trained_shards(shards: int, max_shards: int | None) -> int:
     """Return how many shards of a catalogue are trained: all, or at most `max_shards`."""
     return shards if max_shards is None else min(shards, max_shards)

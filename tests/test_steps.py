@@ -32,8 +32,7 @@ def test_training_with_retrieved_neighbours_needs_the_index() -> None:
 
 def test_training_without_retrieved_neighbours_does_not_need_the_index() -> None:
     assert steps.steps(retrieval_share=0.0) == steps.STEPS
-    train = next(step for step in steps.STEPS if step.name == "train")
-    assert train.needs == ("prepare", "fetch-model")
+    assert steps.by_name("train").needs == ("prepare", "fetch-model")
 
 
 @pytest.mark.parametrize(("max_shards", "trained"), [(None, 10), (4, 4), (10, 10), (70, 10)])

@@ -1,4 +1,4 @@
-"""The findings of an audit: the artifact that the report reads, and the table that is printed."""
+"""The shares of an audit: the artifact that the report reads, and the table that is printed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from jobs.audit.rows import Finding, Representation
+from jobs.audit.rows import LabelledShare, Representation
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.layout import Kind
@@ -29,8 +29,8 @@ SCHEMA = pa.schema(
 
 
 def commit(
-    store: Store, batch: str, export: Artifact | None, rows: Sequence[dict[str, Any]], verdicts: Sequence[Finding],
-    reasons: Sequence[Finding], outdated: int,
+    store: Store, batch: str, export: Artifact | None, rows: Sequence[dict[str, Any]], verdicts: Sequence[LabelledShare],
+    reasons: Sequence[LabelledShare], outdated: int,
 ) -> Artifact:  # fmt: skip
     """Make the artifact of a batch's labels, replacing one of older labels.
 
@@ -44,8 +44,8 @@ def commit(
         draft.add_bytes(layout.LABELS_FILE, parquet_bytes(labels))
         return {
             "labelled": len(rows),
-            "verdicts": [asdict(finding) for finding in verdicts],
-            "reasons": [asdict(finding) for finding in reasons],
+            "verdicts": [asdict(share) for share in verdicts],
+            "reasons": [asdict(share) for share in reasons],
             "outdated": outdated,
         }
 
@@ -53,9 +53,12 @@ def commit(
 
 
 def table(
-    verdicts: Sequence[Finding], reasons: Sequence[Finding], outdated: int, representations: Sequence[Representation]
+    verdicts: Sequence[LabelledShare],
+    reasons: Sequence[LabelledShare],
+    outdated: int,
+    representations: Sequence[Representation],
 ) -> str:
-    """Return the findings as text: the share of right texts by verdict, then how often each reason was right.
+    """Return the shares as text: the share of right texts by verdict, then how often each reason was right.
 
     Sentences after them say what the labels do not represent.
     """
@@ -81,10 +84,10 @@ def _representation_sentence(item: Representation) -> str:
     )
 
 
-def _lines(name: str, count: str, findings: Sequence[Finding]) -> list[str]:
-    width = max(len(text) for text in (name, *(finding.name for finding in findings)))
+def _lines(name: str, count: str, shares: Sequence[LabelledShare]) -> list[str]:
+    width = max(len(text) for text in (name, *(item.name for item in shares)))
     return [f"{name:<{width}}  labelled  {count:>6}    share  95 % interval"] + [
-        f"{finding.name:<{width}}  {finding.labelled:>8,}  {finding.count:>6,}  {finding.share.value:>7.1%}  "
-        f"{finding.share.low:.1%} to {finding.share.high:.1%}"
-        for finding in findings
+        f"{item.name:<{width}}  {item.labelled:>8,}  {item.count:>6,}  {item.share.value:>7.1%}  "
+        f"{item.share.low:.1%} to {item.share.high:.1%}"
+        for item in shares
     ]

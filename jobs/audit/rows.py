@@ -16,7 +16,7 @@ NEIGHBOUR_CHARACTERS = 1_000
 
 
 @dataclass(frozen=True)
-class Finding:
+class LabelledShare:
     """A share of labelled texts with its 95 % interval, as the views have it.
 
     `name` is a verdict (`share` of right texts, of which there are `count`) or a reason (`share` of wrong ones).
@@ -122,11 +122,11 @@ def audited(connection: Connection, batch: str) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
-def by_verdict(connection: Connection, batch: str) -> list[Finding]:
+def by_verdict(connection: Connection, batch: str) -> list[LabelledShare]:
     """Return the share of right texts among the published and among those held back."""
     query = """SELECT verdict, labelled, labelled_right, share_right, low, high
                FROM skuscribe.audit_result WHERE batch = %s"""
-    return _findings(connection, query, batch)
+    return _shares(connection, query, batch)
 
 
 def outdated(connection: Connection, batch: str) -> int:
@@ -142,13 +142,13 @@ def representations(connection: Connection, batch: str) -> list[Representation]:
     return [Representation(*row) for row in connection.execute(query, [batch])]
 
 
-def by_reason(connection: Connection, batch: str) -> list[Finding]:
+def by_reason(connection: Connection, batch: str) -> list[LabelledShare]:
     """Return the share of wrong texts among those with each reason."""
     query = """SELECT reason, labelled, labelled_wrong, share_wrong, low, high
                FROM skuscribe.audit_by_reason WHERE batch = %s"""
-    return _findings(connection, query, batch)
+    return _shares(connection, query, batch)
 
 
-def _findings(connection: Connection, query: str, batch: str) -> list[Finding]:
+def _shares(connection: Connection, query: str, batch: str) -> list[LabelledShare]:
     rows = connection.execute(query.encode(), [batch])
-    return [Finding(name, labelled, count, Interval(*share)) for name, labelled, count, *share in rows]
+    return [LabelledShare(name, labelled, count, Interval(*share)) for name, labelled, count, *share in rows]

@@ -180,7 +180,7 @@ class Pipeline:
         shards, max_shards, at_once = self._shards(), self._release.max_shards, self._release.shards_at_once
         if max_shards is not None and max_shards > shards:
             log.warning("fewer shards than the limit", step=step, shards=shards, max_shards=max_shards)
-        return next(item for item in steps.STEPS if item.name == step).indexes(shards, max_shards, at_once)
+        return steps.by_name(step).indexes(shards, max_shards, at_once)
 
     def _check_running(self) -> None:
         """Log why a Job has no running pod. Errors: `StepFailed` if its pods are disrupted repeatedly."""

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from importlib import import_module
 
+from jobs import steps
 from jobs.pipeline.launch import Template
 from jobs.process import settings
 from jobs.process.errors import ConfigurationError
 from jobs.process.settings import PREFIX
-from jobs.steps import STEPS
 
 
 def check(templates: Iterable[Template]) -> None:
@@ -28,7 +28,7 @@ def _problem(template: Template) -> str | None:
     own = [entry for entry in container.get("env", []) if entry["name"].startswith(PREFIX)]
     if container.get("envFrom") or any("valueFrom" in entry or "$(" in entry.get("value", "") for entry in own):
         return None
-    command = next(step.command for step in STEPS if step.name == template.step)
+    command = steps.by_name(template.step).command
     declared = import_module(f"jobs.{command.replace('-', '_')}.settings").Settings
     try:
         settings.check(declared, {entry["name"]: entry.get("value", "") for entry in own})

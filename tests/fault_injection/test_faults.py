@@ -76,6 +76,6 @@ def report_digest(release: Release) -> str:
 def report_digest_made_again(release: Release) -> str:
     """Return the digest of a report on the same run, made without faults."""
     artifact.remove(release.store, release.report_path())
-    step = next(step for step in steps.STEPS if step.name == "report")
+    step = steps.by_name("report")
     assert release.run(step) == 0
     return report_digest(release)
