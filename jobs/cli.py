@@ -32,7 +32,7 @@ def _command(name: str, summary: str, settings: str = "", job: str = "") -> Comm
 COMMANDS = (
     _command("prepare", "Clean raw product rows into a catalogue: shards, a held-out set, rejects, statistics."),
     _command("fetch-model", "Store a base model from a hub, a folder or S3, verified."),
-    _command("train", "Train one shard from its parent model, or all shards in a chain."),
+    _command("train", "Train one shard from its parent model, or all shards."),
     _command("evaluate", "Answer the same questions with every stage of a run, and score the answers."),
     _command("index", "Embed the catalogue and build an HNSW index in Postgres."),
     _command("match", "Learn from the catalogue whether a text fits a title, and calibrate it."),

@@ -38,7 +38,7 @@ class Step:
     """One job of a release.
 
     `indexed_by`: what an index of its Kubernetes Job is: a shard to train, a stage to evaluate, a file of the catalogue to
-    embed, or a worker that describes its share of a batch; None if the Job has no indexes. `in_order`: index k needs index k-1.
+    embed, or a worker that describes its share of a batch; None if the Job has no indexes. `in_order`: an index needs those before it.
     """
 
     name: str

@@ -84,7 +84,7 @@ def compare(before: Stage, after: Stage, group: QuestionGroup, metric: str) -> C
 def compare_first_shard(history: History) -> Comparison | None:
     """Return how the loss on the first shard's products changed since the model was trained on it: forgetting."""
     stages = trained_stages(history, retrieval=False)
-    if len(stages) < 2 or stages[0].shard != 0:
+    if len(stages) < 2 or stages[0].shard is None or stages[0].shard >= history.shards_at_once:
         return None
     return compare(stages[0], stages[-1], QuestionGroup.FIRST_SHARD, "loss")
 

@@ -1,1 +1,1 @@
-"""`train`: one shard and its parent model become the next model of the chain."""
+"""`train`: one shard and its parent model become the next model of the run."""

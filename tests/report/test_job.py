@@ -286,6 +286,7 @@ def test_shards_that_were_trained_at_once_are_reported_with_their_merges(store: 
     text = words(text_of(report, tmp_path))
     assert "0 to 1 3,800 4.250 2 1,900 4.250" in text
     assert "2 shards at a time start from the same model." in text
+    assert "Loss on the first shard's products" in text
     assert "on as many machines, the longest shards of the rounds take 1 min 6 s one after the other" in text
     assert "Left out, because the evaluated model does not belong" not in text
     assert {"merged/shard-00001", "merged/shard-00002", "evaluation/shard-00001"} <= set(report.manifest.inputs)
