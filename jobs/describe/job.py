@@ -18,7 +18,7 @@ from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError
 from jobs.quality.checker import find_matcher, load_checker, searched_neighbours, support_config
 from jobs.retrieval.neighbours import NeighbourSearch, find_index
-from jobs.steps import rounds, trained_shards
+from jobs.steps import trained_shards
 from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact, Spec
 from jobs.storage.catalogue import Catalogue, Title
@@ -87,19 +87,19 @@ def _shard(settings: Settings, store: Store, config: Mapping[str, Any], products
     """
     trained_on = config.get("catalogue", settings.catalogue)
     shards = (products if trained_on == settings.catalogue else catalogue.require(store, trained_on)).shards
-    last = trained_shards(shards, settings.max_shards) - 1
-    shard = last if settings.shard is None else settings.shard
-    merged = [found[-1] for found in rounds(last + 1, runs.shards_at_once(config))]
-    if shard <= last and shard not in merged:
+    if settings.shard is None:
+        return trained_shards(shards, settings.max_shards) - 1
+    if settings.shard >= shards:
         raise ConfigurationError(
-            f"--shard {shard}: run {settings.run!r} trains {runs.shards_at_once(config)} shards at once and merges their models, so it has "
-            f"models after shards {', '.join(map(str, merged))}: give one of these"
+            f"--shard {settings.shard}: the catalogue {trained_on!r} of the run {settings.run!r} has {shards} shards, counted from 0"
         )
-    if shard >= shards:
+    merged = runs.merged_models(store, settings.run, config, shards)
+    if merged and settings.shard not in merged:
         raise ConfigurationError(
-            f"--shard {shard}: the catalogue {trained_on!r} of the run {settings.run!r} has {shards} shards, counted from 0"
+            f"--shard {settings.shard}: run {settings.run!r} trains {runs.shards_at_once(config)} shards at once and merges their models. "
+            f"It has models after these shards: {', '.join(map(str, merged))}"
         )
-    return shard
+    return settings.shard
 
 
 def _neighbour_count(settings: Settings) -> int:

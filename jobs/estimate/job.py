@@ -23,7 +23,7 @@ from jobs.t5 import models
 from jobs.t5.files import CONFIG_FILE, TOKENIZER_FILES
 from jobs.train import gpus
 from jobs.train.examples import no_training_rows
-from jobs.train.job import chosen_recipe, outer_optimizer
+from jobs.train.job import chosen_recipe, rounds_config
 from jobs.train.recipes import Recipe
 
 
@@ -42,7 +42,7 @@ def run(settings: Settings) -> None:
     training rows, or the base model is not a T5; `ConfigurationError` (78) for more batches per step than rows.
     """
     store, gpu = Store(settings.store), gpus.by_name(settings.gpu)
-    recipe, outer = chosen_recipe(settings), outer_optimizer(settings)
+    recipe, rounds = chosen_recipe(settings), rounds_config(settings)
     products, base = catalogue.require(store, settings.catalogue), runs.base_model(store, settings.model)
     shards = range(trained_shards(products.shards, settings.max_shards))
     if settings.index is not None and settings.index not in shards:
@@ -70,10 +70,10 @@ def run(settings: Settings) -> None:
             sample,
             gpu,
             retrieval=settings.retrieval_share > 0,
-            outer=outer,
+            rounds_config=rounds,
         ),
         *table.memory_lines(needed, fitting, gpu, model.config),
-        *table.storage_lines(model.config, len(plans), outer),
+        *table.storage_lines(model.config, len(plans), rounds),
         *table.cost_lines(plans, settings.gpu_hour_price),
     ]
     print("\n".join(table.aligned(lines)))

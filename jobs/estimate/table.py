@@ -14,7 +14,7 @@ from jobs.t5.models import expected_parameters
 from jobs.train.gpus import Gpu
 from jobs.train.recipes import Recipe
 from jobs.train.time_estimate import EXPECTED_UTILISATION, LAUNCH_SECONDS_PER_LAYER
-from jobs.train.training_run import OuterOptimizer
+from jobs.train.training_run import RoundsConfig
 
 CHECKPOINT_STATES_PER_WEIGHT = 3
 """Float32 numbers per weight in a checkpoint: the weight, and the two moments of AdamW."""
@@ -64,11 +64,11 @@ def training_lines(
     gpu: Gpu,
     *,
     retrieval: bool,
-    outer: OuterOptimizer,
+    rounds_config: RoundsConfig,
 ) -> Iterator[Line]:
     """Yield the lines about steps and time.
 
-    `sample`: the tokenized rows of `shard`. `retrieval`: whether prompts have neighbours. `outer`: how many shards are trained
+    `sample`: the tokenized rows of `shard`. `retrieval`: whether prompts have neighbours. `rounds_config`: how many shards are trained
     at once.
     """
     yield Line("training", "epochs per shard", f"{recipe.epochs:,}", f"recipe {recipe.name}: {_batches(recipe)}")
@@ -90,7 +90,7 @@ def training_lines(
         f"{gpu.peak_operations / 1e12:,.0f} TFLOPS, and at least {1000 * LAUNCH_SECONDS_PER_LAYER:.0f} ms per layer and batch; without "
         "validation, ROUGE and transfers",
     )
-    machines = min(outer.shards_at_once, len(plans))
+    machines = min(rounds_config.shards_at_once, len(plans))
     if machines > 1:
         seconds = [plan.seconds for plan in plans]
         longest = [max(seconds[shards.start : shards.stop]) for shards in rounds(len(plans), machines)]
@@ -122,14 +122,14 @@ def memory_lines(needed: StepMemory, fitting: Recipe | None, gpu: Gpu, config: T
     yield Line("GPU memory", "total", size(needed.total), verdict)
 
 
-def storage_lines(config: T5Config, shards: int, outer: OuterOptimizer) -> Iterator[Line]:
-    """Yield the lines about the files in S3. `outer`: how the models of several shards are merged."""
+def storage_lines(config: T5Config, shards: int, rounds_config: RoundsConfig) -> Iterator[Line]:
+    """Yield the lines about the files in S3. `rounds_config`: how the models of several shards are merged."""
     model = FLOAT_BYTES * expected_parameters(config)
     yield Line("storage in S3", "model of a shard", size(model), "float32 safetensors")
     yield Line("storage in S3", "models of all shards", size(shards * model), "all are kept")
-    if outer.shards_at_once > 1:
-        merged, files = len(rounds(shards, outer.shards_at_once)), 2 if outer.momentum else 1
-        note = f"{merged:,} of them{', each with its momentum' if outer.momentum else ''}; all are kept"
+    if rounds_config.shards_at_once > 1:
+        merged, files = len(rounds(shards, rounds_config.shards_at_once)), 2 if rounds_config.outer_momentum else 1
+        note = f"{merged:,} of them{', each with its momentum' if rounds_config.outer_momentum else ''}; all are kept"
         yield Line("storage in S3", "merged models", size(merged * files * model), note)
     yield Line(
         "storage in S3",

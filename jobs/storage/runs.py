@@ -76,7 +76,7 @@ def model_after(store: Store, run: str, config: Mapping[str, Any], shard: int) -
     if shards_at_once(config) == 1:
         return trained_shard(store, run, shard)
     path = layout.merged_model_path(run, shard)
-    return artifact.require(store, path, Kind.MERGED_MODEL, f"train --run {run} --index {shard}")
+    return artifact.require(store, path, Kind.MERGED_MODEL, f"train --run {run}")
 
 
 def fetch_model(model: Artifact, folder: Path) -> Path:

@@ -20,7 +20,7 @@ from jobs.train.checkpoint_location import remove_checkpoints
 from jobs.train.recipes import Recipe
 from jobs.train.rounds import merge_if_complete, parent_of
 from jobs.train.settings import Settings
-from jobs.train.training_run import ROUGE_MAX_TOKENS, OuterOptimizer, RetrievalConfig, RuntimeOptions, TrainingRun
+from jobs.train.training_run import ROUGE_MAX_TOKENS, RetrievalConfig, RoundsConfig, RuntimeOptions, TrainingRun
 
 
 def run(settings: Settings) -> None:
@@ -56,7 +56,7 @@ def _training_run(settings: Settings) -> TrainingRun:
         retrieval=_retrieval(settings),
         counterfactual_share=settings.counterfactual_share,
         rouge_rows=settings.rouge_rows,
-        outer=outer_optimizer(settings),
+        rounds=rounds_config(settings),
         config=_config(settings, recipe),
         inputs={"base_model": base_model.digest, "catalogue": products.digest},
     )
@@ -93,9 +93,9 @@ def _retrieval(settings: Settings) -> RetrievalConfig | None:
     return RetrievalConfig(settings.retrieval_share, settings.neighbours, settings.encoder, settings.seed)
 
 
-def outer_optimizer(settings: Settings) -> OuterOptimizer:
+def rounds_config(settings: Settings) -> RoundsConfig:
     """Return how many shards are trained at once, and how their models are merged."""
-    return OuterOptimizer(settings.shards_at_once, settings.outer_learning_rate, settings.outer_momentum)
+    return RoundsConfig(settings.shards_at_once, settings.outer_learning_rate, settings.outer_momentum)
 
 
 def _config(settings: Settings, recipe: Recipe) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _config(settings: Settings, recipe: Recipe) -> dict[str, Any]:
         config |= settings.model_dump(include={"retrieval_share", "neighbours", "encoder"})
     if settings.counterfactual_share:
         config["counterfactual_share"] = settings.counterfactual_share
-    return config | outer_optimizer(settings).config
+    return config | rounds_config(settings).recorded
 
 
 def _train_once(training_run: TrainingRun, shard: int, options: RuntimeOptions, stop: Stop) -> None:

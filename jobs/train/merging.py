@@ -8,7 +8,7 @@ paper's momentum, 0.9, the loss on held-out products was 1.5 to 2.6 % higher aft
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,62 +16,61 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import T5ForConditionalGeneration
 
-from jobs.process import log
+from jobs.process import lifecycle, log
 from jobs.storage import runs
 from jobs.storage.artifact import Artifact, Draft
 from jobs.storage.layout import MODEL_CARD_FILE, MODEL_PREFIX, MOMENTUM_FILE, Kind
 from jobs.t5 import models
 from jobs.train import model_card
-from jobs.train.training_run import TrainingRun
+from jobs.train.training_run import RoundsConfig, TrainingRun
 
 _MOMENTUM = "momentum_buffer"
 """The name of the momentum in the state of `torch.optim.SGD`."""
 
 
 def merge(
-    draft: Draft, run: TrainingRun, shards: Sequence[int], trained: Sequence[Artifact], parent: Artifact, work: Path
+    draft: Draft, run: TrainingRun, trained: Mapping[int, Artifact], parent: Artifact, work: Path
 ) -> Mapping[str, Any]:
     """Add the merged model and its momentum to `draft`. Returns its figures.
 
-    `trained`: the artifacts of the shards; `parent`: the model that they were trained from. `work` is a folder for temporary files.
-    At most two models are on the disk at the same time, and four in memory.
+    `trained`: the artifacts by shard, in order; `parent`: the model that they were trained from. `work`: for temporary files. At most
+    three models, and files of as many, are in memory and on the disk at the same time. Errors: `Interrupted` between two models.
     """
-    with log.timed("models merged", shards=", ".join(map(str, shards)), parent=parent.url) as fields:
+    rows = [int(shard.manifest.figures["train_rows"]) for shard in trained.values()]
+    with log.timed("models merged", shards=", ".join(map(str, trained)), parent=parent.url) as fields:
         parent_folder = runs.fetch_model(parent, work / "parent")
         model = models.load(parent_folder)
-        rows = [int(artifact.manifest.figures["train_rows"]) for artifact in trained]
-        for artifact, weight in zip(trained, rows, strict=True):
-            _add_gradient(model, artifact, weight / sum(rows), work / "trained")
-        optimizer = torch.optim.SGD(
-            model.parameters(), lr=run.outer.learning_rate, momentum=run.outer.momentum, nesterov=run.outer.momentum > 0
-        )
-        norm = float(
-            torch.nn.utils.get_total_norm(
-                [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-            )
-        )
-        if parent.manifest.kind == Kind.MERGED_MODEL and run.outer.momentum:
-            _restore_momentum(model, optimizer, parent.fetch(MOMENTUM_FILE, work))
-        optimizer.step()
+        with lifecycle.deferred() as stop:
+            for shard, weight in zip(trained.values(), rows, strict=True):
+                stop.check()
+                _add_gradient(model, shard, weight / sum(rows), work / "trained")
+            stop.check()
+        gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+        norm = float(torch.nn.utils.get_total_norm(gradients))
+        del gradients
+        has_momentum = parent.manifest.kind == Kind.MERGED_MODEL and run.rounds.outer_momentum > 0
+        before = load_file(parent.fetch(MOMENTUM_FILE, work / "before")) if has_momentum else {}
+        momentum = _outer_step(model, run.rounds, before)
         fields["outer_gradient_norm"] = round(norm, 4)
+    if momentum:
+        save_file(momentum, work / MOMENTUM_FILE)
+        draft.add(MOMENTUM_FILE, work / MOMENTUM_FILE)
+    del momentum, before
     folder = work / "merged"
     models.save(model, folder, parent_folder)
+    del model
     models.load(folder)  # saving can lose the output head
     (folder / MODEL_CARD_FILE).write_text(
         model_card.merged_card(
             run=run.name,
-            shards=shards,
+            shards=list(trained),
             inputs=draft.inputs,
             source=run.base_model_source,
             hyperparameters=run.hyperparameters,
         )
     )
     draft.add_folder(folder, MODEL_PREFIX)
-    if run.outer.momentum:
-        momentum = {name: optimizer.state[parameter][_MOMENTUM] for name, parameter in model.named_parameters()}
-        save_file(momentum, work / MOMENTUM_FILE)
-        draft.add(MOMENTUM_FILE, work / MOMENTUM_FILE)
-    return {"merged_shards": len(shards), "train_rows": sum(rows), "outer_gradient_norm": round(norm, 6)}
+    return {"merged_shards": len(trained), "train_rows": sum(rows), "outer_gradient_norm": round(norm, 6)}
 
 
 def _add_gradient(model: T5ForConditionalGeneration, trained: Artifact, weight: float, work: Path) -> None:
@@ -84,7 +83,25 @@ def _add_gradient(model: T5ForConditionalGeneration, trained: Artifact, weight: 
     shutil.rmtree(work)
 
 
-def _restore_momentum(model: T5ForConditionalGeneration, optimizer: torch.optim.Optimizer, path: Path) -> None:
-    momentum = load_file(path)
+def _outer_step(
+    model: T5ForConditionalGeneration, config: RoundsConfig, before: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Change the weights of a model by a step with its gradients. Returns the momentum by weight, none without momentum.
+
+    `before`: the momentum after the round before. One weight at a time, so that each gradient is freed before the next step.
+    """
+    after = {}
     for name, parameter in model.named_parameters():
-        optimizer.state[parameter][_MOMENTUM] = momentum[name]
+        optimizer = torch.optim.SGD(
+            [parameter],
+            lr=config.outer_learning_rate,
+            momentum=config.outer_momentum,
+            nesterov=config.outer_momentum > 0,
+        )
+        if name in before:
+            optimizer.state[parameter][_MOMENTUM] = before[name]
+        optimizer.step()
+        if config.outer_momentum:
+            after[name] = optimizer.state[parameter][_MOMENTUM]
+        parameter.grad = None
+    return after

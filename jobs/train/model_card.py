@@ -50,7 +50,9 @@ def merged_card(
     """Return the card of the model that those of several shards are merged into."""
     first, last = shards[0], shards[-1]
     origin = f"trained on shards 0 to {last} of a\ncatalogue; the models of shards {first} to {last}, trained from the same parent model, are merged."
-    return _card(f"{run}: after shards {first} to {last}", source, origin, inputs, "", hyperparameters)
+    if first == last:
+        origin = f"trained on shards 0 to {last} of a\ncatalogue; an outer step leads from the parent model to the model of shard {last}."
+    return _card(f"{run}: merged after shard {last}", source, origin, inputs, "", hyperparameters)
 
 
 def _card(

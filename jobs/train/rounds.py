@@ -7,7 +7,7 @@ not load torch.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobs.process import folders
+from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.steps import rounds
 from jobs.storage import artifact, layout, runs
@@ -20,64 +20,77 @@ def parent_of(run: TrainingRun, shard: int) -> Artifact:
     """Return the model that the training of a shard starts from: that of the round before, or the base model in the first round.
 
     Errors: `NotReadyError` (75) if a shard of the round before is not trained yet, `ConfigurationError` (78) if one has another base
-    model, or another parent than the others of its round.
+    model, or if the round of this shard has one with another parent.
     """
-    first = shard - shard % run.outer.shards_at_once
+    at_once = run.rounds.shards_at_once
+    first = shard - shard % at_once
     if first == 0:
-        return run.base_model
-    before = range(first - run.outer.shards_at_once, first)
-    if run.outer.shards_at_once > 1:
-        return merged_model(run, before)
-    model = runs.trained_shard(run.store, run.name, before[-1])
-    _require_base_model(run, model)
-    return model
+        parent = run.base_model
+    elif at_once == 1:
+        parent = runs.trained_shard(run.store, run.name, shard - 1)
+        _require_base_model(run, parent)
+    else:
+        parent = merged_model(run, range(first - at_once, first))
+    if at_once > 1:
+        _require_one_parent(run, range(first, first + at_once), parent)
+    return parent
 
 
 def merge_if_complete(run: TrainingRun, shard: int, trained_shards: int) -> None:
     """Merge the round of a shard if all of its shards are trained and a round has several. Errors: as `parent_of()`."""
-    if run.outer.shards_at_once == 1:
+    if run.rounds.shards_at_once == 1:
         return
-    shards = rounds(trained_shards, run.outer.shards_at_once)[shard // run.outer.shards_at_once]
-    if None not in _find(run, shards):
+    shards = rounds(trained_shards, run.rounds.shards_at_once)[shard // run.rounds.shards_at_once]
+    missing = [number for number, model in _find(run, shards).items() if model is None]
+    if missing:
+        log.info("round not complete", missing=", ".join(map(str, missing)))
+    else:
         merged_model(run, shards)
 
 
 def merged_model(run: TrainingRun, shards: Sequence[int]) -> Artifact:
     """Return the model that the models of these shards are merged into, which is made if it does not exist. Errors: as `parent_of()`."""
-    found = _find(run, shards)
-    trained = [model for model in found if model is not None]
-    if len(trained) < len(shards):
-        missing = ", ".join(str(shard) for shard, model in zip(shards, found, strict=True) if model is None)
+    trained = {shard: model for shard, model in _find(run, shards).items() if model is not None}
+    path = layout.merged_model_path(run.name, shards[-1])
+    existing = artifact.find(run.store, path)
+    if existing is not None and _recorded(trained).items() <= existing.manifest.inputs.items():
+        _require_base_model(run, existing)
+        return existing
+    if missing := [shard for shard in shards if shard not in trained]:
+        index = f" --index {missing[0]}" if len(missing) == 1 else ""
         raise NotReadyError(
-            f"shard {missing} of run {run.name!r} is not trained yet, and the shards {shards[0]} to {shards[-1]}, which are trained at the "
-            f"same time, are merged when all of them are: `skuscribe train --run {run.name} --index {missing}` trains it"
+            f"run {run.name!r}: {_are(missing)} not trained yet, and the shards {shards[0]} to {shards[-1]}, which are "
+            f"trained at the same time, are merged when all of them are: `skuscribe train --run {run.name}{index}` trains what is missing"
         )
     parent = parent_of(run, shards[0])
-    for shard, model in zip(shards, trained, strict=True):
-        _require_base_model(run, model)
-        _require_parent(run, shard, model, parent)
+    if existing is not None:
+        log.warning("merged again: a shard has another model now, and later rounds are outdated", artifact=existing.url)
 
     def build(draft: Draft) -> Mapping[str, Any]:
         from jobs.train.merging import merge  # noqa: PLC0415 - loads torch, which a merged model that exists does not need
 
         with folders.temporary_folder() as work:
-            return merge(draft, run, shards, trained, parent, work)
+            return merge(draft, run, trained, parent, work)
 
-    names = [layout.trained_shard_name(shard) for shard in shards]
-    inputs = {name: model.digest for name, model in zip(names, trained, strict=True)}
-    spec = Spec(
-        run.store,
-        layout.merged_model_path(run.name, shards[-1]),
-        Kind.MERGED_MODEL,
-        {**run.outer.config, "shards": list(shards)},
-        {**run.inputs, "parent": parent.digest, **inputs},
-    )
+    config = {**run.rounds.recorded, "shards": list(shards)}
+    inputs = {**run.inputs, "parent": parent.digest, **_recorded(trained)}
     # A shard whose manifest was removed may have another model now.
-    return artifact.make_once(spec, build, replace_outdated=True)
+    return artifact.make_once(Spec(run.store, path, Kind.MERGED_MODEL, config, inputs), build, replace_outdated=True)
 
 
-def _find(run: TrainingRun, shards: Sequence[int]) -> list[Artifact | None]:
-    return artifact.find_all(run.store, [layout.trained_shard_path(run.name, shard) for shard in shards])
+def _recorded(trained: Mapping[int, Artifact]) -> dict[str, str]:
+    """Return the digests of trained shards as the merged model records them."""
+    return {layout.trained_shard_name(shard): model.digest for shard, model in trained.items()}
+
+
+def _find(run: TrainingRun, shards: Sequence[int]) -> dict[int, Artifact | None]:
+    found = artifact.find_all(run.store, [layout.trained_shard_path(run.name, shard) for shard in shards])
+    return dict(zip(shards, found, strict=True))
+
+
+def _are(shards: Sequence[int]) -> str:
+    """Return the shards as the subject of a sentence: `shard 2 is`, `shards 2, 3 are`."""
+    return f"shard {shards[0]} is" if len(shards) == 1 else f"shards {', '.join(map(str, shards))} are"
 
 
 def _require_base_model(run: TrainingRun, model: Artifact) -> None:
@@ -88,9 +101,15 @@ def _require_base_model(run: TrainingRun, model: Artifact) -> None:
         )
 
 
-def _require_parent(run: TrainingRun, shard: int, model: Artifact, parent: Artifact) -> None:
-    if model.manifest.inputs.get("parent") != parent.digest:
+def _require_one_parent(run: TrainingRun, shards: Sequence[int], parent: Artifact) -> None:
+    """Raise `ConfigurationError` unless the trained ones of these shards were trained from `parent`."""
+    trained = {shard: model for shard, model in _find(run, shards).items() if model is not None}
+    for model in trained.values():
+        _require_base_model(run, model)
+    others = [model for model in trained.values() if model.manifest.inputs.get("parent") != parent.digest]
+    if others:
+        manifests = ", ".join(f"{model.url}/{layout.MANIFEST}" for model in others)
         raise ConfigurationError(
-            f"{model.url} was not trained from {parent.url} as it is now, so it cannot be merged with the other shards of its round: "
-            f"remove {model.url}/{layout.MANIFEST}, and `skuscribe train --run {run.name} --index {shard}` trains it again"
+            f"a shard of this round was not trained from {parent.url} as it is now, so its model cannot be merged with the others: remove "
+            f"{manifests}, and `skuscribe train --run {run.name}` trains again what is missing"
         )

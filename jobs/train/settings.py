@@ -33,7 +33,7 @@ class Settings(RetrievalSettings):
     """Settings of `train`."""
 
     catalogue: Name = Field("main", description="The catalogue to train on.")
-    run: Name = Field("main", description="The name of the run: its models, one per shard.")
+    run: Name = Field("main", description="The name of the run, which has a model per shard.")
     model: Name = Field("base", description="The base model of the first shard.")
     max_shards: MaxShards = None
     recipe: RecipeName = Field(
@@ -136,4 +136,12 @@ class Settings(RetrievalSettings):
     def _one_way_to_fill_batches(self) -> "Settings":
         if self.batch_rows is not None and self.target_tokens_per_batch is not None:
             raise ValueError("--batch-rows and --target-tokens-per-batch exclude each other: give one")
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_merge(self) -> "Settings":
+        if self.shards_at_once == 1 and {"outer_learning_rate", "outer_momentum"} & self.model_fields_set:
+            raise ValueError(
+                "--outer-learning-rate and --outer-momentum merge models: give --shards-at-once, at least 2, too"
+            )
         return self

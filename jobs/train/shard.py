@@ -150,7 +150,7 @@ def _model_card(run: TrainingRun, shard: int, inputs: Mapping[str, str], records
     return model_card.card(
         run=run.name,
         shard=shard,
-        shards_at_once=run.outer.shards_at_once,
+        shards_at_once=run.rounds.shards_at_once,
         inputs=inputs,
         source=run.base_model_source,
         hyperparameters=run.hyperparameters,

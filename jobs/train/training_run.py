@@ -1,7 +1,7 @@
 """A run of trainings, and the options with which it is executed. Needs no torch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from jobs.storage import layout
@@ -29,27 +29,20 @@ class RetrievalConfig:
 
 
 @dataclass(frozen=True)
-class OuterOptimizer:
-    """How many shards are trained at the same time, and the outer optimizer that merges their models.
+class RoundsConfig:
+    """How many shards are trained from the same model, and the outer optimizer that merges their models.
 
-    In a chain, `shards_at_once` is 1 and nothing is merged. The names of the fields, with `outer_` before the last two, are
-    persisted in manifests and in `run.json`.
+    In a chain, `shards_at_once` is 1 and nothing is merged. The names of the fields are persisted in manifests and in `run.json`.
     """
 
     shards_at_once: int
-    learning_rate: float
-    momentum: float
+    outer_learning_rate: float
+    outer_momentum: float
 
     @property
-    def config(self) -> dict[str, Any]:
+    def recorded(self) -> dict[str, Any]:
         """What determines the merged weights, as manifests record it. Empty in a chain."""
-        if self.shards_at_once == 1:
-            return {}
-        return {
-            "shards_at_once": self.shards_at_once,
-            "outer_learning_rate": self.learning_rate,
-            "outer_momentum": self.momentum,
-        }
+        return asdict(self) if self.shards_at_once > 1 else {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +51,8 @@ class TrainingRun:
 
     `base_model_source`: where the base model comes from. `retrieval` is None for prompts without neighbours.
     `counterfactual_share`: fraction of the training rows with a counterfactual one. After each epoch, ROUGE is computed on
-    `rouge_rows` test rows. `outer`: how the models of several shards become one. `config` holds the settings that determine the weights, `inputs` the digests of base model and
+    `rouge_rows` test rows. `rounds`: how many shards
+    start from the same model. `config` holds the settings that determine the weights, `inputs` the digests of base model and
     catalogue.
     """
 
@@ -73,7 +67,7 @@ class TrainingRun:
     retrieval: RetrievalConfig | None
     counterfactual_share: float
     rouge_rows: int
-    outer: OuterOptimizer
+    rounds: RoundsConfig
     config: Mapping[str, Any]
     inputs: Mapping[str, str]
 
@@ -87,7 +81,7 @@ class TrainingRun:
                 "neighbours": self.retrieval.neighbours,
                 "encoder": self.retrieval.encoder,
             }
-        return {**vars(self.recipe), "seed": self.seed, **added, **self.outer.config}
+        return {**vars(self.recipe), "seed": self.seed, **added, **self.rounds.recorded}
 
     def spec(self, shard: int) -> Spec:
         """Return the artifact of a trained shard."""

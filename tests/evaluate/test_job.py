@@ -72,7 +72,7 @@ def test_every_stage_answers_the_same_questions(evaluated: Ready, tmp_path: Path
 
 def test_a_stage_of_shards_that_were_trained_at_once_has_their_merged_model(ready: Ready) -> None:
     runs.freeze(ready.store, "rounds", {"catalogue": NAME, "model": NAME, "shards_at_once": 2})
-    with pytest.raises(NotReadyError, match="train --run rounds --index 1"):
+    with pytest.raises(NotReadyError, match="train --run rounds`"):
         evaluate(ready, run="rounds", index=2)
     merged = write_merged_model(ready.store, "rounds", range(2), runs.base_model(ready.store, f"{NAME}-1"))
     evaluate(ready, run="rounds", index=2)

@@ -93,7 +93,7 @@ def test_only_a_run_with_several_shards_at_once_has_merged_models(store: Store) 
     assert runs.merged_models(store, "main", {}, 3) == {}
     assert runs.model_after(store, "main", {"shards_at_once": 2}, 1) == model
     with pytest.raises(
-        NotReadyError, match="merged/shard-00002 does not exist yet: `skuscribe train --run main --index 2` makes it"
+        NotReadyError, match="merged/shard-00002 does not exist yet: `skuscribe train --run main` makes it"
     ):
         runs.model_after(store, "main", {"shards_at_once": 2}, 2)
 

@@ -79,7 +79,7 @@ def test_the_shards_of_a_round_start_from_one_model_and_their_models_are_merged(
     folder = runs.fetch_model(last, tmp_path)
     model = AutoModelForSeq2SeqLM.from_pretrained(folder)
     assert model.lm_head.weight is not model.shared.weight
-    assert "models of shards 2 to 2" in (folder / MODEL_CARD_FILE).read_text()
+    assert "an outer step leads from the parent model to the model of shard 2" in (folder / MODEL_CARD_FILE).read_text()
     assert "outer momentum: 0.5" in (folder / MODEL_CARD_FILE).read_text()
 
 
@@ -129,7 +129,7 @@ def test_a_shard_of_the_next_round_waits_for_all_of_the_round_before(ready: Stor
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["75", "False"], done.stderr
-    assert "shard 0 of run 'main' is not trained yet" in done.stderr
+    assert "run 'main': shard 0 is not trained yet" in done.stderr
     assert "skuscribe train --run main --index 0" in done.stderr
 
 
@@ -140,6 +140,18 @@ def test_a_round_whose_merge_was_lost_is_merged_by_the_next_shard(ready: Store) 
     artifact.remove(ready, before.path)
     run(ready, index=2)
     assert merged(ready, 1).manifest.digest == before.manifest.digest == parent(ready, 2)
+
+
+def test_a_round_that_is_merged_is_read_without_the_rounds_before(
+    ready: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for index in (0, 1):
+        run(ready, index=index)
+    artifact.remove(ready, layout.trained_shard_path("main", 0))  # to save storage
+    capsys.readouterr()
+    run(ready, index=2)
+    assert "already done" not in capsys.readouterr().err
+    assert parent(ready, 2) == merged(ready, 1).digest
 
 
 def test_the_last_round_may_be_smaller_and_grow_later(ready: Store) -> None:
@@ -154,10 +166,34 @@ def test_a_shard_of_another_parent_is_not_merged(ready: Store) -> None:
     inputs = {"base_model": runs.base_model(ready, "base").digest, "parent": "another"}
     artifact.make_once(Spec(ready, layout.trained_shard_path("main", 0), Kind.TRAINED_SHARD, {}, inputs), lambda _: {})
     with pytest.raises(
-        ConfigurationError, match=r"shard-00000 was not trained from .*models/base as it is now.*--index 0"
+        ConfigurationError, match=r"not trained from .*models/base as it is now.*remove .*shard-00000/manifest"
     ):
         run(ready, index=1)
     assert not artifact.find(ready, layout.merged_model_path("main", 1))
+
+
+def test_a_merge_of_another_shard_than_before_is_logged(ready: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    run(ready, max_shards=2)
+    inputs = {"base_model": runs.base_model(ready, "base").digest, "parent": runs.base_model(ready, "base").digest}
+    before = runs.trained_shard(ready, "main", 1)
+    artifact.remove(ready, layout.trained_shard_path("main", 0))
+    copied = Spec(ready, layout.trained_shard_path("main", 0), Kind.TRAINED_SHARD, {"copied": True}, inputs)
+
+    def copy(draft: artifact.Draft) -> dict[str, Any]:
+        for name, file in before.manifest.files.items():
+            draft.add_bytes(name, ready.read(f"{before.path}/{file.key}") or b"")
+        return dict(before.manifest.figures)
+
+    artifact.make_once(copied, copy)
+    old = merged(ready, 1).digest
+    run(ready, index=1, max_shards=2)
+    assert merged(ready, 1).digest != old
+    assert "merged again: a shard has another model now, and later rounds are outdated" in capsys.readouterr().err
+
+
+def test_settings_of_the_merge_need_several_shards_at_once() -> None:
+    with pytest.raises(ValueError, match="give --shards-at-once, at least 2, too"):
+        train_settings.Settings.model_validate({"store": "s3://bucket", "outer_momentum": 0.5})
 
 
 def test_a_run_does_not_change_its_number_of_shards_at_once(ready: Store) -> None:
