@@ -2,9 +2,10 @@
 
 Reads catalogue/NAME and the parent: the model of the previous shard, or the base model for the first shard; with
 --retrieval-share, also the index in Postgres. Writes runs/RUN/run.json and, per shard, runs/RUN/shard-00000: the model in the
-format of transformers, and its metrics. With --shards-at-once, that many shards start from the same model and can be trained on as
-many machines; runs/RUN/merged/shard-00003 is then the model that those up to shard 3 are merged into. A checkpoint is saved every few minutes and after a signal: a run that was killed and
-started again ends with the same weights as an uninterrupted one.
+format of transformers, and its metrics. With --shards-at-once, that many shards start from the same model and can be trained on
+as many machines; runs/RUN/merged/shard-00003 is then the model that those up to shard 3 are merged into. A checkpoint is saved
+every few minutes and after a signal: a run that was killed and started again ends with the same weights as an uninterrupted
+one.
 
     skuscribe train --epochs 1 --target-tokens-per-batch 1024
 """

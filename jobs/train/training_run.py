@@ -51,9 +51,8 @@ class TrainingRun:
 
     `base_model_source`: where the base model comes from. `retrieval` is None for prompts without neighbours.
     `counterfactual_share`: fraction of the training rows with a counterfactual one. After each epoch, ROUGE is computed on
-    `rouge_rows` test rows. `rounds`: how many shards
-    start from the same model. `config` holds the settings that determine the weights, `inputs` the digests of base model and
-    catalogue.
+    `rouge_rows` test rows. `rounds`: how many shards start from the same model. `config` holds the settings that determine the
+    weights, `inputs` the digests of base model and catalogue.
     """
 
     store: Store
