@@ -68,11 +68,11 @@ def _as_trained(settings: Settings, store: Store) -> Settings:
 def _sources(settings: Settings, store: Store) -> BatchSources:
     products = catalogue.require(store, settings.catalogue)
     config = runs.find_config(store, settings.run) or {}
-    shard = _shard(settings, store, config, products)
+    model = runs.model_after(store, settings.run, config, _shard(settings, store, config, products))
     return BatchSources(
         products=products,
-        model=runs.model_after(store, settings.run, config, shard),
-        model_name=layout.trained_shard_name(shard),
+        model=model,
+        model_name=model.path.removeprefix(f"{layout.run_path(settings.run)}/"),
         index=find_index(settings.catalogue, products.digest) if _neighbour_count(settings) else None,
         matcher=find_matcher(store, settings.matcher, words_only=settings.words_only),
         file=titles.fetch(settings.titles) if settings.titles else None,

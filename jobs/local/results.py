@@ -45,7 +45,7 @@ def collect(store: Store, name: str, out: Path) -> dict[str, Any]:
     """
     products = catalogue.require(store, name)
     export = artifact.require(store, layout.export_path(name), Kind.EXPORT, f"describe --batch {name}")
-    shard = int(export.manifest.figures["model"].removeprefix(layout.SHARD_PREFIX))
+    shard = int(export.manifest.figures["model"].rpartition(layout.SHARD_PREFIX)[2])
     model = runs.model_after(store, name, runs.find_config(store, name) or {}, shard)
     report = artifact.require(store, layout.report_path(name), Kind.REPORT, f"report --run {name}")
     with folders.writing_to(out, OUT):

@@ -485,7 +485,7 @@ def test_the_model_of_shards_that_were_trained_at_once_is_their_merged_one(ready
         describe(ready, "merged", run="merged")
     merged = write_merged_model(ready.store, "merged", range(2), runs.base_model(ready.store, f"{NAME}-1"))
     batch = describe_all(ready, "merged", run="merged", limit=1)
-    assert (batch.manifest.inputs["model"], batch.manifest.figures["model"]) == (merged.digest, "shard-00001")
+    assert (batch.manifest.inputs["model"], batch.manifest.figures["model"]) == (merged.digest, "merged/shard-00001")
     with pytest.raises(ConfigurationError, match=r"--shard 0: .* trains 2 shards at once .* after these shards: 1"):
         describe(ready, "merged", run="merged", shard=0)
 

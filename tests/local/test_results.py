@@ -9,7 +9,7 @@ import pytest
 from jobs.describe import exports
 from jobs.local import results
 from jobs.process.errors import ConfigurationError, NotReadyError
-from jobs.storage import artifact, layout
+from jobs.storage import artifact, layout, runs
 from jobs.storage.layout import Kind
 from jobs.storage.store import Store
 from tests.factories import write_catalogue
@@ -17,8 +17,8 @@ from tests.factories import write_catalogue
 pytestmark = pytest.mark.slow
 
 
-def write_run(store: Store, trained: int, writer: int) -> None:
-    """Commit a run of this many trained shards. `writer`: the shard whose model wrote the descriptions."""
+def write_run(store: Store, trained: int, writer: int, prefix: str = "") -> None:
+    """Commit a run of this many trained shards. `writer`: the shard whose model wrote the descriptions; `prefix`: before its name."""
     write_catalogue(store, shards=3)
     for shard in range(trained):
         with artifact.draft(store, layout.trained_shard_path("main", shard), Kind.TRAINED_SHARD, {}, {}) as draft:
@@ -28,7 +28,7 @@ def write_run(store: Store, trained: int, writer: int) -> None:
     with artifact.draft(store, layout.export_path("main"), Kind.EXPORT, {}, {}) as draft:
         for name, data in exports.files([row], 0).items():
             draft.add_bytes(name, data)
-        draft.commit({"products": 1, "model": layout.trained_shard_name(writer)})
+        draft.commit({"products": 1, "model": f"{prefix}{layout.trained_shard_name(writer)}"})
     with artifact.draft(store, layout.report_path("main"), Kind.REPORT, {}, {}) as draft:
         for name in (layout.REPORT_PAGE, layout.REPORT_PDF):
             draft.add_bytes(name, b"report")
@@ -44,6 +44,26 @@ def test_the_model_is_the_one_that_wrote_the_descriptions(
     assert figures["model"] == {"shard": writer, "rougeL": 0.1 * writer}
     assert json.loads((tmp_path / "model" / "config.json").read_text()) == {"shard": writer}
     assert set(results.EXPECTED) <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_the_model_of_shards_that_were_trained_at_once_is_their_merged_one_with_the_scores_of_its_evaluation(
+    store: Store, tmp_path: Path
+) -> None:
+    runs.freeze(store, "main", {"shards_at_once": 2})
+    write_run(store, trained=3, writer=2, prefix="merged/")
+    with artifact.draft(store, layout.merged_model_path("main", 2), Kind.MERGED_MODEL, {}, {}) as draft:
+        draft.add_bytes(f"{layout.MODEL_PREFIX}config.json", b'{"merged": 2}')
+        draft.add_bytes(layout.MOMENTUM_FILE, b"momentum")
+        merged = draft.commit({"merged_shards": 1})
+    figures = results.collect(store, "main", tmp_path)
+    assert figures["model"] == {"shard": 2, "merged_shards": 1}
+    with artifact.draft(
+        store, layout.evaluation_path("main", "shard-00002"), Kind.EVALUATION, {}, {"model": merged.digest}
+    ) as draft:
+        draft.commit({"loss": 0.5, "rougeL": 0.25})
+    figures = results.collect(store, "main", tmp_path)
+    assert figures["model"] == {"shard": 2, "merged_shards": 1, "held_out_loss": 0.5, "held_out_rougeL": 0.25}
+    assert {path.name for path in (tmp_path / "model").iterdir()} == {"config.json"}
 
 
 def test_results_whose_model_was_removed_are_not_ready(store: Store, tmp_path: Path) -> None:
