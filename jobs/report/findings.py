@@ -91,9 +91,12 @@ def _unfinished(history: History, final: Stage | None) -> list[str]:
 
 
 def _outdated(history: History) -> list[str]:
-    if not history.outdated_shards:
-        return []
-    return [f"{runs.describe_outdated(history.run, history.outdated_shards, history.config)}."]
+    sentences = []
+    if history.outdated_merges:
+        sentences.append(f"{runs.describe_outdated_merges(history.run, history.outdated_merges)}.")
+    if history.outdated_shards:
+        sentences.append(f"{runs.describe_outdated(history.run, history.outdated_shards, history.config)}.")
+    return sentences
 
 
 def _rejected(history: History) -> list[str]:

@@ -96,8 +96,8 @@ class History:
     means of their scores, 0 to 1. `audit_figures` is None if no person has labelled texts of the batch.
     `matcher_replaced`: the matcher that the batch was checked with was replaced since. `matcher_scores` is scores.json of the
     matcher, empty if nothing was calibrated or the matcher was replaced. `rejected_stages`: names of the evaluated stages
-    whose model does not belong to the run. `outdated_shards`: as `runs.outdated_shards()`. `merged`: of the rounds that
-    are merged, in order, empty in a chain. `max_shards`: number of shards that the run trains; None for all.
+    whose model does not belong to the run. `outdated_shards`, `outdated_merges`: as the functions of `runs` return
+    them. `merged`: of the rounds that are merged, in order, empty in a chain. `max_shards`: number of shards that the run trains; None for all.
     """
 
     run: str
@@ -116,6 +116,7 @@ class History:
     batch_rejected: bool = False
     rejected_stages: tuple[str, ...] = ()
     outdated_shards: tuple[int, ...] = ()
+    outdated_merges: tuple[int, ...] = ()
     merged: tuple[MergedModel, ...] = ()
     max_shards: int | None = None
 
@@ -171,6 +172,7 @@ def read(sources: Sources, folder: Path) -> History:
         batch_rejected=sources.rejected_batch is not None,
         rejected_stages=tuple(sources.rejected_stages),
         outdated_shards=tuple(runs.outdated_shards(sources.shards, sources.merged, sources.config)),
+        outdated_merges=tuple(runs.outdated_merges(sources.shards, sources.merged, sources.config)),
         merged=tuple(_read_merged(source) for _, source in sorted(sources.merged.items())),
         max_shards=sources.max_shards,
     )

@@ -1,12 +1,12 @@
 """The lines of `status` about the store: artifacts, runs and their shards."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from jobs.process.durations import duration
-from jobs.steps import trained_shards
+from jobs.steps import rounds, trained_shards
 from jobs.storage import artifact, layout, runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.catalogue import Catalogue
@@ -92,8 +92,19 @@ def _shard_lines(store: Store, run: str, config: Mapping[str, Any], max_shards: 
     if runs.shards_at_once(config) > 1:
         names = [_span(model.manifest.settings["shards"]) for model in merged.values()]
         yield f"  merged: {', '.join(names) or 'nothing yet'}"
+        yield from _next_round(rounds(total, runs.shards_at_once(config)), trained, merged)
+    if outdated := runs.outdated_merges(trained, merged, config):
+        yield f"  {runs.describe_outdated_merges(run, outdated)}"
     if outdated := runs.outdated_shards(trained, merged, config):
         yield f"  {runs.describe_outdated(run, outdated, config)}"
+
+
+def _next_round(planned: Sequence[range], trained: Collection[int], merged: Collection[int]) -> Iterator[str]:
+    """Yield the line about the first round that is not merged, none if all are. `merged`: the last shard of each merged model."""
+    waiting = next((shards for shards in planned if shards[-1] not in merged), None)
+    if waiting is not None:
+        count = sum(shard in trained for shard in waiting)
+        yield f"  merged next: {_span(waiting)}, {count} of {len(waiting)} trained"
 
 
 def _span(shards: Sequence[int]) -> str:

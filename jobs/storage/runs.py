@@ -142,6 +142,33 @@ def describe_outdated(run: str, outdated: Sequence[int], config: Mapping[str, An
     )
 
 
+def outdated_merges(
+    trained: Mapping[int, Artifact], merged: Mapping[int, Artifact], config: Mapping[str, Any]
+) -> list[int]:
+    """Return the last shards of the merged models that were made from other models of their shards than the current ones.
+
+    `trained`, `merged`, `config`: as in `outdated_shards()`. A model that does not record its shards, or whose shard is missing, is not
+    outdated. With --max-shards, a round can be merged again with more shards: the model with fewer shards is not compared.
+    """
+    current = {layout.trained_shard_name(shard): model.digest for shard, model in trained.items()}
+    newest = {last // shards_at_once(config): last for last in sorted(merged)}
+    return [
+        last
+        for last in newest.values()
+        if any(current.get(name, digest) != digest for name, digest in merged[last].manifest.inputs.items())
+    ]
+
+
+def describe_outdated_merges(run: str, outdated: Sequence[int]) -> str:
+    """Return a sentence that names the outdated merged models of a run, of which there is at least one, and says what to do."""
+    names = ", ".join(f"`merged/{layout.trained_shard_name(last)}`" for last in outdated)
+    verb = "was" if len(outdated) == 1 else "were"
+    return (
+        f"{names} {verb} not merged from the current models of the shards: `skuscribe train --run {run}` with the settings of the run "
+        "merges them again"
+    )
+
+
 def base_model(store: Store, name: str) -> Artifact:
     """Return the artifact of a base model. Errors: `NotReadyError` (75) if it has not been fetched."""
     return artifact.require(store, layout.model_path(name), Kind.MODEL, f"fetch-model --model {name}")

@@ -183,6 +183,11 @@ def test_the_summary_names_the_models_that_were_not_trained_from_the_current_one
     first = findings.summary(replace(run, outdated_shards=(1, 2)))[1]
     assert first.startswith("`shard-00001` was not trained from the current model of `shard-00000`")
     assert "`skuscribe train --run main`" in first
+    merge, shards = findings.summary(
+        replace(run, outdated_merges=(1,), outdated_shards=(2,), config={"shards_at_once": 2})
+    )[1:3]
+    assert merge.startswith("`merged/shard-00001` was not merged from the current models of the shards")
+    assert shards.startswith("`shard-00002` was not trained from the current merged model after `shard-00001`")
 
 
 def test_a_rising_loss_on_the_first_shard_is_forgetting() -> None:

@@ -89,6 +89,57 @@ def test_models_that_were_not_trained_from_the_current_ones_are_named(
     assert line.startswith("  `shard-00001` was not trained from the current model of `shard-00000`: remove ")
 
 
+def train_in_rounds(store: Store, trained: int, merged: list[range]) -> None:
+    """Commit a run of eight shards, four at once, of which the first ones are trained."""
+    products = write_catalogue(store, shards=8)
+    config = {"catalogue": "main", "catalogue_digest": products.digest, "shards_at_once": 4}
+    runs.freeze(store, "main", config)
+    for shard in range(trained):
+        commit(store, layout.trained_shard_path("main", shard), Kind.TRAINED_SHARD)
+    for shards in merged:
+        path = layout.merged_model_path("main", shards[-1])
+        with artifact.draft(
+            store, path, Kind.MERGED_MODEL, {"shards": list(shards)}, {"shard-00000": "0" * 64}
+        ) as draft:
+            draft.commit({})
+
+
+@pytest.mark.parametrize(
+    ("trained", "merged", "following"),
+    [
+        (2, [], "  merged next: shards 0 to 3, 2 of 4 trained"),
+        (5, [range(4)], "  merged next: shards 4 to 7, 1 of 4 trained"),
+        (8, [range(4)], "  merged next: shards 4 to 7, 4 of 4 trained"),
+        (8, [range(4), range(4, 5), range(4, 8)], None),
+    ],
+)
+def test_the_round_that_is_merged_next_is_shown_with_its_trained_shards(
+    store: Store, capsys: pytest.CaptureFixture[str], trained: int, merged: list[range], following: str | None
+) -> None:
+    train_in_rounds(store, trained, merged)
+    lines = shown(store, capsys)
+    assert [line for line in lines if "merged next" in line] == ([following] if following else [])
+
+
+def test_a_round_of_the_shards_that_a_run_is_limited_to_is_complete(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_in_rounds(store, 5, [range(4), range(4, 5)])
+    lines = shown(store, capsys, max_shards=5)
+    assert "  merged: shards 0 to 3, shard 4" in lines
+    assert not any("merged next" in line for line in lines)
+
+
+def test_a_merged_model_of_other_models_than_the_current_ones_is_named(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_in_rounds(store, 4, [range(4)])
+    assert any(
+        line.startswith("  `merged/shard-00003` was not merged from the current models")
+        for line in shown(store, capsys)
+    )
+
+
 def test_a_run_with_several_shards_at_once_shows_which_are_merged(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -85,6 +85,40 @@ def test_a_round_is_outdated_if_the_merged_model_before_it_changed(store: Store)
     )
 
 
+def merged_from(store: Store, *trained_shards: tuple[int, Artifact]) -> Artifact:
+    """Return a merged model, which is not in the store."""
+    inputs = {layout.trained_shard_name(shard): model.digest for shard, model in trained_shards}
+    return Artifact(store, "", Manifest(Kind.MERGED_MODEL, {}, inputs, {}, {}, ""))
+
+
+def test_a_merged_model_is_outdated_until_the_current_models_of_its_shards_are_merged(store: Store) -> None:
+    config = {"shards_at_once": 2}
+    models = {shard: trained(store, None, seed=shard) for shard in range(3)}
+    merged = {1: merged_from(store, (0, models[0]), (1, models[1])), 2: merged_from(store, (2, models[2]))}
+    assert runs.outdated_merges(models, merged, config) == []
+    again = models | {0: trained(store, None, seed=9)}
+    assert runs.outdated_merges(again, merged, config) == [1]
+    assert runs.outdated_merges(again, merged | {1: merged_from(store, (0, again[0]), (1, again[1]))}, config) == []
+    del models[0]
+    assert runs.outdated_merges(models, merged, config) == []
+
+
+def test_a_merged_model_of_fewer_shards_is_not_outdated_after_its_round_was_merged_with_more(store: Store) -> None:
+    models = {shard: trained(store, None, seed=shard) for shard in (2, 3)}
+    merged = {2: merged_from(store, (2, trained(store, None, seed=9))), 3: merged_from(store, *models.items())}
+    assert runs.outdated_merges(models, merged, {"shards_at_once": 2}) == []
+
+
+def test_the_sentence_about_outdated_merged_models_says_how_to_merge_them_again() -> None:
+    assert runs.describe_outdated_merges("main", [3]) == (
+        "`merged/shard-00003` was not merged from the current models of the shards: `skuscribe train --run main` with the settings of "
+        "the run merges them again"
+    )
+    assert runs.describe_outdated_merges("main", [1, 3]).startswith(
+        "`merged/shard-00001`, `merged/shard-00003` were not"
+    )
+
+
 def test_only_a_run_with_several_shards_at_once_has_merged_models(store: Store) -> None:
     model = artifact.make_once(
         Spec(store, layout.merged_model_path("main", 1), Kind.MERGED_MODEL, {}, {}), lambda _: {}
