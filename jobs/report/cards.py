@@ -85,9 +85,10 @@ def _cost_card(history: History, gpu_hour_price: float) -> Card | None:
     seconds = history.training_seconds
     if seconds is None:
         return None
+    counted = "steps and validation" if history.shards_at_once == 1 else "steps and validation of all shards"
     if gpu_hour_price <= 0:
-        return Card("Training time", duration(seconds), "steps and validation; set --gpu-hour-price for the cost")
-    detail = f"{duration(seconds)} of steps and validation at ${gpu_hour_price:,.2f} per hour"
+        return Card("Training time", duration(seconds), f"{counted}; set --gpu-hour-price for the cost")
+    detail = f"{duration(seconds)} of {counted} at ${gpu_hour_price:,.2f} per hour"
     return Card("Training cost", dollars(seconds, gpu_hour_price), detail)
 
 

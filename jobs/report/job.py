@@ -14,7 +14,7 @@ from jobs.report.settings import SEED, Settings
 from jobs.report.sources import Sources
 from jobs.report.wording import counted
 from jobs.steps import trained_shards
-from jobs.storage import artifact, layout
+from jobs.storage import artifact, layout, runs
 from jobs.storage.artifact import Draft, Spec
 from jobs.storage.layout import Kind
 from jobs.storage.store import Store
@@ -49,4 +49,9 @@ def _require_all_shards(found: Sources) -> None:
         raise NotReadyError(
             f"run {found.run!r} has {total - len(missing)} of {counted(total, 'shard')}; the first missing one is {missing[0]}: "
             f"`skuscribe train --run {found.run}` trains the rest, --partial reports on those that exist"
+        )
+    if runs.shards_at_once(found.config) > 1 and total - 1 not in found.merged:
+        raise NotReadyError(
+            f"the models of the last round of run {found.run!r} are not merged yet: `skuscribe train --run {found.run}` merges them, "
+            "--partial reports without the merged model"
         )

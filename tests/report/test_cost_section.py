@@ -1,5 +1,7 @@
 """The section on speed and cost says which time is counted."""
 
+from dataclasses import replace
+
 import pytest
 
 from jobs.report.cards import cards
@@ -46,3 +48,6 @@ def test_the_cost_is_not_called_the_cost_of_the_machine() -> None:
 )
 def test_the_card_says_that_the_time_is_of_steps_and_validation(price: float, detail: str) -> None:
     assert [card.detail for card in cards(RUN, price)] == [detail]
+    several = replace(RUN, config={"shards_at_once": 2})
+    of_all = detail.replace("validation", "validation of all shards")
+    assert [card.detail for card in cards(several, price)] == [of_all]

@@ -292,6 +292,14 @@ def test_shards_that_were_trained_at_once_are_reported_with_their_merges(store: 
     assert {"merged/shard-00001", "merged/shard-00002", "evaluation/shard-00001"} <= set(report.manifest.inputs)
 
 
+def test_a_run_whose_last_round_is_not_merged_is_not_ready_without_partial(store: Store) -> None:
+    factory.make(store, factory.RunShape(questions=5, shards_at_once=2, retrieval=False))
+    make(store, partial=False)
+    artifact.remove(store, layout.merged_model_path("main", 2))
+    with pytest.raises(NotReadyError, match="the last round of run 'main' are not merged yet: `skuscribe train"):
+        make(store, partial=False)
+
+
 def test_a_chain_is_reported_without_a_word_of_merges(files: dict[str, str]) -> None:
     assert "start from the same model" not in files["index.html"]
     assert "outer gradient" not in files["index.html"].lower()

@@ -1,5 +1,7 @@
 """The section on training shows the reference run only next to a run that can be compared with it."""
 
+from dataclasses import replace
+
 import pytest
 
 from jobs.report.document import Charts, Table, Text
@@ -42,3 +44,14 @@ def test_the_reference_run_is_shown_if_model_and_shards_have_its_size(
     assert len(epochs.columns) == (14 if shown else 8)
     assert {len(row) for row in epochs.rows} == {len(epochs.columns)}
     assert ("Reference run", 6) in epochs.groups or not shown
+
+
+def test_the_shards_of_a_round_are_not_joined_and_have_the_figures_of_their_own_models() -> None:
+    chain = run_of(76_961_152, 1900, 1900)
+    for run, joined in ((chain, True), (replace(chain, config={"shards_at_once": 2}), False)):
+        _, charts, epochs, _ = training.section(run).blocks
+        assert isinstance(charts, Charts)
+        assert all((">shards trained<" in chart.svg) is joined for chart in charts.charts)
+        assert all(("fill: none; stroke: #0072b2" in chart.svg) is joined for chart in charts.charts)
+        assert isinstance(epochs, Table)
+        assert ("those of the shard's own model, before it is merged" in epochs.caption) is not joined

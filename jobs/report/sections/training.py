@@ -66,13 +66,14 @@ def _chart(history: History, reference: Sequence[Epoch], name: str, figure: str,
         return None
     end = max(shard.number for shard in history.shards) + 1
     theirs = [(x, getattr(epoch, figure)) for x, epoch in _reference_on_shard_axis(reference) if x <= end]
-    lines = [Line("This run", [x for x, _ in own], [y for _, y in own], "blue")]
+    at_once = history.shards_at_once
+    lines = [Line("This run", [x for x, _ in own], [y for _, y in own], "blue", joined=at_once == 1)]
     if theirs:
         x, y = [x for x, _ in theirs], [y for _, y in theirs]
         lines.append(Line("Reference run (FLAN-T5-base)", x, y, "grey", dashed=True, marker="s"))
     description = f"{title} per shard and epoch: this run from {known[0]:.3f} to {known[-1]:.3f}."
-    svg = charts.line_chart(name, description, "shards trained", title.split(" on ")[0], lines)
-    at_once = history.shards_at_once
+    x_label = "shards trained" if at_once == 1 else "shards"
+    svg = charts.line_chart(name, description, x_label, title.split(" on ")[0], lines)
     start = "" if at_once == 1 else f" {counted(at_once, 'shard')} at a time start from the same model."
     return Chart(title, f"One point per epoch.{start}", svg)
 
@@ -91,6 +92,7 @@ def _on_shard_axis(epochs: Sequence[Epoch]) -> list[tuple[float, Epoch]]:
 
 def _epoch_table(history: History, reference: Sequence[Epoch]) -> Table:
     figures = ("training_loss", "validation_loss", *ROUGES)
+    own = "" if history.shards_at_once == 1 else " The figures are those of the shard's own model, before it is merged."
     names = ["Training loss", "Validation loss", *(METRIC_NAMES[name] for name in ROUGES)]
     rows = []
     for shard in history.shards:
@@ -101,10 +103,10 @@ def _epoch_table(history: History, reference: Sequence[Epoch]) -> Table:
             cells = [Cell(number(getattr(run, name, None), 3)) for run in runs for name in figures]
             rows.append([Cell(str(shard.number)), Cell(str(position + 1)), *cells])
     if not reference:
-        caption = "Per shard and epoch. Shards count from 0. Blank: not reported."
+        caption = f"Per shard and epoch. Shards count from 0.{own} Blank: not reported."
         return Table(caption, ["Shard", "Epoch", *names], rows, labels=2)
     return Table(
-        "Per shard and epoch. Shards count from 0; the first shard of the reference run is next to shard 0. "
+        f"Per shard and epoch. Shards count from 0; the first shard of the reference run is next to shard 0.{own} "
         "Blank: not reported, or not legible in the notebooks.",
         ["Shard", "Epoch", *names, *names],
         rows,
