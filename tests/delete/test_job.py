@@ -134,6 +134,24 @@ def test_a_run_and_a_model_need_no_postgres(
     assert not [line for line in status_lines(store, capsys) if line.startswith(("runs/old ", "models/old "))]
 
 
+def test_a_run_is_listed_and_deleted_with_its_merged_models_and_made_from_its_catalogue_once(
+    store: Store, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs = {"catalogue": commit(store, layout.catalogue_path("main"), Kind.CATALOGUE).digest}
+    runs.freeze(store, "main", {"shards_at_once": 2})
+    for shard in range(2):
+        commit(store, layout.trained_shard_path("main", shard), Kind.TRAINED_SHARD, inputs)
+    merged = commit(store, layout.merged_model_path("main", 1), Kind.MERGED_MODEL, inputs)
+    commit(store, layout.export_path("main"), Kind.EXPORT, {"model": merged.digest})
+    delete(store, "catalogue/main", yes=False)
+    assert "made from it, not deleted: runs/main" in capsys.readouterr().out.splitlines()
+    delete(store, "runs/main")
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("  runs/main/merged/shard-00001  merged-model  2 objects") for line in lines)
+    assert "made from it, not deleted: exports/main" in lines
+    assert keys(store, "runs/") == []
+
+
 def test_the_alternatives_of_a_catalogue_are_deleted_with_its_last_matcher(store: Store, database: str) -> None:
     for name, catalogue in (("first", "main"), ("second", "main"), ("third", "other")):
         commit(store, layout.matcher_path(name), Kind.MATCHER, catalogue=catalogue)
