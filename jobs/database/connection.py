@@ -26,6 +26,7 @@ from psycopg.types import TypeInfo
 from jobs.database import login, waits
 from jobs.database.address import address, check_variables, user
 from jobs.database.errors import translated_errors
+from jobs.process import keepalive
 from jobs.process.errors import ConfigurationError
 
 # Its warnings are about what follows from an error that it raises too.
@@ -41,15 +42,13 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": "0",
     # With these, the server ends the statement of a killed job within seconds, and that of a lost node within a minute.
     "client_connection_check_interval": "5000",
-    "tcp_keepalives_idle": "30",
-    "tcp_keepalives_interval": "10",
-    "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "60000",
+    "tcp_keepalives_idle": str(keepalive.IDLE_SECONDS),
+    "tcp_keepalives_interval": str(keepalive.INTERVAL_SECONDS),
+    "tcp_keepalives_count": str(keepalive.COUNT),
+    "tcp_user_timeout": str(keepalive.USER_TIMEOUT_MILLISECONDS),
 }
 MIN_POSTGRES = 14  # the first with client_connection_check_interval and idle_session_timeout
 _HAS_TRANSACTION_TIMEOUT = 170_000  # server version
-# Keepalives are sent only while nothing waits for an acknowledgement: a statement sent to a lost host needs tcp_user_timeout (ms).
-_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
@@ -255,7 +254,10 @@ def _parameters() -> dict[str, Any]:
         "connect_timeout": _connect_timeout_seconds(),
         "client_encoding": "UTF8",
         "fallback_application_name": "skuscribe",
-        **_KEEPALIVES,
+        "keepalives_idle": keepalive.IDLE_SECONDS,
+        "keepalives_interval": keepalive.INTERVAL_SECONDS,
+        "keepalives_count": keepalive.COUNT,
+        "tcp_user_timeout": keepalive.USER_TIMEOUT_MILLISECONDS,
     }
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from jobs.local import services
 from jobs.local.serve_settings import Settings
 from jobs.local.server import HOST
-from jobs.process import folders, lifecycle, log
+from jobs.process import folders, keepalive, lifecycle, log
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.sample.rows import write_sample
 from jobs.storage.store import Store
@@ -25,10 +25,10 @@ SAMPLE_KEY, SAMPLE_SEED = "raw/sample.jsonl.gz", 13
 CHUNK_BYTES = 1 << 18
 CHECK_EVERY_SECONDS = 0.5
 KEEPALIVE = {
-    socket.TCP_KEEPIDLE: 30,
-    socket.TCP_KEEPINTVL: 10,
-    socket.TCP_KEEPCNT: 3,
-    socket.TCP_USER_TIMEOUT: 60_000,  # milliseconds
+    socket.TCP_KEEPIDLE: keepalive.IDLE_SECONDS,
+    socket.TCP_KEEPINTVL: keepalive.INTERVAL_SECONDS,
+    socket.TCP_KEEPCNT: keepalive.COUNT,
+    socket.TCP_USER_TIMEOUT: keepalive.USER_TIMEOUT_MILLISECONDS,
 }
 
 
