@@ -9,7 +9,7 @@ different settings, or lets the caller build it.
 
 import hashlib
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,8 +18,9 @@ from typing import Any
 from jobs.process import log
 from jobs.process.errors import ConfigurationError, InputError, JobError, NotReadyError
 from jobs.process.parallel import in_threads
-from jobs.storage.layout import ATTEMPT_PREFIX, CHECKPOINT_FOLDER, MANIFEST, Kind
-from jobs.storage.manifest import File, Manifest, from_json
+from jobs.storage.layout import ATTEMPT_PREFIX, MANIFEST, Kind
+from jobs.storage.leftovers import delete_all, sweep, unnamed, uploads
+from jobs.storage.manifest import File, Manifest, read_manifest
 from jobs.storage.store import MissingObject, Store, StoredObject, file_sha256
 
 WRITE_ATTEMPTS = 5
@@ -182,7 +183,7 @@ class Draft:
 
     def discard(self) -> None:
         """Remove the files that this attempt has uploaded."""
-        _delete(self._store, self._store.objects(f"{self._path}/{self.attempt}/"))
+        delete_all(self._store, self._store.objects(f"{self._path}/{self.attempt}/"))
 
     @property
     def _manifest_key(self) -> str:
@@ -210,14 +211,14 @@ class Draft:
         They are listed before the manifest is written: an attempt that started later may still be committed. A file is gone if
         another writer has committed. The manifest of that writer may have been removed since, so that this one could be written.
         """
-        found = list(_uploads(self._store, self._path))
+        found = list(uploads(self._store, self._path))
         keys = {stored.key.removeprefix(f"{self._path}/") for stored in found}
         own = {file.key for file in self._files.values() if file.key.startswith(f"{self.attempt}/")}
-        return _not_named(found, self._path, self._files) if own <= keys else None
+        return unnamed(found, self._path, self._files) if own <= keys else None
 
     def _committed(self, manifest: Manifest, leftovers: list[StoredObject]) -> Artifact:
         with suppress(JobError):
-            _delete(self._store, leftovers)
+            delete_all(self._store, leftovers)
         return Artifact(self._store, self._path, manifest)
 
 
@@ -233,7 +234,8 @@ def make_once(spec: Spec, build: Callable[[Draft], Mapping[str, Any]], *, replac
         if existing is not None:
             found = _differences(spec, existing.manifest)
             if not found:
-                _sweep(existing, replaceable=replace_outdated or spec.kind in REPLACED_BY_FLAG)
+                replaceable = replace_outdated or spec.kind in REPLACED_BY_FLAG
+                sweep(spec.store, spec.path, existing.manifest.files, replaceable=replaceable)
                 _log("already done", existing)
                 return existing
             if not replace_outdated:
@@ -326,15 +328,14 @@ def withdraw_outdated(spec: Spec) -> None:
 def remove(store: Store, path: str) -> None:
     """Delete an artifact, its manifest first, so that no reader finds a part of it."""
     store.delete(f"{path}/{MANIFEST}")
-    _delete(store, store.objects(f"{path}/"))
+    delete_all(store, store.objects(f"{path}/"))
 
 
 def _find_with_etag(store: Store, path: str) -> tuple[Artifact | None, str | None]:
-    stored = store.read_with_etag(f"{path}/{MANIFEST}")
-    if stored is None:
+    found = read_manifest(store, path)
+    if found is None:
         return None, None
-    data, etag = stored
-    return Artifact(store, path, from_json(data, store.at(f"{path}/{MANIFEST}"))), etag
+    return Artifact(store, path, found[0]), found[1]
 
 
 def _differences(spec: Spec, manifest: Manifest) -> list[str]:
@@ -367,48 +368,6 @@ def _created_differently(existing: Artifact, found: list[str]) -> ConfigurationE
         f"{existing.url} already exists, created with different settings: {'; '.join(found)}. Choose {name}{replaces}, "
         f"or {removes} to make it again"
     )
-
-
-def _sweep(existing: Artifact, *, replaceable: bool) -> None:
-    """Remove the leftovers of a process that was killed right after its commit.
-
-    No attempt beside a committed artifact can be committed, except one that is to replace it. With `replaceable`, there may
-    be one: it has uploaded nothing before the manifest was written, so only older objects are removed. They are compared with
-    a manifest that was written before it is read, because it may have been replaced since `existing` was found.
-    """
-    store, path = existing.store, existing.path
-    with suppress(JobError):
-        leftovers = _unnamed(store, path, existing.manifest.files)
-        if leftovers and replaceable:
-            written = [stored.modified for stored in store.objects(f"{path}/{MANIFEST}")]
-            current = find(store, path)
-            if not written or current is None:
-                return
-            leftovers = [
-                stored for stored in _unnamed(store, path, current.manifest.files) if stored.modified < written[0]
-            ]
-        _delete(store, leftovers)
-
-
-def _unnamed(store: Store, path: str, files: Mapping[str, File]) -> list[StoredObject]:
-    """Return the objects of attempts and checkpoints below an artifact that are not among its files."""
-    return _not_named(_uploads(store, path), path, files)
-
-
-def _uploads(store: Store, path: str) -> Iterator[StoredObject]:
-    """Yield the objects of all attempts and checkpoints below an artifact."""
-    for prefix in (ATTEMPT_PREFIX, CHECKPOINT_FOLDER):
-        yield from store.objects(f"{path}/{prefix}")
-
-
-def _not_named(uploads: Iterable[StoredObject], path: str, files: Mapping[str, File]) -> list[StoredObject]:
-    named = {f"{path}/{file.key}" for file in files.values()}
-    return [stored for stored in uploads if stored.key not in named]
-
-
-def _delete(store: Store, objects: Iterable[StoredObject]) -> None:
-    for stored in list(objects):
-        store.delete(stored.key)
 
 
 def _log(event: str, made: Artifact) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 from jobs import __version__
 from jobs.process.errors import InputError
+from jobs.storage.layout import MANIFEST
+from jobs.storage.store import Store
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,16 @@ class Manifest:
     def to_json(self) -> bytes:
         """Return the stored form, which includes the digest."""
         return json.dumps({**asdict(self), "digest": self.digest}, indent=1, ensure_ascii=False).encode()
+
+
+def read_manifest(store: Store, path: str) -> tuple[Manifest, str] | None:
+    """Return the manifest of the artifact at `path` and its ETag, None if there is none. Errors: those of `from_json`."""
+    key = f"{path}/{MANIFEST}"
+    stored = store.read_with_etag(key)
+    if stored is None:
+        return None
+    data, etag = stored
+    return from_json(data, store.at(key)), etag
 
 
 def from_json(data: bytes, address: str) -> Manifest:
