@@ -18,27 +18,14 @@ from typing import Any
 from jobs.process import log
 from jobs.process.errors import ConfigurationError, InputError, JobError, NotReadyError
 from jobs.process.parallel import in_threads
-from jobs.storage.layout import ATTEMPT_PREFIX, MANIFEST, Kind
+from jobs.storage.differences import REPLACED_BY_FLAG, created_differently, differences
+from jobs.storage.layout import ATTEMPT_PREFIX, MANIFEST
 from jobs.storage.leftovers import delete_all, sweep, unnamed, uploads
 from jobs.storage.manifest import File, Manifest, read_manifest
 from jobs.storage.store import MissingObject, Store, StoredObject, file_sha256
 
 WRITE_ATTEMPTS = 5
-
-NAMED_BY: Mapping[str, str] = {
-    Kind.CATALOGUE: "catalogue", Kind.MODEL: "model", Kind.MATCHER: "matcher", Kind.TRAINED_SHARD: "run",
-    Kind.MERGED_MODEL: "run", Kind.NEIGHBOURS: "run", Kind.EVALUATION: "run", Kind.EXPORT: "batch", Kind.EXPORT_PART: "batch",
-}  # fmt: skip
-"""The setting that names an artifact of each kind, for messages."""
-
-REPLACED_BY_FLAG: Collection[str] = (Kind.EVALUATION, Kind.EXPORT, Kind.EXPORT_PART)
-"""The kinds that their job replaces with the flag --replace."""
-
-DELETED_BY_COMMAND: Collection[str] = (Kind.CATALOGUE, Kind.MODEL, Kind.MATCHER)
-"""The kinds that the command `delete` removes alone. A batch that is made again keeps its labels, which `delete` would remove."""
-
 DOWNLOAD_ATTEMPTS = 2
-_SHOWN_CHARACTERS = 80
 
 
 class DamagedFile(NotReadyError):
@@ -239,7 +226,7 @@ def make_once(spec: Spec, build: Callable[[Draft], Mapping[str, Any]], *, replac
                 _log("already done", existing)
                 return existing
             if not replace_outdated:
-                raise _created_differently(existing, found)
+                raise created_differently(existing.url, existing.path, existing.manifest.kind, found)
         with draft(spec.store, spec.path, spec.kind, spec.config, spec.inputs) as work:
             figures = build(work)
             committed = work.commit(figures) if etag is None else work.commit_in_place_of(etag, figures)
@@ -264,7 +251,7 @@ def find_matching(spec: Spec, *, replace_outdated: bool = False) -> Artifact | N
     if existing is not None and (found := _differences(spec, existing.manifest)):
         if replace_outdated:
             return None
-        raise _created_differently(existing, found)
+        raise created_differently(existing.url, existing.path, existing.manifest.kind, found)
     return existing
 
 
@@ -348,33 +335,6 @@ def _differences(spec: Spec, manifest: Manifest) -> list[str]:
     return [*differences(manifest.settings, spec.config, spec.later), *differences(recorded, spec.inputs, spec.later)]
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], later: Collection[str] = ()) -> list[str]:
-    """Return a phrase for each value that differs: `epochs was 3, now 1`. Names in `later` may be missing from `old`."""
-    return [
-        f"{name} was {_shown(old.get(name))}, now {_shown(new.get(name))}"
-        for name in sorted({*old, *new})
-        if old.get(name) != new.get(name) and (name in old or name not in later)
-    ]
-
-
-def _created_differently(existing: Artifact, found: list[str]) -> ConfigurationError:
-    setting = NAMED_BY.get(existing.manifest.kind)
-    name = f"another --{setting} (settings.{setting} of the chart)" if setting else "another name"
-    replaces = ", replace it with --replace" if existing.manifest.kind in REPLACED_BY_FLAG else ""
-    removes = f"remove {existing.url}/{MANIFEST}"
-    if existing.manifest.kind in DELETED_BY_COMMAND:
-        removes = f"delete it with `skuscribe delete --path {existing.path}`"
-    return ConfigurationError(
-        f"{existing.url} already exists, created with different settings: {'; '.join(found)}. Choose {name}{replaces}, "
-        f"or {removes} to make it again"
-    )
-
-
 def _log(event: str, made: Artifact) -> None:
     figures = {name: value for name, value in made.manifest.figures.items() if isinstance(value, str | int | float)}
     log.info(event, **{**figures, "artifact": made.url})
-
-
-def _shown(value: Any) -> str:
-    text = "absent" if value is None else str(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:12] + "…"

@@ -8,6 +8,7 @@ from typing import Any
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact
+from jobs.storage.differences import differences
 from jobs.storage.layout import MANIFEST, MODEL_PREFIX, Kind
 from jobs.storage.store import Store
 
@@ -20,7 +21,7 @@ def freeze(store: Store, run: str, config: Mapping[str, Any]) -> None:
     key = layout.run_config_path(run)
     if store.write_if_absent(key, json.dumps(config, indent=1, sort_keys=True).encode()):
         return
-    found = artifact.differences(read_config(store, run), config)
+    found = differences(read_config(store, run), config)
     if found:
         raise ConfigurationError(
             f"run {run!r} ({store.at(key)}) was started with different settings: {'; '.join(found)}. Give the new "

@@ -11,7 +11,8 @@ import pytest
 
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.storage import artifact
-from jobs.storage.artifact import REPLACED_BY_FLAG, Artifact, Draft, Spec
+from jobs.storage.artifact import Artifact, Draft, Spec
+from jobs.storage.differences import REPLACED_BY_FLAG
 from jobs.storage.layout import Kind
 from jobs.storage.store import Store, StoredObject
 
