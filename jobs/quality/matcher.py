@@ -28,7 +28,7 @@ from jobs.quality.spelling import misspelt_word
 from jobs.quality.support import Support, known_words, least_supported, unsupported_clause, unsupported_short_sentence
 from jobs.quality.terms import absent_terms, mentioned, term_set, terms, without_run
 from jobs.quality.word_pairs import UnseenPair, WordPairs, load_word_pairs, no_word_pairs
-from jobs.quality.word_statistics import WordStatistics
+from jobs.quality.word_statistics import WordStatistics, load_word_statistics
 from jobs.storage.layout import (
     ALTERNATIVES_FILE,
     ATTRIBUTES_FILE,
@@ -38,10 +38,6 @@ from jobs.storage.layout import (
     WORDS_FILE,
 )
 
-_COUNTS = (
-    "titles", "own", "other_titles", "others", "own_texts", "own_extra", "other_texts", "other_extra", "texts",
-    "openings", "endings",
-)  # fmt: skip
 PROBABILITY_DIGITS = 6
 """Probabilities are recorded and compared with these decimals, so that a threshold read from Postgres compares equal."""
 WORDS_SHOWN = 5
@@ -230,11 +226,7 @@ def probability(logits: np.ndarray, calibration: Calibration) -> np.ndarray:
 
 def save(matcher: Matcher, folder: Path) -> None:
     """Write the matcher's files: words, alternatives and attributes as Parquet, word pairs and weights as safetensors, the calibration as JSON."""
-    statistics = matcher.statistics
-    words = sorted({*statistics.texts, *statistics.other_texts})
-    columns = {"word": words, **{name: [getattr(statistics, name)[word] for word in words] for name in _COUNTS}}
-    table = pa.table(columns).replace_schema_metadata({"products": str(statistics.products)})
-    pq.write_table(table, folder / WORDS_FILE, compression="zstd")
+    matcher.statistics.save(folder / WORDS_FILE)
     matcher.word_pairs.save(folder / WORD_PAIRS_FILE)
     rows = [asdict(item) for row in matcher.alternatives.values() for item in row.values()]
     columns_of = {str: pa.string(), int: pa.int64()}
@@ -249,11 +241,7 @@ def save(matcher: Matcher, folder: Path) -> None:
 
 def load(folder: Path) -> Matcher:
     """Return the matcher of the files that `save()` wrote."""
-    table = pq.read_table(folder / WORDS_FILE)
-    statistics = WordStatistics(int((table.schema.metadata or {})[b"products"]))
-    words = table["word"].to_pylist()
-    for name in table.column_names[1:]:  # a matcher of an earlier version has fewer counts
-        getattr(statistics, name).update(dict(zip(words, table[name].to_pylist(), strict=True)))
+    statistics = load_word_statistics(folder / WORDS_FILE)
     file = folder / WORD_PAIRS_FILE
     word_pairs = load_word_pairs(file) if file.exists() else no_word_pairs()  # a matcher of an earlier version has none
     network = Network(**load_file(folder / WEIGHTS_FILE))
@@ -261,7 +249,7 @@ def load(folder: Path) -> Matcher:
     alternatives = read_alternatives(folder / ALTERNATIVES_FILE)
     file = folder / ATTRIBUTES_FILE
     attributes = load_attributes(file) if file.exists() else {}  # nor does it have these
-    return Matcher(statistics.finish(), word_pairs, alternatives, network, calibration, attributes)
+    return Matcher(statistics, word_pairs, alternatives, network, calibration, attributes)
 
 
 def read_alternatives(path: Path) -> Table:

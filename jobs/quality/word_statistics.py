@@ -9,7 +9,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from jobs.quality.terms import absent_terms, has_digit, term_set, terms
 
@@ -133,6 +137,14 @@ class WordStatistics:
         """Return the log-odds, in nats, that a text with this word, which its title lacks, is the own one."""
         return self._weigh(word).extra
 
+    def save(self, path: Path) -> None:
+        """Write the counts as Parquet, a row for each word."""
+        words = sorted({*self.texts, *self.other_texts})
+        counts = [item.name for item in fields(self) if item.default_factory is Counter]
+        columns = {"word": words, **{name: [getattr(self, name)[word] for word in words] for name in counts}}
+        table = pa.table(columns).replace_schema_metadata({"products": str(self.products)})
+        pq.write_table(table, path, compression="zstd")
+
     def _weigh(self, word: str) -> Weights:
         """Return what a word weighs. It is kept for words of the catalogue: other titles have any number of codes."""
         found = self._weights.get(word)
@@ -153,6 +165,16 @@ class WordStatistics:
             absent=math.log((1 - own) / (1 - other)),
             extra=math.log(own_extra / other_extra),
         )
+
+
+def load_word_statistics(path: Path) -> WordStatistics:
+    """Return the finished statistics of a file that `WordStatistics.save()` wrote."""
+    table = pq.read_table(path)
+    statistics = WordStatistics(int((table.schema.metadata or {})[b"products"]))
+    words = table["word"].to_pylist()
+    for name in table.column_names[1:]:  # a matcher of an earlier version has fewer counts
+        getattr(statistics, name).update(dict(zip(words, table[name].to_pylist(), strict=True)))
+    return statistics.finish()
 
 
 def _last_word(part: str) -> list[str]:
