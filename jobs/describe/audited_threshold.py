@@ -1,7 +1,6 @@
 """The threshold of --from-audit: the probability from which a given share of the texts that people have labelled is right."""
 
 import json
-from collections.abc import Sequence
 from math import ceil
 from statistics import NormalDist
 
@@ -10,9 +9,9 @@ from jobs.database.repeat import repeated
 from jobs.process import log
 from jobs.process.errors import ConfigurationError
 from jobs.quality.checks import OFF_TITLE
-from jobs.quality.intervals import CONFIDENCE, wilson
+from jobs.quality.intervals import CONFIDENCE
 from jobs.quality.matcher import PROBABILITY_DIGITS
-from jobs.quality.publish_threshold import MIN_LABELS, LabelledText, Threshold, labelled_texts, publish_threshold
+from jobs.quality.publish_threshold import MIN_LABELS, Threshold, labelled_texts, publish_threshold
 from jobs.storage import artifact, layout
 from jobs.storage.store import Store
 
@@ -64,26 +63,30 @@ def threshold_from_labels(from_audit: float, catalogue: str, matcher_digest: str
             f"texts of catalogue {catalogue!r} and this matcher (at least {MIN_LABELS} are needed): label more with `skuscribe audit`, "
             "or lower it"
         )
-    log.info("threshold from the audit", **vars(threshold))
+    log.info(
+        "threshold from the audit",
+        probability=threshold.probability,
+        labels=threshold.labels,
+        share=threshold.share,
+        low=threshold.low,
+        is_certain=threshold.is_certain,
+    )
     if not threshold.is_certain:
-        _warn(threshold, labelled, from_audit)
+        _warn(threshold, len(labelled), from_audit)
     return round(threshold.probability, PROBABILITY_DIGITS)
 
 
-def _warn(threshold: Threshold, labelled: Sequence[LabelledText], from_audit: float) -> None:
+def _warn(threshold: Threshold, labelled: int, from_audit: float) -> None:
     """Log what is known of the share of right texts at the threshold, and about how many more labels would make it certain."""
-    used = [text for text in labelled if text.probability >= threshold.probability]
-    effective = sum(text.weight for text in used) ** 2 / sum(text.weight**2 for text in used)
-    interval = wilson(min(threshold.share, 1.0) * effective, effective)
     needed = labels_to_be_certain(threshold.share, from_audit)
-    more = None if needed is None else ceil((needed / effective - 1) * len(labelled))
+    more = None if needed is None else ceil((needed / threshold.effective_labels - 1) * labelled)
     log.warning(
         "threshold from too few labels to be certain: label more with `skuscribe audit`, or lower --from-audit",
         from_audit=from_audit,
         probability=threshold.probability,
-        share=round(interval.value, 4),
-        low=round(interval.low, 4),
-        high=round(interval.high, 4),
+        share=round(threshold.share, 4),
+        low=round(threshold.low, 4),
+        high=round(threshold.high, 4),
         labels=threshold.labels,
         more_labels_needed=more,
     )

@@ -27,14 +27,17 @@ class LabelledText:
 class Threshold:
     """A probability, and what the labelled texts at or above it show.
 
-    `share` is the weighted share of right texts and `low` the lower bound of its 95 % Wilson interval. `is_certain`: the lower
-    bound reaches the demanded share. Otherwise the share does, of too few labelled texts for their lower bound to reach it.
+    `share` is the weighted share of right texts, `low` and `high` are the bounds of its 95 % Wilson interval. `effective_labels` is
+    the effective number of the `labels`. `is_certain`: the lower bound reaches the demanded share. Otherwise the share does, of too
+    few labelled texts for their lower bound to reach it.
     """
 
     probability: float
     labels: int
+    effective_labels: float
     share: float
     low: float
+    high: float
     is_certain: bool
 
 
@@ -78,5 +81,5 @@ def publish_threshold(labelled: Sequence[LabelledText], at_least: float) -> Thre
         found = wilson(min(right / total, 1.0) * effective, effective)
         can_be_certain = can_be_certain or wilson(effective, effective).low >= at_least
         if effective >= MIN_LABELS and (found.low if can_be_certain else found.value) >= at_least:
-            lowest = Threshold(probability, labels, found.value, found.low, can_be_certain)
+            lowest = Threshold(probability, labels, effective, found.value, found.low, found.high, can_be_certain)
     return lowest
