@@ -83,9 +83,9 @@ def line_chart(
             "font.size": 8.0,
         }
     ):
-        figure = Figure(figsize=SIZE_INCHES, layout="constrained")
-        FigureCanvasSVG(figure)
-        axes = figure.add_subplot()
+        figure = Figure(figsize=SIZE_INCHES, layout="constrained", facecolor="none", edgecolor="none")
+        canvas = FigureCanvasSVG(figure)
+        axes = figure.add_subplot(facecolor="none")
         for line in lines:
             _draw(axes, line)
         for level in levels:
@@ -100,7 +100,8 @@ def line_chart(
             axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=WHOLE_STEPS))
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
         out = io.StringIO()
-        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        # savefig() would draw the figure once more before this, for the layout that drawing computes too.
+        canvas.print_svg(out, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
     return _svg_element(out.getvalue(), name, description)
 
 
