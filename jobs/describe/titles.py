@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from jobs.process import log
 from jobs.process.errors import ConfigurationError, InputError
-from jobs.process.settings import without_secrets
+from jobs.process.secrets import without_secrets
 from jobs.storage import sources
 from jobs.storage.appearance import appearance, other_than_plain_text
 from jobs.storage.catalogue import MAX_TITLE_CHARACTERS, Catalogue, Title

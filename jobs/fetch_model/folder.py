@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.process.errors import ConfigurationError
-from jobs.process.settings import without_secrets
+from jobs.process.secrets import without_secrets
 from jobs.storage.manifest import digest_of
 from jobs.storage.store import file_sha256
 from jobs.t5.files import check_files

@@ -10,7 +10,7 @@ from typing import Any
 from jobs.fetch_model.folder import MODEL_PATTERNS
 from jobs.process import log
 from jobs.process.errors import ConfigurationError, NotReadyError
-from jobs.process.settings import without_secrets
+from jobs.process.secrets import without_secrets
 from jobs.retrieval.hub_address import check_endpoint
 
 

@@ -9,7 +9,7 @@ from jobs.fetch_model.folder import expanded
 from jobs.fetch_model.s3 import S3Prefix
 from jobs.fetch_model.settings import TINY
 from jobs.process.errors import ConfigurationError, InputError
-from jobs.process.settings import without_secrets
+from jobs.process.secrets import without_secrets
 from jobs.storage import catalogue
 from jobs.storage.store import Store
 from jobs.t5.files import TOKENIZER_FILE, copy_tokenizer

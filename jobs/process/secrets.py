@@ -1,4 +1,4 @@
-"""Removes secrets from texts of others, such as the message of a server."""
+"""Removes secrets from texts of others, such as the message of a server, and from addresses."""
 
 import re
 from collections.abc import Iterable
@@ -8,6 +8,7 @@ _LONG = 8
 # Not within a word or a name with hyphens. An escape such as %3D or \n before the secret is not a part of the word.
 _BEGIN = r"(?:(?<![\w-])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt]))"
 _END = r"(?![\w-])"
+_USER_AND_PASSWORD = re.compile(r"[^/\s:@]+:[^\s@]+@")
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:
@@ -16,3 +17,16 @@ def hide(text: str, secrets: Iterable[str]) -> str:
         word = re.escape(secret)
         text = re.sub(word if len(secret) >= _LONG else f"{_BEGIN}{word}{_END}", "***", text)
     return text
+
+
+def without_secrets(address: str) -> str:
+    """Return an address for messages: without user and password, and without the query, which may be a signature."""
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        return _USER_AND_PASSWORD.sub("***@", address)
+    authority, slash, path = rest.partition("?")[0].partition("#")[0].partition("/")
+    host = authority.rpartition("@")[2]
+    name, colon, port = host.rpartition(":")
+    if colon and not port.isdigit() and not host.endswith("]"):  # the beginning of a password that contains a slash
+        return f"{scheme}://{name}:***"
+    return f"{scheme}://{host}{slash}{path}"

@@ -8,7 +8,6 @@ libpq read AWS_* and PG* themselves.
 
 import argparse
 import os
-import re
 import textwrap
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,10 +22,10 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from jobs.process import accepted
 from jobs.process.accepted import accepts
 from jobs.process.errors import ConfigurationError
+from jobs.process.secrets import without_secrets
 
 PREFIX = "SKUSCRIBE_"
 _UNUSED_PREFIX = "NO_SKUSCRIBE_"
-_USER_AND_PASSWORD = re.compile(r"[^/\s:@]+:[^\s@]+@")
 _METAVARS = {int: "N", float: "X", Path: "PATH"}
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
@@ -296,19 +295,6 @@ def _explain(kind: type[Settings], problems: Sequence[ErrorDetails]) -> str:
         parts[name] = f"{named}: {wanted}, found {found}"
     head = "a setting is wrong" if len(parts) == 1 else f"{len(parts)} settings are wrong"
     return f"{head}: " + "; ".join(parts.values()) + ". `--help` describes each setting"
-
-
-def without_secrets(address: str) -> str:
-    """Return an address for messages: without user and password, and without the query, which may be a signature."""
-    scheme, separator, rest = address.partition("://")
-    if not separator:
-        return _USER_AND_PASSWORD.sub("***@", address)
-    authority, slash, path = rest.partition("?")[0].partition("#")[0].partition("/")
-    host = authority.rpartition("@")[2]
-    name, colon, port = host.rpartition(":")
-    if colon and not port.isdigit() and not host.endswith("]"):  # the beginning of a password that contains a slash
-        return f"{scheme}://{name}:***"
-    return f"{scheme}://{host}{slash}{path}"
 
 
 def _shown(value: object) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.process.errors import ConfigurationError, JobError
-from jobs.process.settings import without_secrets
+from jobs.process.secrets import without_secrets
 
 _OF_THE_FOLDER = (None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES)
 """The numbers of an `OSError` that are errors of the folder's content; others, such as ENOSPC, are faults of the disk."""

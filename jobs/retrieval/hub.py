@@ -10,7 +10,7 @@ from huggingface_hub.file_download import repo_folder_name
 from jobs.process import log
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.process.folders import DISK_FULL
-from jobs.process.settings import without_secrets
+from jobs.process.secrets import without_secrets
 
 TIMEOUT_SECONDS = 10.0
 _HTTP_ERROR: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]  # of httpx or httpx2, by version

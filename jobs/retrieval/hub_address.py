@@ -4,7 +4,7 @@ import os
 from urllib.parse import urlsplit
 
 from jobs.process.errors import ConfigurationError
-from jobs.process.settings import without_secrets
+from jobs.process.secrets import without_secrets
 
 
 def check_endpoint() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
-from jobs.process.settings import without_secrets
+from jobs.process.secrets import without_secrets
 from jobs.storage.s3_errors import endpoint_variable, without_keys
 
 _REDIRECTS = {301, 302, 303, 307, 308}

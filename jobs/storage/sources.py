@@ -16,7 +16,7 @@ from urllib3.exceptions import HTTPError
 
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
 from jobs.process.folders import DISK_FULL
-from jobs.process.settings import without_secrets
+from jobs.process.secrets import without_secrets
 from jobs.storage.manifest import digest_of
 from jobs.storage.store import head_input, open_input
 

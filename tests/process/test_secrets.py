@@ -1,8 +1,8 @@
-"""Secrets are removed from texts of others."""
+"""Secrets are removed from texts of others, and from addresses."""
 
 import pytest
 
-from jobs.process.secrets import hide
+from jobs.process.secrets import hide, without_secrets
 
 LONG = "minio/example+secret"
 
@@ -27,3 +27,16 @@ def test_a_long_secret_is_hidden_wherever_it_is() -> None:
 
 def test_a_secret_that_contains_another_is_hidden_whole() -> None:
     assert hide(LONG, ["minio", LONG]) == "***"
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://bob:hush@host:8080/a/b?sig=hush#x", "https://host:8080/a/b"),
+        ("s3://bucket/a@b/c", "s3://bucket/a@b/c"),
+        ("http://host?sig=hush", "http://host"),
+        ("folder/file?.jsonl", "folder/file?.jsonl"),
+    ],
+)
+def test_an_address_is_shown_without_its_secrets(address: str, shown: str) -> None:
+    assert without_secrets(address) == shown

@@ -17,7 +17,6 @@ from jobs.process.settings import (
     flag_only,
     parse,
     unit,
-    without_secrets,
 )
 
 
@@ -194,16 +193,3 @@ def test_the_index_is_that_of_kubernetes_and_a_flag_overrides_it(monkeypatch: py
     monkeypatch.setenv("JOB_COMPLETION_INDEX", "three")
     with pytest.raises(ConfigurationError, match="three"):
         parse(IndexedSettings, "train", "", [])
-
-
-@pytest.mark.parametrize(
-    ("address", "shown"),
-    [
-        ("https://bob:hush@host:8080/a/b?sig=hush#x", "https://host:8080/a/b"),
-        ("s3://bucket/a@b/c", "s3://bucket/a@b/c"),
-        ("http://host?sig=hush", "http://host"),
-        ("folder/file?.jsonl", "folder/file?.jsonl"),
-    ],
-)
-def test_an_address_is_shown_without_its_secrets(address: str, shown: str) -> None:
-    assert without_secrets(address) == shown
