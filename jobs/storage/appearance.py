@@ -5,7 +5,7 @@ import re
 from contextlib import suppress
 from itertools import pairwise
 
-from jobs.storage.tables import csv_header
+from jobs.storage.csv_rows import csv_header
 
 _EXAMINED_BYTES = 1 << 16
 _EXAMINED_LINES = 100

@@ -16,17 +16,11 @@ from jobs.process.errors import InputError
 from jobs.storage.appearance import other_than_plain_text
 from jobs.storage.chunks import CHUNK_BYTES, Chunk, Reader, array_chunks, array_start, line_chunks, rows_of
 from jobs.storage.compression import peek, spooled
+from jobs.storage.csv_rows import csv_chunks, csv_header, with_escape
 from jobs.storage.encoding import UTF_8_MARK, as_utf_8
 from jobs.storage.fields import Fields, find_fields, names_in
+from jobs.storage.parquet_rows import PARQUET_MAGIC, parquet_chunks, parquet_file
 from jobs.storage.sources import Stream
-from jobs.storage.tables import (
-    PARQUET_MAGIC,
-    csv_chunks,
-    csv_header,
-    parquet_chunks,
-    parquet_file,
-    with_escape,
-)
 
 _SAMPLED_ROWS = 100
 

@@ -1,26 +1,18 @@
-"""Rows of CSV and Parquet files as chunks of JSON Lines, so that every format is cleaned by the same code."""
+"""Rows of CSV files as chunks of JSON Lines."""
 
 import csv
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import IO, Any
 
-import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from jobs.process.errors import InputError
+from jobs.storage.chunk_builder import ChunkBuilder
 from jobs.storage.chunks import CHUNK_BYTES, KEPT_OF_A_TOO_LONG_ROW, Chunk, Reader, skip_line
 from jobs.storage.encoding import UTF_8_MARK
 from jobs.storage.fields import Fields
 
 DELIMITERS = ",\t;|"
 ESCAPE = "\\"
-PARQUET_MAGIC = b"PAR1"
-_BATCH_ROWS = 1000
 _BLANK_LINES = r"(?:(?:[^\S\n]|[,;|])*+\n)*+"  # Excel writes a row without cells as delimiters
 _BEFORE_HEADER = re.compile(rf'{_BLANK_LINES}(?:"?sep=([^\w\s"]|\t)"?[ \r]*\n{_BLANK_LINES})?', re.IGNORECASE)
 
@@ -69,7 +61,7 @@ def csv_chunks(reader: Reader, header: CsvHeader, fields: Fields, max_row_bytes:
     """
     csv.field_size_limit(max_row_bytes)
     columns = {name: header.names.index(name) for name in vars(fields).values() if name in header.names}
-    lines, builder = _Lines(reader, max_row_bytes), _ChunkBuilder()
+    lines, builder = _Lines(reader, max_row_bytes), ChunkBuilder()
     for _ in range(header.line - 1):
         next(lines, None)
     records = _records(lines, header)
@@ -94,36 +86,6 @@ def csv_chunks(reader: Reader, header: CsvHeader, fields: Fields, max_row_bytes:
             builder.add(number, {name: record[column] for name, column in columns.items()}, lines.taken)
         if builder.is_full:
             yield builder.take()
-    if not builder.is_empty:
-        yield builder.take()
-
-
-def parquet_file(file: IO[bytes] | pa.NativeFile, address: str) -> pq.ParquetFile:
-    """Open a Parquet file. Errors: `InputError` (65) naming `address` if it is not one, or damaged."""
-    try:
-        return pq.ParquetFile(file)
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged_parquet(address, error) from error
-
-
-def parquet_chunks(file: pq.ParquetFile, fields: Fields, address: str) -> Iterator[Chunk]:
-    """Yield the rows of a Parquet file, which is read by row group. Errors: `InputError` (65) if it is damaged."""
-    columns = [name for name in vars(fields).values() if name in file.schema_arrow.names]
-    builder, number = _ChunkBuilder(), 0
-    batches = file.iter_batches(batch_size=_BATCH_ROWS, columns=columns, use_threads=False)
-    while True:
-        try:
-            batch = next(batches, None)
-            rows = [] if batch is None else _python_rows(batch)
-        except (pa.ArrowException, OSError) as error:
-            raise _damaged_parquet(address, error) from error
-        if batch is None:
-            break
-        for row in rows:
-            number += 1
-            builder.add(number, row, [])
-            if builder.is_full:
-                yield builder.take()
     if not builder.is_empty:
         yield builder.take()
 
@@ -169,50 +131,6 @@ class _Lines:
         return data[:end].removesuffix(b"\n").split(b"\n")
 
 
-class _ChunkBuilder:
-    """Collects rows as JSON Lines. Row numbers without a row, such as that of the header of a CSV file, become blank lines."""
-
-    def __init__(self) -> None:
-        self._first_row, self._lines, self._bytes = 0, list[bytes](), 0
-        self._problems, self._undecoded = dict[int, str](), dict[int, bytes]()
-
-    @property
-    def is_empty(self) -> bool:
-        return not self._lines
-
-    @property
-    def is_full(self) -> bool:
-        return self._bytes >= CHUNK_BYTES
-
-    def add(self, row: int, values: Mapping[str, Any], lines: list[bytes]) -> None:
-        """Add a row, which was read from `lines`, if the file has lines. One with text that is not UTF-8 is unreadable."""
-        try:
-            self._append(row, orjson.dumps(values, default=_as_json), None)
-        except TypeError:  # lone surrogates, to which `surrogateescape` decodes invalid bytes
-            undecoded = json.dumps(values, default=_as_json, ensure_ascii=False).encode(errors="surrogateescape")
-            self._append(row, b" ".join(lines) or undecoded, "invalid-utf-8")
-            self._undecoded[len(self._lines) - 1] = undecoded
-
-    def add_unreadable(self, row: int, line: bytes, problem: str) -> None:
-        """Add a row that cannot be read."""
-        self._append(row, line or b'""', problem)
-
-    def take(self) -> Chunk:
-        """Return the rows as a chunk, and begin the next one."""
-        chunk = Chunk(self._first_row, b"\n".join(self._lines), problems=self._problems, undecoded=self._undecoded)
-        self._first_row, self._lines, self._bytes, self._problems, self._undecoded = 0, [], 0, {}, {}
-        return chunk
-
-    def _append(self, row: int, line: bytes, problem: str | None) -> None:
-        if not self._lines:
-            self._first_row = row
-        self._lines += [b""] * (row - self._first_row - len(self._lines))
-        if problem:
-            self._problems[len(self._lines)] = problem
-        self._lines.append(line)
-        self._bytes += len(line)
-
-
 def _beginning(head: bytes) -> tuple[int, str, str]:
     """Return the number of lines before the header of a file, the delimiter that they name or "", and its text from the header on.
 
@@ -252,38 +170,3 @@ def _names(line: str, delimiter: str) -> tuple[str, ...]:
         return tuple(next(csv.reader([line], delimiter=delimiter), []))
     except csv.Error:
         return ()
-
-
-def _python_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    """Return the rows of a batch. Text that is not UTF-8, which Arrow does not check, has lone surrogates."""
-    try:
-        rows: list[dict[str, Any]] = batch.to_pylist()
-    except UnicodeDecodeError:
-        decoded = (
-            column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in batch.columns
-        )
-        columns = [column.cast(_as_binary(column.type)) for column in decoded]
-        rows = pa.record_batch(columns, names=batch.schema.names).to_pylist()
-    return [{name: _decoded(value) for name, value in row.items()} for row in rows]
-
-
-def _as_binary(kind: pa.DataType) -> pa.DataType:
-    """Return the type with bytes in place of text, also in lists."""
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return (pa.large_list if pa.types.is_large_list(kind) else pa.list_)(_as_binary(kind.value_type))
-    return {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}.get(kind, kind)
-
-
-def _decoded(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_decoded(item) for item in value]
-    return value.decode(errors="surrogateescape") if isinstance(value, bytes) else value
-
-
-def _as_json(value: Any) -> Any:
-    """Return the text of a value that JSON has no type for, such as a decimal number or a duration."""
-    return str(value)
-
-
-def _damaged_parquet(address: str, error: Exception) -> InputError:
-    return InputError(f"{address} is damaged Parquet ({error}): download or create the file again")
