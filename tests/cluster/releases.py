@@ -12,7 +12,7 @@ import yaml
 
 from jobs.pipeline.cluster import CRONJOBS, Cluster, Json
 from jobs.pipeline.launch import COMPLETIONS_ANNOTATION
-from jobs.steps import STEPS
+from jobs.steps import STEPS, by_name
 
 from . import simulation
 
@@ -75,7 +75,7 @@ def cronjob(release: str, step: str, spec: StepSpec) -> dict[str, Any]:
         "app.kubernetes.io/instance": release,
         "app.kubernetes.io/component": step,
     }
-    indexed = next(item for item in STEPS if item.name == step).indexed_by is not None
+    indexed = by_name(step).indexed_by is not None
     annotations = {f"simulated/{name}": value for name, value in spec.simulated.items()}
     bad_input = {"operator": "In", "values": [65]}
     rules = [*POD_FAILURE_RULES, {"action": "FailIndex" if indexed else "FailJob", "onExitCodes": bad_input}]

@@ -28,7 +28,6 @@ from jobs.storage.store import Store
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(3600)]
 
 NAME = "kills"
-NAMED = {step.name: step for step in steps.STEPS}
 SETTINGS = {
     "CATALOGUE": NAME, "MODEL": NAME, "RUN": NAME, "BATCH": NAME, "MATCHER": NAME, "SOURCE": "tiny",
     "SHARD_ROWS": "90", "HELD_OUT_ROWS": "12", "QUESTIONS": "8", "PART_ROWS": "6", "LIMIT": "12",
@@ -115,7 +114,7 @@ def test_a_job_that_is_killed_at_any_moment_makes_the_same_when_it_is_run_again(
     assert made_by(step, undisturbed) == undisturbed.made[step.name], f"seed {seed}"
     assert leftovers(undisturbed.store) == []
     if step.name == "embed":  # the index went with the embeddings, and the tests after this one may need it
-        finish(NAMED["build"], undisturbed)
+        finish(steps.by_name("build"), undisturbed)
 
 
 def test_leftovers_are_the_objects_of_dead_attempts_and_checkpoints(store: Store) -> None:
@@ -166,7 +165,7 @@ def undo(step: Step, run: Undisturbed) -> None:
     if step.name in ROWS:
         rows_of(run, "DROP SCHEMA IF EXISTS skuscribe CASCADE")
         if step.name == "build":
-            finish(NAMED["embed"], run)
+            finish(steps.by_name("embed"), run)
         return
     for path in paths(step, run):
         artifact.remove(run.store, path)

@@ -15,7 +15,7 @@ from jobs.pipeline.job import Pipeline, Release
 from jobs.pipeline.termination import StepFailed
 from jobs.pipeline.watch import Change
 from jobs.process.errors import ConfigurationError
-from jobs.steps import STEPS
+from jobs.steps import STEPS, by_name
 from tests.api_in_memory import ApiInMemory
 
 NAMES = [step.name for step in STEPS]
@@ -30,7 +30,7 @@ def _without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def cronjob(step: str, image: str = "1") -> dict[str, Any]:
     """The CronJob of a step, as the chart makes it; `image` distinguishes two revisions."""
-    indexed = next(item for item in STEPS if item.name == step).indexes(1) is not None
+    indexed = by_name(step).indexes(1) is not None
     pod = {"spec": {"containers": [{"name": step, "image": image}]}}
     spec = {"template": pod, **({"completions": 65} if indexed else {})}
     metadata = {"name": f"demo-{step}", "uid": f"uid-{step}", "labels": {**LABELS, "app.kubernetes.io/component": step}}
