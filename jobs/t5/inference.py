@@ -25,6 +25,8 @@ class InferenceDevice:
 def choose_device(precision: Precision, batch_tokens: int = 0, *, require_gpu: bool = False) -> InferenceDevice:
     """Return the GPU if there is one, else the CPU with a worker per core. `batch_tokens`: 0 takes the device's default.
 
+    It only counts the GPUs: whoever loads a model calls `gpu.require` too, which initializes CUDA.
+
     Errors: `ConfigurationError` (78) if the device does not support the precision; those of `gpu.require` if a GPU is required and
     CTranslate2 finds none.
     """
