@@ -6,8 +6,8 @@ from pathlib import Path
 
 from jobs.describe.exports import Description
 from jobs.process import log
-from jobs.quality import checks
-from jobs.quality.checks import Checker, Scores
+from jobs.quality import part_checks
+from jobs.quality.checks import CONTRADICTS, Checker, Scores
 from jobs.retrieval.neighbours import Neighbour, prompt_texts
 from jobs.storage import runs
 from jobs.storage.artifact import Artifact
@@ -123,12 +123,11 @@ class Describer:
         self._writer.write(self._encode(prompts), self._options.decoding, check)
         attempts = [checked[row] for row in range(len(titles))]
         flagged = [row for row, attempt in enumerate(attempts) if attempt.scores.flags]
-        if not checks.candidates_may_help([attempt.scores for attempt in attempts], self._options.candidates):
+        if not part_checks.candidates_may_help([attempt.scores for attempt in attempts], self._options.candidates):
             log.warning("no candidates: too few first texts pass the checks", flagged=len(flagged), texts=len(attempts))
             return attempts
         retry_prompts = [
-            prompt(titles[row].title) if checks.CONTRADICTS in attempts[row].scores.flags else prompts[row]
-            for row in flagged
+            prompt(titles[row].title) if CONTRADICTS in attempts[row].scores.flags else prompts[row] for row in flagged
         ]
 
         def choose(position: int, candidates: list[Answer]) -> None:
@@ -178,7 +177,7 @@ def _compared(titles: Sequence[Title], attempts: Sequence[Attempt]) -> list[Atte
     """Return the attempts with the flags that need a comparison with the other texts."""
     texts = [attempt.answer.text for attempt in attempts]
     clusters = [title.title.casefold() if title.cluster is None else title.cluster for title in titles]
-    scores = checks.compared([attempt.scores for attempt in attempts], texts, clusters)
+    scores = part_checks.compared([attempt.scores for attempt in attempts], texts, clusters)
     return [replace(attempt, scores=score) for attempt, score in zip(attempts, scores, strict=True)]
 
 

@@ -15,7 +15,7 @@ from jobs.describe import batch, exports
 from jobs.describe.exports import Description
 from jobs.process import log
 from jobs.process.parallel import in_threads
-from jobs.quality.checks import MIN_PART_TEXTS
+from jobs.quality.part_checks import MIN_PART_TEXTS
 from jobs.retrieval.neighbours import Neighbour
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact, Draft, Spec

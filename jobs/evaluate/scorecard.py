@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from jobs.evaluate.questions import Question
-from jobs.quality import checks, metrics, rouge
+from jobs.quality import metrics, part_checks, rouge
 from jobs.quality.checks import Checker, Scores
 from jobs.quality.intervals import wilson
 from jobs.quality.rouge import Rouge
@@ -53,7 +53,7 @@ def check_answers(
     for group in QuestionGroup:
         rows = [row for row, question in enumerate(questions) if question.group == group]
         texts, clusters = [answers[row].text for row in rows], [questions[row].title.cluster for row in rows]
-        for row, score in zip(rows, checks.compared([scores[row] for row in rows], texts, clusters), strict=True):
+        for row, score in zip(rows, part_checks.compared([scores[row] for row in rows], texts, clusters), strict=True):
             scores[row] = score
     return scores
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.describe import parts
-from jobs.quality.checks import MIN_PART_TEXTS
+from jobs.quality.part_checks import MIN_PART_TEXTS
 from jobs.storage.catalogue import Title
 
 

@@ -417,29 +417,6 @@ def test_a_number_of_the_title_needs_no_neighbour() -> None:
     assert "invented" not in checks.Checker(number_support=8).score(TITLE, text, [NEIGHBOUR], ended=True).flags
 
 
-def test_a_text_that_many_products_share_is_generic_unless_they_are_duplicates() -> None:
-    text, other = "A good thing that fits nearly every home.", "Another text about one product only."
-    scores = [checks.Checker().score("Thing", words, (), True) for words in [text] * 4 + [other]]
-    shared = checks.with_generic(scores, [text, text.upper(), text, text, other], [1, 2, 3, 4, 5])
-    assert ["generic" in score.flags for score in shared] == [True] * 4 + [False]
-    assert shared[0].evidence["generic"] == {"products": 4}
-    assert checks.with_generic(scores, [text] * 4 + [other], [1, 1, 2, 3, 5]) == scores
-
-
-@pytest.mark.parametrize(
-    ("passing", "texts", "held_back"), [(3, 20, True), (4, 20, False), (3, 19, False), (0, 20, False), (19, 100, True)]
-)
-def test_where_few_texts_pass_those_are_held_back_too(passing: int, texts: int, held_back: bool) -> None:
-    right = "A magenta ink cartridge for Brother printers, the LC51M fits a slot of 10 cm."
-    good, bad = (checks.Checker().score(TITLE, text, (), True) for text in (right, "Too short."))
-    assert (good.flags, bool(bad.flags)) == ((), True)
-    scores = [good] * passing + [bad] * (texts - passing)
-    found = checks.with_unreliable(scores)
-    assert found[passing:] == scores[passing:]
-    expected = {"unreliable": {"passing": passing, "texts": texts}} if held_back else {}
-    assert [score.evidence for score in found[:passing]] == [expected] * passing
-
-
 def test_words_that_are_never_side_by_side_are_named() -> None:
     made = share_matcher()
     made = replace(
