@@ -100,7 +100,7 @@ def line_chart(
             axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=WHOLE_STEPS))
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
         out = io.StringIO()
-        # savefig() would draw the figure once more before this, for the layout that drawing computes too.
+        # Drawing computes the layout. savefig() would draw the figure twice, the first time for the layout alone.
         canvas.print_svg(out, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
     return _svg_element(out.getvalue(), name, description)
 

@@ -6,9 +6,7 @@ every fact of the title is right (`all right`), and the facts that are right (`f
 """
 
 import argparse
-import os
 import random
-import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,6 @@ import torch
 
 from jobs.fetch_model import job as fetch_model
 from jobs.fetch_model import settings as fetch_model_settings
-from jobs.local import services
 from jobs.prepare import job as prepare
 from jobs.prepare import settings as prepare_settings
 from jobs.sample.facts import FACTS, check_facts
@@ -29,6 +26,7 @@ from jobs.t5 import models
 from jobs.t5.prompt import prompt
 from jobs.train import job as train
 from jobs.train import settings as train_settings
+from tests.bench.running import running_services
 
 TITLES, STEPS, BATCH_ROWS, LEARNING_RATE, MAX_TOKENS = 150, 600, 16, 0.006, 64
 MAX_ROWS = 680
@@ -43,14 +41,8 @@ def main() -> None:
     parser.add_argument("--input", help="not used: only generated products tell which facts are right")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as name:
-        work = Path(name)
-        services.start(work / "services")
-        try:
-            os.environ |= services.read_environment(work / "services")
-            _compare(sorted({min(rows, MAX_ROWS) for rows in arguments.rows}), arguments.seeds, work)
-        finally:
-            services.stop(work / "services")
+    with running_services() as work:
+        _compare(sorted({min(rows, MAX_ROWS) for rows in arguments.rows}), arguments.seeds, work)
 
 
 def _compare(sizes: list[int], seeds: int, work: Path) -> None:

@@ -8,19 +8,17 @@ which imports its libraries before the clock starts. Memory is the peak of that 
 import argparse
 import gzip
 import json
-import os
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from jobs.local import services
 from jobs.retrieval.encoder import text_to_embed
 from jobs.storage import artifact, catalogue, layout
 from jobs.storage.store import Store
+from tests.bench.running import running_services
 from tests.factories import Product, product, write_products
 
 TARGET_RATIO, TARGET_RECALL = 5.0, 0.99
@@ -50,20 +48,14 @@ def main() -> None:
         result = _index_job() if arguments.run == MEASURED else _baseline(Path(arguments.products))
         print(json.dumps(asdict(result)))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        services.start(work / "services")
-        try:
-            os.environ |= services.read_environment(work / "services")
-            path = write_products(work / "held-out.parquet", _products(arguments.input, arguments.rows))
-            with artifact.draft(
-                Store("s3://skuscribe/bench"), layout.catalogue_path("main"), layout.Kind.CATALOGUE, {}, {}
-            ) as draft:
-                draft.add(layout.HELD_OUT_FILE, path)
-                draft.commit({})
-            results = [_in_own_process(name, path) for name in (MEASURED, BASELINE)]
-        finally:
-            services.stop(work / "services")
+    with running_services() as work:
+        path = write_products(work / "held-out.parquet", _products(arguments.input, arguments.rows))
+        with artifact.draft(
+            Store("s3://skuscribe/bench"), layout.catalogue_path("main"), layout.Kind.CATALOGUE, {}, {}
+        ) as draft:
+            draft.add(layout.HELD_OUT_FILE, path)
+            draft.commit({})
+        results = [_in_own_process(name, path) for name in (MEASURED, BASELINE)]
     _print(results)
 
 

@@ -14,7 +14,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -25,7 +24,6 @@ from typing import Any
 
 import psutil
 
-from jobs.local import services
 from jobs.prepare import job as prepare
 from jobs.prepare.chunk_cleaning import CleaningRules, clean_rows, product_batch
 from jobs.prepare.rows import ProductRow, joined
@@ -41,6 +39,7 @@ from jobs.storage.fields import Fields
 from jobs.storage.row_formats import read_rows
 from jobs.storage.store import Store
 from jobs.text.cleaning import clean_without_shortcuts
+from tests.bench.running import running_services
 
 TARGET_RATIO, MEMORY_LIMIT_MB = 10.0, 500
 BASELINE, CLEANING, JOB = "pandas read_json, apply", "skuscribe, read and clean", "skuscribe prepare, whole job"
@@ -80,15 +79,9 @@ def main() -> None:
     if arguments.only:
         print(json.dumps(asdict(_measured(arguments.only, Path(arguments.input), arguments.processes))))
         return
-    with tempfile.TemporaryDirectory() as name:
-        work = Path(name)
-        services.start(work / "services")
-        try:
-            os.environ |= services.read_environment(work / "services")
-            _write(work / "rows.json.gz", arguments.input, arguments.rows)
-            results = [_run(kind, work / "rows.json.gz", arguments.processes) for kind in (BASELINE, CLEANING, JOB)]
-        finally:
-            services.stop(work / "services")
+    with running_services() as work:
+        _write(work / "rows.json.gz", arguments.input, arguments.rows)
+        results = [_run(kind, work / "rows.json.gz", arguments.processes) for kind in (BASELINE, CLEANING, JOB)]
     _print(results)
 
 

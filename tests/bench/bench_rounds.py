@@ -8,7 +8,6 @@ chain and the chain's model after as many steps in a row.
 
 import argparse
 import gzip
-import os
 import tempfile
 from itertools import islice
 from pathlib import Path
@@ -19,7 +18,6 @@ import torch
 from jobs.evaluate.losses import losses
 from jobs.fetch_model import job as fetch_model
 from jobs.fetch_model import settings as fetch_model_settings
-from jobs.local import services
 from jobs.prepare import job as prepare
 from jobs.prepare import settings as prepare_settings
 from jobs.sample.rows import write_sample
@@ -31,6 +29,7 @@ from jobs.t5 import models
 from jobs.t5.prompt import prompt
 from jobs.train import job as train
 from jobs.train import settings as train_settings
+from tests.bench.running import running_services
 
 HELD_OUT, BATCH_ROWS, LEARNING_RATE, EPOCHS = 200, 16, 0.006, 3
 MAX_TARGET_TOKENS = 128
@@ -59,15 +58,9 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as name:
-        work = Path(name)
-        services.start(work / "services")
-        try:
-            os.environ |= services.read_environment(work / "services")
-            store = _prepare(arguments.rows, arguments.input, arguments.shards, work)
-            _compare(store, arguments.shards, arguments.at_once, arguments.outer, work)
-        finally:
-            services.stop(work / "services")
+    with running_services() as work:
+        store = _prepare(arguments.rows, arguments.input, arguments.shards, work)
+        _compare(store, arguments.shards, arguments.at_once, arguments.outer, work)
 
 
 def _prepare(rows: int, path: str | None, shards: int, work: Path) -> Store:

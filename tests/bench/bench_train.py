@@ -10,8 +10,6 @@ training with more epochs. The padded baseline makes the same steps as `referenc
 import argparse
 import gzip
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +18,6 @@ from unittest import mock
 
 import torch
 
-from jobs.local import services
 from jobs.process import lifecycle
 from jobs.storage.store import Store
 from jobs.t5 import models, tiny
@@ -35,6 +32,7 @@ from jobs.train.recipes import FAST, REFERENCE, Recipe
 from jobs.train.shard_training import ShardTraining
 from jobs.train.trainer import train
 from jobs.train.validation import ValidationRows, mean_loss
+from tests.bench.running import running_services
 from tests.factories import product
 
 EVALUATIONS_PER_EPOCH = 4
@@ -60,14 +58,8 @@ class Result:
 def main() -> None:
     """Run the trainings, and print the table."""
     arguments = _arguments()
-    with tempfile.TemporaryDirectory() as name:
-        work = Path(name)
-        services.start(work / "services")
-        try:
-            os.environ |= services.read_environment(work / "services")
-            results = _compare(arguments, work)
-        finally:
-            services.stop(work / "services")
+    with running_services() as work:
+        results = _compare(arguments, work)
     _print(results)
 
 
