@@ -9,11 +9,11 @@ also if the training does not fit into the memory of the GPU.
 from pydantic import Field
 
 from jobs.process.settings import unit
-from jobs.train import settings as train_settings
 from jobs.train.gpus import GpuName
+from jobs.train.settings import TrainingSettings
 
 
-class Settings(train_settings.Settings):
+class Settings(TrainingSettings):
     """The settings of the training, and the GPU that it would run on."""
 
     gpu: GpuName = Field("L4", description="The GPU to estimate for. A100 is the one with 40 GB.")

@@ -111,10 +111,20 @@ def _finished(pod: Json) -> str:
 
 
 def failing_pod(job: Json, pods: Sequence[FailedPod]) -> FailedPod | None:
-    """Return the pod that failed a Job: one of a failed index, and not one that only lost its node if there is another."""
+    """Return the pod that failed a Job.
+
+    That is the pod that a condition of the Job names, as it does after an exit code that fails the Job at once; or else one of a
+    failed index, and not one that only lost its node if there is another.
+    """
+    messages = [str(condition.get("message")) for condition in _failed_conditions(job)]
+    named = [pod for pod in pods if any(f"/{pod.name} " in message for message in messages)]
     failed_indexes = parse_indexes(job.get("status", {}).get("failedIndexes", ""))
     of_failed_index = [pod for pod in pods if not failed_indexes or pod.index in failed_indexes]
-    return min(of_failed_index or pods, key=lambda pod: pod.disrupted, default=None)
+    return min(named or of_failed_index or pods, key=lambda pod: pod.disrupted, default=None)
+
+
+def _failed_conditions(job: Json) -> list[Json]:
+    return [item for item in job.get("status", {}).get("conditions", ()) if item["type"] == "Failed"]
 
 
 def parse_indexes(text: str) -> set[int]:
@@ -129,8 +139,9 @@ def parse_indexes(text: str) -> set[int]:
 def failure_message(step: str, job: Json, pod: FailedPod | None) -> str:
     """Return what failed, in which pod, and its termination message."""
     name = job["metadata"]["name"]
-    conditions = [item for item in job.get("status", {}).get("conditions", ()) if item["type"] == "Failed"]
-    reason = "; ".join(f"{item.get('reason', 'no reason given')}: {item.get('message', '')}" for item in conditions)
+    reason = "; ".join(
+        f"{item.get('reason', 'no reason given')}: {item.get('message', '')}" for item in _failed_conditions(job)
+    )
     if pod is None:
         return f"step {step} failed: Job {name} ({reason}); no failed pod of it is left to show its termination message"
     index = "" if pod.index is None else f", index {pod.index}"

@@ -4,7 +4,7 @@ Reads catalogue/NAME, the parent model and, with --retrieval-share, the index in
 runs/RUN/shard-00000 and so on; with --shards-at-once, also runs/RUN/merged/shard-00003 and so on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -18,8 +18,8 @@ from jobs.storage.store import Store
 from jobs.train import recipes
 from jobs.train.checkpoint_location import remove_checkpoints
 from jobs.train.recipes import Recipe
-from jobs.train.rounds import merge_if_complete, parent_of
-from jobs.train.settings import Settings
+from jobs.train.rounds import merge_if_complete, parent_of, require_trained_before
+from jobs.train.settings import Settings, TrainingSettings
 from jobs.train.training_run import ROUGE_MAX_TOKENS, RetrievalConfig, RoundsConfig, RuntimeOptions, TrainingRun
 
 
@@ -33,12 +33,26 @@ def run(settings: Settings) -> None:
     if settings.index is not None and settings.index >= shards:
         log.info("nothing to do: no shard with this index", index=settings.index, shards=shards)
         return
+    numbers = range(shards) if settings.index is None else [settings.index]
+    if settings.only_check:
+        _check(training_run, numbers)
+        return
     digests = {f"{name}_digest": digest for name, digest in training_run.inputs.items()}
     runs.freeze(training_run.store, training_run.name, {**training_run.config, **digests})
-    for shard in [settings.index] if settings.index is not None else range(shards):
+    for shard in numbers:
         with lifecycle.deferred() as stop:
             _train_once(training_run, shard, options, stop)
         merge_if_complete(training_run, shard, shards)
+
+
+def _check(training_run: TrainingRun, shards: Sequence[int]) -> None:
+    """Log the first of these shards that is not trained yet. Errors: `NotReadyError` (75) if its training cannot start now."""
+    for shard in shards:
+        if artifact.find(training_run.store, training_run.spec(shard).path) is None:
+            require_trained_before(training_run, shard)
+            log.info("ready to be trained", shard=shard)
+            return
+    log.info("nothing to do: already trained", shards=len(shards))
 
 
 def _training_run(settings: Settings) -> TrainingRun:
@@ -70,7 +84,7 @@ def _runtime_options(settings: Settings) -> RuntimeOptions:
     )
 
 
-def chosen_recipe(settings: Settings) -> Recipe:
+def chosen_recipe(settings: TrainingSettings) -> Recipe:
     """Return the named recipe with the values that the settings replace."""
     recipe = recipes.by_name(settings.recipe)
     replaced = {
@@ -93,7 +107,7 @@ def _retrieval(settings: Settings) -> RetrievalConfig | None:
     return RetrievalConfig(settings.retrieval_share, settings.neighbours, settings.encoder, settings.seed)
 
 
-def rounds_config(settings: Settings) -> RoundsConfig:
+def rounds_config(settings: TrainingSettings) -> RoundsConfig:
     """Return how many shards are trained at once, and how their models are merged."""
     return RoundsConfig(settings.shards_at_once, settings.outer_learning_rate, settings.outer_momentum)
 

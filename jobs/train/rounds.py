@@ -36,6 +36,18 @@ def parent_of(run: TrainingRun, shard: int) -> Artifact:
     return parent
 
 
+def require_trained_before(run: TrainingRun, shard: int) -> None:
+    """Raise `NotReadyError` (75) unless the model that the training of a shard starts from exists, or can be merged now."""
+    at_once = run.rounds.shards_at_once
+    first = shard - shard % at_once
+    if first == 0:
+        return
+    before = range(first - at_once, first)
+    merged = at_once > 1 and artifact.find(run.store, layout.merged_model_path(run.name, before[-1]))
+    if not merged:
+        _require_trained(run, before, _find(run, before))
+
+
 def merge_if_complete(run: TrainingRun, shard: int, trained_shards: int) -> None:
     """Merge the round of a shard if all of its shards are trained and a round has several. Errors: as `parent_of()`."""
     if run.rounds.shards_at_once == 1:
@@ -50,18 +62,14 @@ def merge_if_complete(run: TrainingRun, shard: int, trained_shards: int) -> None
 
 def merged_model(run: TrainingRun, shards: Sequence[int]) -> Artifact:
     """Return the model that the models of these shards are merged into, which is made if it does not exist. Errors: as `parent_of()`."""
-    trained = {shard: model for shard, model in _find(run, shards).items() if model is not None}
+    found = _find(run, shards)
+    trained = {shard: model for shard, model in found.items() if model is not None}
     path = layout.merged_model_path(run.name, shards[-1])
     existing = artifact.find(run.store, path)
     if existing is not None and _recorded(trained).items() <= existing.manifest.inputs.items():
         _require_base_model(run, existing)
         return existing
-    if missing := [shard for shard in shards if shard not in trained]:
-        index = f" --index {missing[0]}" if len(missing) == 1 else ""
-        raise NotReadyError(
-            f"run {run.name!r}: {_are(missing)} not trained yet, and the shards {shards[0]} to {shards[-1]}, which are "
-            f"trained at the same time, are merged when all of them are: `skuscribe train --run {run.name}{index}` trains what is missing"
-        )
+    _require_trained(run, shards, found)
     parent = parent_of(run, shards[0])
     if existing is not None:
         log.warning("merged again: a shard has another model now, and later rounds are outdated", artifact=existing.url)
@@ -81,6 +89,19 @@ def merged_model(run: TrainingRun, shards: Sequence[int]) -> Artifact:
 def _recorded(trained: Mapping[int, Artifact]) -> dict[str, str]:
     """Return the digests of trained shards as the merged model records them."""
     return {layout.trained_shard_name(shard): model.digest for shard, model in trained.items()}
+
+
+def _require_trained(run: TrainingRun, shards: Sequence[int], found: Mapping[int, Artifact | None]) -> None:
+    """Raise `NotReadyError` (75) if one of the shards of a round has no trained model in `found`."""
+    missing = [shard for shard in shards if found[shard] is None]
+    if not missing:
+        return
+    index = f" --index {missing[0]}" if len(missing) == 1 else ""
+    merged = f", and the shards {shards[0]} to {shards[-1]}, which are trained at the same time, are merged when all of them are"
+    raise NotReadyError(
+        f"run {run.name!r}: {_are(missing)} not trained yet{merged if len(shards) > 1 else ''}: "
+        f"`skuscribe train --run {run.name}{index}` trains what is missing"
+    )
 
 
 def _find(run: TrainingRun, shards: Sequence[int]) -> dict[int, Artifact | None]:

@@ -12,7 +12,7 @@ one.
 
 from pydantic import Field, model_validator
 
-from jobs.process.settings import MaxShards, Name, ShardsAtOnce, unit
+from jobs.process.settings import MaxShards, Name, ShardsAtOnce, flag_only, unit
 from jobs.retrieval.settings import PROMPT_TOKENS, Neighbours, RetrievalSettings, RetrievalShare
 from jobs.train.recipes import FAST, REFERENCE, RecipeName
 
@@ -30,8 +30,8 @@ def _value(name: str, value: float) -> str:
     return "no limit" if is_no_limit else str(value).removesuffix(".0")
 
 
-class Settings(RetrievalSettings):
-    """Settings of `train`."""
+class TrainingSettings(RetrievalSettings):
+    """How a run is trained: the settings that `train` and `estimate` share."""
 
     catalogue: Name = Field("main", description="The catalogue to train on.")
     run: Name = Field("main", description="The name of the run, which has a model per shard.")
@@ -134,15 +134,26 @@ class Settings(RetrievalSettings):
     )
 
     @model_validator(mode="after")
-    def _one_way_to_fill_batches(self) -> "Settings":
+    def _one_way_to_fill_batches(self) -> "TrainingSettings":
         if self.batch_rows is not None and self.target_tokens_per_batch is not None:
             raise ValueError("--batch-rows and --target-tokens-per-batch exclude each other: give one")
         return self
 
     @model_validator(mode="after")
-    def _something_to_merge(self) -> "Settings":
+    def _something_to_merge(self) -> "TrainingSettings":
         if self.shards_at_once == 1 and {"outer_learning_rate", "outer_momentum"} & self.model_fields_set:
             raise ValueError(
                 "--outer-learning-rate and --outer-momentum merge models: give --shards-at-once, at least 2, too"
             )
         return self
+
+
+class Settings(TrainingSettings):
+    """Settings of `train`."""
+
+    only_check: bool = Field(
+        False,
+        description="Train nothing: end with exit code 0 if the next shard, or that of --index, can be trained now or is trained, and with "
+        "75 if the model that it starts from is missing.",
+        json_schema_extra=flag_only(),
+    )

@@ -22,7 +22,7 @@ from . import kubernetes_definitions
 CHART = Path(__file__).parents[2] / "charts" / "skuscribe"
 SHARED = ("catalogue", "model", "run", "batch", "matcher", "encoder", "seed")
 SET_BY_THE_CHART = ("store", "index", "phase", "workers", "max_shards", "require_gpu")
-FOR_PEOPLE = ("query",)
+OTHER_COMMANDS = ("query", "only_check")
 """Settings of a command that make it something other than a job: `describe --query` prints one description."""
 
 UNUSED = {"embed": ("m", "ef_construction", "recall_at_least")}
@@ -106,7 +106,7 @@ def settings_of(step: Step) -> type[Settings]:
 
 def own_settings(step: Step) -> list[str]:
     """Return the settings in the `settings` of a job: those that are neither shared, set by the chart, for people, nor unused."""
-    excluded = {*SHARED, *SET_BY_THE_CHART, *FOR_PEOPLE, *UNUSED.get(step.name, ())}
+    excluded = {*SHARED, *SET_BY_THE_CHART, *OTHER_COMMANDS, *UNUSED.get(step.name, ())}
     return [name for name in settings_of(step).model_fields if name not in excluded]
 
 

@@ -8,7 +8,7 @@ from jobs.local.job import SAMPLE_DEFAULTS, TINY_DEFAULTS
 from jobs.pipeline.release_status import GPU_RESOURCE_ANNOTATION
 from jobs.steps import STEPS, Step
 
-from .documentation import CHART, FOR_PEOPLE, SET_BY_THE_CHART, SHARED, UNUSED, key_of, own_settings, settings_of
+from .documentation import CHART, OTHER_COMMANDS, SET_BY_THE_CHART, SHARED, UNUSED, key_of, own_settings, settings_of
 from .rendering import DEMO, PROD, Manifest, environment_of, error_of, of_kind, pods, render
 
 pytestmark = pytest.mark.slow
@@ -64,10 +64,13 @@ def test_shards_at_once_are_trained_by_as_many_pods_and_a_wait_for_the_round_bef
     manifests = render(*PROD, "train.settings.shards_at_once=4")
     train = job_of(manifests, "train")
     assert (train["parallelism"], train["maxFailedIndexes"], train["backoffLimitPerIndex"]) == (4, 0, 10)
-    waits = {"action": "Ignore", "onExitCodes": {"operator": "In", "values": [75]}}
-    assert [step.name for step in STEPS if waits in job_of(manifests, step.name)["podFailurePolicy"]["rules"]] == [
-        "train"
-    ]
+    waits = {"action": "Ignore", "onExitCodes": {"containerName": "check", "operator": "In", "values": [75]}}
+    for step in STEPS:
+        job = job_of(manifests, step.name)
+        assert (waits in job["podFailurePolicy"]["rules"]) == (step.name == "train")
+        assert ("initContainers" in job["template"]["spec"]) == (step.name == "train")
+    [check], [container] = (train["template"]["spec"][kind] for kind in ("initContainers", "containers"))
+    assert check == container | {"name": "check", "args": ["train", "--only-check"]}
     [pipeline] = [item for item in manifests if item["kind"] == "Job"]
     assert environment_of(pipeline["spec"]["template"])["SKUSCRIBE_SHARDS_AT_ONCE"]["value"] == "4"
 
@@ -199,7 +202,7 @@ def test_shared_settings_reach_the_jobs_that_have_them_and_no_others(step: Step)
 def test_the_schema_has_every_setting_of_a_job(step: Step) -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())["$defs"]
     known = set(schema[f"{key_of(step.name)}Settings"]["properties"]) | set(schema["sharedSettings"]["properties"])
-    elsewhere = {*SET_BY_THE_CHART, *FOR_PEOPLE, *UNUSED.get(step.name, ())}
+    elsewhere = {*SET_BY_THE_CHART, *OTHER_COMMANDS, *UNUSED.get(step.name, ())}
     assert set(settings_of(step).model_fields) - elsewhere <= known
     assert set(own_settings(step)) <= known
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from jobs import __version__
 
@@ -130,11 +130,13 @@ class Installed:
         text = "\n".join(self.kubectl("logs", name, check=False) for name in names)
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
-    def termination_messages(self, component: str) -> list[str]:
+    def termination_messages(
+        self, component: str, kind: Literal["containerStatuses", "initContainerStatuses"] = "containerStatuses"
+    ) -> list[str]:
         """Return `EXIT CODE: MESSAGE` of each terminated container of a component."""
         messages = []
         for pod in self.objects("pods", component):
-            for container in pod["status"].get("containerStatuses", []):
+            for container in pod["status"].get(kind, []):
                 terminated = container["state"].get("terminated")
                 if terminated:
                     messages.append(f"{terminated['exitCode']}: {terminated.get('message', '')}")

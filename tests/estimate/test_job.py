@@ -250,4 +250,4 @@ def test_it_takes_the_settings_of_train(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("SKUSCRIBE_EPOCHS", "7")
     chosen = parse(Settings, "estimate", "", ["--batch-rows", "3", "--gpu", "A100-80GB"])
     assert (chosen.epochs, chosen.batch_rows, chosen.gpu) == (7, 3, "A100-80GB")
-    assert set(train_settings.Settings.model_fields) < set(Settings.model_fields)
+    assert set(train_settings.TrainingSettings.model_fields) < set(Settings.model_fields)

@@ -26,8 +26,8 @@ def pod(name: str, index: int | None = None, code: int | None = 65, finished: st
     return {"metadata": {"name": name, "labels": labels}, "status": {"containerStatuses": containers, **more}}
 
 
-def job(failed_indexes: str = "", reason: str = "PodFailurePolicy") -> dict[str, Any]:
-    condition = {"type": "Failed", "status": "True", "reason": reason, "message": "message of the controller"}
+def job(failed_indexes: str = "", message: str = "message of the controller") -> dict[str, Any]:
+    condition = {"type": "Failed", "status": "True", "reason": "PodFailurePolicy", "message": message}
     status = {"failedIndexes": failed_indexes, "conditions": [condition]}
     return {"metadata": {"name": "demo-train-1"}, "status": status}
 
@@ -37,6 +37,16 @@ def test_a_pod_of_the_failed_index_is_to_blame() -> None:
     found = failing_pod(job("40"), pods)
     assert found is not None
     assert (found.name, found.index, found.exit_code) == ("bad-input", 40, 65)
+
+
+def test_the_pod_that_the_condition_names_is_to_blame_and_not_a_later_one_that_only_waited() -> None:
+    pods = [failed_pod(item) for item in (pod("demo-train-1-2-b", 2, 75), pod("demo-train-1-0-a", 0, 78))]
+    message = (
+        "Container train for pod default/demo-train-1-0-a failed with exit code 78 matching FailJob rule at index 3"
+    )
+    found = failing_pod(job(message=message), pods)
+    assert found is not None
+    assert (found.index, found.exit_code) == (0, 78)
 
 
 def test_a_disrupted_pod_is_not_to_blame_if_another_one_failed() -> None:

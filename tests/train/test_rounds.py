@@ -133,6 +133,34 @@ def test_a_shard_of_the_next_round_waits_for_all_of_the_round_before(ready: Stor
     assert "skuscribe train --run main --index 0" in done.stderr
 
 
+def test_a_check_says_whether_a_shard_can_be_trained_now(ready: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    run(ready, index=0, only_check=True)
+    assert not ready.read(layout.run_config_path("main"))
+    with pytest.raises(NotReadyError, match="shards 0, 1 are not trained yet"):
+        run(ready, index=2, only_check=True)
+    run(ready, index=0)
+    run(ready, index=0, only_check=True)
+    capsys.readouterr()
+    run(ready, only_check=True)
+    assert '"ready to be trained", "shard": 1}' in capsys.readouterr().err
+    with pytest.raises(NotReadyError, match="shard 1 is not trained yet"):
+        run(ready, index=2, only_check=True)
+    run(ready, index=1)
+    artifact.remove(ready, layout.merged_model_path("main", 1))
+    run(ready, index=2, only_check=True)
+    assert not artifact.find(ready, layout.merged_model_path("main", 1))
+    run(ready, index=2)
+    artifact.remove(ready, layout.trained_shard_path("main", 0))  # to save storage
+    run(ready, index=2, only_check=True)
+    artifact.remove(ready, layout.trained_shard_path("main", 2))
+    run(ready, index=2, only_check=True)
+
+
+def test_a_check_of_a_chain_names_the_shard_that_is_missing(ready: Store) -> None:
+    with pytest.raises(NotReadyError, match=r"shard 0 is not trained yet: `skuscribe train --run main --index 0`"):
+        run(ready, shards_at_once=1, index=1, only_check=True)
+
+
 def test_a_round_whose_merge_was_lost_is_merged_by_the_next_shard(ready: Store) -> None:
     for index in (0, 1):
         run(ready, index=index)

@@ -78,9 +78,8 @@ spec:
 
 {{- /*
 The reaction to exit codes: a disrupted pod costs no retry; 65 (bad input) fails the index, or a Job that is not indexed;
-2 and 78 (wrong setting) fail the Job; everything else is retried with backoff. Where several indexes run in order, the first ones of
-the next round start before the round is complete, and end with 75: that costs no retry, only the backoff of up to 10 minutes, in
-which the pod does not exist and holds no GPU. Arguments: dict "indexes" "atOnce" "values".
+2 and 78 (wrong setting) fail the Job; everything else is retried with backoff. An index that a check finds too early (75) costs no
+retry, only the backoff of up to 10 minutes, in which the pod does not exist and holds no GPU. Arguments: dict "indexes" "check" "values".
 */ -}}
 {{- define "skuscribe.failurePolicy" -}}
 {{- if .indexes }}
@@ -94,9 +93,9 @@ podFailurePolicy:
   rules:
     - action: Ignore
       onPodConditions: [{type: DisruptionTarget, status: "True"}]
-    {{- if gt (.atOnce | default 0 | int) 1 }}
+    {{- if .check }}
     - action: Ignore
-      onExitCodes: {operator: In, values: [75]}
+      onExitCodes: {containerName: check, operator: In, values: [75]}
     {{- end }}
     {{- if .indexes }}
     - action: FailIndex

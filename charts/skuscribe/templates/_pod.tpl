@@ -24,7 +24,8 @@
 A pod. Arguments: dict "root" "name" (the step) "key" (in the values) "values" "arguments" (of the container) "shares" (shared
 settings) "store" and "postgres" (whether it uses them) "computes" (whether its GPU must work). Optional: "token" (whether it
 uses the Kubernetes API) "serviceAccountName" "resources", with "resourcesPath" (in the values), "volumes" (sizes of further ones on
-the node's disk, by their path in the values) "environment" (additional variables, as YAML).
+the node's disk, by their path in the values) "environment" (additional variables, as YAML) "check" (arguments of a container that runs
+before the other one, with the same environment).
 */ -}}
 {{- define "skuscribe.pod" -}}
 {{- $root := .root -}}
@@ -79,32 +80,13 @@ spec:
   {{ $key }}: {{ . }}
   {{- end }}
   {{- end }}
+  {{- $container := merge (dict "gpus" $gpus "pod" $pod "resources" $resources "role" $role "postgresCa" $postgresCa) . }}
+  {{- with .check }}
+  initContainers:
+    {{- include "skuscribe.container" (merge (dict "name" "check" "arguments" .) $container) | trim | nindent 4 }}
+  {{- end }}
   containers:
-    - name: {{ .name }}
-      image: {{ include "skuscribe.image" (dict "root" $root "gpus" $gpus) | quote }}
-      imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-      args: {{ toJson .arguments }}
-      {{- with include "skuscribe.environment" (merge (dict "gpus" $gpus "extraEnv" $pod.extraEnv) .) | trim }}
-      env:
-        {{- . | nindent 8 }}
-      {{- end }}
-      resources:
-        {{- toYaml $resources | nindent 8 }}
-      securityContext:
-        {{- include "skuscribe.securityContext" . | nindent 8 }}
-      terminationMessagePolicy: FallbackToLogsOnError
-      volumeMounts:
-        - {name: tmp, mountPath: /tmp}
-        - {name: shm, mountPath: /dev/shm}
-        {{- if $role }}
-        - {name: role-token, mountPath: /var/run/secrets/skuscribe, readOnly: true}
-        {{- end }}
-        {{- if $postgresCa }}
-        - {name: postgres-ca, mountPath: /var/run/secrets/skuscribe-postgres, readOnly: true}
-        {{- end }}
-        {{- with $pod.extraVolumeMounts }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
+    {{- include "skuscribe.container" $container | trim | nindent 4 }}
   volumes:
     - name: tmp
       emptyDir: {sizeLimit: {{ $tmp }}}
@@ -121,6 +103,38 @@ spec:
       secret: {secretName: {{ $postgresCa | quote }}, items: [{key: {{ $root.Values.postgres.caKey | quote }}, path: ca.crt}]}
     {{- end }}
     {{- with $pod.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end -}}
+
+{{- /*
+A container of a pod. Arguments: those of `skuscribe.pod`, with the final "resources"; "gpus", "pod" (its values), "role" and
+"postgresCa" (whether it reads their files).
+*/ -}}
+{{- define "skuscribe.container" -}}
+- name: {{ .name }}
+  image: {{ include "skuscribe.image" (dict "root" .root "gpus" .gpus) | quote }}
+  imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+  args: {{ toJson .arguments }}
+  {{- with include "skuscribe.environment" (merge (dict "extraEnv" .pod.extraEnv) .) | trim }}
+  env:
+    {{- . | nindent 4 }}
+  {{- end }}
+  resources:
+    {{- toYaml .resources | nindent 4 }}
+  securityContext:
+    {{- include "skuscribe.securityContext" . | nindent 4 }}
+  terminationMessagePolicy: FallbackToLogsOnError
+  volumeMounts:
+    - {name: tmp, mountPath: /tmp}
+    - {name: shm, mountPath: /dev/shm}
+    {{- if .role }}
+    - {name: role-token, mountPath: /var/run/secrets/skuscribe, readOnly: true}
+    {{- end }}
+    {{- if .postgresCa }}
+    - {name: postgres-ca, mountPath: /var/run/secrets/skuscribe-postgres, readOnly: true}
+    {{- end }}
+    {{- with .pod.extraVolumeMounts }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
 {{- end -}}
