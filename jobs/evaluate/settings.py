@@ -1,6 +1,7 @@
 """Answer the same questions with every stage of a run, and score the answers.
 
-The stages are the base model, the model after each shard, and the base and the last model with retrieval.
+The stages are the base model, the model after each shard, and the base and the last model with retrieval. Of shards that are
+trained at once, the model that theirs are merged into is a stage.
 Reads the catalogue, the models, the matcher, and the index in Postgres. Writes runs/RUN/evaluation/STAGE:
 answers.parquet, and scores.json with loss, ROUGE, repetition and flagged answers, each with its 95 % confidence interval,
 and the scores of two baselines.

@@ -69,6 +69,11 @@ def shards_at_once(config: Mapping[str, Any]) -> int:
     return int(config.get("shards_at_once", 1))
 
 
+def first_of_round(shard: int, at_once: int) -> int:
+    """Return the first of the shards that are trained at the same time as this one, `at_once` from the same model."""
+    return shard - shard % at_once
+
+
 def model_after(store: Store, run: str, config: Mapping[str, Any], shard: int) -> Artifact:
     """Return the model of a run after a shard: the trained shard's, or the one that the models of its round were merged into.
 
@@ -115,12 +120,12 @@ def outdated_shards(
     outdated = {
         shard
         for shard, model in trained.items()
-        if (parent := parents.get(shard - shard % at_once - 1)) is not None
+        if (parent := parents.get(first_of_round(shard, at_once) - 1)) is not None
         and model.manifest.inputs.get("parent", parent.digest) != parent.digest
     }
     if not outdated:
         return []
-    next_round = (min(outdated) // at_once + 1) * at_once
+    next_round = first_of_round(min(outdated), at_once) + at_once
     return sorted(shard for shard in trained if shard in outdated or shard >= next_round)
 
 
@@ -129,7 +134,7 @@ def describe_outdated(run: str, outdated: Sequence[int], config: Mapping[str, An
 
     `config`: the run's configuration.
     """
-    before = outdated[0] - outdated[0] % shards_at_once(config) - 1
+    before = first_of_round(outdated[0], shards_at_once(config)) - 1
     previous, first, last = (layout.trained_shard_name(shard) for shard in (before, outdated[0], outdated[-1]))
     model = "model of" if shards_at_once(config) == 1 else "merged model after"
     path = layout.run_path(run)

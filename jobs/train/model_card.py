@@ -6,6 +6,7 @@ The text is part of the artifact: a change of a word changes the digests of all 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jobs.storage.runs import first_of_round
 from jobs.t5.prompt import prompt
 
 _COLUMNS = ("training_loss", "validation_loss", "rouge1", "rouge2", "rougeL", "rougeLsum")
@@ -22,7 +23,7 @@ def card(
     records: Sequence[Mapping[str, Any]],
 ) -> str:
     """Return the card of a trained shard, in Markdown with the front matter of the hub. `source`: where the base model comes from."""
-    first = shard - shard % shards_at_once
+    first = first_of_round(shard, shards_at_once)
     if shards_at_once == 1:
         origin = f"trained on shards 0 to {shard} of a\ncatalogue, one after the other."
     elif first == 0:

@@ -23,7 +23,7 @@ def parent_of(run: TrainingRun, shard: int) -> Artifact:
     model, or if the round of this shard has one with another parent.
     """
     at_once = run.rounds.shards_at_once
-    first = shard - shard % at_once
+    first = runs.first_of_round(shard, at_once)
     if first == 0:
         parent = run.base_model
     elif at_once == 1:
@@ -39,7 +39,7 @@ def parent_of(run: TrainingRun, shard: int) -> Artifact:
 def require_trained_before(run: TrainingRun, shard: int) -> None:
     """Raise `NotReadyError` (75) unless the model that the training of a shard starts from exists, or can be merged now."""
     at_once = run.rounds.shards_at_once
-    first = shard - shard % at_once
+    first = runs.first_of_round(shard, at_once)
     if first == 0:
         return
     before = range(first - at_once, first)
