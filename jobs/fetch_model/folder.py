@@ -32,11 +32,12 @@ class Folder:
         """
         return {"files": digest_of([[path.name, file_sha256(path)] for path in self._files()])}
 
-    def fetch(self, folder: Path) -> None:
-        """Copy the model's files to `folder`."""
+    def fetch(self, folder: Path) -> dict[str, Any]:
+        """Copy the model's files to `folder`. Returns no figures."""
         folder.mkdir()
         for path in self._files():
             shutil.copyfile(path, folder / path.name)
+        return {}
 
     def _files(self) -> list[Path]:
         if not self.path.is_dir():

@@ -29,8 +29,8 @@ class Hub:
         """Return no digests: the hub is asked only if the model is not stored yet."""
         return {}
 
-    def fetch(self, folder: Path) -> None:
-        """Download the model to `folder`.
+    def fetch(self, folder: Path) -> dict[str, Any]:
+        """Download the model to `folder`. Returns the `commit` that the revision is of.
 
         Errors: `ConfigurationError` (78) if the hub has no such model, refuses the credentials or is no hub, `NotReadyError`
         (75) if it cannot be reached, `OSError` if the disk is full.
@@ -42,19 +42,20 @@ class Hub:
         check_endpoint()
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-        from huggingface_hub import errors, snapshot_download  # noqa: PLC0415 - reads the variables when it is imported
+        from huggingface_hub import HfApi, errors  # noqa: PLC0415 - reads the variables when it is imported
 
         from jobs.retrieval import hub  # noqa: PLC0415 - as above
 
-        log.info("downloading", source=self.name, revision=self.revision)
+        api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
         try:
-            snapshot_download(
+            commit = api.model_info(self.name, revision=self.revision, timeout=hub.TIMEOUT_SECONDS).sha
+            log.info("downloading", source=self.name, revision=self.revision, commit=commit)
+            api.snapshot_download(
                 self.name,
-                revision=self.revision,
+                revision=commit,
                 local_dir=folder,
                 allow_patterns=list(MODEL_PATTERNS),
                 ignore_patterns=["*/*"],
-                endpoint=os.environ.get("HF_ENDPOINT") or None,
             )
         except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError) as error:
             raise ConfigurationError(
@@ -68,3 +69,4 @@ class Hub:
                 "an s3:// prefix that has the model as --source"
             ) from error
         shutil.rmtree(folder / ".cache", ignore_errors=True)
+        return {"commit": commit}

@@ -30,8 +30,8 @@ class Provider(Protocol):
     def inputs(self) -> dict[str, str]:
         """Return the digests of the files that determine the model. Called before `fetch`."""
 
-    def fetch(self, folder: Path) -> None:
-        """Write the model's files to `folder`."""
+    def fetch(self, folder: Path) -> dict[str, Any]:
+        """Write the model's files to `folder`. Returns figures about where they come from."""
 
 
 def run(settings: Settings) -> None:
@@ -49,8 +49,8 @@ def run(settings: Settings) -> None:
             from jobs.fetch_model import verification  # noqa: PLC0415 - loads torch, not needed if the model exists
 
             started, folder = time.monotonic(), work / "model"
-            provider.fetch(folder)
-            figures = verification.verify(folder) | {"source": settings.source}
+            origin = provider.fetch(folder)
+            figures = verification.verify(folder) | {"source": settings.source} | origin
             draft.add_folder(folder)
             return figures | {"seconds": round(time.monotonic() - started, 1)}
 

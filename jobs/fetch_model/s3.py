@@ -27,12 +27,13 @@ class S3Prefix:
         objects = [[stored.key, stored.size, stored.etag] for stored in self._objects(Store(self.url))]
         return {"objects": digest_of(objects)}
 
-    def fetch(self, folder: Path) -> None:
-        """Download the objects to `folder`. Errors: `ConfigurationError` (78) if no object matches."""
+    def fetch(self, folder: Path) -> dict[str, Any]:
+        """Download the objects to `folder`. Returns no figures. Errors: `ConfigurationError` (78) if no object matches."""
         store = Store(self.url)
         folder.mkdir(exist_ok=True)
         for stored in self._objects(store):
             store.download(stored.key, folder / stored.key)
+        return {}
 
     def _objects(self, store: Store) -> list[StoredObject]:
         suffixes = {Path(pattern).suffix for pattern in self.patterns}

@@ -46,13 +46,14 @@ class Tiny:
         self._fetch_tokenizer()
         return {"tokenizer": hashlib.sha256((self._tokenizer_folder / TOKENIZER_FILE).read_bytes()).hexdigest()}
 
-    def fetch(self, folder: Path) -> None:
-        """Build the model in `folder`, with the tokenizer that `inputs` has fetched or with one trained now."""
+    def fetch(self, folder: Path) -> dict[str, Any]:
+        """Build the model in `folder`, with the tokenizer that `inputs` has fetched or with one trained now. Returns no figures."""
         from jobs.t5 import tiny  # noqa: PLC0415 - loads torch, not needed if the model exists
 
         if not self.tokenizer:
             tiny.train_tokenizer(self._catalogue_texts(), self._tokenizer_folder, self.vocabulary)
         tiny.build(folder, self._tokenizer_folder, self.width, self.layers, self.seed)
+        return {}
 
     @property
     def _tokenizer_folder(self) -> Path:

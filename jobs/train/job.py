@@ -13,7 +13,7 @@ from jobs.process.lifecycle import Stop
 from jobs.retrieval.settings import PROMPT_TOKENS
 from jobs.steps import trained_shards
 from jobs.storage import artifact, catalogue, runs
-from jobs.storage.artifact import Draft
+from jobs.storage.artifact import Artifact, Draft
 from jobs.storage.store import Store
 from jobs.train import recipes
 from jobs.train.checkpoint_location import remove_checkpoints
@@ -64,7 +64,7 @@ def _training_run(settings: Settings) -> TrainingRun:
         catalogue_name=settings.catalogue,
         products=products,
         base_model=base_model,
-        base_model_source=str(base_model.manifest.figures.get("source", settings.model)),
+        base_model_source=_source(base_model, settings.model),
         recipe=recipe,
         seed=settings.seed,
         retrieval=_retrieval(settings),
@@ -74,6 +74,13 @@ def _training_run(settings: Settings) -> TrainingRun:
         config=_config(settings, recipe),
         inputs={"base_model": base_model.digest, "catalogue": products.digest},
     )
+
+
+def _source(base_model: Artifact, name: str) -> str:
+    """Return where a base model comes from: `OWNER/NAME@COMMIT` of the hub, or the address that it was fetched from."""
+    figures = base_model.manifest.figures
+    commit = figures.get("commit")
+    return str(figures.get("source", name)) + (f"@{commit}" if commit else "")
 
 
 def _runtime_options(settings: Settings) -> RuntimeOptions:

@@ -123,7 +123,9 @@ def test_an_existing_model_is_kept_and_different_settings_are_refused(store: Sto
 def test_a_model_of_the_hub_is_stored_without_pickled_files(store: Store, hub: Path) -> None:
     (hub / "pytorch_model.bin").write_bytes(b"never read")
     fetch(store, source="acme/tiny", model="from-hub")
-    assert set(runs.base_model(store, "from-hub").manifest.files) == set(runs.base_model(store, "base").manifest.files)
+    stored = runs.base_model(store, "from-hub").manifest
+    assert set(stored.files) == set(runs.base_model(store, "base").manifest.files)
+    assert (stored.figures["source"], stored.figures["commit"]) == ("acme/tiny", "a" * 40)
 
 
 def test_a_model_that_the_hub_does_not_have_is_a_configuration_error(store: Store, hub: Path) -> None:
@@ -181,7 +183,7 @@ def test_a_full_disk_is_no_error_of_the_hub(store: Store, hub: Path, monkeypatch
     def fail(*arguments: object, **settings: object) -> None:
         raise FileNotFoundError("not cached") from OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    monkeypatch.setattr("huggingface_hub.HfApi.snapshot_download", fail)
     with pytest.raises(OSError, match="No space left") as caught:
         fetch(store, source="acme/tiny", model="full")
     assert caught.value.errno == errno.ENOSPC

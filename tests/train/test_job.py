@@ -129,6 +129,20 @@ def test_a_trained_model_loads_in_plain_transformers(ready: Store, tmp_path: Pat
     assert model.generate(**inputs, max_new_tokens=4).shape[0] == 1
 
 
+def test_the_card_names_the_commit_of_a_base_model_of_the_hub(ready: Store, tmp_path: Path) -> None:
+    folder = runs.base_model(ready, "base").fetch_all(tmp_path / "base")
+    spec = Spec(ready, layout.model_path("hub"), Kind.MODEL, {}, {})
+
+    def build(draft: Draft) -> dict[str, Any]:
+        draft.add_folder(folder)
+        return {"source": "google/flan-t5-base", "commit": "7bcac57"}
+
+    artifact.make_once(spec, build)
+    run(ready, index=0, epochs=1, model="hub")
+    trained = runs.trained_shard(ready, "main", 0).fetch_all(tmp_path / "trained", layout.MODEL_PREFIX)
+    assert "Base model: `google/flan-t5-base@7bcac57`" in (trained / layout.MODEL_CARD_FILE).read_text()
+
+
 def test_a_trained_shard_is_found_already_done_without_torch(ready: Store) -> None:
     run(ready, index=0, epochs=1)
     before = runs.trained_shard(ready, "main", 0).manifest
