@@ -27,7 +27,7 @@ NAME = "faults"
 SETTINGS = {
     "CATALOGUE": NAME, "MODEL": NAME, "MATCHER": NAME, "RUN": NAME, "BATCH": NAME, "SOURCE": "tiny",
     "SHARD_ROWS": "60", "HELD_OUT_ROWS": "10", "QUESTIONS": "6", "PART_ROWS": "6", "LIMIT": "12",
-    "EPOCHS": "1", "SAVE_EVERY_SECONDS": "1", "ROUGE_ROWS": "4",
+    "EPOCHS": "1", "SAVE_EVERY_SECONDS": "1", "ROUGE_ROWS": "4", "SHARDS_AT_ONCE": "2",
 }  # fmt: skip
 TABLES = {
     "embedded": "SELECT encode(content_hash, 'hex'), embedding::text FROM skuscribe.embedded ORDER BY 1",

@@ -12,7 +12,7 @@ import pytest
 from jobs import steps
 from jobs.local import services
 from jobs.sample.rows import write_sample
-from jobs.storage import artifact
+from jobs.storage import artifact, layout
 from tests.fault_injection.release import NAME, SETTINGS, Release, proxies
 
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(7200)]
@@ -46,7 +46,9 @@ def undisturbed(release: Release) -> dict[str, str]:
     """Return the digests of what the release makes without faults, except its report."""
     for step in steps.in_order():
         assert release.run(step) == 0, f"{step.name}: {release.output.read_text()[-3000:]}"
-    return without_report(release)
+    made = without_report(release)
+    assert layout.merged_model_path(NAME, 1) in made, "the shards are not trained at once"
+    return made
 
 
 def test_a_release_with_faults_makes_what_it_makes_without(
