@@ -4,7 +4,7 @@
 |-------------|----------|
 | empty       | the text has no words |
 | off-title   | its probability to be about its title, and true of it, is below the threshold of the matcher |
-| contradicts | it has another number for a quantity in the title, another maker, kind or gender, a word that excludes one of the title in its place, or beside it where few sellers have both, or negates or misspells a word of the title |
+| contradicts | it has another number for a quantity in the title, another maker, kind or gender, a word that excludes one of the title in its place, or beside it where few sellers have both, or negates or misspells a word of the title, or has without a negation what the title negates |
 | invented    | a number or code is neither in the title nor in the texts of enough of the nearest products, a number in words in none, or an address is not in the title, or more of these texts have another value of an attribute that the title lacks |
 | unsupported | few words of one of its sentences, or no word of a short one or of a clause, are in the title or the texts of the nearest products, or its rest beside the whole title does not fit |
 | wording     | two words are side by side that none of the texts that the matcher learnt from has so, though both are common in them |
@@ -38,7 +38,7 @@ from jobs.quality.grounding import (
 )
 from jobs.quality.matcher import PROBABILITY_DIGITS, Match, Matcher, is_off_title
 from jobs.quality.metrics import repetition, sentences, words
-from jobs.quality.negation import negated_words
+from jobs.quality.negation import missing_negations, negated_words
 from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT, EVIDENCE_NEIGHBOURS
 from jobs.quality.terms import absent_terms, has_digit, terms
 from jobs.retrieval.neighbours import Neighbour
@@ -145,7 +145,8 @@ def contradicted_facts(
     title: str, text: str, neighbour_titles: Sequence[str], match: Match | None
 ) -> list[tuple[str, str]]:
     """Return what the title has, and what the text has in its place. Without a match, the neighbours' titles show it."""
-    found = other_numbers(title, text) + negated_words(title, text) + other_gender(title, text)
+    found = other_numbers(title, text) + other_gender(title, text)
+    found += negated_words(title, text) + missing_negations(title, text)
     if match is None:
         return found + facts_of_another(title, text, neighbour_titles)
     found += [(item.phrase, item.other) for item in match.contradictions]

@@ -10,7 +10,7 @@ from jobs.quality import checks
 from jobs.quality.contradiction import facts_of_another, other_gender, other_numbers
 from jobs.quality.copying import copying
 from jobs.quality.grounding import grounded_share, ungrounded, unknown_addresses, unknown_groups
-from jobs.quality.negation import negated_words
+from jobs.quality.negation import missing_negations, negated_words
 from jobs.quality.word_pairs import MIN_OCCURRENCES, count_word_pairs
 from jobs.quality.word_statistics import WordStatistics
 from jobs.retrieval.neighbours import Neighbour
@@ -178,11 +178,43 @@ def test_numbers_that_x_joins_must_be_together_in_a_source() -> None:
         ("Fast Charge Power Bank", "Delivered free of charge.", []),
         ("Lamp with Lid", "A lamp with no lid.", []),  # short words state no fact
         ("Waterproof Watch", "It isn’t waterproof.", [("waterproof", "isn’t waterproof")]),
+        ("Nitrile Gloves", "Gloves not made of nitrile.", [("nitrile", "not made of nitrile")]),
+        ("Kurta with Palazzos", "Does not come with palazzos.", [("palazzos", "not come with palazzos")]),
+        ("Original Toner", "It isn't a genuine original.", [("original", "isn't a genuine original")]),
+        ("Excel for Windows", "It does not run on old windows.", [("windows", "not run on old windows")]),
+        ("Excel for Windows", "It does not run on any very old windows.", []),  # too far away
+        ("Dry Erase Board, Glass", "It wipes off without damaging glass.", []),
+        ("Test Tubes with Caps", "Plastic tubes, no matching caps.", [("caps", "no matching caps")]),
+        ("Photo Software", "It is not limited to photo albums.", []),
+        ("Switch with Cables", "The cables are not included.", [("cables", "cables are not included")]),
+        ("Kajal with Sharpener", "Sharpener sold separately.", [("sharpener", "sharpener sold separately")]),
+        ("Phone Case", "A case; phone not included.", []),  # nor does the title say so
     ],
 )
 def test_a_negated_word_of_the_title_is_named(title: str, text: str, negated: list[tuple[str, str]]) -> None:
     assert negated_words(title, text) == negated
     assert ("contradicts" in checks.Checker().score(title, text, [], True).flags) == bool(negated)
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "missing"),
+    [
+        ("Alcohol-Free Toner", "A toner with alcohol.", [("alcohol-free", "alcohol")]),
+        ("Rinse, Alcohol Free", "A rinse of alcohol and mint.", [("alcohol free", "alcohol")]),
+        ("Non-Padded Bra", "It has padded cups.", [("non-padded", "padded")]),
+        ("Unscented Candle", "A scented candle.", [("unscented", "scented")]),
+        ("Alcohol-Free Toner", "A toner that is free of alcohol.", []),
+        ("Alcohol-Free Toner", "A toner without any alcohol.", []),
+        ("Alcohol-Free Toner", "An alcohol free toner, because alcohol is harsh.", []),
+        ("Non Padded Bra", "An everyday branon padded and wired.", []),  # scraped texts run sentences together
+        ("Powder-Free Gloves, Powder Blue", "Gloves in powder blue.", []),
+        ("Non-Slip Mat", "You will not slip.", []),
+        ("Wireless Mouse", "A mouse with a wire.", []),
+    ],
+)
+def test_what_the_title_negates_needs_a_negation(title: str, text: str, missing: list[tuple[str, str]]) -> None:
+    assert missing_negations(title, text) == missing
+    assert ("contradicts" in checks.Checker().score(title, text, [], True).flags) == bool(missing)
 
 
 PAN = "Alderney Cast Iron Frying Pan, 12-inch, Red"
