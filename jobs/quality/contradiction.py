@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from jobs.quality.metrics import words
-from jobs.quality.numbers import CURRENCY, NUMBER_WORDS, UNITS, measures, normalized, plain_number
+from jobs.quality.numbers import CURRENCY, UNITS, measures, normalized, plain_number, with_counts_in_digits
 from jobs.quality.terms import CACHED_SOURCES
 
 MIN_TITLE_SIMILARITY = 0.6
@@ -21,7 +21,6 @@ MIN_TITLE_SIMILARITY = 0.6
 THOUSANDS_DIGITS = 3
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _COUNTED = re.compile(r"(?<![\w./])(\d+(?:\.\d+)?)([ -]?)([^\W\d_]+|°)")
-_COUNTED_IN_WORDS = re.compile(rf"\b((?:(?:packs?|sets?) of|size) )({'|'.join(NUMBER_WORDS)})\b")
 _NAMED_NUMBER = re.compile(r"\b(?:(packs?|sets?) of|(size)) (\d+(?:\.\d+)?)(?![\w/-]|\.\d)")
 _WEARERS = frozenset({"men", "mens", "gents", "boys", "women", "womens", "ladies", "girls"})
 """The words with which a title says for whom a product is."""
@@ -109,7 +108,7 @@ def _quantities(text: str) -> dict[str, _Numbers]:
     A unit is one of measurement, as `measures()` finds them (`20 x 30 cm` has two numbers of `cm`), the word after a number, without a
     plural ending, or what the number counts in `pack of 9`, `set of 3` and `size 42`. `pack of two` is `pack of 2`.
     """
-    text = _COUNTED_IN_WORDS.sub(lambda found: found[1] + NUMBER_WORDS[found[2]], normalized(text))
+    text = with_counts_in_digits(normalized(text))
     quantities: dict[str, _Numbers] = defaultdict(_Numbers)
 
     def add(unit: str, number: str, stated: str, *, is_beside: bool = True) -> None:

@@ -17,6 +17,7 @@ from jobs.quality.numbers import (
     normalized,
     numbers_beside_commas,
     plain_number,
+    with_counts_in_digits,
 )
 from jobs.quality.terms import CACHED_SOURCES, has_digit, mentioned
 
@@ -86,9 +87,9 @@ def unknown_groups(text: str, sources: Sequence[str]) -> list[str]:
 def unknown_number_words(text: str, sources: Sequence[str]) -> list[str]:
     """Return the words `four` to `twelve` and `dozen` in a text that no source has, neither as a word nor as a number.
 
-    A word after one of tens (`twenty-four`) is part of another number, and left out.
+    A word after one of tens (`twenty-four`) is part of another number, and left out; `pack of four` is left to `ungrounded()`.
     """
-    in_text = words(text)
+    in_text = words(_read(text)[0])
     found = dict.fromkeys(
         word
         for before, word in pairwise(["", *in_text])
@@ -109,8 +110,8 @@ def unknown_addresses(title: str, text: str) -> list[str]:
 
 @lru_cache(CACHED_SOURCES)
 def _read(text: str) -> tuple[str, tuple[Measure, ...]]:
-    """Return a text or a source, normalized, and its measures: each of the functions above and their parts needs both."""
-    text = normalized(text)
+    """Return a text or a source, normalized, with its counts in digits, and its measures: each of the functions above needs both."""
+    text = with_counts_in_digits(normalized(text))
     return text, tuple(measures(text))
 
 

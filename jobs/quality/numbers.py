@@ -49,6 +49,10 @@ CURRENCY = "currency"
 """The unit of an amount of money."""
 
 
+_NUMBER_WORD = "|".join(NUMBER_WORDS)
+_COUNTED_IN_WORDS = re.compile(
+    rf"(\b(?:(?:packs?|sets?) of|size) )({_NUMBER_WORD})\b|(?<![\w-])({_NUMBER_WORD})(?=[ -]packs?\b)"
+)
 _MEASURE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)(?:([ -]?)([^\W\d_]+(?!\w)|[\"%]))?")
 _CURRENCY = re.compile(r"([$€£₹¥]|\b(?:rs\.?|usd|eur|gbp|inr)) ?\Z")
 _JOINS = re.compile(r" ?(?:x|/|-|to|and|or|&) ?")
@@ -75,6 +79,11 @@ def normalized(text: str) -> str:
     text = text.casefold().translate(_HYPHENS)
     text = _DECIMAL_COMMA.sub(r"\1.\2", _THOUSANDS_SEPARATOR.sub("", text))
     return _FRACTION.sub(_decimal, _TIMES.sub(" x ", _LEADING_POINT.sub("0.", text)))
+
+
+def with_counts_in_digits(text: str) -> str:
+    """Return a normalized text with the numbers of packs, sets and sizes in digits: `pack of two` as `pack of 2`, `two-pack` as `2-pack`."""
+    return _COUNTED_IN_WORDS.sub(lambda found: (found[1] or "") + NUMBER_WORDS[found[2] or found[3]], text)
 
 
 def plain_number(number: str) -> str:

@@ -335,8 +335,11 @@ def test_another_gender_than_that_of_the_title_is_named(title: str, text: str, o
 def test_a_number_in_words_needs_a_source() -> None:
     neighbours = [Neighbour("1", "Socks", "A pack of 6. Two pockets.", 0.9)]
     for text, numbers in (
-        ("A pack of twelve socks.", ["twelve"]),
+        ("A pack of twelve socks.", ["12"]),
         ("A pack of six, one of a kind.", None),
+        ("A pack of two.", ["2"]),
+        ("A two-pack, or three packs of six.", ["2-pack", "3"]),
+        ("One of two, with three stripes.", None),
         ("A dozen, or twenty.", ["dozen"]),
         ("A four-piece set.", ["four"]),
         ("A six-piece set of twenty-four.", None),
@@ -344,6 +347,14 @@ def test_a_number_in_words_needs_a_source() -> None:
     ):
         found = checks.Checker().score("Wool socks", f"{text} They are warm and soft.", neighbours, True)
         assert found.evidence.get("invented", {}).get("numbers") == numbers
+
+
+def test_a_count_of_packs_in_words_needs_the_support_of_a_number() -> None:
+    neighbours = [Neighbour("1", "Socks", "A pack of 4.", 0.9), *[Neighbour("2", "Socks", "One pair.", 0.9)] * 5]
+    text = "Wool socks in a pack of four, warm and soft."
+    assert checks.Checker().score("Wool socks", text, neighbours, True).evidence["invented"] == {"numbers": ["4"]}
+    assert checks.Checker(number_support=1).score("Wool socks", text, neighbours, True).flags == ()
+    assert checks.Checker().score("Wool socks, four-pack", text, neighbours, True).flags == ()
 
 
 def test_a_separator_of_thousands_before_a_unit_is_none_of_the_number() -> None:

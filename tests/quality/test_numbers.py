@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.quality.numbers import UNITS, measures, normalized, plain_number
+from jobs.quality.numbers import UNITS, measures, normalized, plain_number, with_counts_in_digits
 
 
 def read(text: str) -> list[tuple[str, str | None]]:
@@ -40,6 +40,20 @@ def read(text: str) -> list[tuple[str, str | None]]:
 )
 def test_a_number_has_one_spelling_and_its_unit(text: str, expected: list[tuple[str, str | None]]) -> None:
     assert read(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a pack of two, packs of twelve", "a pack of 2, packs of 12"),
+        ("a set of three in size eight", "a set of 3 in size 8"),
+        ("two packs of ten, a six-pack", "2 packs of 10, a 6-pack"),
+        ("a backpack of two in twenty-two packs", "a backpack of two in twenty-two packs"),
+        ("one of a kind, with two pockets", "one of a kind, with two pockets"),
+    ],
+)
+def test_numbers_of_packs_in_words_become_digits(text: str, expected: str) -> None:
+    assert with_counts_in_digits(text) == expected
 
 
 def test_typographic_hyphens_are_hyphens() -> None:
