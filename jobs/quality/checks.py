@@ -4,7 +4,7 @@
 |-------------|----------|
 | empty       | the text has no words |
 | off-title   | its probability to be about its title, and true of it, is below the threshold of the matcher |
-| contradicts | it has another number for a quantity in the title, another maker, kind or gender, a word that excludes one of the title in its place, or beside it where few sellers have both, or negates or misspells a word of the title, or has without a negation what the title negates |
+| contradicts | it has another number for a quantity in the title, another maker, kind or gender, a word that excludes one of the title in its place, or beside it where few sellers have both, or negates or misspells a word of the title, or has without a negation what the title negates, or makes the product an accessory of another |
 | invented    | a number or code is neither in the title nor in the texts of enough of the nearest products, a number in words in none, or an address is not in the title, or more of these texts have another value of an attribute that the title lacks |
 | unsupported | few words of one of its sentences, or no word of a short one or of a clause, are in the title or the texts of the nearest products, or its rest beside the whole title does not fit |
 | wording     | two words are side by side that none of the texts that the matcher learnt from has so, though both are common in them |
@@ -36,6 +36,7 @@ from jobs.quality.grounding import (
     unknown_groups,
     unknown_number_words,
 )
+from jobs.quality.kinds import as_accessory
 from jobs.quality.matcher import PROBABILITY_DIGITS, Match, Matcher, is_off_title
 from jobs.quality.metrics import repetition, sentences, words
 from jobs.quality.negation import missing_negations, negated_words
@@ -147,6 +148,8 @@ def contradicted_facts(
     """Return what the title has, and what the text has in its place. Without a match, the neighbours' titles show it."""
     found = other_numbers(title, text) + other_gender(title, text)
     found += negated_words(title, text) + missing_negations(title, text)
+    accessory = as_accessory(title, text)
+    found += [accessory] if accessory else []
     if match is None:
         return found + facts_of_another(title, text, neighbour_titles)
     found += [(item.phrase, item.other) for item in match.contradictions]

@@ -1,13 +1,19 @@
 """The kind of a product: the word with which the first part of its title ends, such as `kurta` in `Ishin Women Red Kurta with Palazzos`."""
 
+import re
 from collections.abc import Sequence
 
-from jobs.quality.terms import mentioned, term_set, terms
+from jobs.quality.metrics import sentences
+from jobs.quality.terms import has_digit, mentioned, term_set, terms
 from jobs.quality.word_statistics import MIN_LETTERS, WordStatistics
 
 MIN_LETTERS_WITHIN, MIN_LETTERS_BEFORE = 5, 4
 """A kind of at least this number of letters counts anywhere within a word. A shorter one ends a compound, after at least this number of
 letters: a handbag is a bag, a laptop no top."""
+
+_ACCOMPANIED = re.compile(r"\b(?:with|for)\b")
+_WITH = re.compile(r"\bwith (?!(?:its|our|the|these|this)\b)")
+"""With `this` or `our`, sellers praise the product itself: `Show the spirit of your team with these transfers`."""
 
 
 def other_kind(
@@ -29,6 +35,31 @@ def other_kind(
         and (statistics.is_seldom_extra(word) or not any(word in mentioned(source) for source in neighbour_texts))
     ]  # fmt: skip
     return (own[-1], others[0]) if others else None
+
+
+def as_accessory(title: str, text: str) -> tuple[str, str] | None:
+    """Return the product of a title, and a sentence in which it only comes with what it is for or comes with: `("case", "A phone with a case.")`.
+
+    None if there is none. The product is the last word before `with` or `for`, and the text has it later than a word that is after that.
+    """
+    part, *others = _ACCOMPANIED.split(title.casefold(), maxsplit=1)
+    names = [word for word in terms(part) if not has_digit(word)]
+    in_text = (sentence for sentence in sentences(text) if names and _mentions(sentence, names[-1]))
+    sentence = next(in_text, "")
+    before, *after = _WITH.split(sentence.casefold(), maxsplit=1)
+    if not (others and after) or _mentions(others[0], names[-1]) or _mentions(before, names[-1]):
+        return None
+    known = term_set(terms(part))
+    accompanying = [
+        word for word in terms(others[0]) if word.isalpha() and len(word) >= MIN_LETTERS and word not in known
+    ]
+    return (names[-1], sentence) if any(_mentions(before, word) for word in accompanying) else None
+
+
+def _mentions(text: str, kind: str) -> bool:
+    """Return whether a text names a kind, also in the plural or as part of a compound."""
+    in_text = {form for term in mentioned(text) for form in _forms(term)}
+    return any(_is_of_kind(form, known) for known in _forms(kind) for form in in_text)
 
 
 def _is_of_kind(term: str, kind: str) -> bool:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.quality.checks import contradicted_facts
-from jobs.quality.kinds import other_kind
+from jobs.quality.kinds import as_accessory, other_kind
 from jobs.quality.word_statistics import MIN_ENDINGS, WordStatistics
 from tests.quality.matchers import share_matcher
 
@@ -97,6 +97,28 @@ def test_a_kind_must_end_enough_titles_and_most_of_those_that_have_it() -> None:
 def test_another_kind_is_a_contradiction() -> None:
     made = replace(share_matcher(), statistics=counted())
     assert ("kurta", "dress") in contradicted_facts(TITLE, "A red dress.", (), made.match(TITLE, "A red dress.", ()))
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "product"),
+    [
+        (TITLE, "Red palazzos with a kurta.", "kurta"),
+        (TITLE, "Soft and light. Palazzos that come with red kurtas.", "kurta"),
+        ("Elm Black Toner Cartridge for Fir Printer M201", "A printer M201 with an Elm toner cartridge.", "cartridge"),
+        (TITLE, "A kurta, red, with palazzos.", None),
+        (TITLE, "Palazzos and a kurta, with a tassel.", None),
+        (TITLE, "For palazzos. A tassel with a kurta.", None),
+        ("Elm Transfers for Team Shirts", "Show the spirit of your team with these transfers.", None),
+        ("Elm Case with Strap and Phone Case", "A strap with a case.", None),  # it comes with a case, too
+        ("Elm 201 for Printers", "Printers with 201.", None),
+        ("Elm Kurta", "Palazzos with a kurta.", None),
+        (TITLE, "", None),
+    ],
+)
+def test_a_product_that_only_comes_with_its_accessory_is_named(title: str, text: str, product: str | None) -> None:
+    found = as_accessory(title, text)
+    assert (found[0] if found else None) == product
+    assert found is None or found in contradicted_facts(title, text, (), None)
 
 
 @given(TEXTS, TEXTS, st.lists(TEXTS, max_size=3))
