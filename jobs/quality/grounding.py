@@ -133,7 +133,7 @@ def _is_known(code: str, before: str, of_code: Sequence[Measure], is_known: IsKn
     if code[0].isdigit():
         suffix = _SUFFIXED.fullmatch(code)
         if suffix and suffix[1] not in UNITS and suffix[1] not in _PLAIN_SUFFIXES:
-            return False
+            return is_known(form)
         return all(is_known(*_forms(item)) for item in of_code) and all(
             is_known(plain_number(number)) for number in _NUMBER.findall(code)
         )

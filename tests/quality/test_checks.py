@@ -113,6 +113,8 @@ def test_a_truncated_text_is_unfinished_unless_its_last_sentence_is_complete() -
         ("2/1 inch", "1/2 inch", 0),
         ("a 70XL", "the HP 70", 0),
         ("a 70XL", "the HP 70 XL", 1),
+        ("$70XL", "only $70XL", 1),
+        ("$70XL", "only $70", 0),
         ("the 3rd", "3 of them", 1),
         ("52.5 mm", "52,5 mm", 1),
         ("20 x 30 cm", "30x20 cm", 1),
