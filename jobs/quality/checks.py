@@ -45,7 +45,7 @@ from jobs.quality.terms import absent_terms, has_digit, terms
 from jobs.retrieval.neighbours import Neighbour
 from jobs.text.instruction import INSTRUCTION, NEIGHBOUR_SEPARATOR
 
-CHECKS_VERSION = 3
+CHECKS_VERSION = 4
 """Raised when a check is added or changed: shares of flagged texts are compared only between results of the same checks."""
 
 MAX_REPETITION = 0.10

@@ -173,7 +173,7 @@ class Matcher:
             other_title=measured.other_title,
             unseen=self._unseen(title, text),
             unfit_rest=self._unfit_rest(title, text, neighbour_titles),
-            unsupported=self._unsupported(text, (title, *of_neighbours)),
+            unsupported=self._unsupported(title, text, (title, *of_neighbours)),
             ends_within_a_sentence=self.word_pairs.ends_within_a_sentence(text),
         )
 
@@ -200,14 +200,14 @@ class Matcher:
             others = [word for word in others if 2 * sum(word in of_one for of_one in known) <= len(known)]
         return (own[0], others[0]) if others else None
 
-    def _unsupported(self, text: str, sources: Sequence[str]) -> Support | None:
+    def _unsupported(self, title: str, text: str, sources: Sequence[str]) -> Support | None:
         known = known_words(sources)
         found = least_supported(text, known, self.statistics) if self.calibration.support_from else None
         if found is not None and found.share >= self.calibration.support_from:
             found = None
         if found is None and self.calibration.short_sentences:
             found = unsupported_short_sentence(text, known)
-        return unsupported_clause(text, known) if found is None and self.calibration.clauses else found
+        return unsupported_clause(text, known, title) if found is None and self.calibration.clauses else found
 
     def _unseen(self, title: str, text: str) -> UnseenPair | None:
         found = self.word_pairs.unseen_pair(title, text) if math.isfinite(self.calibration.unseen_from) else None

@@ -15,6 +15,8 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])(?:(?<![A-Z][a-z]\.)(?<![A-Z][a-z]{2}\.)\
 _CLAUSE_END = re.compile(r"(?<=[a-z])(?=[A-Z])|[.,;!?()\n]+")
 """Scraped texts run sentences together: `three-quarter sleevesBlue palazzos`."""
 
+_NAME = re.compile(r"\S*[a-z][A-Z]\S*\w")
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -72,6 +74,18 @@ def sentences(text: str) -> list[str]:
     return [part.strip() for part in _SENTENCE_END.split(text) if part.strip()]
 
 
-def clauses(text: str) -> list[str]:
-    """Return the parts of a text between commas, semicolons, brackets and the ends of sentences."""
-    return [part.strip() for part in _CLAUSE_END.split(text) if part.strip()]
+def clauses(text: str, title: str = "") -> list[str]:
+    """Return the parts of a text between commas, semicolons, brackets and the ends of sentences.
+
+    A word with a capital within that the title has too, such as `StarTech.com`, is not divided.
+    """
+    names = "|".join(map(re.escape, _NAME.findall(title)))
+    within = [found.span() for found in re.finditer(names, text)] if names else []
+    ends = [
+        end.span()
+        for end in _CLAUSE_END.finditer(text)
+        if not any(first < end.start() and end.end() < last for first, last in within)
+    ]
+    starts, stops = [0, *(stop for _, stop in ends)], [*(start for start, _ in ends), len(text)]
+    parts = (text[start:stop].strip() for start, stop in zip(starts, stops, strict=True))
+    return [part for part in parts if part]

@@ -47,9 +47,9 @@ def unsupported_short_sentence(text: str, known: frozenset[str]) -> Support | No
     return _first_unknown(short, known, at_least=1)
 
 
-def unsupported_clause(text: str, known: frozenset[str]) -> Support | None:
-    """Return the first clause of which no word is known: `, lifetime warranty`. None if there is none."""
-    return _first_unknown(clauses(text), known, MIN_CLAUSE_WORDS)
+def unsupported_clause(text: str, known: frozenset[str], title: str = "") -> Support | None:
+    """Return the first clause of which no word is known: `, lifetime warranty`. None if there is none. `title`: as for `clauses()`."""
+    return _first_unknown(clauses(text, title), known, MIN_CLAUSE_WORDS)
 
 
 def _first_unknown(parts: Iterable[str], known: frozenset[str], at_least: int) -> Support | None:

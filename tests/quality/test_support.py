@@ -65,3 +65,9 @@ def test_a_short_sentence_needs_a_word_that_a_source_has(text: str, sentence: st
 def test_a_clause_of_two_words_needs_one_that_a_source_has(text: str, clause: str | None) -> None:
     found = unsupported_clause(text, KNOWN)
     assert (found.part if found else None) == clause
+
+
+@pytest.mark.parametrize(("title", "clause"), [("StarTech.com Red Sock", None), ("Red Sock", "This is the Star")])
+def test_a_name_with_a_capital_within_is_not_divided_if_the_title_has_it(title: str, clause: str | None) -> None:
+    found = unsupported_clause("This is the StarTech.com red sock", known_words([title]), title)
+    assert (found.part if found else None) == clause
