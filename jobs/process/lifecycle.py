@@ -25,7 +25,8 @@ from jobs.process.folders import DISK_FULL
 TERMINATION_LOG = Path(os.environ.get("SKUSCRIBE_TERMINATION_LOG", "/dev/termination-log"))
 SLEEP_CHECK_SECONDS = 0.1
 OUTPUT_CLOSED = 128 + signal.SIGPIPE  # as a shell reports a program that SIGPIPE has ended
-MAX_TERMINATION_MESSAGE = 4000  # characters; Kubernetes keeps 4,096 bytes
+MAX_TERMINATION_BYTES = 4096
+"""Of a longer message, Kubernetes keeps the last bytes, which do not say what is wrong."""
 
 
 @dataclass
@@ -177,7 +178,13 @@ def report(message: str, exit_code: int) -> int:
     log.error(message, exit_code=exit_code)
     try:
         if TERMINATION_LOG.exists():
-            TERMINATION_LOG.write_text(message[:MAX_TERMINATION_MESSAGE])
+            TERMINATION_LOG.write_bytes(_termination_message(message))
     except OSError:
         pass  # the log has the message too
     return exit_code
+
+
+def _termination_message(message: str) -> bytes:
+    """Return a message in UTF-8, truncated to what Kubernetes keeps. Lone surrogates, as in the name of a file, become `?`."""
+    kept = message.encode(errors="replace")[:MAX_TERMINATION_BYTES]
+    return kept.decode(errors="ignore").encode()  # without the part of a character at the end

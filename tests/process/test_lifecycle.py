@@ -89,10 +89,20 @@ def test_the_reason_of_a_failure_is_the_termination_message(termination_log: Pat
     assert termination_log.read_text() == "row 3 is bad: fix it"
 
 
-def test_a_long_termination_message_is_cut_to_what_kubernetes_keeps(termination_log: Path) -> None:
+@pytest.mark.parametrize(("text", "kept"), [("x" * 10_000, "x" * 4096), ("商品" * 2000, "商品" * 682 + "商")])
+def test_a_long_termination_message_is_cut_to_what_kubernetes_keeps(
+    termination_log: Path, text: str, kept: str
+) -> None:
     termination_log.touch()
-    end_with(InputError("x" * 10_000))
-    assert termination_log.read_text() == "x" * 4000
+    end_with(InputError(text))
+    assert termination_log.read_text(encoding="utf-8") == kept
+
+
+def test_a_message_that_utf_8_cannot_encode_keeps_the_exit_code(termination_log: Path) -> None:
+    termination_log.touch()
+    name = os.fsdecode(b"rows-\xe9.jsonl")
+    assert end_with(ConfigurationError(f"there is no file {name}")) == 78
+    assert termination_log.read_text() == "there is no file rows-?.jsonl"
 
 
 def test_no_termination_message_is_written_outside_a_pod(termination_log: Path) -> None:
