@@ -88,6 +88,6 @@ def from_json(data: bytes, address: str) -> Manifest:
 
 
 def digest_of(value: Any) -> str:
-    """Return the SHA-256 of a JSON value in canonical form."""
+    """Return the SHA-256 of a JSON value in canonical form. A text may be the name of a file that is not UTF-8."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

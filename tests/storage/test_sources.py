@@ -161,8 +161,9 @@ def test_a_source_can_be_read_from_s3(store: Store) -> None:
         read(store.at("raw/other"))
 
 
-def test_the_identity_of_a_file_changes_with_it(tmp_path: Path) -> None:
-    path = tmp_path / "rows"
+@pytest.mark.parametrize("name", [b"rows.jsonl", b"rows-\xe9.jsonl"], ids=["UTF-8", "another encoding"])
+def test_the_identity_of_a_file_changes_with_it(tmp_path: Path, name: bytes) -> None:
+    path = tmp_path / os.fsdecode(name)
     path.write_bytes(b"one")
     first = sources.identity(str(path))
     assert sources.identity(str(path)) == first
