@@ -18,8 +18,8 @@ def in_this_place(message: str, environment: Mapping[str, str] = os.environ) -> 
 
     def of_the_release(found: re.Match[str]) -> str:
         step, flags = found[1], found[2]
-        if step == "index":
-            step = "build" if "--phase build" in flags else "embed"
+        if step == "index":  # `build` embeds what is missing
+            step = "embed" if "--phase embed" in flags else "build"
         return f"`kubectl -n {namespace} create job --from=cronjob/{prefix}-{step} {step}-$(date +%s)`"
 
     return _COMMAND.sub(of_the_release, message)

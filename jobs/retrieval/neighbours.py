@@ -116,7 +116,7 @@ class NeighbourSearch:
         if self._encoder.digest != index.encoder_digest:
             raise ConfigurationError(
                 f"the catalogue {index.catalogue!r} was indexed with another encoder than --encoder {encoder}: pass the "
-                "encoder that `skuscribe index` used, or index the catalogue again"
+                "encoder of the index, or index the catalogue again"
             )
 
     def of(self, titles: Sequence[Title], safe_point: Callable[[], None] = lambda: None) -> list[list[Neighbour]]:

@@ -16,7 +16,8 @@ def test_on_one_machine_a_message_names_the_command_of_skuscribe() -> None:
     [
         ("prepare --catalogue main", "prepare"),
         ("fetch-model", "fetch-model"),
-        ("index", "embed"),
+        ("index --catalogue main", "build"),
+        ("index --phase embed --catalogue main", "embed"),
         ("index --phase build --catalogue main", "build"),
         ("train --run main --index 3", "train"),
     ],
