@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from jobs import steps
@@ -72,8 +74,8 @@ def _start(step: Step, environment: Mapping[str, str], *, has_terminal: bool) ->
     log.info(f"step {step.name}")
     # In another session the step does not receive Ctrl-C: it gets one SIGTERM from us instead.
     process = subprocess.Popen(
-        [sys.executable, "-m", "jobs", step.command, *step.arguments],
-        env=environment,
+        [sys.executable, "-P", "-m", "jobs", step.command, *step.arguments],
+        env={**environment, "PYTHONPATH": _python_path(environment)},
         stderr=None if has_terminal else subprocess.PIPE,
         text=True,
         errors="replace",
@@ -85,6 +87,12 @@ def _start(step: Step, environment: Mapping[str, str], *, has_terminal: bool) ->
         reader = threading.Thread(target=_relay, args=(process.stderr, step.name), daemon=True)
         reader.start()
     return _Running(step, process, time.monotonic(), reader)
+
+
+def _python_path(environment: Mapping[str, str]) -> str:
+    """Return the import path of a step, with this package first: the folder in which it runs may have a package `jobs` of its own."""
+    root = str(Path(__file__).resolve().parents[2])
+    return os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
 
 
 def _relay(lines: IO[str], step: str) -> None:

@@ -55,6 +55,13 @@ def test_a_step_starts_after_those_that_it_needs(at_once: int, capfd: pytest.Cap
     assert [event["event"] for event in events(capfd.readouterr().err)] == ["step prepare", "step train", "step report"]
 
 
+def test_a_step_runs_beside_a_package_of_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    assert list(processes.run((Step("prepare", (), arguments=HELP),), os.environ, 1)) == ["prepare"]
+
+
 @pytest.mark.parametrize(
     ("returncode", "exit_code"), [(75, 75), (137, 137), (143, 143), (-signal.SIGKILL, 137), (-signal.SIGTERM, 143)]
 )
