@@ -76,7 +76,7 @@ def _run_all(settings: Settings, state: Path) -> None:
     rows = settings.input or str(_sample(state / services.SAMPLE_FILE))
     temporary = state / services.TEMPORARY
     temporary.mkdir(exist_ok=True)
-    variables = _variables(settings, name, rows, temporary)
+    variables = step_variables(settings, name, rows, temporary)
     at_once = settings.steps_at_once or (2 if settings.source == "tiny" else 1)
     seconds = processes.run(steps.steps(settings.retrieval_share), variables, at_once)
     seconds["total"] = round(time.monotonic() - started, 1)
@@ -114,15 +114,19 @@ def _sample(path: Path) -> Path:
     return path
 
 
-def _variables(settings: Settings, name: str, rows: str, temporary: Path) -> dict[str, str]:
-    """Return the environment of the steps. A variable of the user takes precedence over our defaults, not over a flag."""
+def step_variables(settings: Settings, name: str, rows: str, temporary: Path) -> dict[str, str]:
+    """Return the environment of the steps.
+
+    A variable of the user takes precedence over our defaults, unless it is empty, and not over a flag.
+    """
+    own = {each: value for each, value in os.environ.items() if value or not each.startswith(PREFIX)}
     chosen = {
         "INPUT": rows, "SOURCE": settings.source, "CATALOGUE": name, "MODEL": name, "MATCHER": name, "RUN": name, "BATCH": name,
         "RETRIEVAL_SHARE": str(settings.retrieval_share), **({"TOKENIZER": settings.tokenizer} if settings.tokenizer else {}),
     }  # fmt: skip
     return (
         _prefixed(defaults(settings))
-        | dict(os.environ)
+        | own
         | _prefixed(chosen)
         | {"TMPDIR": str(temporary), "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
     )

@@ -46,6 +46,14 @@ def test_a_batch_size_of_the_user_replaces_that_of_the_sample(monkeypatch: pytes
     assert "BATCH_ROWS" not in job.defaults(Settings())
 
 
+@pytest.mark.parametrize(("value", "used"), [("7", "7"), ("", job.SAMPLE_DEFAULTS["EPOCHS"])])
+def test_a_variable_of_the_user_replaces_a_default_unless_it_is_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, used: str
+) -> None:
+    monkeypatch.setenv("SKUSCRIBE_EPOCHS", value)
+    assert job.step_variables(Settings(), "out", "rows.jsonl", tmp_path)["SKUSCRIBE_EPOCHS"] == used
+
+
 def test_a_step_that_fails_ends_the_run_with_its_own_exit_code(
     state: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
