@@ -193,6 +193,7 @@ SCHEDULING = (
     "pod.runtimeClassName=gvisor",
     "pod.priorityClassName=batch",
     "pod.labels.team=catalogue",
+    "pod.annotations.mesh=none",
     "pod.extraEnv[0].name=HTTPS_PROXY",
     "pod.extraEnv[0].value=http://proxy",
     "pod.extraVolumes[0].name=extra",
@@ -213,6 +214,7 @@ def test_scheduling_applies_to_every_pod(base: tuple[str, ...]) -> None:
         assert spec["affinity"], name
         assert spec["imagePullSecrets"] == [{"name": "registry"}], name
         assert pod["metadata"]["labels"]["team"] == "catalogue", name
+        assert pod["metadata"]["annotations"]["mesh"] == "none", name
         assert environment_of(pod)["HTTPS_PROXY"]["value"] == "http://proxy", name
         assert {"name": "extra"} in spec["volumes"], name
         assert {"name": "extra", "mountPath": "/extra"} in spec["containers"][0]["volumeMounts"], name
