@@ -11,6 +11,7 @@ from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
 from jobs.process.errors import ConfigurationError
+from jobs.process.secrets import hide
 
 SECRETS = ("PGPASSWORD", "SKUSCRIBE_READER_PASSWORD")
 MAX_PORT = 65535
@@ -59,9 +60,7 @@ def check_variables() -> None:
 def redacted(text: str) -> str:
     """Return a text without the passwords of the environment, and without those in URLs and connection strings."""
     secrets = [os.environ.get(name, "") for name in SECRETS] + [_values().get("password", "")]
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return _PASSWORD.sub(r"\1***", _USER_INFO.sub("***@", text))
+    return _PASSWORD.sub(r"\1***", _USER_INFO.sub("***@", hide(text, secrets)))
 
 
 def _values() -> dict[str, str]:

@@ -267,6 +267,6 @@ def _connect_plainly() -> "psycopg.Connection[Any]":
 
 def _connect_timeout_seconds() -> int:
     text = os.environ.get("PGCONNECT_TIMEOUT") or "10"
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit()):
         raise ConfigurationError(f"PGCONNECT_TIMEOUT is {text!r}, expected a number of seconds")
     return int(text)

@@ -144,6 +144,11 @@ def test_passwords_in_texts_of_others_are_hidden(monkeypatch: pytest.MonkeyPatch
     )
 
 
+def test_a_short_password_does_not_garble_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "on")
+    assert redacted("connection refused, password 'on', on") == "connection refused, password '***', ***"
+
+
 def test_the_encoding_of_the_client_is_utf8_whatever_the_environment_says(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,9 +242,10 @@ def test_both_ends_of_a_connection_give_up_a_host_that_acknowledges_nothing_for_
         )
 
 
-def test_a_timeout_that_is_not_a_number_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PGCONNECT_TIMEOUT", "soon")
-    with pytest.raises(ConfigurationError, match="PGCONNECT_TIMEOUT is 'soon', expected a number of seconds"):
+@pytest.mark.parametrize("text", ["soon", "²"])
+def test_a_timeout_that_is_not_a_number_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", text)
+    with pytest.raises(ConfigurationError, match=f"PGCONNECT_TIMEOUT is '{text}', expected a number of seconds"):
         connect()
 
 
