@@ -112,5 +112,6 @@ lock: .venv/dev  ## resolve pyproject.toml into requirements.lock
 	@$(BIN)/pip install -q uv
 	@echo "torch==2.13.0" > .venv/torch.txt
 	@$(BIN)/uv pip compile -q --python-version 3.11 --extra dev --extra gpu -c .venv/torch.txt $(addprefix --find-links ,$(PIP_FIND_LINKS)) \
-	  --no-emit-index-url --no-header --no-annotate pyproject.toml | sed -E '/^--/d; s/\+cpu$$//' > .venv/lock.txt
+	  --no-emit-index-url --no-header --no-annotate pyproject.toml > .venv/resolved.txt
+	@sed -E '/^--/d; s/\+cpu$$//' .venv/resolved.txt > .venv/lock.txt
 	@{ echo "# Every version that the jobs and tests install, as a constraint file for pip. Written by \`make lock\`."; cat .venv/lock.txt; } > requirements.lock
