@@ -1,8 +1,12 @@
-"""What the store has of a unit, and what was made from it. Manifests that cannot be read do not prevent that it is deleted."""
+"""What the store has of a unit, and what was made from it.
+
+A manifest or a `run.json` that cannot be read prevents no deletion, also not that of its own unit.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jobs.delete.unit import Unit
 from jobs.process import log
@@ -79,10 +83,18 @@ def made_from(store: Store, unit: Unit, digests: Collection[str], known: Mapping
         path for path, manifest in known.items() if manifest and not set(digests).isdisjoint(manifest.inputs.values())
     ]
     for run in store.folders(layout.RUNS):
-        config = runs.find_config(store, run) or {}
-        if any(isinstance(value, str) and value in digests for value in config.values()):
+        if any(isinstance(value, str) and value in digests for value in _run_config(store, run).values()):
             users.append(layout.run_path(run))
     return sorted({"/".join(path.split("/")[:2]) for path in users if not unit.contains(path)})
+
+
+def _run_config(store: Store, run: str) -> Mapping[str, Any]:
+    """Return the configuration of a run, empty if it has not started, or, with a warning, if it cannot be read."""
+    try:
+        return runs.find_config(store, run) or {}
+    except InputError as error:
+        log.warning("configuration of a run not readable", reason=str(error))
+        return {}
 
 
 def delete(store: Store, objects: Sequence[StoredObject]) -> None:

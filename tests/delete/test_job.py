@@ -283,6 +283,18 @@ def test_an_artifact_whose_manifest_cannot_be_read_is_deleted(store: Store, caps
     assert keys(store) == ["models/other/manifest.json"]
 
 
+def test_a_run_whose_configuration_cannot_be_read_is_deleted_and_so_are_others(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(store, "other")
+    store.write(layout.run_config_path("damaged"), b"{")
+    delete(store, "runs/other")
+    assert "configuration of a run not readable" in capsys.readouterr().err
+    assert keys(store) == [layout.run_config_path("damaged")]
+    delete(store, "runs/damaged")
+    assert keys(store) == []
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [
