@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from jobs.process import log
@@ -56,12 +56,17 @@ class Artifact:
     def fetch(self, name: str, folder: Path) -> Path:
         """Download one file to `folder/name` and verify it. Returns its path.
 
-        Errors: `InputError` (65) if the manifest has no such file, `DamagedFile` (75) if the content differs from it, or the
-        object does not exist.
+        Errors: `InputError` (65) if the manifest has no such file, or its name leads out of the folder; `DamagedFile` (75) if the
+        content differs from it, or the object does not exist.
         """
         file = self.manifest.files.get(name)
         if file is None:
             raise InputError(f"{self.url} has no file {name}; it has {sorted(self.manifest.files)}")
+        if not _stays_inside(name):
+            raise InputError(
+                f"{self.url} has a file {name!r}, expected a name without `..` and without a slash at its start: no job writes such "
+                "a name, check who else can write to the store"
+            )
         target = folder / name
         for _ in range(DOWNLOAD_ATTEMPTS):
             try:
@@ -316,6 +321,12 @@ def remove(store: Store, path: str) -> None:
     """Delete an artifact, its manifest first, so that no reader finds a part of it."""
     store.delete(f"{path}/{MANIFEST}")
     delete_all(store, store.objects(f"{path}/"))
+
+
+def _stays_inside(name: str) -> bool:
+    """Return whether a file of this name is below the folder that it is downloaded into."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
 
 
 def _find_with_etag(store: Store, path: str) -> tuple[Artifact | None, str | None]:

@@ -13,7 +13,7 @@ from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.storage import artifact
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.differences import REPLACED_BY_FLAG
-from jobs.storage.layout import Kind
+from jobs.storage.layout import MANIFEST, Kind
 from jobs.storage.store import Store, StoredObject
 
 PATH = "things/one"
@@ -518,6 +518,16 @@ def test_a_file_that_the_manifest_does_not_name_is_bad_input(spec: Spec, tmp_pat
     made = artifact.make_once(spec, build())
     with pytest.raises(InputError, match=r"has no file nothing; it has \['folder/file.txt'\]"):
         made.fetch("nothing", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../above", "model/../../above", "/tmp/elsewhere"])
+def test_no_file_is_written_outside_the_folder_of_a_download(spec: Spec, tmp_path: Path, name: str) -> None:
+    made = artifact.make_once(spec, build())
+    manifest = replace(made.manifest, files={name: made.manifest.files[FILE]})
+    spec.store.write(f"{PATH}/{MANIFEST}", manifest.to_json())
+    with pytest.raises(InputError, match="check who else can write to the store"):
+        artifact.require(spec.store, PATH, "thing", "make").fetch_all(tmp_path / "folder")
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_missing_artifact_names_the_command_that_makes_it(store: Store) -> None:
