@@ -20,10 +20,11 @@ TO = "--to"
 def run(settings: Settings) -> None:
     """Print one line per artifact, or download one. An empty store has no lines.
 
-    Errors: `ConfigurationError` (78) if the store has artifacts and none is at --path, or if --to cannot be written,
-    `NotReadyError` (75) if the disk of --to is full.
+    Errors: `ConfigurationError` (78) if the store has artifacts and none is at --path, or it is in another store, or if --to cannot
+    be written, `NotReadyError` (75) if the disk of --to is full.
     """
-    store, path = Store(settings.store), settings.path.strip("/")
+    store = Store(settings.store)
+    path = store.relative(settings.path, "--path")
     if settings.to is None:
         _list(store, path)
     else:

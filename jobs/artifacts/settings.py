@@ -16,6 +16,8 @@ class Settings(StoreSettings):
     """Which artifacts to list, or which one to download."""
 
     path: str = Field(
-        "", description="An artifact, or the beginning of the paths of several: catalogue/main, runs/main. Empty: all."
+        "",
+        description="An artifact, or the beginning of the paths of several: catalogue/main, runs/main, also with the address of the store in "
+        "front, as it is listed. Empty: all.",
     )
     to: Path | None = Field(None, description="Download the artifact at --path into this folder, and verify it.")

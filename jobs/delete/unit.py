@@ -34,11 +34,7 @@ def parse(store: Store, path: str) -> Unit:
 
     Errors: `ConfigurationError` (78) for a path of a part, of several units, or of another store.
     """
-    relative = path.removeprefix(store.at("")).strip("/")
-    if "://" in relative:
-        raise ConfigurationError(
-            f"--path {path} is not in the store {store.url}: set --store to the store that it is in"
-        )
+    relative = store.relative(path, "--path")
     folder, _, rest = relative.partition("/")
     name, _, below = rest.partition("/")
     unit = Unit(f"{folder}/", name)

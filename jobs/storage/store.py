@@ -61,6 +61,18 @@ class Store:
         """Return the full address of a key, for messages and other tools."""
         return f"s3://{self.bucket}/{self._prefix}{key}"
 
+    def relative(self, path: str, setting: str) -> str:
+        """Return a path in the store without the address of the store, which it may have in front, and without slashes at its ends.
+
+        `setting`: its flag, as `--path`. Errors: `ConfigurationError` (78) if it is an address in another store.
+        """
+        relative = f"{path.rstrip('/')}/".removeprefix(self.at("")).strip("/")
+        if "://" in relative:
+            raise ConfigurationError(
+                f"{setting} {path} is not in the store {self.url}: set --store to the store that it is in"
+            )
+        return relative
+
     def read(self, key: str) -> bytes | None:
         """Return an object's bytes, or None if there is none."""
         stored = self.read_with_etag(key)

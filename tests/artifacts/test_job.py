@@ -39,9 +39,10 @@ def test_a_path_lists_the_artifacts_below_it(store: Store, capsys: pytest.Captur
     assert capsys.readouterr().out.split()[0] == store.at("runs/main/shard-00000")
 
 
-def test_a_download_has_every_file(store: Store, tmp_path: Path) -> None:
-    commit(store, "models/a")
-    job.run(Settings(store=store.url, path="models/a/", to=tmp_path / "copy"))
+@pytest.mark.parametrize("with_address", [False, True])
+def test_a_download_has_every_file(store: Store, tmp_path: Path, *, with_address: bool) -> None:
+    path = f"{commit(store, 'models/a').path}/"
+    job.run(Settings(store=store.url, path=store.at(path) if with_address else path, to=tmp_path / "copy"))
     assert (tmp_path / "copy" / "config.json").read_bytes() == b"{}"
     assert (tmp_path / "copy" / "model" / "weights").read_bytes() == b"1234"
 
@@ -68,6 +69,17 @@ def test_a_path_without_artifacts_is_a_wrong_setting_that_names_similar_ones(sto
         ) as raised:
             job.run(Settings.model_validate({"store": store.url, **settings}))
         assert "models/a" not in str(raised.value)
+
+
+def test_a_path_in_another_store_is_a_wrong_setting(store: Store) -> None:
+    with pytest.raises(ConfigurationError, match=r"--path s3://another/runs/main is not in the store .*: set --store"):
+        job.run(Settings(store=store.url, path="s3://another/runs/main"))
+
+
+def test_the_address_of_the_store_lists_all(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(store, "models/a")
+    job.run(Settings(store=store.url, path=store.url))
+    assert store.at("models/a") in capsys.readouterr().out
 
 
 def test_an_empty_store_lists_nothing(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
