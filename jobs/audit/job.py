@@ -51,8 +51,11 @@ def _draw(batch: str, count: int, seed: int, out: Path) -> None:
 
 
 def _write(out: Path, data: bytes, html: str) -> None:
-    """Write both files. Errors: `ConfigurationError` (78) if there is another audit.csv, which may have labels."""
-    try:
+    """Write both files.
+
+    Errors: `ConfigurationError` (78) if there is another audit.csv, which may have labels; as `folders.writing_to()`.
+    """
+    with folders.writing_to(out, "--out"):
         if (out / WORKSHEET).exists() and (out / WORKSHEET).read_bytes() != data:
             raise ConfigurationError(
                 f"{out / WORKSHEET} already exists with other content, which may be labels: move it, or choose another --out"
@@ -60,10 +63,6 @@ def _write(out: Path, data: bytes, html: str) -> None:
         out.mkdir(parents=True, exist_ok=True)
         folders.write_atomically(out / WORKSHEET, data)
         folders.write_atomically(out / PAGE, html.encode())
-    except OSError as error:
-        if error.errno in folders.DISK_FULL:
-            raise
-        raise ConfigurationError(f"--out {out} cannot be written ({error.strerror}): choose another folder") from error
 
 
 def _read_labels(store: Store, address: str, chosen: str | None) -> None:
