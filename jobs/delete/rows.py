@@ -11,10 +11,10 @@ from psycopg import sql
 
 from jobs.database.connection import Connection, statement
 from jobs.database.repeat import repeated
+from jobs.database.short_attempts import in_short_attempts
 from jobs.delete.unit import Unit
 from jobs.describe import batch
 from jobs.index import product_table
-from jobs.index.publish import in_short_attempts
 from jobs.process.errors import NotReadyError
 from jobs.storage import layout
 

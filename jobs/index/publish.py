@@ -2,24 +2,19 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TypeVar
 
-from psycopg import errors, sql
+from psycopg import sql
 
 from jobs.database.connection import Connection, formatted, statement
+from jobs.database.short_attempts import in_short_attempts
 from jobs.index.product_table import Table
-from jobs.process import log
 from jobs.process.errors import NotReadyError
-
-Result = TypeVar("Result")
 
 PUBLISH_SECONDS = 1800
 """How long a finished build waits for readers of the old index. Building it again would take longer."""
 
-LOCK_TIMEOUT = "3s"
-MAX_PAUSE_SECONDS = 30
 FIGURES = ("rows", "vectors_new", "rows_removed", "index_bytes", "table_bytes", "seconds")
 
 
@@ -48,28 +43,6 @@ def publish(connection: Connection, table: Table, build: Build, started: float) 
     `NotReadyError` (75) if another process has replaced the table.
     """
     return in_short_attempts(connection, lambda: _publish(connection, table, build, started), PUBLISH_SECONDS)
-
-
-def in_short_attempts(connection: Connection, work: Callable[[], Result], max_seconds: float) -> Result:
-    """Return what `work` returns, called in a transaction, and again after a pause while a query holds a lock that it needs.
-
-    An attempt gives up its wait for a lock after `LOCK_TIMEOUT`, so that new readers do not queue behind it. Errors: after
-    `max_seconds` that of the lock, which a session translates to `NotReadyError` (75); those of `work`.
-    """
-    deadline = time.monotonic() + max_seconds
-    attempt = 0
-    while True:
-        attempt += 1
-        try:
-            with connection.transaction():
-                connection.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
-                return work()
-        except (errors.LockNotAvailable, errors.DeadlockDetected):
-            pause = min(2 * attempt, MAX_PAUSE_SECONDS)
-            if time.monotonic() + pause > deadline:
-                raise
-            log.warning("a long query holds what is to be replaced or deleted", attempt=attempt, retry_in_seconds=pause)
-            time.sleep(pause)
 
 
 def _publish(connection: Connection, table: Table, build: Build, started: float) -> dict[str, int | float]:

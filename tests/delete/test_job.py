@@ -8,12 +8,13 @@ import psycopg
 import pytest
 
 from jobs.cli import main
+from jobs.database import short_attempts
 from jobs.database.connection import exclusive, session
 from jobs.database.migrations import migrate
 from jobs.delete import contents, job, rows
 from jobs.delete.settings import Settings
 from jobs.index import job as index
-from jobs.index import product_table, publish
+from jobs.index import product_table
 from jobs.index.settings import Settings as IndexSettings
 from jobs.local import postgres
 from jobs.process.errors import ConfigurationError, NotReadyError
@@ -402,7 +403,7 @@ def test_a_catalogue_that_a_query_reads_is_not_deleted(
         ("CREATE TABLE skuscribe.product_1_1 PARTITION OF skuscribe.product FOR VALUES IN ('old')", []),
     )
     before = keys(store)
-    monkeypatch.setattr(publish, "LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr(short_attempts, "LOCK_TIMEOUT", "100ms")
     monkeypatch.setattr(rows, "WAIT_FOR_READERS_SECONDS", 0)
     with psycopg.connect() as other:
         other.execute("SELECT count(*) FROM skuscribe.product")

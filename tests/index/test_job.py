@@ -15,6 +15,7 @@ import pytest
 from psycopg import sql
 
 from jobs import cli
+from jobs.database import short_attempts
 from jobs.database.connection import session
 from jobs.database.errors import ConnectionLostError
 from jobs.index import hnsw, product_table, publish
@@ -246,7 +247,7 @@ def test_a_long_query_delays_the_new_index_and_is_not_interrupted(
     build(store)
     commit(store, PRODUCTS[:20], HELD_OUT)
     monkeypatch.setattr(publish, "PUBLISH_SECONDS", 1)
-    monkeypatch.setattr(publish, "LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr(short_attempts, "LOCK_TIMEOUT", "100ms")
     with psycopg.connect() as reader:
         reader.execute("SELECT count(*) FROM skuscribe.product")
         with pytest.raises(NotReadyError, match="another session"):
@@ -262,7 +263,7 @@ def test_a_finished_build_waits_for_a_reader_and_is_published_then(
     commit(store, PRODUCTS, HELD_OUT)
     build(store)
     commit(store, PRODUCTS[:20], HELD_OUT)
-    monkeypatch.setattr(publish, "LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr(short_attempts, "LOCK_TIMEOUT", "100ms")
     with psycopg.connect() as reader:
         reader.execute("SELECT count(*) FROM skuscribe.product")
         end = threading.Timer(1, reader.close)
