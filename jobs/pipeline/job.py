@@ -67,8 +67,7 @@ class Release:
 
     `name`: the prefix of its CronJobs' names. `needs`: its steps with those that each needs. `template_hashes`: that of each
     step's CronJob in this revision, if it is known. At most `max_shards` shards are trained, `shards_at_once` at the same
-    time. After `max_disruptions` disrupted
-    pods in a row without one that succeeds, a step is stopped.
+    time. After `max_disruptions` disrupted pods in a row without one that succeeds, a step is stopped.
     """
 
     name: str

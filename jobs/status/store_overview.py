@@ -71,7 +71,8 @@ def _run_lines(store: Store, run: str, max_shards: int | None) -> Iterator[str]:
     else:
         return
     stages = store.folders(f"{layout.evaluations_path(run)}/")
-    evaluated = [stage for stage in stages if artifact.find(store, layout.evaluation_path(run, stage))]
+    found = artifact.find_all(store, [layout.evaluation_path(run, stage) for stage in stages])
+    evaluated = [stage for stage, evaluation in zip(stages, found, strict=True) if evaluation is not None]
     yield f"  evaluated: {', '.join(evaluated) or 'nothing yet'}"
     report = layout.report_path(run)
     yield "  " + _artifact_line(report, artifact.find(store, report), ())
@@ -82,8 +83,8 @@ def _shard_lines(store: Store, run: str, config: Mapping[str, Any], max_shards: 
     yield f"{layout.run_path(run)}  {'  '.join(shown)}"
     yield f"  {'shard':>5}  {'state':<8}" + "".join(f"{title:>{width}}" for title, _, width, _ in COLUMNS)
     total = trained_shards(_shard_count(store, run, config), max_shards)
-    found = {shard: artifact.find(store, layout.trained_shard_path(run, shard)) for shard in range(total)}
-    trained = {shard: model for shard, model in found.items() if model is not None}
+    found = artifact.find_all(store, [layout.trained_shard_path(run, shard) for shard in range(total)])
+    trained = {shard: model for shard, model in enumerate(found) if model is not None}
     shards = [_shard_state(store, run, shard, trained.get(shard)) for shard in range(total)]
     for shard in shards:
         yield f"  {shard.shard:>5}  {shard.state:<8}{_cells(shard.figures)}{shard.note}".rstrip()
