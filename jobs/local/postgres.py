@@ -33,10 +33,17 @@ def programs() -> Path:
 def start(server: Server, port: int, superuser_password: str, passwords: Mapping[str, str]) -> None:
     """Start the server unless it is running, with a database and the roles in `passwords`; the first role owns the database.
 
-    Errors: `ConfigurationError` (78) if Postgres cannot run here, `NotReadyError` (75) if it does not start.
+    What a killed start has not created is created now. Errors: `ConfigurationError` (78) if Postgres cannot run here,
+    `NotReadyError` (75) if it does not start.
     """
     if server.answers(port):
-        return
+        server.wait(lambda: _ready(port, superuser_password))
+    else:
+        _start(server, port, superuser_password)
+    _create_roles(port, superuser_password, passwords)
+
+
+def _start(server: Server, port: int, superuser_password: str) -> None:
     user = user_for(programs() / "postgres")
     data = postgres_data.folder_for(user, server.folder)
     if not (data / "PG_VERSION").exists():
@@ -53,7 +60,6 @@ def start(server: Server, port: int, superuser_password: str, passwords: Mapping
     flags = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     command = [str(programs() / "postgres"), "-D", str(data), *flags]
     server.start(command, lambda: _ready(port, superuser_password), user.popen_arguments if user else {})
-    _create_roles(port, superuser_password, passwords)
 
 
 def _initialise(data: Path, superuser_password: str, user: User | None) -> None:

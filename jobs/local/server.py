@@ -85,6 +85,10 @@ class Server:
                 **popen_arguments,
             )
         self._pid_file.write_bytes(started.stdout.strip())
+        self.wait(ready)
+
+    def wait(self, ready: Callable[[], bool]) -> None:
+        """Wait until a server that was started is ready. Errors: `NotReadyError` (75) if it ends or is not ready in time."""
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not ready():
             if self.pid is None:

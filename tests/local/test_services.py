@@ -109,3 +109,34 @@ def test_services_start_after_their_first_start_was_killed_while_it_created_the_
         assert [path.name for path in (folder / POSTGRES).glob("data*")] == ["data"]
     finally:
         services.stop(folder)
+
+
+KILLED_BEFORE_THE_ROLES = """
+import os
+from pathlib import Path
+import psycopg
+from jobs.local import services
+execute = psycopg.Connection.execute
+def execute_or_die(self, query, *arguments, **options):
+    if "pg_roles" in str(query):
+        os._exit(1)
+    return execute(self, query, *arguments, **options)
+psycopg.Connection.execute = execute_or_die
+services.start(Path({folder!r}))
+"""
+
+
+def test_services_start_after_their_first_start_was_killed_before_it_created_the_roles(tmp_path: Path) -> None:
+    folder = tmp_path / "services"
+    first = subprocess.run([sys.executable, "-c", KILLED_BEFORE_THE_ROLES.format(folder=str(folder))], check=False)
+    try:
+        assert first.returncode == 1
+        assert services.running(folder) == [POSTGRES]
+        services.start(folder)
+        done = subprocess.run(
+            [folder / "psql", "-Atc", "SELECT count(*) FROM pg_extension WHERE extname = 'vector'"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert done.stdout == "1\n"
+    finally:
+        services.stop(folder)
