@@ -15,6 +15,8 @@ from tqdm import tqdm
 
 Field = str | int | float | bool | None
 PROGRESS_EVERY_SECONDS = 10.0
+_STARTS = {"info": "  ", "warning": "  warning: ", "error": "error: "}
+"""How a line at a terminal begins, by level."""
 
 
 def info(event: str, /, **fields: Field) -> None:
@@ -101,9 +103,8 @@ def _write(level: str, event: str, fields: dict[str, Field]) -> None:
     if not sys.stderr.isatty():
         _write_json(level, event, fields)
         return
-    start = {"info": "  ", "warning": "  warning: ", "error": "error: "}[level]
     shown = "".join(f"  {name} {_readable(value)}" for name, value in fields.items())
-    print(f"{start}{event}{shown}", file=sys.stderr, flush=True)
+    print(f"{_STARTS[level]}{event}{shown}", file=sys.stderr, flush=True)
 
 
 def _write_json(level: str, event: str, fields: dict[str, Field]) -> None:
@@ -117,12 +118,14 @@ def _write_line(line: str) -> None:
 
 
 def _event_in(line: str) -> dict[str, Any] | None:
-    """Return the record of an event that a line holds, or None if it holds none."""
+    """Return the record of an event that a line holds, or None if it holds none, or one that another program has logged."""
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) and record.keys() >= {"time", "level", "event"} else None
+    if not isinstance(record, dict) or not all(isinstance(value, Field) for value in record.values()):
+        return None
+    return record if record.keys() >= {"time", "event"} and record.get("level") in _STARTS else None
 
 
 def _readable(value: Field) -> str:

@@ -111,7 +111,15 @@ from jobs.process import log
 log.relay('{"time": "2026-01-02T03:04:05.678+00:00", "level": "warning", "event": "checkpoint ignored", "rows": 2000}', job="train")
 log.relay("Traceback (most recent call last):", job="train")
 log.relay('["not", "an event"]', job="train")
+log.relay('{"time": 1, "level": "debug", "event": "of another program"}', job="train")
+log.relay('{"time": 1, "level": "info", "event": "of another program", "parts": [1]}', job="train")
 """
+NOT_RELAYED_AS_EVENTS = [
+    "Traceback (most recent call last):",
+    '["not", "an event"]',
+    '{"time": 1, "level": "debug", "event": "of another program"}',
+    '{"time": 1, "level": "info", "event": "of another program", "parts": [1]}',
+]
 
 
 def test_a_line_of_a_child_has_more_fields_if_it_is_an_event() -> None:
@@ -121,10 +129,10 @@ def test_a_line_of_a_child_has_more_fields_if_it_is_an_event() -> None:
     assert json.loads(lines[0]) == {
         "time": "2026-01-02T03:04:05.678+00:00", "level": "warning", "event": "checkpoint ignored", "rows": 2000, "job": "train",
     }  # fmt: skip
-    assert lines[1:] == ["Traceback (most recent call last):", '["not", "an event"]']
+    assert lines[1:] == NOT_RELAYED_AS_EVENTS
 
 
 def test_a_line_of_a_child_is_readable_at_a_terminal() -> None:
     lines = at_a_terminal(RELAYED).splitlines()
     assert lines[0].split("  ") == ["", "warning: checkpoint ignored", "job train", "rows 2,000"]
-    assert lines[1:] == ["Traceback (most recent call last):", '["not", "an event"]']
+    assert lines[1:] == NOT_RELAYED_AS_EVENTS
