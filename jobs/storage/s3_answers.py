@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
 from jobs.process.secrets import without_secrets
-from jobs.storage.s3_errors import endpoint_variable, without_keys
+from jobs.storage.s3_errors import endpoint_variable, redacted
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _SERVER_HEADERS = ("x-amz-", "x-goog-", "x-guploader-")
@@ -51,6 +51,6 @@ def _redirect(status: int, location: str | None, body: bytes) -> JobError:
     answer = ": ".join(found[name] for name in ("Code", "Message") if found.get(name)) or "no message"
     other = f" The bucket's endpoint is {found['Endpoint']}." if found.get("Endpoint") else ""
     return ConfigurationError(
-        f"the bucket is in another region, or at another endpoint than {endpoint()} ({status} {without_keys(answer)})."
+        f"the bucket is in another region, or at another endpoint than {endpoint()} ({status} {redacted(answer)})."
         f"{other} Correct AWS_REGION and {endpoint_variable()}"
     )

@@ -50,7 +50,7 @@ class Connection:
             self._client = _client(session, self._google)
         except Exception as error:
             if isinstance(error, ValueError):  # botocore's, for an endpoint that is not an address
-                text = s3_errors.without_keys(str(error))
+                text = s3_errors.redacted(str(error))
                 raise ConfigurationError(f"the S3 settings for {where} are wrong ({text}): correct them") from error
             raise _translated(error, where) from error
 

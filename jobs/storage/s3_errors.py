@@ -101,7 +101,7 @@ def as_job_error(error: Exception, where: str) -> Exception:
     return error
 
 
-def without_keys(text: str) -> str:
+def redacted(text: str) -> str:
     """Return a text in one line, without credentials, signatures, and the users of addresses."""
     text = hide(text, ((os.environ.get(name) or "").strip() for name in _SECRETS))
     text = _USER_IN_ADDRESS.sub("://***@", _SIGNED.sub(r"\1\2***", _KEY.sub("***", text)))
@@ -117,7 +117,7 @@ def endpoint_variable() -> str:
 def _refusal(error: boto.ClientError, where: str) -> JobError:
     """Return the job error for an error response of S3."""
     code, operation = str(code_of(error)), error.operation_name
-    message = without_keys(str(error.response.get("Error", {}).get("Message") or "no message")).rstrip(".")
+    message = redacted(str(error.response.get("Error", {}).get("Message") or "no message")).rstrip(".")
     answer = f"{code}: {message}"
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
     if code in MISSING:
@@ -165,7 +165,7 @@ def _failure(error: BaseException, where: str) -> JobError:
     """Return the job error for a request without a response, or for a setting that botocore rejects."""
     if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError | boto.NoRegionError):
         return ConfigurationError(
-            f"no S3 credentials for {where} ({without_keys(str(error))}): set AWS_ACCESS_KEY_ID, "
+            f"no S3 credentials for {where} ({redacted(str(error))}): set AWS_ACCESS_KEY_ID, "
             "AWS_SECRET_ACCESS_KEY and AWS_REGION, or give the pod a role"
         )
     causes = list(_causes(error))
@@ -225,4 +225,4 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {without_keys(str(error))}"
+    return f"{type(error).__name__}: {redacted(str(error))}"
