@@ -31,9 +31,10 @@ MAX_TERMINATION_BYTES = 4096
 
 @dataclass
 class Stop:
-    """Whether a signal has asked this process to end, or `error` has."""
+    """Whether a signal has asked this process to end (`signalled`), or `error` has; `requested` in both cases."""
 
     requested: bool = False
+    signalled: bool = False
     deferred: bool = False
     error: JobError | None = None
 
@@ -60,8 +61,8 @@ def install_handlers() -> None:
 
 
 def _on_signal(number: int, _frame: FrameType | None) -> None:
-    repeated = _stop.requested
-    _stop.requested = True
+    repeated = _stop.signalled
+    _stop.requested = _stop.signalled = True
     if repeated or not _stop.deferred:
         raise Interrupted(f"interrupted by {signal.Signals(number).name}: run the same command again to resume")
 

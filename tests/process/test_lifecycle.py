@@ -229,6 +229,18 @@ with lifecycle.deferred():
     assert (code, printed) == (143, ["first signal deferred"])
 
 
+def test_the_first_signal_after_an_error_has_asked_for_an_end_is_deferred() -> None:
+    code, printed, _ = run("""
+from jobs.process.errors import NotReadyError
+with lifecycle.deferred() as stop:
+    stop.ask(NotReadyError('no progress'))
+    send()
+    print('saved')
+    stop.check()
+""")
+    assert (code, printed) == (75, ["saved"])
+
+
 def test_a_block_that_has_finished_defers_no_signal() -> None:
     code, printed, _ = run("""
 with lifecycle.deferred():
