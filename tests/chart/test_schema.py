@@ -131,6 +131,7 @@ def test_the_schema_has_every_value() -> None:
         ("train.pod.tolerations=x", "got string, want array"),
         ("image.digest=latest", "/image/digest"),
         ("store.url=https://bucket", "/store/url"),
+        ("store.endpoint=https://key:secret@s3.example", "/store/endpoint"),
         ("store.roleArn=skuscribe", "/store/roleArn"),
         ("postgres.port=99999", "maximum: got 99,999"),
         ("pipeline.steps={train,tarin}", "/pipeline/steps/1"),
