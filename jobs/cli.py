@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from jobs import __version__
-from jobs.process import garbage, lifecycle, settings, threads, unknown_variables
+from jobs.process import garbage, lifecycle, settings, suggestions, threads, unknown_variables
 from jobs.process.errors import ConfigurationError
 
 
@@ -71,8 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(name: str, flags: Sequence[str]) -> None:
     command = next((command for command in COMMANDS if command.name == name), None)
     if command is None:
-        names = ", ".join(command.name for command in COMMANDS)
-        raise ConfigurationError(f"there is no command {name!r}; the commands are {names}")
+        names = [command.name for command in COMMANDS]
+        nearest = suggestions.likely(name, names)
+        meant = f": did you mean {nearest}?" if nearest else "."
+        raise ConfigurationError(f"there is no command {name!r}{meant} The commands are {', '.join(names)}")
     unknown_variables.discard(import_module(each.settings).Settings for each in COMMANDS)
     declared = import_module(command.settings)
     chosen = settings.parse(declared.Settings, command.name, declared.__doc__ or command.summary, flags)

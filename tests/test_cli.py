@@ -70,7 +70,9 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
 
 def test_an_unknown_command_is_a_wrong_setting(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trian"]) == 78
-    assert "there is no command 'trian'" in capsys.readouterr().err
+    assert "there is no command 'trian': did you mean train? The commands are prepare, " in capsys.readouterr().err
+    assert main(["xyzzy"]) == 78
+    assert "there is no command 'xyzzy'. The commands are prepare, " in capsys.readouterr().err
 
 
 def test_all_wrong_settings_are_reported_at_once_with_78(capsys: pytest.CaptureFixture[str]) -> None:

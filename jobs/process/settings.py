@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from jobs.process import accepted
+from jobs.process import accepted, suggestions
 from jobs.process.accepted import accepts
 from jobs.process.errors import ConfigurationError
 from jobs.process.secrets import without_secrets
@@ -125,7 +125,11 @@ def parse(kind: type[AnySettings], command: str, summary: str, arguments: Sequen
 
     Errors: `ConfigurationError` (78) naming every wrong setting; argparse exits with 2 on an unknown flag.
     """
-    given = vars(_parser(kind, command, summary).parse_args(arguments))
+    parser = _parser(kind, command, summary)
+    known, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error(_unknown_arguments(kind, unknown))
+    given = vars(known)
     chosen = {name: value for name, value in given.items() if value is not None}
     try:
         return kind(**chosen)
@@ -256,6 +260,15 @@ def _parser(kind: type[Settings], command: str, summary: str) -> argparse.Argume
         else:
             parser.add_argument(flag(name), metavar=_metavar(field.annotation), help=text)
     return parser
+
+
+def _unknown_arguments(kind: type[Settings], unknown: Sequence[str]) -> str:
+    """Return argparse's message about unknown arguments, with the flags that were probably meant."""
+    flags = [flag(name) for name, field in kind.model_fields.items() if field.annotation is not SecretStr]
+    names = [word.partition("=")[0] for word in unknown if word.startswith("--")]
+    meant = [nearest for name in names if (nearest := suggestions.likely(name, flags)) is not None]
+    text = f"unrecognized arguments: {' '.join(unknown)}"
+    return f"{text} (did you mean {', '.join(dict.fromkeys(meant))}?)" if meant else text
 
 
 def _metavar(annotation: Any) -> str:

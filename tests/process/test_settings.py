@@ -56,6 +56,28 @@ def test_all_errors_are_reported_together_with_flag_variable_and_value() -> None
         assert part in message
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--row", "5"], "unrecognized arguments: --row 5 (did you mean --rows?)"),
+        (
+            ["--recip=fast", "--rwos=5"],
+            "unrecognized arguments: --recip=fast --rwos=5 (did you mean --recipe, --rows?)",
+        ),
+        (["--xyzzy"], "unrecognized arguments: --xyzzy\n"),
+        (["rows.csv"], "unrecognized arguments: rows.csv\n"),
+    ],
+    ids=["one", "two, with values", "nothing similar", "no flag"],
+)
+def test_an_unknown_flag_ends_with_2_and_names_the_one_that_was_probably_meant(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(Sample, "sample", "", arguments)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
 class Typed(StoreSettings):
     batch: Name | Literal[""] = "main"
     share: float = Field(0, ge=0, lt=1)
