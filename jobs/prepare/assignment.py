@@ -39,20 +39,27 @@ def assign_rows(cleaned: CleanedRows, similarity: float, shard_rows: int, held_o
     rows = np.flatnonzero(kept)
     held_out_rows = min(held_out_rows, max(1, int(len(rows) * MAX_HELD_OUT_FRACTION)))
     splits = assign_splits(np.searchsorted(rows, labels[rows]), shard_rows, held_out_rows, TEST_FRACTION, seed)
-    _check_splits(splits, len(np.unique(clusters[rows])))
+    _check_splits(splits, len(np.unique(clusters[rows])), len(kept) - len(rows))
     shard = np.full(len(kept), HELD_OUT_SHARD, dtype=np.int32)
     test = np.zeros(len(kept), dtype=bool)
     shard[rows], test[rows] = splits.shard, splits.test
     return Assignment(kept, clusters, Splits(shard, test, splits.shards))
 
 
-def _check_splits(splits: Splits, clusters: int) -> None:
-    """Errors: `InputError` (65) if there are neither held-out rows nor test rows in the first shard, which every stage needs."""
+def _check_splits(splits: Splits, clusters: int, repeated_uids: int) -> None:
+    """Errors: `InputError` (65) if there are neither held-out rows nor test rows in the first shard, which every stage needs.
+
+    `repeated_uids`: number of rows that are left out for the uid of an earlier row.
+    """
     held_out = splits.shard == HELD_OUT_SHARD
     if held_out.any() or (splits.test & (splits.shard == 0)).any():
         return
     found = "one" if clusters == 1 else f"{clusters:,} with --held-out-rows 0"
+    remedy = "add products" if clusters == 1 else "add products, or raise --held-out-rows"
+    if repeated_uids:
+        found += f", and {repeated_uids:,} with the uid of an earlier one"
+        remedy = f"name the field that is different for each product with --uid-field, or {remedy}"
     raise InputError(
         f"expected at least two products with different texts, of which one can be set aside to evaluate models, found {found} "
-        f"({len(splits.shard):,} usable rows): add products, or raise --held-out-rows if it is 0"
+        f"({len(splits.shard):,} usable rows): {remedy}"
     )

@@ -552,6 +552,14 @@ def test_products_of_which_none_can_be_set_aside_are_an_input_error(
     assert list(store.objects("catalogue/")) == []
 
 
+def test_rows_that_all_have_one_uid_are_an_input_error_that_names_it(store: Store, tmp_path: Path) -> None:
+    rows = [{**row, "uid": "U1"} for row in distinct_rows(10)]
+    with pytest.raises(
+        InputError, match=r"found one, and 9 with the uid of an earlier one \(1 usable rows\): .*--uid-field"
+    ):
+        prepared(store, _written(tmp_path, "raw", lines_of(rows)))
+
+
 @pytest.mark.parametrize("copies", [1, 2, 5])
 @pytest.mark.parametrize("distinct", [2, 3, 10])
 def test_small_catalogues_have_held_out_rows(store: Store, tmp_path: Path, distinct: int, copies: int) -> None:
