@@ -75,7 +75,9 @@ def _run_lines(store: Store, run: str, max_shards: int | None) -> Iterator[str]:
     evaluated = [stage for stage, evaluation in zip(stages, found, strict=True) if evaluation is not None]
     yield f"  evaluated: {', '.join(evaluated) or 'nothing yet'}"
     report = layout.report_path(run)
-    yield "  " + _artifact_line(report, artifact.find(store, report), ())
+    committed = artifact.find(store, report)
+    begun = committed is not None or store.has_objects(f"{report}/")
+    yield "  " + (_artifact_line(report, committed, ()) if begun else f"{report}  not made yet")
 
 
 def _shard_lines(store: Store, run: str, config: Mapping[str, Any], max_shards: int | None) -> Iterator[str]:
@@ -150,6 +152,8 @@ def _artifact_line(path: str, committed: Artifact | None, names: tuple[str, ...]
 
 def _figures(committed: Artifact, names: tuple[str, ...]) -> str:
     figures = committed.manifest.figures
+    if figures.get("calibrated") is False:  # a matcher of few products, which has no figures and no threshold
+        return "not calibrated: texts are checked by their words only"
     return "  ".join(f"{name} {_short(figures[name])}" for name in names if name in figures)
 
 

@@ -213,6 +213,23 @@ def test_a_matcher_is_shown_with_its_figures(store: Store, capsys: pytest.Captur
     assert line.endswith("auc_nearest 0.83")
 
 
+def test_a_matcher_of_few_products_is_shown_as_not_calibrated(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(store, layout.matcher_path("main"), Kind.MATCHER, calibrated=False, auc_nearest=None, publish_from=0.0)
+    [line] = [line for line in shown(store, capsys) if line.startswith("matchers/main  done ")]
+    assert line.endswith("not calibrated: texts are checked by their words only")
+    assert "None" not in line
+
+
+def test_a_report_is_not_made_yet_in_progress_or_done(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    runs.freeze(store, "main", {"seed": 13})
+    path = layout.report_path("main")
+    assert f"  {path}  not made yet" in shown(store, capsys)
+    store.write(f"{path}/{layout.ATTEMPT_PREFIX}1/index.html", b"")
+    assert f"  {path}  in progress" in shown(store, capsys)
+    commit(store, path, Kind.REPORT)
+    assert any(line.startswith(f"  {path}  done ") for line in shown(store, capsys))
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "line"),
     [
