@@ -78,7 +78,7 @@ def _batch_card(history: History) -> Card | None:
     published, flagged, failed = (int(figures.get(name, 0)) for name in ("published", "flagged", "failed"))
     products = int(figures["products"])
     detail = f"{percent(published / products)}; {flagged:,} flagged, {failed:,} failed"
-    return Card("Descriptions published", f"{published:,} of {products:,}", detail)
+    return Card("Descriptions published", f"{published:,} of {products:,}", detail, "plain" if published else "bad")
 
 
 def _cost_card(history: History, gpu_hour_price: float) -> Card | None:

@@ -29,6 +29,7 @@ from jobs.storage import runs
 from jobs.storage.layout import QuestionGroup
 
 TOO_FEW = f"These are too few questions for a verdict; at least {MIN_QUESTIONS} are needed."
+MAX_REASONS = 3
 
 
 def verdict(history: History) -> str:
@@ -66,7 +67,7 @@ def summary(history: History) -> list[str]:
     """Return the sentences below the verdict."""
     base, final = base_stage(history, retrieval=False), final_stage(history)
     last, retrieved = last_stage(history, retrieval=False), last_stage(history, retrieval=True)
-    sentences = _unfinished(history, final) + _outdated(history) + _rejected(history)
+    sentences = _unfinished(history, final) + _outdated(history) + _rejected(history) + _nothing_published(history)
     if base is not None and final is not None:
         sentences += _quality(compare(base, final, QuestionGroup.HELD_OUT, "rougeL"))
     if last is not None and retrieved is not None:
@@ -106,6 +107,19 @@ def _rejected(history: History) -> list[str]:
     return [
         f"Left out, because the evaluated model does not belong to run {history.run!r}: {names}. `skuscribe evaluate --run {history.run} "
         f"--catalogue {history.catalogue.name} --model {history.model} --replace` evaluates the models of the run."
+    ]
+
+
+def _nothing_published(history: History) -> list[str]:
+    figures = history.batch_figures
+    if not figures or not figures.get("products") or figures.get("published"):
+        return []
+    counts = Counter({reason_label(name): int(number) for name, number in figures.get("reasons", {}).items()})
+    named = ", ".join(f"{label} ({number:,})" for label, number in counts.most_common(MAX_REASONS))
+    reasons = f" The most frequent reasons: {named}." if named else ""
+    return [
+        f"None of the {counted(int(figures['products']), 'description')} of batch {history.batch!r} is published.{reasons} A model that "
+        "was trained on more products, for more epochs, or from a larger base model may write texts that pass the checks."
     ]
 
 

@@ -286,3 +286,23 @@ def test_flagged_answers_are_compared_only_between_results_of_the_same_checks() 
     assert comparisons.flagged_before(base, last) == Interval(0.5, 0.4, 0.6)
     assert comparisons.flagged_before(base, replace(last, checks_version=2)) is None
     assert comparisons.flagged_before(None, last) is None
+
+
+def test_a_batch_of_which_nothing_is_published_is_named_with_its_most_frequent_reasons() -> None:
+    figures = {
+        "products": 136,
+        "published": 0,
+        "flagged": 135,
+        "failed": 1,
+        "reasons": {"generic": 90, "off-title": 135},
+    }
+    history = replace(run_of(), batch="winter", batch_figures=figures)
+    [sentence] = [sentence for sentence in findings.summary(history) if "published" in sentence]
+    assert "None of the 136 descriptions of batch 'winter' is published." in sentence
+    assert "reasons: not about its title (135), same text for other products (90)." in sentence
+    assert [card.tone for card in cards(history, 0) if card.label == "Descriptions published"] == ["bad"]
+
+
+@pytest.mark.parametrize("figures", [None, {}, {"products": 3, "published": 1, "reasons": {"generic": 2}}])
+def test_a_batch_with_a_published_text_has_no_such_sentence(figures: dict[str, int] | None) -> None:
+    assert not any("published" in sentence for sentence in findings.summary(replace(run_of(), batch_figures=figures)))
