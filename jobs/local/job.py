@@ -20,6 +20,7 @@ from jobs.process.settings import PREFIX, flag, variable
 from jobs.sample.rows import write_sample
 from jobs.storage.store import Store
 
+TINY = "tiny"
 SAMPLE_ROWS, SAMPLE_SEED = 2100, 13
 
 SAMPLE_DEFAULTS = {
@@ -77,7 +78,7 @@ def _run_all(settings: Settings, state: Path) -> None:
     temporary = state / services.TEMPORARY
     temporary.mkdir(exist_ok=True)
     variables = step_variables(settings, name, rows, temporary)
-    at_once = settings.steps_at_once or (2 if settings.source == "tiny" else 1)
+    at_once = settings.steps_at_once or (2 if settings.source == TINY else 1)
     seconds = processes.run(steps.steps(settings.retrieval_share), variables, at_once)
     seconds["total"] = round(time.monotonic() - started, 1)
     figures = results.collect(Store(own_variables["SKUSCRIBE_STORE"]), name, settings.out) | {"seconds": seconds}
@@ -85,6 +86,8 @@ def _run_all(settings: Settings, state: Path) -> None:
         figures["facts"] = asdict(facts.count_facts(settings.out / results.LINES))
     results.write_summary(settings.out, figures)
     print(summary.table(figures, settings.out))
+    if advice := summary.nothing_published(figures, tiny=settings.source == TINY):
+        print(advice)
     print(summary.next_commands(name, state))
 
 
@@ -137,7 +140,7 @@ def defaults(settings: Settings) -> dict[str, str]:
     chosen = {
         "LIMIT": str(settings.describe),
         **({} if settings.input else SAMPLE_DEFAULTS),
-        **(TINY_DEFAULTS if settings.source == "tiny" else {}),
+        **(TINY_DEFAULTS if settings.source == TINY else {}),
     }
     if os.environ.get("SKUSCRIBE_TARGET_TOKENS_PER_BATCH"):
         chosen.pop("BATCH_ROWS", None)  # they exclude each other

@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+MAX_REASONS = 4
+
 
 def table(figures: Mapping[str, Any], out: Path) -> str:
     """Return one line per result, with the files in `out` that hold it."""
     data, model, texts = figures["catalogue"], figures["model"], figures["descriptions"]
     rows = [
-        ("catalogue", f"{data['kept']:,} products of {data['read']:,} rows, {data['rejected']:,} rejected, {data['shards']} shards", ""),
+        ("catalogue", f"{data['kept']:,} products of {data['read']:,} rows, {data['rejected']:,} rejected, {data['shards']:,} shard{'s' * (data['shards'] != 1)}", ""),
         ("model", _model(model), "model/"),
         ("descriptions", f"{texts['products']:,}: {texts['published']:,} published, {texts['flagged']:,} flagged, {texts['failed']:,} failed",
          "descriptions.jsonl .csv .parquet"),
+        *([("", f"reasons: {reasons}", "")] if (reasons := _reasons(texts)) and not texts["published"] else []),
         *([("facts", facts(figures["facts"]), "summary.json")] if "facts" in figures else []),
         ("report", "every stage, side by side", "report.html report.pdf"),
         ("time", f"{figures['seconds']['total']:,.0f} s", "summary.json"),
@@ -36,6 +39,22 @@ def facts(counts: Mapping[str, Any]) -> str:
     return f"right in {counts['right']:,} of {counts['texts']:,} texts, {of_published}{guesses}"
 
 
+def nothing_published(figures: Mapping[str, Any], tiny: bool) -> str:
+    """Return what to do if no text is published, "" if one is. `tiny`: whether the base model is the tiny one."""
+    if figures["descriptions"]["published"]:
+        return ""
+    lines = [
+        "report.html shows texts with the reasons against them; the README explains the reasons under `What is published`."
+    ]
+    if tiny:
+        lines += [
+            "The tiny model starts from random weights. In a short training it learns regular texts only.",
+            "More steps: `SKUSCRIBE_BATCH_ROWS=16 SKUSCRIBE_EPOCHS=10 make run ...`, a trained model: `MODEL=google/flan-t5-base`,",
+            "both with another OUT, because a run keeps its settings.",
+        ]
+    return "\nnothing is published\n" + "\n".join(f"  {line}" for line in lines)
+
+
 def next_commands(name: str, state: Path) -> str:
     """Return commands that look at the results of the run `name`, whose services are in the folder `state`."""
     folder = os.path.relpath(state)
@@ -48,6 +67,12 @@ next
   {program} artifacts --path runs/{name}
   {program} describe --run {name} --catalogue {name} --matcher {name} --query "Stainless steel water bottle 750 ml"
   make stop"""
+
+
+def _reasons(texts: Mapping[str, Any]) -> str:
+    """Return the most frequent reasons to hold a text back, with the number of texts that have them: `off-title 135, invented 34`."""
+    counts = sorted(texts.get("reasons", {}).items(), key=lambda entry: (-entry[1], entry[0]))
+    return ", ".join(f"{reason} {count:,}" for reason, count in counts[:MAX_REASONS])
 
 
 def _model(figures: Mapping[str, Any]) -> str:

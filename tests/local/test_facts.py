@@ -71,6 +71,23 @@ def test_the_table_has_the_scores_of_a_merged_model_from_its_evaluation(tmp_path
     assert "products 0.500, ROUGE-L 0.250" in summary.table(figures() | {"model": merged | scores}, tmp_path)
 
 
+def test_the_table_names_the_reasons_if_nothing_is_published(tmp_path: Path) -> None:
+    reasons = {"contradicts": 5, "generic": 1_300, "invented": 5, "off-title": 7, "short": 1}
+    texts = {"products": 1_300, "published": 0, "flagged": 1_300, "failed": 0, "reasons": reasons}
+    none = figures() | {"descriptions": texts}
+    assert "reasons: generic 1,300, off-title 7, contradicts 5, invented 5\n" in summary.table(none, tmp_path)
+    assert "reasons: " not in summary.table(none | {"descriptions": texts | {"published": 1}}, tmp_path)
+    assert "reasons: " not in summary.table(none | {"descriptions": texts | {"reasons": {}}}, tmp_path)
+
+
+def test_advice_is_given_only_if_nothing_is_published_and_about_the_tiny_model_only_if_it_was_trained() -> None:
+    none = figures() | {"descriptions": {"products": 3, "published": 0, "flagged": 3, "failed": 0}}
+    assert summary.nothing_published(figures(), tiny=True) == ""
+    assert "MODEL=google/flan-t5-base" in summary.nothing_published(none, tiny=True)
+    assert "report.html" in summary.nothing_published(none, tiny=False)
+    assert "tiny" not in summary.nothing_published(none, tiny=False)
+
+
 def figures() -> dict[str, Any]:
     return {
         "catalogue": {"kept": 9, "read": 10, "rejected": 1, "shards": 1},
