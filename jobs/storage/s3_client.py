@@ -51,7 +51,10 @@ class Connection:
         except Exception as error:
             if isinstance(error, ValueError):  # botocore's, for an endpoint that is not an address
                 text = s3_errors.redacted(str(error))
-                raise ConfigurationError(f"the S3 settings for {where} are wrong ({text}): correct them") from error
+                raise ConfigurationError(
+                    f"the S3 endpoint for {where} is not an address ({text}): set {s3_errors.endpoint_variable()} to "
+                    "http://HOST:PORT or https://HOST"
+                ) from error
             raise _translated(error, where) from error
 
     def call(self, request: Callable[["S3Client"], Answer], where: str) -> Answer:

@@ -124,6 +124,14 @@ def test_a_missing_bucket_is_a_wrong_setting(store: Store) -> None:
         list(Store("s3://nobody-made-this").objects(""))
 
 
+def test_an_endpoint_without_a_scheme_is_a_wrong_setting_that_is_named(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "minio.example:9000")
+    with pytest.raises(ConfigurationError, match="set AWS_ENDPOINT_URL_S3 to http://HOST:PORT or https://HOST"):
+        Store(store.url).read("x")
+
+
 def test_a_server_that_does_not_answer_is_not_ready(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     with pytest.raises(NotReadyError, match=r"cannot be reached.*check AWS_ENDPOINT_URL_S3,"):
