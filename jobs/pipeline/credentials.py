@@ -36,7 +36,7 @@ def connect() -> tuple[ApiClient, str]:
             namespace = list_kube_config_contexts(config_file=file)[1].get("context", {}).get("namespace") or "default"
     except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
         raise ConfigurationError(
-            f"no usable credentials for a cluster: {error}. Set KUBECONFIG to a kubeconfig file, or run in a pod with a "
+            f"no usable credentials for a cluster: {str(error).rstrip('.')}. Set KUBECONFIG to a kubeconfig file, or run in a pod with a "
             "service account"
         ) from error
     return ApiClient(configuration), namespace

@@ -20,7 +20,7 @@ def test_an_unknown_step_is_rejected_with_the_list_of_steps() -> None:
 
 def test_missing_credentials_are_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", "/nowhere/kubeconfig")
-    with pytest.raises(ConfigurationError, match=r"no usable credentials.*KUBECONFIG"):
+    with pytest.raises(ConfigurationError, match=r"no usable credentials.*[^.]\. Set KUBECONFIG"):
         run(Settings())
 
 
