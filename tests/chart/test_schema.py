@@ -185,6 +185,18 @@ def test_a_learning_rate_in_any_notation_is_accepted(value: str) -> None:
     assert render(*PROD, f"train.settings.learning_rate={value}")
 
 
+@pytest.mark.parametrize(
+    "value", ["postgres://me:pw@db.example/skuscribe", "me@db.example", "db.example:5432", "db example"]
+)
+def test_an_address_in_place_of_the_host_of_postgres_is_rejected(value: str) -> None:
+    assert "/postgres/host" in error_of(*PROD, f"postgres.host={value}")
+
+
+@pytest.mark.parametrize("value", ["db", "10.20.0.3", "fd00::3", "/cloudsql/project:region:name"])
+def test_a_name_an_address_and_a_socket_are_hosts_of_postgres(value: str) -> None:
+    assert render(*PROD, f"postgres.host={value}")
+
+
 @pytest.mark.parametrize("missing", ["store.url", "postgres.host", "postgres.existingSecret", "prepare.settings.input"])
 def test_a_missing_required_value_is_named(missing: str) -> None:
     given = [value for value in PROD if not value.startswith(f"{missing}=")]
