@@ -69,14 +69,30 @@ def _sources(settings: Settings, store: Store) -> BatchSources:
     products = catalogue.require(store, settings.catalogue)
     config = runs.find_config(store, settings.run) or {}
     model = runs.model_after(store, settings.run, config, _shard(settings, store, config, products))
+    matcher = find_matcher(store, settings.matcher, words_only=settings.words_only)
+    if matcher is not None:
+        _warn_of_other_products(matcher, products)
     return BatchSources(
         products=products,
         model=model,
         model_name=model.path.removeprefix(f"{layout.run_path(settings.run)}/"),
         index=find_index(settings.catalogue, products.digest) if _neighbour_count(settings) else None,
-        matcher=find_matcher(store, settings.matcher, words_only=settings.words_only),
+        matcher=matcher,
         file=titles.fetch(settings.titles) if settings.titles else None,
     )
+
+
+def _warn_of_other_products(matcher: Artifact, products: Catalogue) -> None:
+    """Warn if the matcher learnt from other products than those of the catalogue: it then knows fewer of their contradictions."""
+    learnt_from = matcher.manifest.inputs.get("catalogue")
+    if learnt_from is not None and learnt_from != products.artifact.digest:
+        log.warning(
+            "the matcher learnt from other products: its checks are weaker for those of this catalogue",
+            matcher=matcher.path,
+            learnt_from=layout.catalogue_path(matcher.manifest.settings["catalogue"]),
+            catalogue=products.artifact.path,
+            remedy="`skuscribe match` with this --catalogue and another --matcher makes its own",
+        )
 
 
 def _shard(settings: Settings, store: Store, config: Mapping[str, Any], products: Catalogue) -> int:

@@ -16,7 +16,7 @@ from jobs.describe import job
 from jobs.describe.audited_threshold import threshold_of_batch
 from jobs.describe.settings import Settings
 from jobs.process.errors import ConfigurationError, NotReadyError
-from jobs.storage import artifact, layout
+from jobs.storage import artifact, catalogue, layout
 from jobs.storage.layout import Kind
 from tests.quality.matchers import commit_matcher, share_matcher
 from tests.ready import HELD_OUT, NAME, Ready
@@ -102,6 +102,24 @@ def test_a_matcher_that_is_not_calibrated_leaves_the_checks_of_words_and_says_so
     assert {row["probability"] for row in rows} == {None}
     by_words = describe(ready, "by-words", limit=3, words_only=True, neighbours=8)
     assert [row["title"] for row in by_words] == [row["title"] for row in rows]
+
+
+def test_a_matcher_of_other_products_is_a_warning_and_one_of_the_catalogue_is_none(
+    ready: Ready, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = catalogue.require(ready.store, NAME).artifact.digest
+    commit_matcher(ready.store, share_matcher(), "own", learnt_from=(NAME, own))
+    commit_matcher(ready.store, share_matcher(), "other", learnt_from=("shoes", "0" * 64))
+    describe(ready, "with-own", matcher="own", limit=1)
+    assert "learnt from other products" not in capsys.readouterr().err
+    describe(ready, "with-other", matcher="other", limit=1)
+    [warning] = [
+        json.loads(line) for line in capsys.readouterr().err.splitlines() if "learnt from other products" in line
+    ]
+    assert warning["level"] == "warning"
+    assert (warning["matcher"], warning["learnt_from"], warning["catalogue"]) == (
+        "matchers/other", "catalogue/shoes", f"catalogue/{NAME}",
+    )  # fmt: skip
 
 
 def test_the_rows_of_a_finished_batch_with_probabilities_and_evidence_are_not_written_again(

@@ -33,8 +33,10 @@ def share_matcher(alternatives: Table | None = None, publish_from: float = 0.5, 
     )
 
 
-def commit_matcher(store: Store, made: Matcher, name: str = "main") -> Artifact:
-    """Commit a matcher as if the job `match` had learnt it."""
+def commit_matcher(
+    store: Store, made: Matcher, name: str = "main", learnt_from: tuple[str, str] | None = None
+) -> Artifact:
+    """Commit a matcher as if the job `match` had learnt it. `learnt_from`: name and digest of its catalogue."""
 
     def add_files(draft: artifact.Draft) -> dict[str, float]:
         with tempfile.TemporaryDirectory() as folder:
@@ -42,4 +44,5 @@ def commit_matcher(store: Store, made: Matcher, name: str = "main") -> Artifact:
             draft.add_folder(Path(folder))
         return {}
 
-    return artifact.make_once(artifact.Spec(store, layout.matcher_path(name), Kind.MATCHER, {}, {}), add_files)
+    config, inputs = ({"catalogue": learnt_from[0]}, {"catalogue": learnt_from[1]}) if learnt_from else ({}, {})
+    return artifact.make_once(artifact.Spec(store, layout.matcher_path(name), Kind.MATCHER, config, inputs), add_files)
