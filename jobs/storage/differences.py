@@ -1,5 +1,6 @@
 """How an existing artifact, or run, differs from the one that a job is to make, and what the user can do."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ DELETED_BY_COMMAND: Collection[str] = (Kind.CATALOGUE, Kind.MODEL, Kind.MATCHER)
 """The kinds that the command `delete` removes alone. A batch that is made again keeps its labels, which `delete` would remove."""
 
 _SHOWN_CHARACTERS = 80
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], later: Collection[str] = ()) -> list[str]:
@@ -46,4 +48,4 @@ def created_differently(url: str, path: str, kind: str, found: Sequence[str]) ->
 
 def _shown(value: Any) -> str:
     text = "absent" if value is None else str(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:12] + "…"
+    return text if len(text) <= _SHOWN_CHARACTERS and not _DIGEST.fullmatch(text) else text[:12] + "…"

@@ -74,6 +74,12 @@ def test_an_artifact_that_was_created_differently_is_refused_with_each_differenc
     assert artifact.find(spec.store, PATH) == made
 
 
+def test_a_digest_that_differs_is_shortened_in_the_message(spec: Spec) -> None:
+    artifact.make_once(replace(spec, inputs={"input": "0" * 64}), build())
+    with pytest.raises(ConfigurationError, match=r"input was 000000000000…, now aaaaaaaaaaaa…\. Choose"):
+        artifact.make_once(replace(spec, inputs={"input": "a" * 64}), build_nothing)
+
+
 def test_find_matching_compares_as_make_once_does(spec: Spec) -> None:
     assert artifact.find_matching(spec) is None
     made = artifact.make_once(spec, build())
