@@ -10,6 +10,7 @@ import re
 import ssl
 from collections.abc import Iterator
 from http.client import HTTPException
+from pathlib import Path
 
 from boto3.exceptions import Boto3Error, RetriesExceededError, S3UploadFailedError
 from botocore import exceptions as boto
@@ -19,6 +20,9 @@ from urllib3.exceptions import HTTPError, LocationParseError
 
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
 from jobs.process.secrets import hide
+
+LOCAL_ENVIRONMENT = Path(".skuscribe/environment")
+"""The variables of the services of `make run`, in the folder in which it was run."""
 
 MISSING = {"404", "NoSuchKey", "NotFound", "NoSuchVersion"}
 LOST = {"412", "PreconditionFailed"}
@@ -164,9 +168,10 @@ def _refusal(error: boto.ClientError, where: str) -> JobError:
 def _failure(error: BaseException, where: str) -> JobError:
     """Return the job error for a request without a response, or for a setting that botocore rejects."""
     if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError | boto.NoRegionError):
+        local = f". `. {LOCAL_ENVIRONMENT}` sets those of `make run`" if LOCAL_ENVIRONMENT.exists() else ""
         return ConfigurationError(
             f"no S3 credentials for {where} ({redacted(str(error))}): set AWS_ACCESS_KEY_ID, "
-            "AWS_SECRET_ACCESS_KEY and AWS_REGION, or give the pod a role"
+            f"AWS_SECRET_ACCESS_KEY and AWS_REGION, or give the pod a role{local}"
         )
     causes = list(_causes(error))
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):

@@ -110,13 +110,21 @@ def test_wrong_credentials_are_a_wrong_setting_and_no_message_shows_them(
     assert "not-the-secret" not in str(caught.value)
 
 
-def test_missing_credentials_are_a_wrong_setting(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("has_run", [True, False])
+def test_missing_credentials_are_a_wrong_setting(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, has_run: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if has_run:
+        (tmp_path / ".skuscribe").mkdir()
+        (tmp_path / ".skuscribe" / "environment").touch()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("HOME", "/nonexistent")
-    with pytest.raises(ConfigurationError, match="no S3 credentials"):
+    with pytest.raises(ConfigurationError, match="no S3 credentials") as caught:
         Store(store.url).write("x", b"1")
+    assert (". .skuscribe/environment` sets those of `make run`" in str(caught.value)) == has_run
 
 
 def test_a_missing_bucket_is_a_wrong_setting(store: Store) -> None:
