@@ -260,3 +260,17 @@ def test_the_minimal_values_of_the_readme_suffice(tmp_path: Path) -> None:
     file = tmp_path / "my-values.yaml"
     file.write_text(block)
     assert len(render(file=file)) > len(STEPS)
+
+
+def test_the_documented_values_give_every_pod_the_certificate_of_a_private_s3_server(tmp_path: Path) -> None:
+    [pod] = re.findall(r"`(pod: \{extraVolumes: .*?\})`\.", (CHART / "README.md").read_text(), re.DOTALL)
+    values = tmp_path / "values.yaml"
+    values.write_text(pod)
+    rendered = list(pods(render(*PROD, file=values)))
+    assert len(rendered) > len(STEPS)
+    for name, template in rendered:
+        [container] = template["spec"]["containers"]
+        path = environment_of(template)["AWS_CA_BUNDLE"]["value"]
+        [mount] = [mount for mount in container["volumeMounts"] if path.startswith(f"{mount['mountPath']}/")]
+        [volume] = [volume for volume in template["spec"]["volumes"] if volume["name"] == mount["name"]]
+        assert volume["secret"] == {"secretName": "s3-ca"}, name
