@@ -35,7 +35,10 @@ class TrainingSettings(RetrievalSettings):
 
     catalogue: Name = Field("main", description="The catalogue to train on.")
     run: Name = Field("main", description="The name of the run, which has a model per shard.")
-    model: Name = Field("base", description="The base model of the first shard.")
+    model: Name = Field(
+        "base",
+        description="The base model of the first shard: its name in the store, as `skuscribe fetch-model --model` gives it.",
+    )
     max_shards: MaxShards = None
     recipe: RecipeName = Field(
         "fast",
