@@ -88,7 +88,7 @@ def _run_all(settings: Settings, state: Path) -> None:
     print(summary.table(figures, settings.out))
     if advice := summary.nothing_published(figures, tiny=settings.source == TINY):
         print(advice)
-    print(summary.next_commands(name, state))
+    print(summary.next_commands(name, state, results.example_title(settings.out)))
 
 
 def _require_no_s3_address(settings: Settings) -> None:

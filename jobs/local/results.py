@@ -70,6 +70,14 @@ def collect(store: Store, name: str, out: Path) -> dict[str, Any]:
     }
 
 
+def example_title(out: Path) -> str:
+    """Return a title of the descriptions in `out`: the first whose text is published, or else the first that has a text, or ""."""
+    with (out / LINES).open(encoding="utf-8") as file:
+        described = [row for row in map(json.loads, file) if row["error"] is None]
+    first = next((row for row in described if row["published"]), next(iter(described), {"title": ""}))
+    return str(first["title"])
+
+
 def _evaluated(store: Store, name: str, model: Artifact, shard: int) -> dict[str, Any]:
     """Return the scores of a merged model on the held-out products, if it was evaluated: it has none of its own."""
     if model.manifest.kind != Kind.MERGED_MODEL:

@@ -1,6 +1,7 @@
 """What `skuscribe local` prints at its end: a table of the results, and commands to try next."""
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,18 +56,22 @@ def nothing_published(figures: Mapping[str, Any], tiny: bool) -> str:
     return "\nnothing is published\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def next_commands(name: str, state: Path) -> str:
-    """Return commands that look at the results of the run `name`, whose services are in the folder `state`."""
+def next_commands(name: str, state: Path, title: str) -> str:
+    """Return commands that look at the results of the run `name`, whose services are in the folder `state`.
+
+    `title`: a title to describe, "" for none.
+    """
     folder = os.path.relpath(state)
     program = os.path.relpath(Path(sys.executable).parent / "skuscribe")
-    return f"""
-next
-  {folder}/psql -c "TABLE skuscribe.coverage"
-  . {folder}/environment
-  {program} status
-  {program} artifacts --path runs/{name}
-  {program} describe --run {name} --catalogue {name} --matcher {name} --query "Stainless steel water bottle 750 ml"
-  make stop"""
+    commands = [
+        f'{folder}/psql -c "TABLE skuscribe.coverage"',
+        f". {folder}/environment",
+        f"{program} status",
+        f"{program} artifacts --path runs/{name}",
+        *([f"{program} describe --run {name} --catalogue {name} --matcher {name} --query {shlex.quote(title)}"] if title else []),
+        "make stop",
+    ]  # fmt: skip
+    return "\nnext\n" + "\n".join(f"  {command}" for command in commands)
 
 
 def _reasons(texts: Mapping[str, Any]) -> str:

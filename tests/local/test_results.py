@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobs.describe import exports
-from jobs.local import results
+from jobs.local import results, summary
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.storage import artifact, layout, runs
 from jobs.storage.layout import Kind
@@ -99,3 +99,24 @@ def test_a_folder_that_cannot_be_written_any_more_is_a_wrong_setting(store: Stor
     (tmp_path / "out").write_text("mine")
     with pytest.raises(ConfigurationError, match=f"--out {tmp_path / 'out'}: expected a folder that can be written"):
         results.collect(store, "main", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("rows", "title"),
+    [
+        ([("failed", False, "too long"), ("held back", False, None), ("published", True, None)], "published"),
+        ([("failed", False, "too long"), ("held back", False, None)], "held back"),
+        ([("failed", False, "too long")], ""),
+    ],
+)
+def test_the_title_of_the_next_command_is_one_whose_text_is_published_if_there_is_one(
+    tmp_path: Path, rows: list[tuple[str, bool, str | None]], title: str
+) -> None:
+    lines = [json.dumps({"title": name, "published": published, "error": error}) for name, published, error in rows]
+    (tmp_path / results.LINES).write_text("\n".join(lines) + "\n")
+    assert results.example_title(tmp_path) == title
+
+
+def test_the_next_commands_quote_the_title_and_leave_out_an_empty_one(tmp_path: Path) -> None:
+    assert """--query '10" Pan, $5'""" in summary.next_commands("out", tmp_path, '10" Pan, $5')
+    assert "--query" not in summary.next_commands("out", tmp_path, "")
