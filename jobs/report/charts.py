@@ -96,7 +96,8 @@ def line_chart(
             [place] = places
             axes.set_xlim(place - 1, place + 1)
         if share:
-            axes.set_ylim(-0.02, min(max(axes.get_ylim()[1], 0.1), 1.04))
+            highest = min(max(axes.get_ylim()[1], 0.1), 1.04)
+            axes.set_ylim(-0.02 * highest, highest)  # a larger margin below 0 would have a tick: no share is negative
             axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=WHOLE_STEPS))
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
         out = io.StringIO()

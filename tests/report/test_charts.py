@@ -76,11 +76,12 @@ def test_a_single_point_and_separate_points_are_drawn() -> None:
     ElementTree.fromstring(draw(single, separate))
 
 
-@pytest.mark.parametrize("highest", [0.03, 0.08, 0.1, 0.13, 0.24, 0.4, 0.7, 1.0])
-def test_the_labels_of_an_axis_in_per_cent_are_as_far_apart_as_their_ticks(highest: float) -> None:
+@pytest.mark.parametrize("highest", [0, 0.03, 0.08, 0.1, 0.13, 0.24, 0.4, 0.7, 1.0])
+def test_the_labels_of_an_axis_in_per_cent_begin_at_0_and_are_as_far_apart_as_their_ticks(highest: float) -> None:
     line = Line("ours", [0, 1], [0, highest], "blue")
     svg = line_chart("flagged", "It rises.", "shards trained", "Flagged", [line], share=True)
-    labels = [int(label) for label in re.findall(r">(\d+) %</text>", svg)]
+    labels = [int(label.replace("\N{MINUS SIGN}", "-")) for label in re.findall(r">(.?\d+) %</text>", svg)]
+    assert min(labels) == 0
     assert len(labels) > 2
     assert len({after - before for before, after in pairwise(labels)}) == 1
 
