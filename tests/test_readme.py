@@ -26,6 +26,7 @@ EXPORTS = (
     "descriptions.jsonl",
     "descriptions.csv",
     "descriptions.parquet",
+    "published.csv",
     "report.html",
     "report.pdf",
     "summary.json",
@@ -74,7 +75,7 @@ def test_the_block_runs(checkout: Path, block: Block) -> None:
     if block.language == "sql":
         out = subprocess.run(
             [checkout / ".skuscribe" / "psql", "-v", "ON_ERROR_STOP=1", "-qAt"],
-            input=block.text, capture_output=True, text=True, check=False,
+            input=block.text, cwd=checkout, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert out.returncode == 0, out.stderr
         assert out.stdout.strip(), "no row came back"

@@ -1,6 +1,8 @@
 """The results of a run as files in a folder, downloaded from its artifacts and verified."""
 
+import csv
 import gzip
+import io
 import json
 import shutil
 from collections.abc import Mapping
@@ -16,11 +18,16 @@ from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.layout import Kind
 from jobs.storage.store import Store
+from jobs.text.spreadsheet import escaped
 
 MODEL = "model"
 LINES, CSV, PARQUET = "descriptions.jsonl", "descriptions.csv", "descriptions.parquet"
+PUBLISHED = "published.csv"
+PUBLISHED_COLUMNS = ("uid", "title", "description")
+"""What a shop imports: only the published texts, without the columns that say why the others are held back."""
+
 PAGE = "report.html"
-EXPECTED = (MODEL, LINES, CSV, PARQUET, PAGE, layout.REPORT_PDF)
+EXPECTED = (MODEL, LINES, CSV, PARQUET, PUBLISHED, PAGE, layout.REPORT_PDF)
 SUMMARY = "summary.json"
 FILES = (*EXPECTED, *layout.REPORT_TABLES, SUMMARY)
 OUT = "--out"
@@ -103,17 +110,28 @@ def _download_model(model: Artifact, out: Path) -> None:
 
 
 def _download_descriptions(export: Artifact, out: Path) -> None:
-    """Join the parts of the batch into one file per format."""
+    """Join the parts of the batch into one file per format, and write the published texts into one of their own."""
     with folders.temporary_folder() as work:
         parts = [export.fetch(name, work) for name in export.names()]
         lines = [gzip.decompress(path.read_bytes()) for path in parts if path.name.endswith(".jsonl.gz")]
-        tables = [pq.read_table(path) for path in parts if path.suffix == ".parquet"]
+        rows = pa.concat_tables(pq.read_table(path) for path in parts if path.suffix == ".parquet")
         pages = [path.read_bytes() for path in parts if path.suffix == ".csv"]
         header = pages[0].splitlines(keepends=True)[0]
-        pq.write_table(pa.concat_tables(tables), work / PARQUET)
+        pq.write_table(rows, work / PARQUET)
         _write(out, LINES, b"".join(lines))
         _write(out, CSV, header + b"".join(page.removeprefix(header) for page in pages))
         _write(out, PARQUET, (work / PARQUET).read_bytes())
+        _write(out, PUBLISHED, _published(rows))
+
+
+def _published(rows: pa.Table) -> bytes:
+    """Return the published rows as CSV, escaped as the export's CSV is. `rows`: the Parquet files of a batch."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow(PUBLISHED_COLUMNS)
+    published = rows.filter(rows["published"]).select(PUBLISHED_COLUMNS)
+    writer.writerows([escaped(value) for value in row.values()] for row in published.to_pylist())
+    return buffer.getvalue().encode()
 
 
 def _download_report(report: Artifact, out: Path) -> None:

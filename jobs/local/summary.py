@@ -17,7 +17,7 @@ def table(figures: Mapping[str, Any], out: Path) -> str:
         ("catalogue", f"{data['kept']:,} products of {data['read']:,} rows, {data['rejected']:,} rejected, {data['shards']:,} shard{'s' * (data['shards'] != 1)}", ""),
         ("model", _model(model), "model/"),
         ("descriptions", f"{texts['products']:,}: {texts['published']:,} published, {texts['flagged']:,} flagged, {texts['failed']:,} failed",
-         "descriptions.jsonl .csv .parquet"),
+         "published.csv  descriptions.jsonl .csv .parquet"),
         *([("", f"reasons: {reasons}", "")] if (reasons := _reasons(texts)) and not texts["published"] else []),
         *([("facts", facts(figures["facts"]), "summary.json")] if "facts" in figures else []),
         ("report", "every stage, side by side", "report.html report.pdf"),

@@ -140,6 +140,10 @@ def test_each_view_and_function_returns_what_its_comment_says(reader: "psycopg.C
         ("main", 3, "GONE", pytest.approx(0.7), None, None),
     ]
 
+    # what a shop imports
+    published = ("main", "main", "P000060", "A title", "Text 60.")
+    assert select("SELECT batch, catalogue, uid, title, description FROM skuscribe.published") == [published]
+
     # reasons why descriptions were held back
     assert [tuple(map(str, row)) for row in select("SELECT reason, descriptions, share FROM skuscribe.flagged")] == [
         ("repeated", "2", "0.6667"), ("invented-number", "1", "0.3333"),

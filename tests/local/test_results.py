@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,12 @@ def write_run(store: Store, trained: int, writer: int, prefix: str = "") -> None
             draft.add_bytes(f"{layout.MODEL_PREFIX}config.json", json.dumps({"shard": shard}).encode())
             draft.commit({"rougeL": 0.1 * shard})
     row = exports.Description("u1", "title", "text", (), True, (), (), 0.0, 1.0, 0.3, 1, True, "0" * 64, 0, None)
+    held_back = replace(row, uid="u2", flags=("short",), published=False)
+    formula = replace(row, uid="u3", description='=1+1, "quoted"')
     with artifact.draft(store, layout.export_path("main"), Kind.EXPORT, {}, {}) as draft:
-        for name, data in exports.files([row], 0).items():
+        for name, data in exports.files([row, held_back, formula], 0).items():
             draft.add_bytes(name, data)
-        draft.commit({"products": 1, "model": f"{prefix}{layout.trained_shard_name(writer)}"})
+        draft.commit({"products": 3, "model": f"{prefix}{layout.trained_shard_name(writer)}"})
     with artifact.draft(store, layout.report_path("main"), Kind.REPORT, {}, {}) as draft:
         for name in (layout.REPORT_PAGE, layout.REPORT_PDF):
             draft.add_bytes(name, b"report")
@@ -44,6 +47,8 @@ def test_the_model_is_the_one_that_wrote_the_descriptions(
     assert figures["model"] == {"shard": writer, "rougeL": 0.1 * writer}
     assert json.loads((tmp_path / "model" / "config.json").read_text()) == {"shard": writer}
     assert set(results.EXPECTED) <= {path.name for path in tmp_path.iterdir()}
+    published = b'uid,title,description\r\nu1,title,text\r\nu3,title,"\'=1+1, ""quoted"""\r\n'
+    assert (tmp_path / results.PUBLISHED).read_bytes() == published
 
 
 def test_the_model_of_shards_that_were_trained_at_once_is_their_merged_one_with_the_scores_of_its_evaluation(
