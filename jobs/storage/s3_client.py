@@ -52,8 +52,8 @@ class Connection:
             if isinstance(error, ValueError):  # botocore's, for an endpoint that is not an address
                 text = s3_errors.redacted(str(error))
                 raise ConfigurationError(
-                    f"the S3 endpoint for {where} is not an address ({text}): set {s3_errors.endpoint_variable()} to "
-                    "http://HOST:PORT or https://HOST"
+                    f"the S3 settings for {where} are wrong ({text}): correct them. An endpoint is http://HOST:PORT or https://HOST "
+                    f"({s3_errors.endpoint_variable()})"
                 ) from error
             raise _translated(error, where) from error
 

@@ -8,6 +8,7 @@ beginning of a uid, such as `icecat-`; without such uids it is the smaller half 
 
 The table `support` is about numbers that the text of the nearest product has and the title lacks: how often the seller's own text has them too.
 The table `attributes` is the same about attributes (`long sleeves`) of all neighbours, where the own text has one of the same name.
+The line `one word` is about own texts that pass: how many are held back with one word of other titles put before a word of their own.
 
 Facts are exchanged for alternatives that the titles of the measured products show, whether the matcher knows them or not.
 """
@@ -38,6 +39,8 @@ from jobs.quality.checks import CONTRADICTS, INVENTED, OFF_TITLE, UNSUPPORTED, W
 from jobs.quality.grounding import ungrounded
 from jobs.quality.pair_kind import PairKind
 from jobs.quality.settings import EVIDENCE_NEIGHBOURS
+from jobs.quality.support import known_words
+from jobs.quality.terms import term_set, terms
 from jobs.retrieval.encoder import Encoder, text_to_embed
 from jobs.retrieval.neighbours import Neighbour
 from jobs.sample.rows import write_sample
@@ -55,6 +58,9 @@ EMBEDDED_WORDS = 8
 
 SOURCE_SHARE = (0.05, 0.6)
 """A source that is left out has at least and at most this share of the rows."""
+
+MIN_TITLES_OF_WORD, MIN_LETTERS_OF_WORD = 8, 4
+"""A word that is put into a text is in at least this number of titles, and has at least this number of letters."""
 
 OF_FACTS = (OFF_TITLE, CONTRADICTS, INVENTED, UNSUPPORTED, WORDING)
 _SOURCE = re.compile(r"([a-z]\w{1,6})-")
@@ -109,7 +115,8 @@ def _measure(
         [matcher.match(pair.title, pair.text, pair.neighbour_titles).probability for pair in pairs]
     )
     per_text = 1000 * (time.monotonic() - started) / len(pairs)
-    flags = _flags(Checker(matcher, matcher.calibration.publish_from), pairs, neighbours)
+    checker = Checker(matcher, matcher.calibration.publish_from)
+    flags = _flags(checker, pairs, neighbours)
     before = _has(_flags(Checker(), pairs, neighbours), CONTRADICTS, INVENTED)
     reasons = [
         _has(flags, OFF_TITLE),
@@ -121,6 +128,7 @@ def _measure(
     ]
     held_back = _has(flags, *OF_FACTS)
     print(f"\n{name}: learnt from {len(training):,} products in {learnt:.1f} s, {per_text:.2f} ms per text")
+    _print_added_words(checker, learning, unseen, settings.seed)
     print(
         f"{'text':<10}{'texts':>7}{'off-title':>11}{'contradicts':>13}{'either':>9}{'invented':>10}{'unsupported':>13}{'wording':>9}{'any':>8}{'before':>8}"
         f"{'ratio':>7}{'AUC':>8}"
@@ -135,6 +143,33 @@ def _measure(
         area = area_under_curve(probabilities[kinds == PairKind.OWN], probabilities[chosen])
         ratio = f"{shares[-2] / shares[-1]:>7.2f}" if shares[-1] else f"{'':>7}"
         print(f"{kind:<10}{chosen.sum():>7}{cells}{ratio}" + (f"{area:>8.3f}" if kind != PairKind.OWN else ""))
+
+
+def _print_added_words(
+    checker: Checker, learnt: Sequence[LearningProduct], products: Sequence[LearningProduct], seed: int
+) -> None:
+    """Print how many own texts that pass are held back with one word more, which neither their title nor a neighbour has."""
+    counts = Counter(word for product in learnt for word in term_set(terms(product.title)) if _may_be_a_fact(word))
+    in_titles = sorted(word for word, count in counts.items() if count >= MIN_TITLES_OF_WORD)
+    generator, passing, held_back = np.random.default_rng(seed), 0, 0
+    for product in products:
+        items = _neighbours(product)
+        known = known_words([product.title, product.text, *(f"{item.title}. {item.content}" for item in items)])
+        others = [word for word in in_titles if word not in known]
+        places = [word for word in terms(product.title) if re.search(rf"(?i)\b{re.escape(word)}\b", product.text)]
+        if not (others and places) or checker.score(product.title, product.text, items, ended=True).flags:
+            continue
+        place, word = places[-1], others[generator.integers(len(others))]
+        text = re.sub(rf"(?i)\b{re.escape(place)}\b", rf"{word} \g<0>", product.text, count=1)
+        passing += 1
+        held_back += bool(checker.score(product.title, text, items, ended=True).flags)
+    print(
+        f"one word: {held_back} of {passing} own texts that pass are held back with a word of other titles put into them"
+    )
+
+
+def _may_be_a_fact(word: str) -> bool:
+    return word.isalpha() and len(word) >= MIN_LETTERS_OF_WORD
 
 
 def _print_numbers(products: Sequence[LearningProduct]) -> None:

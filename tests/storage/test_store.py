@@ -136,7 +136,9 @@ def test_an_endpoint_without_a_scheme_is_a_wrong_setting_that_is_named(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "minio.example:9000")
-    with pytest.raises(ConfigurationError, match="set AWS_ENDPOINT_URL_S3 to http://HOST:PORT or https://HOST"):
+    with pytest.raises(
+        ConfigurationError, match=r"An endpoint is http://HOST:PORT or https://HOST \(AWS_ENDPOINT_URL_S3\)"
+    ):
         Store(store.url).read("x")
 
 
