@@ -14,6 +14,8 @@ from jobs.process.settings import MaxShards, Name, ShardsAtOnce, StoreSettings, 
 from jobs.retrieval.settings import RetrievalShare
 from jobs.steps import STEPS
 
+MAX_PORT = 65535
+
 
 class Settings(StoreSettings):
     """Settings of `pipeline`."""
@@ -53,6 +55,14 @@ class Settings(StoreSettings):
         description="Addresses that must accept connections before the first step. Empty: none.",
         json_schema_extra=accepts("HOST:PORT, comma-separated"),
     )
+
+    @field_validator("wait_for")
+    @classmethod
+    def _with_a_port(cls, text: str) -> str:
+        for address in words(text):
+            if not 0 < int(address.rpartition(":")[2]) <= MAX_PORT:
+                raise ValueError(f"expected a port from 1 to {MAX_PORT}, found {address}")
+        return text
 
     @field_validator("steps")
     @classmethod

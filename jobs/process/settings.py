@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -252,8 +252,6 @@ def _parser(kind: type[Settings], command: str, summary: str) -> argparse.Argume
         allow_abbrev=False,
     )
     for name, field in kind.model_fields.items():
-        if field.annotation is SecretStr:
-            continue  # a secret on a command line is visible in every process list
         text = describe_field(name, field).replace("%", "%%")
         if field.annotation is bool:
             parser.add_argument(flag(name), action=argparse.BooleanOptionalAction, default=None, help=text)
@@ -264,7 +262,7 @@ def _parser(kind: type[Settings], command: str, summary: str) -> argparse.Argume
 
 def _unknown_arguments(kind: type[Settings], unknown: Sequence[str]) -> str:
     """Return argparse's message about unknown arguments, with the flags that were probably meant."""
-    flags = [flag(name) for name, field in kind.model_fields.items() if field.annotation is not SecretStr]
+    flags = [flag(name) for name in kind.model_fields]
     names = [word.partition("=")[0] for word in unknown if word.startswith("--")]
     meant = [nearest for name in names if (nearest := suggestions.likely(name, flags)) is not None]
     text = f"unrecognized arguments: {' '.join(unknown)}"
@@ -299,11 +297,7 @@ def _explain(kind: type[Settings], problems: Sequence[ErrorDetails]) -> str:
             continue
         field = kind.model_fields[name]
         wanted = str(cause or f"expected {accepted.expected(field)}")
-        found = _shown(problem["input"])
-        if problem["type"] == "missing":
-            found = "nothing"
-        elif field.annotation is SecretStr:
-            found = "***"
+        found = "nothing" if problem["type"] == "missing" else _shown(problem["input"])
         named = flag(name) if is_flag_only(field) else f"{flag(name)} ({variable(name)})"
         parts[name] = f"{named}: {wanted}, found {found}"
     head = "a setting is wrong" if len(parts) == 1 else f"{len(parts)} settings are wrong"

@@ -18,6 +18,12 @@ def test_an_unknown_step_is_rejected_with_the_list_of_steps() -> None:
         parse(Settings, "pipeline", "", ["--steps", "prepare,trian"])
 
 
+@pytest.mark.parametrize("address", ["services:99999", "services:0", "services"])
+def test_an_address_to_wait_for_needs_a_port(address: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"--wait-for .*found 's3:8333,{address}'"):
+        parse(Settings, "pipeline", "", ["--wait-for", f"s3:8333,{address}"])
+
+
 def test_missing_credentials_are_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", "/nowhere/kubeconfig")
     with pytest.raises(ConfigurationError, match=r"no usable credentials.*[^.]\. Set KUBECONFIG"):

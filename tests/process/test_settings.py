@@ -4,7 +4,7 @@ import re
 from typing import Literal
 
 import pytest
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from jobs.process.errors import ConfigurationError
@@ -24,7 +24,6 @@ class Sample(StoreSettings):
     rows: int = Field(100, ge=1, description="Number of rows.", json_schema_extra=unit("rows"))
     recipe: Literal["reference", "fast"] = Field("fast", description="Which recipe.")
     verbose: bool = Field(False, description="Log more.")
-    token: SecretStr = Field(SecretStr(""), description="A secret.")
 
 
 def test_a_setting_has_its_default(environment: dict[str, str]) -> None:
@@ -134,14 +133,6 @@ def test_an_error_of_two_settings_is_shown_without_their_values() -> None:
         parse(Paired, "sample", "", ["--source", "https://user:hunter2@host/x", "--folder", "y"])
     assert str(caught.value).startswith("a setting is wrong: --source and --folder exclude each other: give one")
     assert "hunter2" not in str(caught.value)
-
-
-def test_a_secret_has_no_flag_and_is_in_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SKUSCRIBE_TOKEN", "hush-hush")
-    assert "hush" not in repr(parse(Sample, "sample", "", []))
-    with pytest.raises(SystemExit) as ended:
-        parse(Sample, "sample", "", ["--token", "hush-hush"])
-    assert ended.value.code == 2
 
 
 def test_an_unknown_flag_and_an_abbreviated_one_are_errors(capsys: pytest.CaptureFixture[str]) -> None:
