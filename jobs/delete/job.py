@@ -21,7 +21,7 @@ from jobs.index import product_table
 from jobs.process import log
 from jobs.process.durations import duration
 from jobs.process.errors import NotReadyError
-from jobs.retrieval.neighbours import find_index
+from jobs.retrieval.search_index import find_index
 from jobs.storage import layout
 from jobs.storage.manifest import Manifest
 from jobs.storage.store import Store, StoredObject

@@ -17,7 +17,8 @@ from jobs.describe.sources import BatchSources
 from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError
 from jobs.quality.checker import find_matcher, load_checker, searched_neighbours, support_config
-from jobs.retrieval.neighbours import NeighbourSearch, find_index
+from jobs.retrieval.neighbours import NeighbourSearch
+from jobs.retrieval.search_index import find_index
 from jobs.steps import trained_shards
 from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact, Spec

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from jobs.describe.titles import TitleFile
-from jobs.retrieval.neighbours import SearchIndex
+from jobs.retrieval.search_index import SearchIndex
 from jobs.storage.artifact import Artifact
 from jobs.storage.catalogue import Catalogue
 from jobs.text.cleaning import Profile

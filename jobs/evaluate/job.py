@@ -16,7 +16,8 @@ from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError
 from jobs.quality.checker import find_matcher, load_checker, searched_neighbours, support_config
 from jobs.quality.checks import CHECKS_VERSION, Checker
-from jobs.retrieval.neighbours import NeighbourSearch, SearchIndex, find_index
+from jobs.retrieval.neighbours import NeighbourSearch
+from jobs.retrieval.search_index import SearchIndex, find_index
 from jobs.steps import Stage, stages, trained_shards
 from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact, Draft, Spec

@@ -18,7 +18,7 @@ from jobs.process import folders, log
 from jobs.process.errors import InputError
 from jobs.quality import matcher
 from jobs.quality.matcher import Matcher
-from jobs.retrieval.neighbours import SearchIndex, find_index
+from jobs.retrieval.search_index import SearchIndex, find_index
 from jobs.storage import artifact, catalogue, layout
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import HELD_OUT, TEST, TRAIN

@@ -13,7 +13,8 @@ from jobs.database.connection import Connection, statement
 from jobs.database.repeat import repeated
 from jobs.process import lifecycle, log
 from jobs.quality.settings import EVIDENCE_NEIGHBOURS
-from jobs.retrieval.neighbours import MAX_TIES, SearchIndex, require_same_index
+from jobs.retrieval.neighbours import MAX_TIES
+from jobs.retrieval.search_index import SearchIndex, require_same_index
 
 _ROWS_PER_QUERY = 250
 

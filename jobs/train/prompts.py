@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from jobs.process.lifecycle import Stop
-from jobs.retrieval.neighbours import NeighbourSearch, find_index, prompt_texts
+from jobs.retrieval.neighbours import NeighbourSearch, prompt_texts
+from jobs.retrieval.search_index import find_index
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import Title

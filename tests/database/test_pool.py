@@ -12,7 +12,8 @@ from jobs.database.migrations import migrate
 from jobs.index import job as index
 from jobs.index import settings as index_settings
 from jobs.process.errors import ConfigurationError
-from jobs.retrieval.neighbours import NeighbourSearch, find_index
+from jobs.retrieval.neighbours import NeighbourSearch
+from jobs.retrieval.search_index import find_index
 from jobs.storage import catalogue
 from jobs.storage.catalogue import Title
 from jobs.storage.store import Store

@@ -18,7 +18,7 @@ from jobs.index import product_table
 from jobs.index.settings import Settings as IndexSettings
 from jobs.local import postgres
 from jobs.process.errors import ConfigurationError, NotReadyError
-from jobs.retrieval.neighbours import find_index
+from jobs.retrieval.search_index import find_index
 from jobs.status import job as status
 from jobs.status.settings import Settings as StatusSettings
 from jobs.storage import artifact, layout, runs

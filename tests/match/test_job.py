@@ -19,7 +19,7 @@ from jobs.match.settings import Settings
 from jobs.process import log
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.quality import matcher
-from jobs.retrieval.neighbours import find_index
+from jobs.retrieval.search_index import find_index
 from jobs.storage import artifact, catalogue, layout
 from jobs.storage.artifact import Artifact
 from jobs.storage.catalogue import TRAIN

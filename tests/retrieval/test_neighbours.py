@@ -13,14 +13,8 @@ from jobs.index.hnsw import EF_SEARCH
 from jobs.process.errors import ConfigurationError, NotReadyError
 from jobs.retrieval import neighbours
 from jobs.retrieval.encoder import Encoder, text_to_embed
-from jobs.retrieval.neighbours import (
-    Neighbour,
-    NeighbourSearch,
-    SearchIndex,
-    find_index,
-    prompt_texts,
-    require_same_index,
-)
+from jobs.retrieval.neighbours import Neighbour, NeighbourSearch, prompt_texts
+from jobs.retrieval.search_index import SearchIndex, find_index, require_same_index
 from jobs.retrieval.settings import DEFAULT_ENCODER
 from jobs.storage import artifact, catalogue, layout
 from jobs.storage.catalogue import Title
