@@ -19,6 +19,7 @@ from jobs.process.errors import ConfigurationError
 from jobs.process.settings import PREFIX, flag, variable
 from jobs.sample.rows import write_sample
 from jobs.storage.store import Store
+from jobs.t5.files import check_folder, expanded, looks_like_folder
 
 TINY = "tiny"
 SAMPLE_ROWS, SAMPLE_SEED = 2100, 13
@@ -66,6 +67,7 @@ def name_from(out: Path) -> str:
 
 def _run_all(settings: Settings, state: Path) -> None:
     _require_no_s3_address(settings)
+    _require_model(settings.source)
     name = settings.name or name_from(settings.out)
     folders.require_writable(settings.out, results.OUT)
     folders.require_writable(settings.state, "--state")
@@ -105,6 +107,12 @@ def _require_no_s3_address(settings: Settings) -> None:
             "yours. Download the files and give their path, or run the jobs (`skuscribe prepare`, ...) with your own "
             "bucket"
         )
+
+
+def _require_model(source: str) -> None:
+    """Check a base model in a folder before the first step: `fetch-model` only runs after `prepare`. Errors: as `check_folder()`."""
+    if source != TINY and looks_like_folder(source):
+        check_folder(expanded(source, flag("source")))
 
 
 def _sample(path: Path) -> Path:

@@ -4,12 +4,37 @@ import json
 import shutil
 from pathlib import Path
 
-from jobs.process.errors import InputError
+from jobs.process.errors import ConfigurationError, InputError
+from jobs.process.secrets import without_secrets
 
 CONFIG_FILE = "config.json"
 TOKENIZER_FILE = "tokenizer.json"
 TOKENIZER_FILES = (TOKENIZER_FILE, "tokenizer_config.json", "special_tokens_map.json")
 _PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
+
+
+def looks_like_folder(source: str) -> bool:
+    """Return whether a source is a path: it exists, starts like one, or has more parts than a name on the hub."""
+    return source.startswith(("/", ".", "~")) or Path(source).is_dir() or source.count("/") > 1
+
+
+def expanded(path: str, flag: str) -> Path:
+    """Return a path with the home folder in place of `~`. Errors: `ConfigurationError` (78) if `~USER` has none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"{flag}: {without_secrets(path)} begins with the home folder of a user that does not exist: correct the path"
+        ) from error
+
+
+def check_folder(path: Path) -> None:
+    """Check that --source names a folder with a T5. Errors: `ConfigurationError` (78) if there is no such folder, `InputError` (65)."""
+    if not path.is_dir():
+        raise ConfigurationError(
+            f"--source: there is no folder {without_secrets(str(path))}: correct the path, or give the name of a model of the hub"
+        )
+    check_files(path)
 
 
 def check_files(folder: Path) -> None:

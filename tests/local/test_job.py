@@ -148,6 +148,13 @@ def test_files_that_are_not_ours_are_refused_before_anything_starts(state: Path,
     assert list(state.iterdir()) == []
 
 
+def test_a_base_model_in_a_folder_that_does_not_exist_is_found_before_anything_starts(tmp_path: Path) -> None:
+    settings = Settings(source=str(tmp_path / "typo"), out=tmp_path / "out", state=tmp_path / "state")
+    with pytest.raises(ConfigurationError, match=r"--source: there is no folder .*typo"):
+        job.run(settings)
+    assert not (tmp_path / "state").exists()
+
+
 @pytest.mark.parametrize("name", ["input", "source", "tokenizer"])
 @pytest.mark.parametrize("address", ["s3://rows/a.jsonl", "S3://rows/a.jsonl", "s3://me:9/secret-word@rows/a.jsonl"])
 def test_an_address_of_another_s3_is_refused_before_anything_starts(
