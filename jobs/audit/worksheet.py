@@ -4,14 +4,12 @@ It is CSV as RFC 4180 defines it, in UTF-8 with a byte order mark, without which
 that a spreadsheet would run as a formula has `'` in front.
 """
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.text.spreadsheet import escaped
+from jobs.text.spreadsheet import csv_file, escaped
 
 COLUMNS = (
     "batch", "uid", "title", "description", "neighbours", "label", "note", "auditor", "published", "flags", "evidence",
@@ -66,8 +64,4 @@ class AuditRow:
 
 def write(rows: Sequence[AuditRow]) -> bytes:
     """Return the file. The same rows give the same bytes."""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(row.cells() for row in rows)
-    return (BYTE_ORDER_MARK + buffer.getvalue()).encode()
+    return BYTE_ORDER_MARK.encode() + csv_file(COLUMNS, (row.cells() for row in rows))

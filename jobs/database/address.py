@@ -10,11 +10,11 @@ import socket
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
+from jobs.process.accepted import MAX_PORT
 from jobs.process.errors import ConfigurationError
 from jobs.process.secrets import hide
 
 SECRETS = ("PGPASSWORD", "SKUSCRIBE_READER_PASSWORD")
-MAX_PORT = 65535
 _URL = re.compile(r"[a-zA-Z][\w+.-]*://")
 _CONNECTION_STRING = re.compile(r"\b(host|hostaddr|port|user|password|dbname|service)\s*=", re.IGNORECASE)
 _USER_INFO = re.compile(r"(?<=://)[^\s\"']*@")

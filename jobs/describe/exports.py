@@ -4,9 +4,7 @@ JSON Lines and Parquet have the exact text. In CSV and Parquet, `evidence` is a 
 `+`, `-`, `@`, a tab or a carriage return is prefixed with `'`, because a spreadsheet would run it as a formula. Lists are joined with `; `.
 """
 
-import csv
 import gzip
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,7 +16,7 @@ import pyarrow.parquet as pq
 
 from jobs.storage import layout
 from jobs.storage.parquet import parquet_bytes
-from jobs.text.spreadsheet import escaped
+from jobs.text.spreadsheet import csv_file
 
 PARQUET_SUFFIX = ".parquet"
 
@@ -96,11 +94,7 @@ def json_lines(rows: Sequence[Description]) -> bytes:
 
 def comma_separated(rows: Sequence[Description]) -> bytes:
     """Return CSV as RFC 4180 defines it, in UTF-8: a header, CR LF at the end of each line, formulas escaped."""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(schema().names)
-    writer.writerows([_cell(value) for value in _columns(row).values()] for row in rows)
-    return buffer.getvalue().encode()
+    return csv_file(schema().names, (map(_cell, _columns(row).values()) for row in rows))
 
 
 def parquet(rows: Sequence[Description]) -> bytes:
@@ -129,11 +123,7 @@ def _columns(row: Description) -> dict[str, Any]:
     return vars(row) | {"evidence": json.dumps(row.evidence, ensure_ascii=False)}
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
+def _cell(value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, tuple):
-        return escaped("; ".join(str(item) for item in value))
-    return escaped(value) if isinstance(value, str) else str(value)
+    return "; ".join(map(str, value)) if isinstance(value, tuple) else value

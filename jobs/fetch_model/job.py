@@ -12,14 +12,14 @@ from typing import Any, Protocol
 from jobs.fetch_model.folder import Folder
 from jobs.fetch_model.hub import Hub
 from jobs.fetch_model.s3 import S3Prefix
-from jobs.fetch_model.settings import TINY, Settings
+from jobs.fetch_model.settings import Settings
 from jobs.fetch_model.tiny import Tiny
 from jobs.process import folders
 from jobs.storage import artifact, layout
 from jobs.storage.artifact import Draft, Spec
 from jobs.storage.layout import Kind
 from jobs.storage.store import Store
-from jobs.t5.files import expanded, looks_like_folder
+from jobs.t5.files import TINY, expanded, looks_like_folder
 
 
 class Provider(Protocol):

@@ -12,8 +12,7 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from jobs.process.settings import Name, StoreSettings, unit
-
-TINY = "tiny"
+from jobs.t5.files import TINY
 
 
 class Settings(StoreSettings):

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from jobs.fetch_model.s3 import S3Prefix
-from jobs.fetch_model.settings import TINY
 from jobs.process.errors import ConfigurationError, InputError
 from jobs.process.secrets import without_secrets
 from jobs.storage import catalogue
 from jobs.storage.store import Store
-from jobs.t5.files import TOKENIZER_FILE, copy_tokenizer, expanded
+from jobs.t5.files import TINY, TOKENIZER_FILE, copy_tokenizer, expanded
 
 TOKENIZER_TEXTS = 40_000
 """Enough for a vocabulary of a few thousand tokens, trained in about a second."""

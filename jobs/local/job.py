@@ -19,9 +19,8 @@ from jobs.process.errors import ConfigurationError
 from jobs.process.settings import PREFIX, flag, variable
 from jobs.sample.rows import write_sample
 from jobs.storage.store import Store
-from jobs.t5.files import check_folder, expanded, looks_like_folder
+from jobs.t5.files import TINY, check_folder, expanded, looks_like_folder
 
-TINY = "tiny"
 SAMPLE_ROWS, SAMPLE_SEED = 2100, 13
 
 SAMPLE_DEFAULTS = {
@@ -111,7 +110,7 @@ def _require_no_s3_address(settings: Settings) -> None:
 
 def _require_model(source: str) -> None:
     """Check a base model in a folder before the first step: `fetch-model` only runs after `prepare`. Errors: as `check_folder()`."""
-    if source != TINY and looks_like_folder(source):
+    if looks_like_folder(source):
         check_folder(expanded(source, flag("source")))
 
 

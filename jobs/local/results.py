@@ -1,8 +1,6 @@
 """The results of a run as files in a folder, downloaded from its artifacts and verified."""
 
-import csv
 import gzip
-import io
 import json
 import shutil
 from collections.abc import Mapping
@@ -18,7 +16,7 @@ from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.layout import Kind
 from jobs.storage.store import Store
-from jobs.text.spreadsheet import escaped
+from jobs.text.spreadsheet import csv_file
 
 MODEL = "model"
 LINES, CSV, PARQUET = "descriptions.jsonl", "descriptions.csv", "descriptions.parquet"
@@ -126,12 +124,8 @@ def _download_descriptions(export: Artifact, out: Path) -> None:
 
 def _published(rows: pa.Table) -> bytes:
     """Return the published rows as CSV, escaped as the export's CSV is. `rows`: the Parquet files of a batch."""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(PUBLISHED_COLUMNS)
     published = rows.filter(rows["published"]).select(PUBLISHED_COLUMNS)
-    writer.writerows([escaped(value) for value in row.values()] for row in published.to_pylist())
-    return buffer.getvalue().encode()
+    return csv_file(PUBLISHED_COLUMNS, (row.values() for row in published.to_pylist()))
 
 
 def _download_report(report: Artifact, out: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from jobs.process.accepted import MAX_PORT
 from jobs.process.settings import Settings as CommonSettings
 from jobs.process.settings import unit
 
@@ -21,8 +22,8 @@ class Settings(CommonSettings):
 
     folder: Path = Field(Path(".skuscribe"), description="The folder for the data of both servers.")
     listen: str = Field("127.0.0.1", min_length=1, description="The address to listen on: 0.0.0.0 for other pods.")
-    postgres_port: int = Field(5432, ge=1, le=65535, description="The port of Postgres.")
-    s3_port: int = Field(8333, ge=1, le=65535, description="The port of S3.")
+    postgres_port: int = Field(5432, ge=1, le=MAX_PORT, description="The port of Postgres.")
+    s3_port: int = Field(8333, ge=1, le=MAX_PORT, description="The port of S3.")
     sample_rows: int = Field(
         720,
         ge=0,

@@ -15,13 +15,14 @@ from pydantic import Field
 from jobs.process.settings import Name, unit
 from jobs.process.settings import Settings as CommonSettings
 from jobs.retrieval.settings import RetrievalShare
+from jobs.t5.files import TINY
 
 
 class Settings(CommonSettings):
     """Settings of the local run. The jobs also read their own settings from their environment variables."""
 
     input: str = Field("", description="Raw rows: a path or https://. Empty: a generated sample of 2,100 rows.")
-    source: str = Field("tiny", description="The base model: a hub id, a folder, or `tiny`, a small random T5.")
+    source: str = Field(TINY, description="The base model: a hub id, a folder, or `tiny`, a small random T5.")
     tokenizer: str = Field(
         "", description="A folder with the tokenizer of the tiny model. Empty: one trained on the rows."
     )

@@ -9,12 +9,10 @@ Jobs that it has launched. A failed step ends the pipeline with the termination 
 
 from pydantic import Field, field_validator
 
-from jobs.process.accepted import accepts
+from jobs.process.accepted import MAX_PORT, accepts
 from jobs.process.settings import MaxShards, Name, ShardsAtOnce, StoreSettings, unit
 from jobs.retrieval.settings import RetrievalShare
 from jobs.steps import STEPS
-
-MAX_PORT = 65535
 
 
 class Settings(StoreSettings):

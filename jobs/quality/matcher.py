@@ -173,7 +173,7 @@ class Matcher:
             other_title=measured.other_title,
             unseen=self._unseen(title, text),
             unfit_rest=self._unfit_rest(title, text, neighbour_titles),
-            unsupported=self._unsupported(title, text, (title, *of_neighbours)),
+            unsupported=self._unsupported(title, text, of_neighbours),
             ends_within_a_sentence=self.word_pairs.ends_within_a_sentence(text),
         )
 
@@ -200,8 +200,8 @@ class Matcher:
             others = [word for word in others if 2 * sum(word in of_one for of_one in known) <= len(known)]
         return (own[0], others[0]) if others else None
 
-    def _unsupported(self, title: str, text: str, sources: Sequence[str]) -> Support | None:
-        known = known_words(sources)
+    def _unsupported(self, title: str, text: str, of_neighbours: Sequence[str]) -> Support | None:
+        known = known_words((title, *of_neighbours))
         found = least_supported(text, known, self.statistics) if self.calibration.support_from else None
         if found is not None and found.share >= self.calibration.support_from:
             found = None

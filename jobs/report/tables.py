@@ -1,13 +1,13 @@
 """The CSV files of a report."""
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 
 from jobs.report.epochs import Epoch, reference_run
 from jobs.report.history import History
-from jobs.text.spreadsheet import escaped
+from jobs.text.spreadsheet import csv_file
+
+LINE_END = "\n"
 
 
 def shards_csv(history: History) -> bytes:
@@ -16,12 +16,12 @@ def shards_csv(history: History) -> bytes:
     labelled = [("this run", epoch) for shard in history.shards for epoch in shard.epochs]
     labelled += [("reference", epoch) for epoch in reference_run()]
     rows = [[run, epoch.shard, epoch.epoch, *(getattr(epoch, name) for name in figures)] for run, epoch in labelled]
-    return _csv(["run", "shard", "epoch", *figures], rows)
+    return csv_file(["run", "shard", "epoch", *figures], rows, LINE_END)
 
 
 def stages_csv(history: History) -> bytes:
     """Return the value and 95 % interval per stage, group and metric. A baseline is listed as a group of its stage."""
-    return _csv(["stage", "group", "questions", "metric", "value", "low", "high"], _score_rows(history))
+    return csv_file(["stage", "group", "questions", "metric", "value", "low", "high"], _score_rows(history), LINE_END)
 
 
 def _score_rows(history: History) -> Iterator[Sequence[object]]:
@@ -41,16 +41,8 @@ def answers_csv(history: History) -> bytes:
         for stage in history.stages
         for answer in stage.answers.to_pylist()
     )
-    return _csv(["stage", *names], rows)
+    return csv_file(["stage", *names], rows, LINE_END)
 
 
 def _text(value: object) -> object:
     return " ".join(map(str, value)) if isinstance(value, list) else value
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([escaped(value) if isinstance(value, str) else value for value in row] for row in rows)
-    return out.getvalue().encode()

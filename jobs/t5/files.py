@@ -7,6 +7,9 @@ from pathlib import Path
 from jobs.process.errors import ConfigurationError, InputError
 from jobs.process.secrets import without_secrets
 
+TINY = "tiny"
+"""The source of a base model that is none of the hub or a folder: a small random T5 is built."""
+
 CONFIG_FILE = "config.json"
 TOKENIZER_FILE = "tokenizer.json"
 TOKENIZER_FILES = (TOKENIZER_FILE, "tokenizer_config.json", "special_tokens_map.json")
@@ -14,7 +17,9 @@ _PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
 
 
 def looks_like_folder(source: str) -> bool:
-    """Return whether a source is a path: it exists, starts like one, or has more parts than a name on the hub."""
+    """Return whether a source is a path: it exists, starts like one, or has more parts than a name on the hub. `TINY` is none."""
+    if source == TINY:
+        return False
     return source.startswith(("/", ".", "~")) or Path(source).is_dir() or source.count("/") > 1
 
 

@@ -45,7 +45,7 @@ def require_trained_before(run: TrainingRun, shard: int) -> None:
     before = range(first - at_once, first)
     merged = at_once > 1 and artifact.find(run.store, layout.merged_model_path(run.name, before[-1]))
     if not merged:
-        _require_trained(run, before, _find(run, before))
+        _require_all(run, before, _trained(run, before))
 
 
 def merge_if_complete(run: TrainingRun, shard: int, trained_shards: int) -> None:
@@ -53,8 +53,7 @@ def merge_if_complete(run: TrainingRun, shard: int, trained_shards: int) -> None
     if run.rounds.shards_at_once == 1:
         return
     shards = rounds(trained_shards, run.rounds.shards_at_once)[shard // run.rounds.shards_at_once]
-    missing = [number for number, model in _find(run, shards).items() if model is None]
-    if missing:
+    if missing := _missing(shards, _trained(run, shards)):
         log.info("round not complete", missing=", ".join(map(str, missing)))
     else:
         merged_model(run, shards)
@@ -62,14 +61,13 @@ def merge_if_complete(run: TrainingRun, shard: int, trained_shards: int) -> None
 
 def merged_model(run: TrainingRun, shards: Sequence[int]) -> Artifact:
     """Return the model that the models of these shards are merged into, which is made if it does not exist. Errors: as `parent_of()`."""
-    found = _find(run, shards)
-    trained = {shard: model for shard, model in found.items() if model is not None}
+    trained = _trained(run, shards)
     path = layout.merged_model_path(run.name, shards[-1])
     existing = artifact.find(run.store, path)
     if existing is not None and _recorded(trained).items() <= existing.manifest.inputs.items():
         _require_base_model(run, existing)
         return existing
-    _require_trained(run, shards, found)
+    _require_all(run, shards, trained)
     parent = parent_of(run, shards[0])
     if existing is not None:
         log.warning("merged again: a shard has another model now, and later rounds are outdated", artifact=existing.url)
@@ -91,9 +89,9 @@ def _recorded(trained: Mapping[int, Artifact]) -> dict[str, str]:
     return {layout.trained_shard_name(shard): model.digest for shard, model in trained.items()}
 
 
-def _require_trained(run: TrainingRun, shards: Sequence[int], found: Mapping[int, Artifact | None]) -> None:
-    """Raise `NotReadyError` (75) if one of the shards of a round has no trained model in `found`."""
-    missing = [shard for shard in shards if found[shard] is None]
+def _require_all(run: TrainingRun, shards: Sequence[int], trained: Mapping[int, Artifact]) -> None:
+    """Raise `NotReadyError` (75) if one of the shards of a round is not among the trained ones."""
+    missing = _missing(shards, trained)
     if not missing:
         return
     index = f" --index {missing[0]}" if len(missing) == 1 else ""
@@ -104,9 +102,14 @@ def _require_trained(run: TrainingRun, shards: Sequence[int], found: Mapping[int
     )
 
 
-def _find(run: TrainingRun, shards: Sequence[int]) -> dict[int, Artifact | None]:
+def _trained(run: TrainingRun, shards: Sequence[int]) -> dict[int, Artifact]:
+    """Return those of the shards that are trained."""
     found = artifact.find_all(run.store, [layout.trained_shard_path(run.name, shard) for shard in shards])
-    return dict(zip(shards, found, strict=True))
+    return {shard: model for shard, model in zip(shards, found, strict=True) if model is not None}
+
+
+def _missing(shards: Sequence[int], trained: Mapping[int, Artifact]) -> list[int]:
+    return [shard for shard in shards if shard not in trained]
 
 
 def _are(shards: Sequence[int]) -> str:
@@ -124,7 +127,7 @@ def _require_base_model(run: TrainingRun, model: Artifact) -> None:
 
 def _require_one_parent(run: TrainingRun, shards: Sequence[int], parent: Artifact) -> None:
     """Raise `ConfigurationError` unless the trained ones of these shards were trained from `parent`."""
-    trained = {shard: model for shard, model in _find(run, shards).items() if model is not None}
+    trained = _trained(run, shards)
     for model in trained.values():
         _require_base_model(run, model)
     others = [model for model in trained.values() if model.manifest.inputs.get("parent") != parent.digest]
