@@ -87,6 +87,7 @@ def calibrate(
         beside_from=_beside_from(alternatives, test_pairs),
         short_sentences=_own_share(unsupported_short_sentence, own_known) <= MAX_SHORT_SHARE,
         clauses=_own_share(unsupported_clause, own_known) <= MAX_CLAUSES_SHARE,
+        words=True,
     )
     return Matcher(statistics, word_pairs, alternatives, network, calibration)
 

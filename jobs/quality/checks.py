@@ -6,7 +6,7 @@
 | off-title   | its probability to be about its title, and true of it, is below the threshold of the matcher |
 | contradicts | it has another number for a quantity in the title, another maker, kind or gender, a word that excludes one of the title in its place, or beside it where few sellers have both, or negates or misspells a word of the title, or has without a negation what the title negates, or makes the product an accessory of another |
 | invented    | a number or code is neither in the title nor in the texts of enough of the nearest products, a number in words in none, or an address is not in the title, or more of these texts have another value of an attribute that the title lacks |
-| unsupported | few words of one of its sentences, or no word of a short one or of a clause, are in the title or the texts of the nearest products, or its rest beside the whole title does not fit |
+| unsupported | few words of one of its sentences, or no word of a short one or of a clause, are in the title or the texts of the nearest products; or neither the title nor enough of these texts have a word before one of the title, such as `leather`; or its rest beside the whole title does not fit |
 | wording     | two words are side by side that none of the texts that the matcher learnt from has so, though both are common in them |
 | generic     | more than 3 products of the part, of different clusters, have a text with the same words |
 | unreliable  | it passes all other checks, as fewer than 20 % of the part's texts do |
@@ -45,7 +45,7 @@ from jobs.quality.terms import absent_terms, has_digit, terms
 from jobs.retrieval.neighbours import Neighbour
 from jobs.text.instruction import INSTRUCTION, NEIGHBOUR_SEPARATOR
 
-CHECKS_VERSION = 4
+CHECKS_VERSION = 5
 """Raised when a check is added or changed: shares of flagged texts are compared only between results of the same checks."""
 
 MAX_REPETITION = 0.10
@@ -89,8 +89,8 @@ class Scores:
 class Checker:
     """Checks descriptions with a matcher, or without one.
 
-    `publish_from`: the probability from which a text fits its title. `number_support`: how many neighbours must have a number or code
-    that the title lacks.
+    `publish_from`: the probability from which a text fits its title. `number_support`: how many neighbours must have a number, a code
+    or a word before one of the title, that the title lacks.
     """
 
     matcher: Matcher | None = None
@@ -106,7 +106,7 @@ class Checker:
         neighbour_texts = [f"{neighbour.title}. {neighbour.content}" for neighbour in neighbours]
         neighbour_titles = [neighbour.title for neighbour in neighbours]
         match = (
-            self.matcher.match(title, text, neighbour_titles, neighbour_texts)
+            self.matcher.match(title, text, neighbour_titles, neighbour_texts, self.number_support)
             if self.matcher and self.matcher.is_calibrated
             else None
         )
@@ -199,6 +199,8 @@ def _unsupported(match: Match | None) -> dict[str, Any] | None:
     evidence: dict[str, Any] = {}
     if match is not None and match.unsupported is not None:
         evidence["sentence"] = match.unsupported.part
+    if match is not None and match.unsupported_words:
+        evidence["words"] = list(match.unsupported_words)
     if match is not None and match.unfit_rest is not None:
         evidence["probability_without_title"] = round(match.unfit_rest, 4)
     return evidence or None

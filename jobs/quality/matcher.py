@@ -5,7 +5,8 @@ products, of random ones, and own texts with one fact exchanged are the wrong on
 layer weighs the features of `jobs.quality.features`; Platt scaling (Platt 1999) on test products makes its output a probability.
 
 What no feature shows has a threshold of its own: another fact beside the right one, the rest of a text beside its whole title, the
-support of each sentence (`jobs.quality.support`), and words that no text of the catalogue has side by side (`jobs.quality.word_pairs`).
+support of each sentence and of single words (`jobs.quality.support`), and words that no text of the catalogue has side by side
+(`jobs.quality.word_pairs`).
 """
 
 import json
@@ -24,8 +25,16 @@ from jobs.quality.alternatives import Alternative, Table, stated_beside, to_tabl
 from jobs.quality.attributes import Attributes, load_attributes, save_attributes, unlike_neighbours
 from jobs.quality.features import Measured, measure
 from jobs.quality.kinds import other_kind
+from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT
 from jobs.quality.spelling import misspelt_word
-from jobs.quality.support import Support, known_words, least_supported, unsupported_clause, unsupported_short_sentence
+from jobs.quality.support import (
+    Support,
+    known_words,
+    least_supported,
+    unsupported_clause,
+    unsupported_short_sentence,
+    unsupported_words,
+)
 from jobs.quality.terms import absent_terms, mentioned, term_set, terms, without_run
 from jobs.quality.word_pairs import UnseenPair, WordPairs, load_word_pairs, no_word_pairs
 from jobs.quality.word_statistics import WordStatistics, load_word_statistics
@@ -84,7 +93,8 @@ class Calibration:
     into the texts for it to be a reason. `rest_from`: the probability that the rest of a text must have if it repeats its whole
     title, which hides what else it says. `support_from`: the fraction of the words of each sentence that a source must have.
     `beside_from`: the fraction of the sellers' texts from which an alternative beside the fact of the title is no contradiction.
-    `short_sentences`, `clauses`: whether a short sentence, and a clause, needs a word that a source has.
+    `short_sentences`, `clauses`: whether a short sentence, and a clause, needs a word that a source has. `words`: whether a word
+    before one of the title needs a source.
     """
 
     slope: float
@@ -98,6 +108,7 @@ class Calibration:
     beside_from: float = 0.0
     short_sentences: bool = False
     clauses: bool = False
+    words: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,6 +126,7 @@ class Match:
     - `unseen`: words that are side by side in no text of the catalogue.
     - `unfit_rest`: the probability of the text without its title, if that is too low.
     - `unsupported`: a sentence or a clause with too little support.
+    - `unsupported_words`: words that the text puts before words of the title, and that no source has.
     - `ends_within_a_sentence`: whether the last word of the text ends no sentence of the catalogue.
     """
 
@@ -130,12 +142,13 @@ class Match:
     unseen: UnseenPair | None
     unfit_rest: float | None
     unsupported: Support | None
+    unsupported_words: tuple[str, ...]
     ends_within_a_sentence: bool
 
     @property
     def is_unsupported(self) -> bool:
-        """Whether a sentence, or the text without its title, says something that nothing speaks for."""
-        return self.unsupported is not None or self.unfit_rest is not None
+        """Whether a sentence, a word, or the text without its title, says something that nothing speaks for."""
+        return self.unsupported is not None or bool(self.unsupported_words) or self.unfit_rest is not None
 
 
 @dataclass(frozen=True)
@@ -155,9 +168,17 @@ class Matcher:
         return self.calibration.products > 0
 
     def match(
-        self, title: str, text: str, neighbour_titles: Sequence[str], neighbour_texts: Sequence[str] = ()
+        self,
+        title: str,
+        text: str,
+        neighbour_titles: Sequence[str],
+        neighbour_texts: Sequence[str] = (),
+        support: int = DEFAULT_NUMBER_SUPPORT,
     ) -> Match:
-        """Return how a text fits a title, compared with the titles and the texts of the nearest other products."""
+        """Return how a text fits a title, compared with the titles and the texts of the nearest other products.
+
+        `support`: how many of the neighbours' texts must have a word that the text puts before one of the title.
+        """
         measured = measure(title, text, neighbour_titles, self.statistics, self.alternatives)
         of_neighbours = (*neighbour_titles, *neighbour_texts)
         strong = tuple(item for item in measured.contradictions if item.strength >= self.calibration.contradicts_from)
@@ -174,6 +195,9 @@ class Matcher:
             unseen=self._unseen(title, text),
             unfit_rest=self._unfit_rest(title, text, neighbour_titles),
             unsupported=self._unsupported(title, text, of_neighbours),
+            unsupported_words=unsupported_words(title, text, neighbour_texts, support, self.statistics)
+            if self.calibration.words
+            else (),
             ends_within_a_sentence=self.word_pairs.ends_within_a_sentence(text),
         )
 

@@ -45,6 +45,9 @@ NUMBER_WORDS = {
 
 TENS = frozenset({"twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"})
 
+COUNT_NOUNS = frozenset({"pack", "packs", "piece", "pieces", "pc", "pcs"})
+"""What numbers of products are counted in."""
+
 CURRENCY = "currency"
 """The unit of an amount of money."""
 

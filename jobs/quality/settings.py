@@ -7,9 +7,9 @@ from pydantic import Field
 from jobs.process.settings import Name, unit
 
 EVIDENCE_NEIGHBOURS = 8
-"""Nearest products whose texts may have a number or code that the title lacks. The prompt may have fewer of them."""
+"""Nearest products whose texts may have what the title lacks. The prompt may have fewer of them."""
 DEFAULT_NUMBER_SUPPORT = 5
-"""Most of them. A number that fewer have is right in less than 40 % of the cases (`tests/bench/bench_checks.py`)."""
+"""Most of them. A number or word that fewer have is right in less than half of the cases (`tests/bench/bench_checks.py`)."""
 
 MatcherName = Annotated[Name, Field(description="The matcher that decides whether a text fits its title.")]
 WordsOnly = Annotated[
@@ -23,7 +23,8 @@ NumberSupport = Annotated[
     Field(
         ge=1,
         le=EVIDENCE_NEIGHBOURS,
-        description=f"Of the {EVIDENCE_NEIGHBOURS} nearest products, how many must have a number or code of the text that the title lacks.",
+        description=f"Of the {EVIDENCE_NEIGHBOURS} nearest products, how many must have what a text states and the title lacks: "
+        "a number, a code, or a word before one of the title.",
         json_schema_extra=unit("products"),
     ),
 ]

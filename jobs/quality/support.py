@@ -1,14 +1,18 @@
-"""Support: whether the words of a sentence are in the title or in the texts of the nearest products.
+"""Support: whether the words of a text are in the title or in the texts of the nearest products.
 
 A sentence of which few words are there states what no source supports: "Cures headaches and improves the mood within days." So does
-a clause of which no word is there: "A soft red sock, lifetime warranty."
+a clause of which no word is there: "A soft red sock, lifetime warranty." A word before one of the title, as in "black leather boots",
+needs the title or most of these texts.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from jobs.quality.metrics import clauses, sentences
-from jobs.quality.terms import adjacent, has_digit, is_mentioned, mentioned, term_set, terms
+from jobs.quality.numbers import COUNT_NOUNS, UNITS
+from jobs.quality.terms import CACHED_SOURCES, adjacent, has_digit, is_mentioned, mentioned, term_set, terms
 from jobs.quality.word_statistics import WordStatistics
 
 MIN_LETTERS = 3
@@ -19,6 +23,13 @@ MIN_SENTENCE_TERMS = 6
 
 MIN_CLAUSE_WORDS = 2
 """A clause of one word is often part of a list: "for leaves, hedges and trees"."""
+
+MIN_STEM, MAX_ENDING = 4, 3
+"""Words are forms of one word if one begins with the other, of this number of letters or more, and has at most so many more. So is a
+shorter word with an `s`."""
+
+_SPACED_WORD = re.compile(r"(\w+(?:[-./]\w+)*)\s*")
+"""A word and the white space after it: one before a comma does not end where the next begins."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,67 @@ def unsupported_short_sentence(text: str, known: frozenset[str]) -> Support | No
 def unsupported_clause(text: str, known: frozenset[str], title: str = "") -> Support | None:
     """Return the first clause of which no word is known: `, lifetime warranty`. None if there is none. `title`: as for `clauses()`."""
     return _first_unknown(clauses(text, title), known, MIN_CLAUSE_WORDS)
+
+
+def unsupported_words(
+    title: str, text: str, neighbour_texts: Sequence[str], enough: int, statistics: WordStatistics
+) -> tuple[str, ...]:
+    """Return the words that a text puts before a word of its title and that no source supports, in order: `leather` of `black leather boots`.
+
+    The title has no form of such a word, and fewer than `enough` of the neighbours' texts do. Other titles state it, as they do a
+    material: wording, such as `stylish`, states nothing that can be wrong. Numbers, units and counts are left to `grounding`.
+    """
+    enough = max(1, min(enough, len(neighbour_texts)))
+    found: list[str] = []
+    following, end = "", 0
+    for match in reversed(list(_SPACED_WORD.finditer(text.casefold()))):
+        word = match[1]
+        is_before = match.end() == end and (following in found[-1:] or _is_fact_of(title, following, statistics))
+        if (
+            is_before
+            and _may_be_a_fact(word, statistics)
+            and not _has_form(title, word)
+            and sum(_has_form(neighbour, word) for neighbour in neighbour_texts) < enough
+        ):
+            found.append(word)
+        following, end = word, match.start()
+    return tuple(dict.fromkeys(reversed(found)))
+
+
+def _is_fact_of(title: str, word: str, statistics: WordStatistics) -> bool:
+    return word in mentioned(title) and not has_digit(word) and not statistics.is_wording(word)
+
+
+def _may_be_a_fact(word: str, statistics: WordStatistics) -> bool:
+    return (
+        len(word) >= MIN_LETTERS
+        and not has_digit(word)
+        and word not in UNITS
+        and word not in COUNT_NOUNS
+        and statistics.titles[word] > 0
+        and not statistics.is_wording(word)
+    )
+
+
+def _has_form(source: str, word: str) -> bool:
+    """Return whether a source has a word, or a form of it."""
+    return (
+        word in _with_shorter_forms(source)
+        or not mentioned(source).isdisjoint(_shorter_forms(word))
+        or (not word.isalnum() and is_mentioned(word, known_words([source])))
+    )
+
+
+@lru_cache(CACHED_SOURCES)
+def _with_shorter_forms(source: str) -> frozenset[str]:
+    known = mentioned(source)
+    return known.union(*map(_shorter_forms, known))
+
+
+def _shorter_forms(word: str) -> list[str]:
+    """Return what a word may be a longer form of: `print` and others of `printed`, `pen` of `pens`."""
+    found = [word[:-ending] for ending in range(1, MAX_ENDING + 1) if len(word) - ending >= MIN_STEM]
+    return found or ([word[:-1]] if word.endswith("s") and len(word) == MIN_STEM else [])
 
 
 def _first_unknown(parts: Iterable[str], known: frozenset[str], at_least: int) -> Support | None:

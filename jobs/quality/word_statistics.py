@@ -33,6 +33,10 @@ MIN_ENDINGS, MIN_ENDING_SHARE = 5, 0.5
 MIN_REPEATED_SHARE, MAX_KIND_EXTRA_SHARE = 0.5, 0.5
 """The least share of the sellers' texts that repeat a kind if their title has it, and the most of those with it whose title lacks it."""
 
+MIN_TITLE_LIFT = 0.75
+"""The share of a word in the words of titles, as a multiple of its share in those of texts, below which it is wording: `with` and `for` have
+0.5, `stylish` has less, a material or a colour more than 1."""
+
 _TITLE_PART_END = re.compile(r"\s(?:with|for|by|in|of|from|to|on|at)\s|[,(|]|\s[-\u2013]\s")
 """After the kind, titles say with what, for whom and how large."""
 
@@ -73,6 +77,8 @@ class WordStatistics:
     other_rate: float = field(default=0.5, init=False)
     own_extra_rate: float = field(default=0.5, init=False)
     other_extra_rate: float = field(default=0.5, init=False)
+    words_of_titles: int = field(default=0, init=False)
+    words_of_texts: int = field(default=0, init=False)
     _weights: dict[str, Weights] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def add(self, title: str, own_text: str, other_texts: Iterable[str]) -> None:
@@ -101,6 +107,7 @@ class WordStatistics:
         self.other_rate = _rate(self.others, self.other_titles)
         self.own_extra_rate = _rate(self.own_extra, self.own_texts)
         self.other_extra_rate = _rate(self.other_extra, self.other_texts)
+        self.words_of_titles, self.words_of_texts = self.titles.total(), self.own_texts.total()
         return self
 
     def rarity(self, word: str) -> float:
@@ -127,6 +134,11 @@ class WordStatistics:
     def is_seldom_extra(self, word: str) -> bool:
         """Return whether a kind is seldom in texts whose title lacks it."""
         return self.own_extra[word] <= MAX_KIND_EXTRA_SHARE * self.own_texts[word]
+
+    def is_wording(self, word: str) -> bool:
+        """Return whether texts have a word much more often than titles, which state facts."""
+        in_titles, in_texts = self.titles[word] * self.words_of_texts, self.own_texts[word] * self.words_of_titles
+        return in_titles < MIN_TITLE_LIFT * in_texts
 
     def evidence(self, word: str, is_present: bool) -> float:
         """Return the log-odds, in nats, that a text in which this word of the title is present, or absent, is the own one."""

@@ -26,7 +26,7 @@ _REASONS = {
     "repetition": "repeated text",
     "invented": "invented number, code or attribute",
     "contradicts": "contradicts the title",
-    "unsupported": "a sentence without support",
+    "unsupported": "a sentence or word without support",
     "wording": "unusual wording",
     "prompt": "words of the prompt",
     "copied": "copied",

@@ -6,7 +6,8 @@ products, and own texts with one fact exchanged, which should not. The matcher l
 the texts held back. `without SOURCE`: the matcher learns without the products of one source, and is measured on these. A source is the
 beginning of a uid, such as `icecat-`; without such uids it is the smaller half of the products by k-means of their vectors.
 
-The table `support` is about numbers that the text of the nearest product has and the title lacks: how often the seller's own text has them too.
+The tables `numbers` and `words` are about numbers, and words before one of the title, that the text of the nearest product has and the
+title lacks: how often the seller's own text has them too.
 The table `attributes` is the same about attributes (`long sleeves`) of all neighbours, where the own text has one of the same name.
 The line `one word` is about own texts that pass: how many are held back with one word of other titles put before a word of their own.
 
@@ -21,8 +22,9 @@ import tempfile
 import time
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +39,10 @@ from jobs.prepare.settings import Settings as PrepareSettings
 from jobs.quality.attributes import Attributes, find_attributes, unlike_neighbours, untitled
 from jobs.quality.checks import CONTRADICTS, INVENTED, OFF_TITLE, UNSUPPORTED, WORDING, Checker
 from jobs.quality.grounding import ungrounded
+from jobs.quality.matcher import Matcher
 from jobs.quality.pair_kind import PairKind
 from jobs.quality.settings import EVIDENCE_NEIGHBOURS
-from jobs.quality.support import known_words
+from jobs.quality.support import known_words, unsupported_words
 from jobs.quality.terms import term_set, terms
 from jobs.retrieval.encoder import Encoder, text_to_embed
 from jobs.retrieval.neighbours import Neighbour
@@ -65,6 +68,9 @@ MIN_TITLES_OF_WORD, MIN_LETTERS_OF_WORD = 8, 4
 OF_FACTS = (OFF_TITLE, CONTRADICTS, INVENTED, UNSUPPORTED, WORDING)
 _SOURCE = re.compile(r"([a-z]\w{1,6})-")
 
+Unsupported = Callable[[str, str, Sequence[str], int], Sequence[str]]
+"""`unsupported(title, text, others, enough)`: what the text states that neither the title nor `enough` of the others have."""
+
 
 @dataclass(frozen=True)
 class Products:
@@ -86,9 +92,10 @@ def main() -> None:
     products = _products(arguments.input, min(max(arguments.rows, MIN_ROWS), MAX_ROWS))
     rows = np.random.default_rng(13).permutation(len(products.uids))
     held_out, testing, training = np.split(rows, [len(rows) // 10, len(rows) // 5])
-    _measure("all sources", products, training, testing, held_out, training)
+    statistics = _measure("all sources", products, training, testing, held_out, training).statistics
     unseen = _with_neighbours(products, held_out[:MAX_MEASURED], training)
-    _print_numbers(unseen)
+    _print_support("numbers", unseen, lambda title, text, others, enough: ungrounded(text, [title], others, enough))
+    _print_support("words", unseen, partial(unsupported_words, statistics=statistics))
     _print_attributes(unseen, find_attributes(products.texts[row] for row in training))
     for name, inside in _sources(products).items():
         measured = rows[inside[rows]]
@@ -97,8 +104,8 @@ def main() -> None:
 
 def _measure(
     name: str, products: Products, training: np.ndarray, testing: np.ndarray, measured: np.ndarray, near: np.ndarray
-) -> None:
-    """Print a table. `near`: the rows that the nearest products of the measured ones are among."""
+) -> Matcher:
+    """Print a table, and return what was learnt. `near`: the rows that the nearest products of the measured ones are among."""
     learning, calibrating = (_with_neighbours(products, rows, training) for rows in (training, testing))
     unseen = _with_neighbours(products, measured[:MAX_MEASURED], near)
     settings = Settings()
@@ -107,7 +114,7 @@ def _measure(
     learnt = time.monotonic() - started
     if not matcher.is_calibrated:
         print(f"\n{name}: {len(training):,} and {len(testing):,} products are too few to calibrate a matcher")
-        return
+        return matcher
     pairs = measured_pairs(unseen, unseen, alternatives_of(unseen), settings.seed)
     neighbours = {product.title: _neighbours(product) for product in unseen}
     started = time.monotonic()
@@ -143,6 +150,7 @@ def _measure(
         area = area_under_curve(probabilities[kinds == PairKind.OWN], probabilities[chosen])
         ratio = f"{shares[-2] / shares[-1]:>7.2f}" if shares[-1] else f"{'':>7}"
         print(f"{kind:<10}{chosen.sum():>7}{cells}{ratio}" + (f"{area:>8.3f}" if kind != PairKind.OWN else ""))
+    return matcher
 
 
 def _print_added_words(
@@ -172,26 +180,27 @@ def _may_be_a_fact(word: str) -> bool:
     return word.isalpha() and len(word) >= MIN_LETTERS_OF_WORD
 
 
-def _print_numbers(products: Sequence[LearningProduct]) -> None:
-    """Print how often a number or code is right that the nearest product's text has and the title lacks.
+def _print_support(name: str, products: Sequence[LearningProduct], unsupported: Unsupported) -> None:
+    """Print how often a number or word is right that the nearest product's text has and the title lacks.
 
     It is right if the seller's own text has it. `support`: how many of the other neighbours have it; `held back`: own texts that
-    `--number-support` of this value flags as invented.
+    `--number-support` of this value flags for it.
     """
     counts = np.zeros((EVIDENCE_NEIGHBOURS + 1, 2), dtype=int)
     held_back = np.zeros(EVIDENCE_NEIGHBOURS + 1, dtype=int)
     for product in products:
-        text, neighbours = product.other_texts[0], [f"{item.title}. {item.content}" for item in _neighbours(product)]
-        wrong = set(ungrounded(text, [product.title, product.text]))
-        lacking = [set(ungrounded(text, [product.title], neighbours[1:], n)) for n in range(1, EVIDENCE_NEIGHBOURS)]
-        for number in set(ungrounded(text, [product.title])):
-            counts[sum(number not in numbers for numbers in lacking)] += (1, number not in wrong)
+        title, text = product.title, product.other_texts[0]
+        neighbours = [f"{item.title}. {item.content}" for item in _neighbours(product)]
+        wrong = set(unsupported(title, text, [product.text], 1))
+        lacking = [set(unsupported(title, text, neighbours[1:], enough)) for enough in range(1, EVIDENCE_NEIGHBOURS)]
+        for stated in set(unsupported(title, text, [], 1)):
+            counts[sum(stated not in found for found in lacking)] += (1, stated not in wrong)
         for support in range(1, EVIDENCE_NEIGHBOURS + 1):
-            held_back[support] += bool(ungrounded(product.text, [product.title], neighbours, support))
-    print(f"\n{'support':<10}{'numbers':>9}{'right':>8}{'held back':>11}")
-    for support, (numbers, right) in enumerate(counts):
-        share = f"{right / numbers:>8.1%}" if numbers else f"{'':>8}"
-        print(f"{support:<10}{numbers:>9}{share}{held_back[support] / len(products):>11.1%}")
+            held_back[support] += bool(unsupported(title, product.text, neighbours, support))
+    print(f"\n{'support':<10}{name:>9}{'right':>8}{'held back':>11}")
+    for support, (stated, right) in enumerate(counts):
+        share = f"{right / stated:>8.1%}" if stated else f"{'':>8}"
+        print(f"{support:<10}{stated:>9}{share}{held_back[support] / len(products):>11.1%}")
 
 
 def _print_attributes(products: Sequence[LearningProduct], attributes: Attributes) -> None:

@@ -10,6 +10,7 @@ from jobs.quality import checks
 from jobs.quality.contradiction import facts_of_another, other_gender, other_numbers
 from jobs.quality.copying import copying
 from jobs.quality.grounding import grounded_share, ungrounded, unknown_addresses, unknown_groups
+from jobs.quality.matcher import Calibration
 from jobs.quality.negation import missing_negations, negated_words
 from jobs.quality.word_pairs import MIN_OCCURRENCES, count_word_pairs
 from jobs.quality.word_statistics import WordStatistics
@@ -504,3 +505,22 @@ def test_a_sentence_that_nothing_speaks_for_is_named() -> None:
     for neighbours, expected in (([], {"sentence": sentence}), ([near], None)):
         found = checker.score("red wool sock", f"A red wool sock. {sentence}", neighbours, ended=True)
         assert found.evidence.get(checks.UNSUPPORTED) == expected
+
+
+@pytest.mark.parametrize(
+    ("neighbours", "support", "evidence"), [(4, 5, {"words": ["wool"]}), (5, 5, None), (1, 1, None)]
+)
+def test_a_word_before_one_of_the_title_that_too_few_neighbours_have_is_named(
+    neighbours: int, support: int, evidence: dict[str, list[str]] | None
+) -> None:
+    counted = WordStatistics()
+    counted.add("Grey wool sock", "A wool sock.", [])
+    made = replace(share_matcher(publish_from=0), statistics=counted.finish())
+    others = [Neighbour("", "Sock", "Made of wool." if row < neighbours else "Warm.", 0.9) for row in range(8)]
+
+    def found(calibration: Calibration) -> object:
+        checker = checks.Checker(replace(made, calibration=calibration), number_support=support)
+        return checker.score("Grey sock", "A grey wool sock.", others, ended=True).evidence.get("unsupported")
+
+    assert found(replace(made.calibration, words=True)) == evidence
+    assert found(made.calibration) is None  # a matcher of an earlier version

@@ -1,8 +1,14 @@
-"""The sentence that nothing speaks for is found."""
+"""The sentence, the clause and the word that nothing speaks for are found."""
 
 import pytest
 
-from jobs.quality.support import known_words, least_supported, unsupported_clause, unsupported_short_sentence
+from jobs.quality.support import (
+    known_words,
+    least_supported,
+    unsupported_clause,
+    unsupported_short_sentence,
+    unsupported_words,
+)
 from jobs.quality.word_statistics import WordStatistics
 
 KNOWN = known_words(["Red wool sock", "A warm sock of soft red wool for the winter. It is knitted by hand."])
@@ -71,3 +77,64 @@ def test_a_clause_of_two_words_needs_one_that_a_source_has(text: str, clause: st
 def test_a_name_with_a_capital_within_is_not_divided_if_the_title_has_it(title: str, clause: str | None) -> None:
     found = unsupported_clause("This is the StarTech.com red sock", known_words([title]), title)
     assert (found.part if found else None) == clause
+
+
+@pytest.fixture
+def of_socks() -> WordStatistics:
+    counted = WordStatistics()
+    for material in ("wool", "cotton", "thermal"):
+        counted.add(
+            f"Grey {material} sock, pack of 2", f"A stylish {material} sock with a grey heel for the winter.", []
+        )
+    return counted.finish()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("A grey wool sock.", ("wool",)),
+        ("A thermal wool sock.", ("thermal", "wool")),  # one before the other
+        ("A grey sock of wool for the winter.", ()),  # not before a word of the title
+        ("A grey sock, wool. Sock.", ()),
+        ("A stylish sock.", ()),  # wording: no title has it
+        ("A unicorn sock.", ()),  # nor does one have this
+        ("A grey sock for the winter.", ()),
+        ("A pack of socks, a pack sock.", ()),  # counts are left to `grounding`
+        ("A knitted sock.", ()),  # a form of `knit`
+    ],
+)
+def test_a_word_before_one_of_the_title_needs_a_source(
+    text: str, words: tuple[str, ...], of_socks: WordStatistics
+) -> None:
+    of_socks.titles["knitted"] = 1
+    assert unsupported_words("Grey knit sock", text, ["A sock."] * 8, 5, of_socks) == words
+
+
+@pytest.mark.parametrize(("neighbours", "is_found"), [(0, True), (4, True), (5, False), (8, False)])
+def test_a_word_before_one_of_the_title_needs_enough_neighbours(
+    neighbours: int, is_found: bool, of_socks: WordStatistics
+) -> None:
+    sources = ["Made of wool."] * neighbours + ["A sock."] * (8 - neighbours)
+    assert bool(unsupported_words("Grey sock", "A wool sock.", sources, 5, of_socks)) == is_found
+
+
+@pytest.mark.parametrize(("sources", "is_found"), [([], True), (["A sock."], True), (["Of wool."] * 3, False)])
+def test_all_of_fewer_neighbours_must_have_the_word(
+    sources: list[str], is_found: bool, of_socks: WordStatistics
+) -> None:
+    assert bool(unsupported_words("Grey sock", "A wool sock.", sources, 5, of_socks)) == is_found
+
+
+@pytest.mark.parametrize(
+    ("title", "text"),
+    [
+        ("Printed sock", "A print sock."),
+        ("Pen case", "A pens case."),
+        ("Flat-top box", "A flat top box."),
+        ("Flat top box", "A flat-top box."),
+    ],
+)
+def test_a_form_of_a_word_of_the_title_is_a_source(title: str, text: str, of_socks: WordStatistics) -> None:
+    of_socks.titles.update(["print", "pens", "flat", "top", "flat-top"])
+    assert unsupported_words(title, text, [], 5, of_socks) == ()
+    assert unsupported_words(title.split()[-1], text, [], 5, of_socks) != ()
