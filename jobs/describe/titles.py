@@ -1,6 +1,7 @@
 """The titles to describe, from a file or from the catalogue.
 
 A file is text with a title per line, or has rows with `title` and optionally `uid`: JSON Lines, a JSON array, CSV or Parquet.
+A file named .txt may be a table with a header too: Excel saves "Unicode Text" under such a name.
 It may be compressed, and its address is a path, http(s):// or s3://. Titles are cleaned with the profile of the catalogue.
 
 A row without a usable title or uid is kept, with its error. The texts of these errors are persisted in the exports: a change
@@ -28,8 +29,9 @@ from jobs.storage.appearance import appearance, other_than_plain_text
 from jobs.storage.catalogue import MAX_TITLE_CHARACTERS, Catalogue, Title
 from jobs.storage.chunks import rows_of
 from jobs.storage.compression import uncompressed
+from jobs.storage.csv_rows import csv_header
 from jobs.storage.encoding import as_utf_8
-from jobs.storage.fields import DEFAULT_FIELDS, Fields, uid_of
+from jobs.storage.fields import DEFAULT_FIELDS, Fields, find_fields, uid_of
 from jobs.storage.row_formats import RawRows, read_rows, shown_names
 from jobs.text import cleaning
 from jobs.text.cleaning import Profile
@@ -83,22 +85,20 @@ def from_file(file: TitleFile, profile: Profile, limit: int | None, chosen: Fiel
 
     Errors: `InputError` (65) if there are none, none of them can be used, or a chosen field does not exist.
     """
+    chosen = chosen or Fields()
     if file.suffix == ".txt":
         text = _whole(as_utf_8(io.BytesIO(file.data)))
-        if looks := other_than_plain_text(text):
-            raise InputError(
-                f"{file.address} is not text with one title per line, as its name says. It looks like {looks}"
+        if not _is_table(text, chosen):
+            return _usable(
+                _lines(text, file.address, limit), profile, file.address, "one title per line", appearance(text)
             )
-        return _usable(
-            list(islice(_from_text(text), limit)), profile, file.address, "one title per line", appearance(text)
-        )
     with read_rows(
         io.BytesIO(file.data),
         file.address,
-        chosen or Fields(),
+        chosen,
         MAX_ROW_BYTES,
         ("title",),
-        is_csv=file.suffix in (".csv", ".tsv"),
+        is_csv=file.suffix in (".txt", ".csv", ".tsv"),
     ) as rows:
         if (rows.fields.title, rows.fields.uid) != (DEFAULT_FIELDS.title, DEFAULT_FIELDS.uid):
             log.info("fields", format=rows.format, title=rows.fields.title, uid=rows.fields.uid)
@@ -106,6 +106,20 @@ def from_file(file: TitleFile, profile: Profile, limit: int | None, chosen: Fiel
         return _usable(
             list(islice(_from_rows(rows), limit)), profile, file.address, _expected(rows, file.suffix), looks
         )
+
+
+def _is_table(text: bytes, chosen: Fields) -> bool:
+    """Return whether a text begins with the header of a table and not with a title: it names titles, and uids or columns with tabs."""
+    header = csv_header(text)
+    fields = find_fields(chosen, header.names)
+    return fields.title in header.names and (fields.uid in header.names or header.delimiter == "\t")
+
+
+def _lines(text: bytes, address: str, limit: int | None) -> list[tuple[Title, bool]]:
+    """Return the title of each line, at most `limit`. Errors: `InputError` (65) if the text is something else that is recognised."""
+    if looks := other_than_plain_text(text):
+        raise InputError(f"{address} is not text with one title per line, as its name says. It looks like {looks}")
+    return list(islice(_from_text(text), limit))
 
 
 def _usable(

@@ -141,6 +141,30 @@ def test_titles_that_begin_like_another_format_are_text(tmp_path: Path) -> None:
         assert all(row.error is None for row in read(tmp_path / "titles.txt"))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("header", ["uid\ttitle", "UID\tPrice\tTitle", "title,uid", "sku\ttitle"])
+def test_a_table_in_a_text_file_is_read_by_its_columns(tmp_path: Path, header: str, encoding: str) -> None:
+    """Excel saves a table as "Unicode Text (*.txt)"."""
+    cells = {"uid": "A1", "sku": "A1", "title": "Lamp", "price": "5"}
+    delimiter = "\t" if "\t" in header else ","
+    row = delimiter.join(cells[name.lower()] for name in header.split(delimiter))
+    (tmp_path / "titles.txt").write_bytes(f"{header}\r\n{row}\r\n".encode(encoding))
+    known = "A1" if "uid" in header.lower() else None
+    assert read(tmp_path / "titles.txt") == [Title(known or "line-2", "Lamp", known)]
+
+
+def test_the_chosen_columns_of_a_table_in_a_text_file_are_read(tmp_path: Path) -> None:
+    (tmp_path / "titles.txt").write_text("sku;name\nA1;Lamp\n")
+    assert read(tmp_path / "titles.txt", chosen=Fields(title="name", uid="sku")) == [Title("A1", "Lamp", "A1")]
+
+
+def test_titles_with_delimiters_and_the_words_of_a_header_are_text(tmp_path: Path) -> None:
+    lines = ["Title, a novel", "Lamp, red; with a uid", "title", "Desk\tblue"]
+    for first in range(len(lines)):
+        (tmp_path / "titles.txt").write_text("\n".join(lines[first:] + lines[:first]))
+        assert len(read(tmp_path / "titles.txt")) == len(lines)
+
+
 def test_control_characters_within_json_are_read_as_prepare_reads_them(tmp_path: Path) -> None:
     (tmp_path / "titles.jsonl").write_text('{"uid": 18446744073709551617, "title": "Blue\tpan"}')
     assert read(tmp_path / "titles.jsonl") == [
