@@ -103,6 +103,7 @@ def _make_part(plan: BatchPlan, part: int, describe: Callable[[Sequence[Title]],
     def build(draft: Draft) -> dict[str, Any]:
         started = time.monotonic()
         rows = describe(plan.parts[part])
+        plan.find(part)  # a part that was committed meanwhile with other settings keeps its rows
         batch.write_rows(rows, plan.batch, plan.catalogue)
         for name, data in exports.files(rows, part).items():
             draft.add_bytes(name, data)

@@ -18,6 +18,7 @@ import torch
 
 from jobs.database.connection import session
 from jobs.describe import describer, exports, job, parts
+from jobs.describe.describer import Describer
 from jobs.describe.settings import Settings
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
 from jobs.storage import artifact, layout, runs
@@ -337,6 +338,26 @@ def test_texts_of_a_replacement_that_was_killed_before_it_committed_a_part_are_u
     batch = describe_all(ready, "killed", limit=4, part_rows=2)
     assert table_rows("killed", "uid, description") == before
     assert sorted((row["uid"], row["description"]) for row in rows_of(batch, tmp_path)) == before
+
+
+def test_a_process_with_other_settings_leaves_the_rows_of_the_batch_that_was_committed_meanwhile(
+    ready: Ready, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both began before there was a part, so neither found one with other settings."""
+    describe_texts = Describer.describe
+
+    def describe_slowly(self: Describer, *args: Any) -> list[exports.Description]:
+        monkeypatch.setattr(Describer, "describe", describe_texts)
+        described = describe_texts(self, *args)
+        describe_all(ready, "raced", limit=2, neighbours=0)
+        return described
+
+    monkeypatch.setattr(Describer, "describe", describe_slowly)
+    with pytest.raises(ConfigurationError, match=r"max_target_tokens was 16, now 8"):
+        describe(ready, "raced", limit=2, neighbours=0, answer_max_tokens=8)
+    committed = table_rows("raced", "uid, description")
+    describe_all(ready, "raced", limit=2, neighbours=0)
+    assert committed == table_rows("raced", "uid, description")
 
 
 def parts_of(ready: Ready, batch: str) -> list[str]:
