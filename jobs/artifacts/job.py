@@ -3,6 +3,7 @@
 Reads artifacts; with --to, writes the files of one into a folder.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,13 +16,14 @@ from jobs.storage.artifact import Artifact
 from jobs.storage.store import Store
 
 TO = "--to"
+_NUMBER = re.compile(r"\d+")
 
 
 def run(settings: Settings) -> None:
     """Print one line per artifact, or download one. An empty store has no lines.
 
     Errors: `ConfigurationError` (78) if the store has artifacts and none is at --path, or it is in another store, or if --to cannot
-    be written, `NotReadyError` (75) if the disk of --to is full.
+    be written or has other parts, `NotReadyError` (75) if the disk of --to is full.
     """
     store = Store(settings.store)
     path = store.relative(settings.path, "--path")
@@ -61,9 +63,27 @@ def _download(store: Store, path: str, folder: Path) -> None:
     committed = artifact.find(store, path)
     if committed is None:
         raise _not_found(store, path, _nearest(store, path))
+    _require_no_other_parts(committed, folder)
     with folders.writing_to(folder, TO):
         committed.fetch_all(folder)
     log.info("downloaded", artifact=committed.url, files=len(committed.names()), folder=str(folder))
+
+
+def _require_no_other_parts(committed: Artifact, folder: Path) -> None:
+    """Raise `ConfigurationError` (78) if the folder has files named as those of the artifact but for a number.
+
+    An earlier download of a larger batch or catalogue left them. Whoever reads all parts in the folder would read these too.
+    """
+    names = committed.names()
+    numberless = {_NUMBER.sub("", name) for name in names}
+    parents = {(folder / name).parent for name in names}
+    files = (path.relative_to(folder).as_posix() for parent in parents if parent.is_dir() for path in parent.iterdir())
+    others = sorted(name for name in files if _NUMBER.sub("", name) in numberless and name not in names)
+    if others:
+        raise ConfigurationError(
+            f"--to {folder} has {len(others)} files such as {others[0]} that {committed.url} does not have, probably of an earlier "
+            "download: choose another folder, or remove them"
+        )
 
 
 def _nearest(store: Store, path: str) -> list[str]:

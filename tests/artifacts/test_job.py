@@ -54,6 +54,24 @@ def test_a_download_of_a_damaged_file_fails(store: Store, tmp_path: Path) -> Non
         job.run(Settings(store=store.url, path="models/a", to=tmp_path))
 
 
+def test_a_download_into_a_folder_with_parts_of_an_earlier_one_is_a_wrong_setting(store: Store, tmp_path: Path) -> None:
+    def download(*names: str) -> None:
+        with artifact.draft(store, f"exports/{len(names)}", "export", {}, {}) as work:
+            for name in names:
+                work.add_bytes(name, b"uid\r\n")
+            work.commit({})
+        job.run(Settings(store=store.url, path=f"exports/{len(names)}", to=tmp_path))
+
+    (tmp_path / "notes.csv").write_text("mine")
+    download("part-00000.csv", "part-00001.csv", "part-00002.csv")
+    with pytest.raises(ConfigurationError, match=r"has 2 files such as part-00001\.csv that .*exports/1 does not have"):
+        download("part-00000.csv")
+    for name in ("part-00001.csv", "part-00002.csv"):
+        (tmp_path / name).unlink()
+    download("part-00000.csv")
+    assert (tmp_path / "notes.csv").read_text() == "mine"
+
+
 @pytest.mark.parametrize(("path", "message"), [("", "--to needs --path"), ("models/none", "no artifact at")])
 def test_a_download_of_no_artifact_is_a_wrong_setting(store: Store, tmp_path: Path, path: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
