@@ -56,8 +56,8 @@ def with_escape(header: CsvHeader, head: bytes) -> CsvHeader:
 def csv_chunks(reader: Reader, header: CsvHeader, fields: Fields, max_row_bytes: int) -> Iterator[Chunk]:
     """Yield the records of a CSV file. A row's number is that of its first line in the file.
 
-    A record with another number of fields than the header, or with misplaced quotes, is unreadable. Each of its lines then is
-    a row with the problem `broken-csv`, because one missing quote can join many lines.
+    A record with another number of fields than the header, or with misplaced quotes, is unreadable, and so are rows that quotes
+    have joined. Each of its lines then is a row with the problem `broken-csv`, because one missing quote can join many lines.
     """
     csv.field_size_limit(max_row_bytes)
     columns = {name: header.names.index(name) for name in vars(fields).values() if name in header.names}
@@ -71,7 +71,7 @@ def csv_chunks(reader: Reader, header: CsvHeader, fields: Fields, max_row_bytes:
         lines.taken, number = [], lines.number + 1
         try:
             record = next(records)
-            is_broken = _is_broken(record, len(header.names))
+            is_broken = _is_broken(record, len(header.names)) or _are_rows(lines.taken, header)
         except csv.Error:
             record, is_broken = [], True
         except StopIteration:
@@ -163,6 +163,16 @@ def _fitting_records(text: str, header: CsvHeader) -> int:
 def _is_broken(record: list[str], columns: int) -> bool:
     """Return whether a record does not fit the header. A blank line fits, and so do empty fields after the last column."""
     return bool(record) and (len(record) < columns or any(record[columns:]))
+
+
+def _are_rows(lines: list[bytes], header: CsvHeader) -> bool:
+    """Return whether the lines of one record are rows of their own: each has as many tabs as the header.
+
+    Databases write tables with tabs without quotes, where `"` at the beginning of a text and `"` at the end of a later one would
+    join them. In a file with commas, the lines of a text may have as many.
+    """
+    tabs = len(header.names) - 1
+    return header.delimiter == "\t" and len(lines) > 1 < tabs and all(line.count(b"\t") == tabs for line in lines)
 
 
 def _names(line: str, delimiter: str) -> tuple[str, ...]:

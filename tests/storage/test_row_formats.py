@@ -340,6 +340,20 @@ def test_no_line_of_a_broken_csv_file_is_lost(records: str, expected: dict[int, 
     } == expected
 
 
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        ('1\t"Best lamp\tOf brass\n2\tLamp, 10"\tOak\n3\tDesk\tOak', ["broken-csv", "broken-csv", "3"]),
+        ('1\tLamp\t"Best brass\n2\tDesk\t10"\n3\tDesk\tOak', ["broken-csv", "broken-csv", "3"]),
+        ('1\tLamp\t"Made of:\n\tbrass\n\tsteel"\n3\tDesk\t"Oak,\n\nred"', ["1", "3"]),
+        ('1\t"Lamp,\n5 W"\tBrass\n3\tDesk\tOak', ["1", "3"]),
+    ],
+)
+def test_quotes_of_a_table_with_tabs_join_no_rows(records: str, expected: list[str]) -> None:
+    values = read(f"uid\ttitle\tcontent\n{records}\n".encode()).values
+    assert [value if isinstance(value, str) else value["uid"] for value in values] == expected
+
+
 def test_csv_that_is_not_utf_8_is_rejected_row_by_row() -> None:
     assert read("uid,title,content\n1,Café,x\n2,Lamp,y\n".encode("cp1252")).values == [
         "invalid-utf-8",
