@@ -447,6 +447,12 @@ def test_a_release_name_that_is_a_number_or_has_a_dot_gives_valid_names(name: st
         assert item["metadata"]["labels"]["app.kubernetes.io/instance"] == name
 
 
+def test_names_of_classes_and_accounts_stay_texts() -> None:
+    classes = ("pod.priorityClassName=on", "pod.runtimeClassName=no")
+    for item in render(*WITHOUT_SECRET, *classes, release="123"):
+        assert kubernetes_validate.validate(item, "1.35", strict=True)
+
+
 def test_a_variable_that_is_given_twice_occurs_once_with_the_last_value() -> None:
     given = (
         "pod.extraEnv[0].name=OMP_NUM_THREADS",

@@ -77,7 +77,7 @@ spec:
   {{- end }}
   {{- range $key := list "runtimeClassName" "priorityClassName" }}
   {{- with get $pod $key }}
-  {{ $key }}: {{ . }}
+  {{ $key }}: {{ . | quote }}
   {{- end }}
   {{- end }}
   {{- $container := merge (dict "gpus" $gpus "pod" $pod "resources" $resources "role" $role "postgresCa" $postgresCa) . }}
