@@ -13,14 +13,12 @@ from statistics import fmean
 from jobs import steps
 from jobs.pipeline.cluster import CRONJOBS, JOBS, PODS, Cluster, Json
 from jobs.pipeline.decision import owning_cronjob
-from jobs.pipeline.termination import JOB_LABEL, FailedPod, failed_pod, failing_pod, pod_end
+from jobs.pipeline.termination import COMPONENT_LABEL, JOB_LABEL, FailedPod, failed_pod, failing_pod, pod_end
 from jobs.pipeline.waiting import Warnings, is_overdue, job_reason, overdue_reason, pod_reason, read_warnings
 from jobs.process.durations import duration
 from jobs.process.errors import InputError, NotReadyError
 
-NAME_LABEL, INSTANCE_LABEL, COMPONENT_LABEL = (
-    f"app.kubernetes.io/{name}" for name in ("name", "instance", "component")
-)
+NAME_LABEL, INSTANCE_LABEL = (f"app.kubernetes.io/{name}" for name in ("name", "instance"))
 PIPELINE, SERVICES = "pipeline", "services"
 
 MIN_WORK_SECONDS = 30.0

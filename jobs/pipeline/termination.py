@@ -8,6 +8,12 @@ from jobs.process.errors import ConfigurationError, InputError
 
 INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 JOB_LABEL = "batch.kubernetes.io/job-name"
+COMPONENT_LABEL = "app.kubernetes.io/component"
+"""Of a pod: the name of its main container too."""
+
+CHECK_CONTAINER = "check"
+"""The chart's other container, which runs before the main one of `train`."""
+
 MAX_MESSAGE_CHARACTERS = 2000
 
 EXIT_CODE_MEANINGS = {
@@ -25,7 +31,8 @@ EXIT_CODE_MEANINGS = {
 class FailedPod:
     """How a pod ended. `exit_code` is None if no container reports one.
 
-    `disrupted`: it was evicted, preempted or lost its node; `disruption` says how.
+    `container`: the one with this code, if it is not one of the chart's, such as one that a service mesh adds. `disrupted`: it
+    was evicted, preempted or lost its node; `disruption` says how.
     """
 
     name: str
@@ -36,6 +43,7 @@ class FailedPod:
     finished: str
     disrupted: bool
     disruption: str = ""
+    container: str = ""
 
 
 class StepFailed(InputError):
@@ -50,7 +58,7 @@ class StepMisconfigured(StepFailed):
 
 def step_failure(message: str, pod: FailedPod | None) -> StepFailed:
     """Return the error with which a pipeline ends, with the exit code that fits the pod's."""
-    wrong_setting = pod is not None and pod.exit_code in (2, ConfigurationError.exit_code)
+    wrong_setting = pod is not None and not pod.container and pod.exit_code in (2, ConfigurationError.exit_code)
     return StepMisconfigured(message) if wrong_setting else StepFailed(message)
 
 
@@ -61,16 +69,18 @@ def failed_pods(cluster: Cluster, job: str) -> list[FailedPod]:
 
 
 def failed_pod(pod: Json) -> FailedPod:
-    """Return how a pod of the API ended."""
+    """Return how a pod of the API ended. If several containers failed, one of the chart's says how."""
     status, metadata = pod.get("status", {}), pod["metadata"]
-    terminations = [
-        state["terminated"]
+    labels = metadata.get("labels", {})
+    terminations: list[tuple[str, Json]] = [
+        (container["name"], state["terminated"])
         for kind in ("containerStatuses", "initContainerStatuses")
         for container in status.get(kind, ())
         if "terminated" in (state := container.get("state", {})) and state["terminated"].get("exitCode")
     ]
-    terminated = terminations[0] if terminations else {}
-    index = metadata.get("labels", {}).get(INDEX_LABEL)
+    own = (labels.get(COMPONENT_LABEL), CHECK_CONTAINER)
+    name, terminated = min(terminations, key=lambda found: found[0] not in own, default=("", Json()))
+    index = labels.get(INDEX_LABEL)
     conditions = {item["type"]: item for item in status.get("conditions", ()) if item["status"] == "True"}
     disruption = conditions.get("DisruptionTarget", {})
     return FailedPod(
@@ -82,6 +92,7 @@ def failed_pod(pod: Json) -> FailedPod:
         finished=terminated.get("finishedAt") or metadata.get("creationTimestamp", ""),
         disrupted="DisruptionTarget" in conditions,
         disruption=f"{disruption.get('reason') or ''}: {disruption.get('message') or ''}".strip(": "),
+        container="" if name in own else name,
     )
 
 
@@ -91,9 +102,13 @@ def pod_end(pod: FailedPod) -> str:
     if pod.disrupted:
         message = pod.message or pod.disruption or pod.reason or "its node was lost"
         return f"pod {pod.name} ({index}disrupted): {message}"
-    code = "no exit code" if pod.exit_code is None else f"exit code {pod.exit_code}"
     message = pod.message or pod.reason or "no termination message"
-    return f"pod {pod.name} ({index}{code}): {message}"
+    return f"pod {pod.name} ({index}{_exit_code(pod)}): {message}"
+
+
+def _exit_code(pod: FailedPod) -> str:
+    code = "no exit code" if pod.exit_code is None else f"exit code {pod.exit_code}"
+    return f"{code} of container {pod.container}" if pod.container else code
 
 
 def disruptions(pods: Sequence[Json]) -> list[FailedPod]:
@@ -145,9 +160,8 @@ def failure_message(step: str, job: Json, pod: FailedPod | None) -> str:
     if pod is None:
         return f"step {step} failed: Job {name} ({reason}); no failed pod of it is left to show its termination message"
     index = "" if pod.index is None else f", index {pod.index}"
-    code = f"exit code {pod.exit_code}" if pod.exit_code is not None else "no exit code"
     pod_reason = f" {pod.reason}" if pod.reason not in ("", "Error") else ""
-    meaning = EXIT_CODE_MEANINGS.get(pod.exit_code or 0, "")
-    explained = f"{code}{pod_reason}{f' ({meaning})' if meaning else ''}"
+    meaning = "" if pod.container else EXIT_CODE_MEANINGS.get(pod.exit_code or 0, "")
+    explained = f"{_exit_code(pod)}{pod_reason}{f' ({meaning})' if meaning else ''}"
     message = f"Its termination message: {pod.message}" if pod.message else f"It left no termination message; Job {name}: {reason}"  # fmt: skip
     return f"step {step}{index} failed with {explained}, pod {pod.name}. {message}"

@@ -69,6 +69,10 @@ def test_shards_at_once_are_trained_by_as_many_pods_and_a_wait_for_the_round_bef
         job = job_of(manifests, step.name)
         assert (waits in job["podFailurePolicy"]["rules"]) == (step.name == "train")
         assert ("initContainers" in job["template"]["spec"]) == (step.name == "train")
+    rules = [rule["onExitCodes"] for rule in train["podFailurePolicy"]["rules"] if rule["action"] != "Ignore"]
+    assert [(rule["containerName"], rule["values"]) for rule in rules] == [
+        ("check", [65]), ("check", [2, 78]), ("train", [65]), ("train", [2, 78]),
+    ]  # fmt: skip
     [check], [container] = (train["template"]["spec"][kind] for kind in ("initContainers", "containers"))
     assert check == container | {"name": "check", "args": ["train", "--only-check"]}
     [pipeline] = [item for item in manifests if item["kind"] == "Job"]
@@ -159,6 +163,7 @@ def test_the_failure_policy_follows_the_exit_codes(prod: list[Manifest], step: S
     assert actions == {2: "FailJob", 65: bad_input, 78: "FailJob"}
     for rule in rules[1:]:
         assert rule["onExitCodes"]["values"] == sorted(set(rule["onExitCodes"]["values"]))
+        assert rule["onExitCodes"]["containerName"] == step.name  # not that of a service mesh
     assert job["podReplacementPolicy"] == "Failed"
     assert job["template"]["spec"]["restartPolicy"] == "Never"
 

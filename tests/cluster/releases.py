@@ -84,7 +84,7 @@ def cronjob(release: str, step: str, spec: StepSpec) -> dict[str, Any]:
         "podReplacementPolicy": "Failed",
         "template": {
             "metadata": {"labels": labels, "annotations": annotations},
-            "spec": {"restartPolicy": "Never", **simulation.placement(gpu=step in GPU_STEPS)},
+            "spec": {"restartPolicy": "Never", **simulation.placement(step in GPU_STEPS, step)},
         },
     }
     if indexed:

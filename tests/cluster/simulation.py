@@ -58,14 +58,14 @@ def simulated_nodes(program: str, count: int, log: Path) -> Iterator[None]:
         process.wait(DEADLINE_SECONDS)
 
 
-def placement(gpu: bool) -> dict[str, object]:
-    """Return the part of a pod's spec that schedules it on a simulated node."""
+def placement(gpu: bool, container: str = "job") -> dict[str, object]:
+    """Return the part of a pod's spec that schedules it, with one container, on a simulated node."""
     return {
         "nodeSelector": {LABEL: "true"},
         "tolerations": [{"key": LABEL, "operator": "Exists"}],
         "containers": [
             {
-                "name": "job",
+                "name": container,
                 "image": "simulated",
                 "resources": {"limits": {GPU: "1"}} if gpu else {"requests": {"cpu": "10m"}},
             }

@@ -281,7 +281,7 @@ def evicted(job: str, number: int) -> dict[str, Any]:
     status = {
         "phase": "Failed",
         "conditions": [condition],
-        "containerStatuses": [{"state": {"terminated": terminated}}],
+        "containerStatuses": [{"name": "train", "state": {"terminated": terminated}}],
     }
     return pod(status, job, f"pod-{number}")
 

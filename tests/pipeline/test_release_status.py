@@ -31,6 +31,7 @@ def pod(
 ) -> dict[str, Any]:
     """A pod with one GPU. `more` is added to its status."""
     labels = {"batch.kubernetes.io/job-name": job_name, "batch.kubernetes.io/job-completion-index": "7"}
+    labels |= {"app.kubernetes.io/component": "train"}
     times = {"startedAt": started}
     state = (
         {"terminated": {**times, "finishedAt": ended, "exitCode": 1, "message": "bad row"}}
@@ -38,7 +39,7 @@ def pod(
         else {"running": times}
     )
     spec = {"containers": [{"resources": {"limits": {"nvidia.com/gpu": "1", "memory": "8Gi"}}}]}
-    status = {"phase": phase, "containerStatuses": [] if phase == "Pending" else [{"state": state}], **more}
+    status = {"phase": phase, "containerStatuses": [] if phase == "Pending" else [{"name": "train", "state": state}], **more}
     return {"metadata": {"name": name, "labels": labels}, "spec": spec, "status": status}
 
 

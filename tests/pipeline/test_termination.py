@@ -20,7 +20,8 @@ DISRUPTED: dict[str, Any] = {"conditions": [{"type": "DisruptionTarget", "status
 
 def pod(name: str, index: int | None = None, code: int | None = 65, finished: str = "1", **more: Any) -> dict[str, Any]:
     """A failed pod of the API. `more` is added to its status."""
-    labels = {} if index is None else {"batch.kubernetes.io/job-completion-index": str(index)}
+    labels = {"app.kubernetes.io/component": "job"}
+    labels |= {} if index is None else {"batch.kubernetes.io/job-completion-index": str(index)}
     terminated = {"exitCode": code, "reason": "Error", "finishedAt": finished, "message": f"message of {name}"}
     containers = [] if code is None else [{"name": "job", "state": {"terminated": terminated}}]
     return {"metadata": {"name": name, "labels": labels}, "status": {"containerStatuses": containers, **more}}
@@ -93,6 +94,24 @@ def test_the_pipeline_ends_with_78_for_a_wrong_setting_and_otherwise_with_65(cod
 
 def test_the_pipeline_ends_with_65_if_no_pod_is_left() -> None:
     assert step_failure("", None).exit_code == 65
+
+
+def test_the_exit_code_of_a_container_of_a_service_mesh_has_no_meaning_of_ours() -> None:
+    item = pod("meshed", 3, None)
+    ended = {"name": "mesh-init", "state": {"terminated": {"exitCode": 2, "reason": "Error", "message": "panic"}}}
+    item["status"]["initContainerStatuses"] = [ended]
+    found = failed_pod(item)
+    assert step_failure("", found).exit_code == 65
+    assert failure_message("train", job(), found) == (
+        "step train, index 3 failed with exit code 2 of container mesh-init, pod meshed. Its termination message: panic"
+    )
+
+
+def test_the_container_of_the_job_says_how_a_pod_ended_if_one_of_a_service_mesh_failed_too() -> None:
+    item = pod("meshed", 3, 65)
+    ended = {"name": "a-proxy", "state": {"terminated": {"exitCode": 2, "reason": "Error", "message": "panic"}}}
+    item["status"]["containerStatuses"].insert(0, ended)
+    assert (failed_pod(item).exit_code, failed_pod(item).container) == (65, "")
 
 
 @given(st.sets(st.integers(0, 2000)))

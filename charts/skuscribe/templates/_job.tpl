@@ -79,7 +79,9 @@ spec:
 {{- /*
 The reaction to exit codes: a disrupted pod costs no retry; 65 (bad input) fails the index, or a Job that is not indexed;
 2 and 78 (wrong setting) fail the Job; everything else is retried with backoff. An index that a check finds too early (75) costs no
-retry, only the backoff of up to 10 minutes, in which the pod does not exist and holds no GPU. Arguments: dict "indexes" "check" "values".
+retry, only the backoff of up to 10 minutes, in which the pod does not exist and holds no GPU. The codes are those of the chart's own
+containers: one that a service mesh adds means something else by 2, with which each Go program ends after a panic. Arguments: dict
+"name" (of the container) "indexes" "check" "values".
 */ -}}
 {{- define "skuscribe.failurePolicy" -}}
 {{- if .indexes }}
@@ -97,13 +99,10 @@ podFailurePolicy:
     - action: Ignore
       onExitCodes: {containerName: check, operator: In, values: [75]}
     {{- end }}
-    {{- if .indexes }}
-    - action: FailIndex
-      onExitCodes: {operator: In, values: [65]}
+    {{- range .check | empty | ternary (list .name) (list "check" .name) }}
+    - action: {{ $.indexes | empty | ternary "FailJob" "FailIndex" }}
+      onExitCodes: {containerName: {{ . }}, operator: In, values: [65]}
     - action: FailJob
-      onExitCodes: {operator: In, values: [2, 78]}
-    {{- else }}
-    - action: FailJob
-      onExitCodes: {operator: In, values: [2, 65, 78]}
+      onExitCodes: {containerName: {{ . }}, operator: In, values: [2, 78]}
     {{- end }}
 {{- end -}}
