@@ -6,6 +6,7 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+import yaml
 
 from jobs.pipeline import settings as pipeline_settings
 from jobs.steps import STEPS
@@ -94,6 +95,16 @@ def test_the_role_of_the_pipeline_has_only_the_verbs_that_it_uses(prod: list[Man
         ("cronjobs", "get"), ("jobs", "create", "get", "list", "patch", "watch"), ("pods", "events", "list"),
     }  # fmt: skip
     assert not of_kind(prod, "ClusterRole")
+
+
+def test_the_role_of_the_pipeline_may_be_created_by_someone_else(prod: list[Manifest]) -> None:
+    roles = [item for item in prod if item["kind"] in ("Role", "RoleBinding")]
+    assert render(*PROD, "rbac.create=false") == [item for item in prod if item not in roles]
+    shown = rendering.helm(
+        *("template", "prod", str(CHART), "--namespace", "somewhere", "--show-only", "templates/rbac.yaml"),
+        *[word for value in PROD for word in ("--set", value)],
+    )
+    assert list(yaml.safe_load_all(shown.stdout)) == roles
 
 
 ROLE = "arn:aws:iam::123456789012:role/skuscribe"

@@ -54,6 +54,8 @@ serviceAccount:
   create: true
   name: ""
   annotations: {}
+rbac:
+  create: true
 shards: 65
 settings: {}
 gracePeriodSeconds: 110

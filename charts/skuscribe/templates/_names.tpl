@@ -57,6 +57,13 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- end -}}
 {{- end -}}
 
+{{- /* The pipeline reads the catalogue. If S3 trusts the account of the jobs, it uses that one; otherwise one of its own. */ -}}
+{{- define "skuscribe.pipelineAccount" -}}
+{{- $jobs := include "skuscribe.serviceAccountName" . -}}
+{{- $separate := or .Values.demo.enabled .Values.store.existingSecret (eq $jobs "default") -}}
+{{- $separate | empty | ternary $jobs (printf "%s-pipeline" (include "skuscribe.fullname" .)) -}}
+{{- end -}}
+
 {{- /* The image of a pod. Arguments: dict "root" "gpus". */ -}}
 {{- define "skuscribe.image" -}}
 {{- $cpu := .root.Values.image -}}
