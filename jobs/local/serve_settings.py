@@ -21,7 +21,9 @@ class Settings(CommonSettings):
     """Where the servers keep their data, and where they listen."""
 
     folder: Path = Field(Path(".skuscribe"), description="The folder for the data of both servers.")
-    listen: str = Field("127.0.0.1", min_length=1, description="The address to listen on: 0.0.0.0 for other pods.")
+    listen: str = Field(
+        "127.0.0.1", min_length=1, description="The address to listen on; `*`: every IPv4 and IPv6 address."
+    )
     postgres_port: int = Field(5432, ge=1, le=MAX_PORT, description="The port of Postgres.")
     s3_port: int = Field(8333, ge=1, le=MAX_PORT, description="The port of S3.")
     sample_rows: int = Field(

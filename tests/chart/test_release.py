@@ -657,6 +657,11 @@ def test_the_name_of_the_services_begins_with_a_letter(release: str, services: s
     assert variables["AWS_ENDPOINT_URL_S3"]["value"] == f"http://{services}:8333"
 
 
+def test_the_services_of_the_demo_listen_on_ipv4_and_ipv6(demo: list[Manifest]) -> None:
+    [services] = [pod for name, pod in pods(demo) if name.startswith("Deployment")]
+    assert environment_of(services)["SKUSCRIBE_LISTEN"]["value"] == "*"
+
+
 def test_an_existing_claim_replaces_the_volume() -> None:
     [(_, pod)] = [item for item in pods(render(*DEMO, "demo.existingClaim=mine")) if item[0].startswith("Deployment")]
     assert {"name": "data", "persistentVolumeClaim": {"claimName": "mine"}} in pod["spec"]["volumes"]

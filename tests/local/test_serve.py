@@ -49,7 +49,7 @@ def served() -> Iterator[Served]:
         credentials = {"AWS_ACCESS_KEY_ID": "given", "AWS_SECRET_ACCESS_KEY": PASSWORD, "PGPASSWORD": PASSWORD}
         unreachable = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}
         process = subprocess.Popen(
-            command(folder, *ports, "--sample-rows", "30", "--ready-file", str(ready)),
+            command(folder, *ports, "--listen", "*", "--sample-rows", "30", "--ready-file", str(ready)),
             env=os.environ | credentials | unreachable, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert process.stderr is not None
@@ -87,6 +87,20 @@ def test_postgres_accepts_the_given_password_for_the_owner_and_not_for_the_super
         assert connection.execute("SELECT count(*) FROM pg_extension WHERE extname = 'vector'").fetchone() == (1,)
     with pytest.raises(psycopg.OperationalError, match="authentication failed"):
         psycopg.connect(**where, user=SUPERUSER)  # type: ignore[arg-type]  # libpq's parameters
+
+
+def has_ipv6_on_loopback() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6_on_loopback(), reason="this machine has no IPv6")
+def test_both_servers_are_reached_by_ipv6(served: Served) -> None:
+    for port in (served.postgres_port, served.s3_port):
+        socket.create_connection(("::1", port), timeout=10).close()
 
 
 def timer(local_port: int, remote_port: int) -> str:
