@@ -274,3 +274,16 @@ def test_the_documented_values_give_every_pod_the_certificate_of_a_private_s3_se
         [mount] = [mount for mount in container["volumeMounts"] if path.startswith(f"{mount['mountPath']}/")]
         [volume] = [volume for volume in template["spec"]["volumes"] if volume["name"] == mount["name"]]
         assert volume["secret"] == {"secretName": "s3-ca"}, name
+
+
+def test_the_documented_proxy_is_not_used_for_the_kubernetes_api(tmp_path: Path) -> None:
+    readme = (CHART / "README.md").read_text()
+    blocks = re.findall(r"`((?:pod: [^`]*HTTPS_PROXY|networkPolicy: [^`]*extraEgress)[^`]*)`", readme)
+    assert len(blocks) == 2
+    values = tmp_path / "values.yaml"
+    values.write_text("\n".join(blocks))
+    rendered = render(*PROD, file=values)
+    for _, template in pods(rendered):
+        assert "$(KUBERNETES_SERVICE_HOST)" in environment_of(template)["NO_PROXY"]["value"].split(",")
+    [policy] = [item for item in rendered if item["kind"] == "NetworkPolicy" and item["metadata"]["name"] == "prod"]
+    assert {"ports": [{"port": 3128}]} in policy["spec"]["egress"]

@@ -39,7 +39,11 @@ def pod(
         else {"running": times}
     )
     spec = {"containers": [{"resources": {"limits": {"nvidia.com/gpu": "1", "memory": "8Gi"}}}]}
-    status = {"phase": phase, "containerStatuses": [] if phase == "Pending" else [{"name": "train", "state": state}], **more}
+    status = {
+        "phase": phase,
+        "containerStatuses": [] if phase == "Pending" else [{"name": "train", "state": state}],
+        **more,
+    }
     return {"metadata": {"name": name, "labels": labels}, "spec": spec, "status": status}
 
 
