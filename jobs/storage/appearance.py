@@ -1,5 +1,6 @@
 """Recognizes files in an unexpected format, for error messages: what a file seems to be, and how to convert it."""
 
+import codecs
 import json
 import re
 from contextlib import suppress
@@ -40,7 +41,7 @@ def appearance(head: bytes, *, is_recognised: bool = False) -> str | None:
     Call it for files with unreadable rows only: it can be wrong about a file that is valid. `is_recognised`: the format of the
     file is known, and only its encoding is examined.
     """
-    head = head[:_EXAMINED_BYTES].removeprefix(b"\xef\xbb\xbf")
+    head = head[:_EXAMINED_BYTES].removeprefix(codecs.BOM_UTF8)
     if is_recognised:
         return _eight_bit(_whole_lines(head))
     return _without_text(head) or _appearance_of_lines(head)
@@ -51,7 +52,7 @@ def other_than_plain_text(head: bytes) -> str | None:
 
     Unlike `appearance`, it is not wrong about a valid file.
     """
-    head = head[:_EXAMINED_BYTES].removeprefix(b"\xef\xbb\xbf")
+    head = head[:_EXAMINED_BYTES].removeprefix(codecs.BOM_UTF8)
     return _without_text(head) or ("JSON: give it a name that ends in .jsonl" if _JSON.match(head) else None)
 
 

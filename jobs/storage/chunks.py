@@ -4,6 +4,7 @@ A row is one line that is not blank, or one element of the array. A chunk holds 
 the size of the input. The boundaries of the chunks depend only on the bytes, not on the sizes in which a stream is read.
 """
 
+import codecs
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,6 @@ from jobs.storage.sources import Stream
 
 CHUNK_BYTES = 1 << 20
 KEPT_OF_A_TOO_LONG_ROW = 1000
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _ARRAY = re.compile(rb"\s*\[\s*(?=[{\]]|$)")
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{},"]', re.DOTALL)
 
@@ -37,14 +37,14 @@ class Chunk:
 def rows_of(chunk: Chunk) -> Iterator[tuple[int, bytes, str | None]]:
     """Yield number, line and problem of every row that is not blank. Concatenated files have byte order marks in the middle."""
     for index, line in enumerate(chunk.data.split(b"\n")):
-        line = line.removeprefix(_BYTE_ORDER_MARK)
+        line = line.removeprefix(codecs.BOM_UTF8)
         if line and not line.isspace():
             yield chunk.first_row + index, line, "too-long" if chunk.too_long else chunk.problems.get(index)
 
 
 def array_start(head: bytes) -> int | None:
     """Return where the elements of a JSON array begin that begins with these bytes, or None if it is not an array of objects."""
-    start = len(head) - len(head.removeprefix(_BYTE_ORDER_MARK))
+    start = len(head) - len(head.removeprefix(codecs.BOM_UTF8))
     array = _ARRAY.match(head, start)
     return array.end() if array else None
 

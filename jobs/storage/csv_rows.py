@@ -1,5 +1,6 @@
 """Rows of CSV files as chunks of JSON Lines."""
 
+import codecs
 import csv
 import re
 from collections.abc import Iterable, Iterator
@@ -8,7 +9,6 @@ from dataclasses import dataclass, replace
 
 from jobs.storage.chunk_builder import ChunkBuilder
 from jobs.storage.chunks import CHUNK_BYTES, KEPT_OF_A_TOO_LONG_ROW, Chunk, Reader, skip_line
-from jobs.storage.encoding import UTF_8_MARK
 from jobs.storage.fields import Fields
 
 DELIMITERS = ",\t;|"
@@ -109,7 +109,7 @@ class _Lines:
         if line is None:
             self._lines = iter(self._read())
             line = next(self._lines)
-        line = line.removeprefix(UTF_8_MARK)
+        line = line.removeprefix(codecs.BOM_UTF8)
         self.taken.append(line)
         self.number += 1
         return line.decode(errors="surrogateescape") + "\n"
@@ -136,7 +136,7 @@ def _beginning(head: bytes) -> tuple[int, str, str]:
 
     A tab is not stripped: it can be the delimiter after an empty name.
     """
-    text = head.removeprefix(UTF_8_MARK).decode(errors="surrogateescape")
+    text = head.removeprefix(codecs.BOM_UTF8).decode(errors="surrogateescape")
     before = _BEFORE_HEADER.match(text)
     if before is None:
         return 0, "", text[:CHUNK_BYTES]

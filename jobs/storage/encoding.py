@@ -5,7 +5,6 @@ import codecs
 from jobs.storage.compression import peek
 from jobs.storage.sources import Stream
 
-UTF_8_MARK = codecs.BOM_UTF8
 _MARKS = (  # the mark of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),

@@ -1,5 +1,6 @@
 """Raw rows of any format: JSON Lines, one JSON array of objects, CSV or Parquet, recognized by content, not by name."""
 
+import codecs
 import json
 import re
 from collections.abc import Collection, Iterator
@@ -17,7 +18,7 @@ from jobs.storage.appearance import other_than_plain_text
 from jobs.storage.chunks import CHUNK_BYTES, Chunk, Reader, array_chunks, array_start, line_chunks, rows_of
 from jobs.storage.compression import peek, spooled
 from jobs.storage.csv_rows import csv_chunks, csv_header, with_escape
-from jobs.storage.encoding import UTF_8_MARK, as_utf_8
+from jobs.storage.encoding import as_utf_8
 from jobs.storage.fields import Fields, find_fields, names_in
 from jobs.storage.parquet_rows import PARQUET_MAGIC, parquet_chunks, parquet_file
 from jobs.storage.sources import Stream
@@ -85,7 +86,7 @@ def _csv_rows(
 
 def _check_plain_text(head: bytes, address: str) -> None:
     """Errors: `InputError` (65) if a file that is named as a table is empty, or something else that is recognised."""
-    if not head.removeprefix(UTF_8_MARK).strip():
+    if not head.removeprefix(codecs.BOM_UTF8).strip():
         raise InputError(f"{address} is empty, expected a header and rows: download or create the file again")
     if looks := other_than_plain_text(head):
         raise InputError(f"{address} is not CSV, as its name says. It looks like {looks}")
@@ -130,7 +131,7 @@ def _is_csv(head: bytes, chosen: Fields, required: tuple[str, ...]) -> bool:
 
 
 def _is_json(head: bytes) -> bool:
-    return head.removeprefix(UTF_8_MARK).lstrip().startswith((b"{", b"["))
+    return head.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"{", b"["))
 
 
 def _json_chunks(reader: Reader, head: bytes, address: str, max_row_bytes: int) -> tuple[str, Iterator[Chunk]]:
