@@ -67,7 +67,7 @@ def _write(out: Path, data: bytes, html: str) -> None:
 
 def _read_labels(store: Store, address: str, chosen: str | None) -> None:
     with sources.opened(address, "--labels (SKUSCRIBE_LABELS)") as source:
-        name, data = source.address, b"".join(iter(lambda: source.read(sources.READ_BYTES), b""))
+        name, data = source.address, sources.read_all(source)
     filled = labels.read(data, name)
     batch = labels.batch_of(filled, name)
     if chosen not in (None, batch):

@@ -70,7 +70,7 @@ def fetch(address: str) -> TitleFile:
             f"followed by {', '.join(sources.COMPRESSED_SUFFIXES)}, or a name without a suffix"
         )
     with sources.opened(address, "--titles (SKUSCRIBE_TITLES)") as source, uncompressed(source) as stream:
-        data = _whole(stream)
+        data = sources.read_all(stream)
     return TitleFile(source.address, suffix, data)
 
 
@@ -87,7 +87,7 @@ def from_file(file: TitleFile, profile: Profile, limit: int | None, chosen: Fiel
     """
     chosen = chosen or Fields()
     if file.suffix == ".txt":
-        text = _whole(as_utf_8(io.BytesIO(file.data)))
+        text = sources.read_all(as_utf_8(io.BytesIO(file.data)))
         if not _is_table(text, chosen):
             return _usable(
                 _lines(text, file.address, limit), profile, file.address, "one title per line", appearance(text)
@@ -102,7 +102,7 @@ def from_file(file: TitleFile, profile: Profile, limit: int | None, chosen: Fiel
     ) as rows:
         if (rows.fields.title, rows.fields.uid) != (DEFAULT_FIELDS.title, DEFAULT_FIELDS.uid):
             log.info("fields", format=rows.format, title=rows.fields.title, uid=rows.fields.uid)
-        looks = appearance(rows.head, is_recognised=rows.format != "JSON Lines")
+        looks = rows.appearance()
         return _usable(
             list(islice(_from_rows(rows), limit)), profile, file.address, _expected(rows, file.suffix), looks
         )
@@ -243,10 +243,6 @@ def _cleaned(row: Title, profile: Profile) -> Title:
     if not title:
         return replace(row, title=_storable(row.title.strip()), error="nothing is left of the title when it is cleaned")
     return replace(row, title=title)
-
-
-def _whole(stream: sources.Stream) -> bytes:
-    return b"".join(iter(lambda: stream.read(sources.READ_BYTES), b""))
 
 
 def _storable(text: str) -> str:

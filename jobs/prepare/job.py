@@ -26,7 +26,6 @@ from jobs.process import folders, log
 from jobs.process.errors import ConfigurationError, InputError
 from jobs.process.parallel import ordered
 from jobs.storage import artifact, layout, sources
-from jobs.storage.appearance import appearance
 from jobs.storage.artifact import Draft, Spec
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.compression import uncompressed
@@ -163,35 +162,31 @@ def _check_cleaned(cleaned: CleanedRows, rows: RawRows, address: str, max_unread
         raise InputError(f"{address} has no rows: expected JSON Lines, a JSON array of objects, CSV or Parquet")
     counts = {reason: count for reason, count in cleaned.reject_counts.items() if reason in UNREADABLE}
     unreadable = sum(counts.values())
-    looks = (
-        appearance(rows.head, is_recognised=rows.format != "JSON Lines") if unreadable or not cleaned.cleaned else None
-    )
+    if cleaned.cleaned and not unreadable:
+        return
+    looks, is_readable = rows.appearance(), unreadable <= max_unreadable * cleaned.read
     hint = f". It looks like {looks}" if looks else ""
-    if unreadable > max_unreadable * cleaned.read:
-        reason = max(counts, key=lambda reason: counts[reason])
-        example = cleaned.first_rejects[reason]
-        raise InputError(
-            f"{address}: {unreadable:,} of {cleaned.read:,} rows are unreadable ({_listed(counts)}), expected at most the "
-            f"fraction {max_unreadable:g} (--max-unreadable); row {example.row:,} begins with "
-            f"{example.text[:_SHOWN_CHARACTERS]!r}{hint}"
-        )
-    if not cleaned.cleaned:
+    if is_readable and not cleaned.cleaned:
         raise InputError(
             f"{address}: none of {cleaned.read:,} rows can be used ({_listed(cleaned.reject_counts)}); expected objects such "
             f'as {{"uid": "1", "title": "...", "content": "..."}}, found the fields {shown_names(rows.names)} (--title-field and '
             f"--content-field name others){hint}"
         )
-    if unreadable:
-        reason = max(counts, key=lambda reason: counts[reason])
-        example = cleaned.first_rejects[reason]
-        log.warning(
-            "unreadable rows rejected",
-            unreadable=unreadable,
-            read=cleaned.read,
-            reasons=_listed(counts),
-            row=example.row,
-            begins_with=example.text[:_SHOWN_CHARACTERS],
+    example = cleaned.first_rejects[max(counts, key=counts.__getitem__)]
+    begins_with = example.text[:_SHOWN_CHARACTERS]
+    if not is_readable:
+        raise InputError(
+            f"{address}: {unreadable:,} of {cleaned.read:,} rows are unreadable ({_listed(counts)}), expected at most the "
+            f"fraction {max_unreadable:g} (--max-unreadable); row {example.row:,} begins with {begins_with!r}{hint}"
         )
+    log.warning(
+        "unreadable rows rejected",
+        unreadable=unreadable,
+        read=cleaned.read,
+        reasons=_listed(counts),
+        row=example.row,
+        begins_with=begins_with,
+    )
 
 
 def _add_files(

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from jobs.process import log
 from jobs.process.errors import InputError
-from jobs.storage.appearance import other_than_plain_text
+from jobs.storage.appearance import appearance, other_than_plain_text
 from jobs.storage.chunks import CHUNK_BYTES, Chunk, Reader, array_chunks, array_start, line_chunks, rows_of
 from jobs.storage.compression import peek, spooled
 from jobs.storage.csv_rows import csv_chunks, csv_header, with_escape
@@ -38,6 +38,10 @@ class RawRows:
     names: list[str]
     head: bytes
     chunks: Iterator[Chunk]
+
+    def appearance(self) -> str | None:
+        """Return what the input looks like instead, as `appearance.appearance()` does: for one with unreadable rows only."""
+        return appearance(self.head, is_recognised=self.format != "JSON Lines")
 
 
 @contextmanager

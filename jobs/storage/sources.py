@@ -36,6 +36,11 @@ class Stream(Protocol):
         """Return at most `size` bytes; no bytes at the end."""
 
 
+def read_all(stream: Stream) -> bytes:
+    """Return the rest of a stream."""
+    return b"".join(iter(lambda: stream.read(READ_BYTES), b""))
+
+
 class Source:
     """The raw bytes at an address. It counts and hashes what is read."""
 
