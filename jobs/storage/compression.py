@@ -135,7 +135,7 @@ class _Decompressed:
         try:
             data: bytes = self._member.decompress(self._compressed, size)
         except (*_DAMAGED, igzip_lib.error) as error:  # type: ignore[misc]  # the stubs declare an instance, not a class
-            raise _damaged(self._address, self._name, error) from error
+            raise damaged(self._address, self._name, error) from error
         self._compressed = b""
         if self._member.eof:
             self._compressed, self._member = self._member.unused_data, None
@@ -153,7 +153,7 @@ class _Unzstd:
         try:
             data: bytes = self._data.read(size)
         except _DAMAGED as error:
-            raise _damaged(self._address, "Zstandard", error) from error
+            raise damaged(self._address, "Zstandard", error) from error
         return data
 
 
@@ -189,13 +189,13 @@ class _Unzipped:
                 "or LZMA: unpack it first"
             ) from error
         except _DAMAGED as error:
-            raise _damaged(address, "zip", error) from error
+            raise damaged(address, "zip", error) from error
 
     def read(self, size: int, /) -> bytes:
         try:
             return self._data.read(size)
         except _DAMAGED as error:
-            raise _damaged(self._address, "zip", error) from error
+            raise damaged(self._address, "zip", error) from error
 
     def _only_file(self) -> zipfile.ZipInfo:
         """Return the file, or raise `InputError` if there is not exactly one. macOS adds files of its own to each zip."""
@@ -218,7 +218,8 @@ class _Unzipped:
         return files[0]
 
 
-def _damaged(address: str, name: str, error: BaseException) -> InputError:
+def damaged(address: str, name: str, error: BaseException) -> InputError:
+    """Return the error of a file that is damaged, in the format `name`."""
     return InputError(
         f"{address} is damaged {name} ({error or type(error).__name__}): download or create the file again"
     )

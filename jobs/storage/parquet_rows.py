@@ -6,9 +6,9 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.process.errors import InputError
 from jobs.storage.chunk_builder import ChunkBuilder
 from jobs.storage.chunks import Chunk
+from jobs.storage.compression import damaged
 from jobs.storage.fields import Fields
 
 PARQUET_MAGIC = b"PAR1"
@@ -20,7 +20,7 @@ def parquet_file(file: IO[bytes] | pa.NativeFile, address: str) -> pq.ParquetFil
     try:
         return pq.ParquetFile(file)
     except (pa.ArrowException, OSError) as error:
-        raise _damaged_parquet(address, error) from error
+        raise damaged(address, "Parquet", error) from error
 
 
 def parquet_chunks(file: pq.ParquetFile, fields: Fields, address: str) -> Iterator[Chunk]:
@@ -33,7 +33,7 @@ def parquet_chunks(file: pq.ParquetFile, fields: Fields, address: str) -> Iterat
             batch = next(batches, None)
             rows = [] if batch is None else _python_rows(batch)
         except (pa.ArrowException, OSError) as error:
-            raise _damaged_parquet(address, error) from error
+            raise damaged(address, "Parquet", error) from error
         if batch is None:
             break
         for row in rows:
@@ -69,7 +69,3 @@ def _decoded(value: Any) -> Any:
     if isinstance(value, list):
         return [_decoded(item) for item in value]
     return value.decode(errors="surrogateescape") if isinstance(value, bytes) else value
-
-
-def _damaged_parquet(address: str, error: Exception) -> InputError:
-    return InputError(f"{address} is damaged Parquet ({error}): download or create the file again")
