@@ -58,7 +58,8 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     """
 
     settings: Mapping[str, str] = _SETTINGS
-    _is_pooled = False
+    is_pooled = False
+    """Whether a connection pool is between this process and the server: it makes up the process id."""
     _running = waits.Running(0, 0.0)
     _watch: waits.Watch | None = None
 
@@ -87,7 +88,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         if self._has_begun():
             self._statement_begins()
             return super().execute(query, params, **options)
-        if self._is_pooled:
+        if self.is_pooled:
             with self.transaction():
                 return super().execute(query, params, **options)
         with self._own_transaction():
@@ -98,17 +99,13 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
         They are a transaction of their own if none has begun. None may be a COPY or contain several statements.
         """
-        if self._is_pooled and not self._has_begun():
+        if self.is_pooled and not self._has_begun():
             with self.transaction():
                 return self.execute_all(*statements)
         if self._has_begun():
             self._statement_begins()
         with self.pipeline() if self._has_begun() else self._own_transaction():
             return [super(Connection, self).execute(query, params) for query, params in statements]
-
-    def is_pooled(self) -> bool:
-        """Return whether a connection pool is between this process and the server: it makes up the process id."""
-        return self._is_pooled
 
     def adapt_to_server(self) -> None:
         """Find out what is between this process and the server, and lift the timeouts that do not concern a transaction."""
@@ -117,7 +114,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         found, extension = self.execute_all(
             (statement("lift_idle_timeout"), {"pid": self.info.backend_pid}), (statement("extension_schema"), None)
         )
-        self._is_pooled = _server_pid(found) != self.info.backend_pid
+        self.is_pooled = _server_pid(found) != self.info.backend_pid
         self.use_extension(extension.fetchone())
         self._watch = waits.Watch(self._waiting, _connect_plainly, statement("lock_holders"))
 

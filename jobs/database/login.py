@@ -15,8 +15,8 @@ import psycopg
 from psycopg import errors, pq
 from psycopg.conninfo import make_conninfo
 
-from jobs.database.address import address, redacted
-from jobs.database.errors import UnreachableError
+from jobs.database.address import address
+from jobs.database.errors import UnreachableError, one_line
 from jobs.process.errors import ConfigurationError, JobError
 
 _ERROR_CODE = re.compile(r'^B\t\d+\tErrorResponse\t.*? C "(\w{5})"', re.MULTILINE)
@@ -57,8 +57,7 @@ class Attempt:
 
 def error_of(failure: psycopg.Error, timeout_seconds: float) -> JobError:
     """Return the job error for a failed connection: 78 if a setting is wrong, else 75."""
-    line = " ".join(redacted(str(failure)).split("Is the server running")[0].split()).rstrip(".")
-    line = line.removeprefix("connection failed: ")
+    line = one_line(failure).removeprefix("connection failed: ")
     line = line.replace("resolve host None", "resolve this host")  # psycopg does not read PGHOST, `address` does
     if not isinstance(failure, errors.ConnectionTimeout) and failure.pgconn is not None:
         attempt = try_again(timeout_seconds)

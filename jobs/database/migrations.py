@@ -120,7 +120,7 @@ def _record(path: Path) -> str:
 
 def is_migrated(connection: Connection) -> bool:
     """Return whether the database has the tables."""
-    return _is_true(connection, "SELECT to_regclass('skuscribe.catalogue') IS NOT NULL")
+    return bool(_value(connection, "SELECT to_regclass('skuscribe.catalogue') IS NOT NULL"))
 
 
 def require_versions(connection: Connection, *, create: bool = False) -> str:
@@ -207,10 +207,6 @@ def _text(path: Path) -> str:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _is_true(connection: Connection, query: str) -> bool:
-    return bool(_value(connection, query))
 
 
 def _value(connection: Connection, query: str) -> object:

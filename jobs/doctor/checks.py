@@ -44,7 +44,7 @@ def postgres() -> str:
             )
         with session.transaction(force_rollback=True):
             session.execute(connection.statement("try_index"))
-        pool = ", through a connection pool" if session.is_pooled() else ""
+        pool = ", through a connection pool" if session.is_pooled else ""
         text = f"{version} at {address()}{pool}, pgvector {vector} in the schema {schema}, as {user}"
         held = (
             session.execute(connection.statement("held_builds")).fetchall() if migrations.is_migrated(session) else []
