@@ -61,7 +61,7 @@ def _plan(store: Store, unit: Unit) -> Plan:
     known = contents.manifests(store)
     objects = list(store.objects(f"{unit.path}/"))
     own_rows = rows.rows_of(unit, _matcher_catalogue(unit, known))
-    counts = rows.count(unit, own_rows)
+    counts = rows.count(own_rows)
     if not objects and not counts:
         raise not_found(store, unit)
     digests = {manifest.digest for path, manifest in known.items() if manifest and unit.contains(path)}

@@ -41,7 +41,7 @@ class Rows:
 
 
 def rows_of(unit: Unit, matcher_catalogue: str | None) -> list[Rows]:
-    """Return the rows of a unit by table, none for a unit that needs no Postgres.
+    """Return the rows of a unit by table. Base models and runs have none.
 
     `matcher_catalogue`: the catalogue whose alternatives are deleted with a matcher; None: they stay.
     """
@@ -60,12 +60,7 @@ def rows_of(unit: Unit, matcher_catalogue: str | None) -> list[Rows]:
     return []
 
 
-def needs_postgres(unit: Unit) -> bool:
-    """Return whether a unit has rows in Postgres. Base models and runs have none."""
-    return unit.folder in (layout.CATALOGUES, layout.MATCHERS, layout.EXPORTS)
-
-
-def count(unit: Unit, rows: Sequence[Rows]) -> dict[str, int]:
+def count(rows: Sequence[Rows]) -> dict[str, int]:
     """Return the number of rows by table, of the tables that have some.
 
     Errors: `NotReadyError` (75) if Postgres cannot be reached, `ConfigurationError` (78) if it refuses the connection.
@@ -75,7 +70,7 @@ def count(unit: Unit, rows: Sequence[Rows]) -> dict[str, int]:
         found = {each.table: _value(connection, each) for each in _existing(connection, rows)}
         return {table: number for table, number in found.items() if number}
 
-    return repeated(counts, read_only=True) if needs_postgres(unit) else {}
+    return repeated(counts, read_only=True) if rows else {}
 
 
 def _value(connection: Connection, rows: Rows) -> int:
