@@ -207,7 +207,8 @@ def make_stage(store: Store, shape: RunShape, shard: int | None, retrieval: bool
 def make_batch(store: Store, published: int = 1874) -> None:
     rows = [
         exports.Description(
-            f"u{number}", "title", "A description.", (), True, (), (), 0.01 * number, 0.9 + 0.01 * number, 0.3, 12, True, "0" * 64, 0, None
+            uid=f"u{number}", title="title", description="A description.", published=True, repetition=0.01 * number,
+            grounding=0.9 + 0.01 * number, copying=0.3, model_digest="0" * 64,
         )
         for number in range(10)
     ]  # fmt: skip

@@ -85,7 +85,7 @@ class Describer:
         return [
             self._description(title, neighbours[row], by_row[row])
             if error is None
-            else _failed(title, self._model_digest, error)
+            else Description(uid=title.uid, title=title.title, model_digest=self._model_digest, error=error)
             for row, (title, error) in enumerate(zip(titles, errors, strict=True))
         ]
 
@@ -162,7 +162,6 @@ class Describer:
             ended=attempt.answer.ended,
             model_digest=self._model_digest,
             retries=attempt.retries,
-            error=None,
             probability=attempt.scores.probability,
             evidence=attempt.scores.evidence,
         )
@@ -187,23 +186,3 @@ def _unknown(title: str, writer: Writer) -> str | None:
     if share <= MAX_UNKNOWN_SHARE:
         return None
     return f"the model's tokenizer knows too little of the title: {share:.0%} of its letters are in unknown tokens"
-
-
-def _failed(title: Title, model_digest: str, error: str) -> Description:
-    return Description(
-        uid=title.uid,
-        title=title.title,
-        description="",
-        flags=(),
-        published=False,
-        neighbours=(),
-        neighbour_similarities=(),
-        repetition=None,
-        grounding=None,
-        copying=None,
-        length_words=None,
-        ended=None,
-        model_digest=model_digest,
-        retries=0,
-        error=error,
-    )

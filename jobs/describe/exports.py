@@ -21,7 +21,7 @@ from jobs.text.spreadsheet import csv_file
 PARQUET_SUFFIX = ".parquet"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Description:
     """The description of one product. `flags`: the reasons not to publish it. `error`: why there is no text.
 
@@ -34,19 +34,19 @@ class Description:
 
     uid: str
     title: str
-    description: str
-    flags: tuple[str, ...]
-    published: bool
-    neighbours: tuple[str, ...]
-    neighbour_similarities: tuple[float, ...]
-    repetition: float | None
-    grounding: float | None
-    copying: float | None
-    length_words: int | None
-    ended: bool | None
+    description: str = ""
+    flags: tuple[str, ...] = ()
+    published: bool = False
+    neighbours: tuple[str, ...] = ()
+    neighbour_similarities: tuple[float, ...] = ()
+    repetition: float | None = None
+    grounding: float | None = None
+    copying: float | None = None
+    length_words: int | None = None
+    ended: bool | None = None
     model_digest: str
-    retries: int
-    error: str | None
+    retries: int = 0
+    error: str | None = None
     probability: float | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
@@ -100,11 +100,6 @@ def comma_separated(rows: Sequence[Description]) -> bytes:
 def parquet(rows: Sequence[Description]) -> bytes:
     """Return Parquet with `schema()`, compressed with zstd."""
     return parquet_bytes(pa.Table.from_pylist([_columns(row) for row in rows], schema=schema()))
-
-
-def read(path: Path) -> list[Description]:
-    """Return the rows of a Parquet file that `parquet()` made."""
-    return [from_columns(row) for row in read_columns(path)]
 
 
 def read_columns(path: Path) -> list[dict[str, Any]]:

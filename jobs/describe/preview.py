@@ -29,8 +29,6 @@ def print_description(query: str, profile: Profile, load: Loader, model_name: st
 
 def format_description(description: Description, neighbours: Sequence[Neighbour], model_name: str) -> str:
     """Return the title, the text, the result of the checks, and the retrieved neighbours."""
-    if description.error is not None:
-        return f"{description.title}\n\n  error: {description.error}"
     text = description.description or "(no text)"
     verdict = "published" if description.published else "held back: " + ", ".join(description.flags)
     scores = {

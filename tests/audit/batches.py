@@ -20,7 +20,7 @@ def description(number: int, flags: tuple[str, ...] | None = None) -> Descriptio
     return Description(
         uid=made.uid, title=made.title, description=made.content, flags=given, published=not given,
         neighbours=(product(number + 1, "train").uid,), neighbour_similarities=(0.9,), repetition=0.0, grounding=1.0,
-        copying=0.1, length_words=9, ended=True, model_digest="0" * 64, retries=0, error=None,
+        copying=0.1, length_words=9, ended=True, model_digest="0" * 64,
         probability=round(0.2 + 0.75 * (not given) + number % 50 / 1000, 3),
         evidence={flag: f"what {flag} is given for" for flag in given},
     )  # fmt: skip

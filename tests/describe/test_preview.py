@@ -9,7 +9,7 @@ from jobs.retrieval.neighbours import Neighbour
 ROW = Description(
     uid="query", title="Red Lamp", description="A red lamp for the desk.", flags=(), published=True, neighbours=("P9",),
     neighbour_similarities=(0.8765,), repetition=0.0, grounding=1.0, copying=0.25, length_words=6, ended=True,
-    model_digest="abc", retries=1, error=None,
+    model_digest="abc", retries=1,
 )  # fmt: skip
 
 
@@ -37,8 +37,3 @@ def test_an_empty_description_is_marked() -> None:
     assert "(no text)" in format_description(
         replace(ROW, description="", flags=("empty",), published=False), [], "base"
     )
-
-
-def test_a_failed_title_has_its_error() -> None:
-    failed = replace(ROW, description="", published=False, repetition=None, error="no good")
-    assert format_description(failed, [], "base") == "Red Lamp\n\n  error: no good"

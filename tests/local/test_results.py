@@ -25,7 +25,7 @@ def write_run(store: Store, trained: int, writer: int, prefix: str = "") -> None
         with artifact.draft(store, layout.trained_shard_path("main", shard), Kind.TRAINED_SHARD, {}, {}) as draft:
             draft.add_bytes(f"{layout.MODEL_PREFIX}config.json", json.dumps({"shard": shard}).encode())
             draft.commit({"rougeL": 0.1 * shard})
-    row = exports.Description("u1", "title", "text", (), True, (), (), 0.0, 1.0, 0.3, 1, True, "0" * 64, 0, None)
+    row = exports.Description(uid="u1", title="title", description="text", published=True, model_digest="0" * 64)
     held_back = replace(row, uid="u2", flags=("short",), published=False)
     formula = replace(row, uid="u3", description='=1+1, "quoted"')
     with artifact.draft(store, layout.export_path("main"), Kind.EXPORT, {}, {}) as draft:
