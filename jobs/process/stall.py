@@ -23,13 +23,12 @@ GRACE_SECONDS = 300.0
 class StallWatch:
     """Watches the work of a `with` block, which calls `progress()` after each step. A limit of 0 seconds is none.
 
-    When there is no progress for `limit_seconds`, `stop` asks for an end with `NotReadyError` (75). After `grace_seconds`
+    When there is no progress for `limit_seconds`, `stop` asks for an end with `NotReadyError` (75). After `GRACE_SECONDS`
     more, the process ends with 75 by itself. Time in which the process itself did not run does not count.
     """
 
-    def __init__(self, stop: Stop, work: str, limit_seconds: float, grace_seconds: float = GRACE_SECONDS) -> None:
-        self._stop, self._work = stop, work
-        self._limit_seconds, self._grace_seconds = limit_seconds, grace_seconds
+    def __init__(self, stop: Stop, work: str, limit_seconds: float) -> None:
+        self._stop, self._work, self._limit_seconds = stop, work, limit_seconds
         self._quiet_seconds = 0.0
         self._ended = threading.Event()
         self._worker = threading.get_ident()
@@ -58,7 +57,7 @@ class StallWatch:
         )
         log.warning(str(error))
         self._stop.ask(error)
-        if self._wait_for_progress(self._grace_seconds, until_ended=True):
+        if self._wait_for_progress(GRACE_SECONDS, until_ended=True):
             os._exit(lifecycle.report(str(error), error.exit_code))
 
     def _wait_for_progress(self, limit_seconds: float, until_ended: bool = False) -> bool:

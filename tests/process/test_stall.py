@@ -47,8 +47,9 @@ def test_without_a_limit_nothing_is_watched() -> None:
 @pytest.mark.slow
 def test_work_that_does_not_stop_is_ended_with_75() -> None:
     program = (
-        "import threading; from jobs.process.lifecycle import Stop; from jobs.process.stall import StallWatch\n"
-        "with StallWatch(Stop(), 'a test', 0.05, grace_seconds=0.05): threading.Event().wait()"
+        "import threading; from jobs.process import stall; from jobs.process.lifecycle import Stop\n"
+        "stall.GRACE_SECONDS = 0.05\n"
+        "with stall.StallWatch(Stop(), 'a test', 0.05): threading.Event().wait()"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == NotReadyError.exit_code, done.stderr
