@@ -34,42 +34,41 @@ def assign_splits(
     clusters: NDArray[np.int64], shard_rows: int, held_out_rows: int, test_fraction: float, seed: int
 ) -> Splits:
     """Return the splits of n rows. `clusters`, shape (n,), names the cluster of each row by the index of one of its rows."""
-    sizes = np.bincount(clusters)
-    divided = (sizes > shard_rows // 2)[clusters]
-    if held_out_rows and divided.all() and np.count_nonzero(sizes) > 1:
-        divided &= clusters != _smallest(sizes)  # it is held out as a whole
-    group_of_row, group_sizes = _number_groups(np.where(divided, np.arange(len(clusters)), clusters))
-    train_only = np.zeros(len(group_sizes), dtype=bool)
+    group_of_row, sizes, train_only = _groups(clusters, shard_rows, held_out_rows, seed)
+    held_out = _choose(sizes, ~train_only, held_out_rows, largest=len(clusters))
+    shard = np.full(len(sizes), HELD_OUT_SHARD, dtype=np.int32)
+    shard[~held_out] = _pack(sizes[~held_out], shard_rows)
+    shards = int(shard.max(initial=HELD_OUT_SHARD)) + 1
+    test = np.zeros(len(sizes), dtype=bool)
+    by_shard = np.argsort(shard, kind="stable")
+    for start, end in pairwise(np.searchsorted(shard[by_shard], np.arange(shards + 1)).tolist()):
+        members = by_shard[start:end]
+        rows = int(sizes[members].sum())
+        test_rows, largest = max(1, round(rows * test_fraction)), int(rows * _LARGEST_TEST_FRACTION)
+        test[members] = _choose(sizes[members], ~train_only[members], test_rows, largest)
+    return Splits(shard[group_of_row], test[group_of_row], shards)
+
+
+def _groups(
+    clusters: NDArray[np.int64], shard_rows: int, held_out_rows: int, seed: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the group of each row, shape (n,), and of each of m groups, in a seeded order, its size and whether it is for training only.
+
+    A group is a cluster, or a single row of a cluster that is divided, which is for training only.
+    """
+    cluster_sizes = np.bincount(clusters)
+    divided = (cluster_sizes > shard_rows // 2)[clusters]
+    if held_out_rows and divided.all() and np.count_nonzero(cluster_sizes) > 1:
+        divided &= clusters != _smallest(cluster_sizes, cluster_sizes > 0)  # it is held out as a whole
+    names = np.where(divided, np.arange(len(clusters)), clusters)
+    rows_by_name = np.bincount(names)
+    sizes = rows_by_name[rows_by_name > 0]
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    place = np.argsort(order).astype(np.int32)
+    group_of_row = place[(np.cumsum(rows_by_name > 0) - 1)[names]]
+    train_only = np.zeros(len(sizes), dtype=bool)
     train_only[group_of_row[divided]] = True
-    order = np.random.default_rng(seed).permutation(len(group_sizes))
-    group_shard = np.full(len(group_sizes), HELD_OUT_SHARD, dtype=np.int32)
-    held_out = _choose(group_sizes[order], ~train_only[order], held_out_rows, len(clusters))
-    rest = order[~held_out]
-    group_shard[rest] = _pack(group_sizes[rest], shard_rows)
-    shards = int(group_shard.max(initial=-1)) + 1
-    group_test = np.zeros(len(group_sizes), dtype=bool)
-    by_shard = rest[np.argsort(group_shard[rest], kind="stable")]
-    edges = np.searchsorted(group_shard[by_shard], np.arange(shards + 1))
-    for start, end in pairwise(edges.tolist()):
-        groups = by_shard[start:end]
-        test_rows = round(float(group_sizes[groups].sum()) * test_fraction)
-        if len(groups) > 1:
-            rows = int(group_sizes[groups].sum())
-            largest = int(rows * _LARGEST_TEST_FRACTION)
-            group_test[groups] = _choose(group_sizes[groups], ~train_only[groups], max(1, test_rows), largest)
-    return Splits(group_shard[group_of_row], group_test[group_of_row], shards)
-
-
-def _number_groups(names: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Return the group number of each row, from 0 in the order of the groups' names, and the size of each group."""
-    sizes = np.bincount(names)
-    number = np.cumsum(sizes > 0, dtype=np.int32) - np.int32(1)
-    return number[names], sizes[sizes > 0]
-
-
-def _smallest(sizes: NDArray[np.int64]) -> int:
-    """Return the name of the smallest cluster; `sizes` is 0 where there is no cluster."""
-    return int(np.argmin(np.where(sizes > 0, sizes, np.iinfo(np.int64).max)))
+    return group_of_row, sizes[order], train_only
 
 
 def _choose(sizes: NDArray[np.int64], allowed: NDArray[np.bool_], rows: int, largest: int) -> NDArray[np.bool_]:
@@ -89,9 +88,14 @@ def _choose(sizes: NDArray[np.int64], allowed: NDArray[np.bool_], rows: int, lar
             chosen[index] = True
             space -= int(sizes[index])
     if rows and not chosen.any() and allowed.any():
-        smallest = int(np.argmin(np.where(allowed, sizes, np.iinfo(np.int64).max)))
+        smallest = _smallest(sizes, allowed)
         chosen[smallest] = sizes[smallest] <= largest
     return chosen
+
+
+def _smallest(sizes: NDArray[np.int64], allowed: NDArray[np.bool_]) -> int:
+    """Return the index of the smallest allowed size."""
+    return int(np.argmin(np.where(allowed, sizes, np.iinfo(np.int64).max)))
 
 
 def _pack(cluster_sizes: NDArray[np.int64], shard_rows: int) -> NDArray[np.int32]:
