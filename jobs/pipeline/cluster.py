@@ -5,7 +5,6 @@ Objects are the JSON of the API. A request is retried while the API server is un
 """
 
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +49,12 @@ JOBS = Resource("/apis/batch/v1", "jobs", "batch")
 PODS = Resource("/api/v1", "pods", "")
 EVENTS = Resource("/api/v1", "events", "")
 
+NAME_LABEL, INSTANCE_LABEL, COMPONENT_LABEL = (
+    f"app.kubernetes.io/{name}" for name in ("name", "instance", "component")
+)
+PIPELINE = "pipeline"
+"""The component of a pipeline's own Job."""
+
 METHODS = {"create": "POST", "patch": "PATCH"}
 
 
@@ -66,14 +71,12 @@ class VersionExpired(JobError):
 
 
 class Cluster:
-    """A namespace, with the credentials of this process. `calls` counts the requests."""
+    """A namespace, with the credentials of this process."""
 
     def __init__(self, namespace: str = "", retry_seconds: float = RETRY_SECONDS) -> None:
         self._api, own_namespace = connect()
         self.namespace = namespace or own_namespace
         self.retry_seconds = retry_seconds
-        self.calls = 0
-        self._counting = threading.Lock()
 
     def read(self, resource: Resource, name: str) -> Json | None:
         """Return an object, or None if it does not exist."""
@@ -143,8 +146,6 @@ class Cluster:
         content_type = "application/merge-patch+json" if verb == "patch" else "application/json"
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "skuscribe"}
         headers |= authorization(self._api)
-        with self._counting:  # a watch has a thread of its own
-            self.calls += 1
         try:
             response: BaseHTTPResponse = self._api.rest_client.pool_manager.request(
                 METHODS.get(verb, "GET"),
@@ -180,6 +181,18 @@ class Cluster:
         if status == 429 or status >= 500:
             return NotReadyError(f"the API server returns {status} to {request}: {message}. Try again later")
         return ConfigurationError(f"the API server refuses to {request} ({status}): {message}")
+
+
+def label(item: Json, name: str) -> str | None:
+    """Return the value of a label of an object, or None if it does not have it."""
+    value: str | None = item["metadata"].get("labels", {}).get(name)
+    return value
+
+
+def true_conditions(item: Json) -> dict[str, Json]:
+    """Return the conditions of an object that are true, by their type."""
+    conditions = item.get("status", {}).get("conditions", ())
+    return {condition["type"]: condition for condition in conditions if condition["status"] == "True"}
 
 
 def _events(response: BaseHTTPResponse, watched: str) -> Iterator[Json]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from jobs.pipeline.cluster import Json
+from jobs.pipeline.cluster import Json, true_conditions
 from jobs.pipeline.watch import Change
 from jobs.steps import Step
 
@@ -126,7 +126,7 @@ def job_status(job: Json, owner_uids: Mapping[str, str]) -> JobStatus | None:
     owner = owning_cronjob(job)
     if owner is None or owner["name"] not in owner_uids:
         return None
-    conditions = {condition["type"] for condition in status.get("conditions", ()) if condition["status"] == "True"}
+    conditions = true_conditions(job)
     state: State = "running"
     if metadata.get("deletionTimestamp") or owner["uid"] != owner_uids[owner["name"]]:
         state = "terminating"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from jobs import steps
 from jobs.pipeline import services, step_settings
-from jobs.pipeline.cluster import JOBS, Cluster, Json
+from jobs.pipeline.cluster import COMPONENT_LABEL, JOBS, PIPELINE, Cluster, Json, label
 from jobs.pipeline.decision import JobStatus, PlannedStep, decide, needs_of, update
 from jobs.pipeline.inspection import Inspector
 from jobs.pipeline.launch import Template, launch, read_template
@@ -99,19 +99,14 @@ class Pipeline:
         """Launch what is ready after each change, until all steps are complete."""
         started = time.monotonic()
         selector = next(iter(self._templates.values())).selector
-        for change in with_pauses(changes(self._cluster, JOBS, selector), CHECK_SECONDS):
+        for change in with_pauses(changes(self._cluster, selector), CHECK_SECONDS):
             if change is None:
                 self._check_running()
                 continue
             self._update(self._with_existing(change) if change.kind == "listed" else change)
             if self._launch_ready():
                 break
-        log.info(
-            "pipeline complete",
-            steps=len(self._steps),
-            seconds=round(time.monotonic() - started, 1),
-            api_calls=self._cluster.calls,
-        )
+        log.info("pipeline complete", steps=len(self._steps), seconds=round(time.monotonic() - started, 1))
 
     def _read_templates(self) -> dict[str, Template]:
         """Read all templates, so that a missing one is found before anything is launched."""
@@ -221,11 +216,7 @@ class Pipeline:
 
     def _advice(self, obstacles: list[str]) -> str:
         """Return how to start the pipeline again: its own Job and `obstacles` must be deleted first."""
-        own = [
-            name
-            for name, job in self._objects.items()
-            if job["metadata"].get("labels", {}).get("app.kubernetes.io/component") == "pipeline"
-        ]
+        own = [name for name, job in self._objects.items() if label(job, COMPONENT_LABEL) == PIPELINE]
         running = [
             step.job
             for step in self._steps

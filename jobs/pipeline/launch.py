@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 
 from jobs.pipeline.backoff import Backoff
-from jobs.pipeline.cluster import CRONJOBS, JOBS, Cluster, Json
+from jobs.pipeline.cluster import CRONJOBS, INSTANCE_LABEL, JOBS, NAME_LABEL, Cluster, Json
 from jobs.process.errors import ConfigurationError, NotReadyError
 
 TEMPLATE_ANNOTATION = "skuscribe/template"
@@ -21,7 +21,7 @@ COMPLETIONS_ANNOTATION, BY_CATALOGUE = "skuscribe/completions", "catalogue"
 TEMPLATE_SECONDS = 60.0
 """How long to wait for the CronJobs of this revision: Helm creates the pipeline's Job before them."""
 
-SELECTOR_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/instance")
+SELECTOR_LABELS = (NAME_LABEL, INSTANCE_LABEL)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def template_of(cronjob: Json, step: str) -> Template:
     return Template(step, name, cronjob["metadata"]["uid"], selector, content, by_catalogue)
 
 
-def launch(cluster: Cluster, template: Template, name: str, indexes: int | None = None) -> tuple[Json, bool]:
+def launch(cluster: Cluster, template: Template, name: str, indexes: int | None) -> tuple[Json, bool]:
     """Create the Job of a template, or find it by its name. Returns the Job and whether this call created it."""
     created = cluster.create(JOBS, job_of(template, name, indexes))
     if created is not None:

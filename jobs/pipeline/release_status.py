@@ -11,15 +11,26 @@ from datetime import UTC, datetime
 from statistics import fmean
 
 from jobs import steps
-from jobs.pipeline.cluster import CRONJOBS, JOBS, PODS, Cluster, Json
+from jobs.pipeline.cluster import (
+    COMPONENT_LABEL,
+    CRONJOBS,
+    INSTANCE_LABEL,
+    JOBS,
+    NAME_LABEL,
+    PIPELINE,
+    PODS,
+    Cluster,
+    Json,
+    label,
+    true_conditions,
+)
 from jobs.pipeline.decision import owning_cronjob
-from jobs.pipeline.termination import COMPONENT_LABEL, JOB_LABEL, FailedPod, failed_pod, failing_pod, pod_end
+from jobs.pipeline.termination import JOB_LABEL, FailedPod, failing_pod, failures, pod_end
 from jobs.pipeline.waiting import Warnings, is_overdue, job_reason, overdue_reason, pod_reason, read_warnings
 from jobs.process.durations import duration
 from jobs.process.errors import InputError, NotReadyError
 
-NAME_LABEL, INSTANCE_LABEL = (f"app.kubernetes.io/{name}" for name in ("name", "instance"))
-PIPELINE, SERVICES = "pipeline", "services"
+SERVICES = "services"
 
 MIN_WORK_SECONDS = 30.0
 """A pod that succeeded in less time counts as one whose index was already done."""
@@ -36,7 +47,7 @@ _GPU_NAMES = re.compile(r".+/gpu([.]shared)?|nvidia[.]com/mig-.+|gpu[.]intel[.]c
 
 @dataclass(frozen=True)
 class PodStatus:
-    """A pod of a Job, with the seconds that its container has run, and how it ended if it failed.
+    """A pod of a Job, with the seconds that its container has run.
 
     `phase`: that of the API, or `Terminating` if its node does not answer.
     """
@@ -45,10 +56,9 @@ class PodStatus:
     phase: str
     seconds: float
     gpus: int
-    failure: FailedPod | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StepStatus:
     """A step of the release, from its latest Job.
 
@@ -58,19 +68,19 @@ class StepStatus:
 
     step: str
     state: str
-    job: str
-    created: str
-    done: int
     indexes: int
-    running: int
-    pending: int
-    failed: int
-    disrupted: int
-    seconds: float
-    per_hour: float | None
-    seconds_left: float | None
-    gpu_hours: float
-    note: str
+    job: str = ""
+    created: str = ""
+    done: int = 0
+    running: int = 0
+    pending: int = 0
+    failed: int = 0
+    disrupted: int = 0
+    seconds: float = 0.0
+    per_hour: float | None = None
+    seconds_left: float | None = None
+    gpu_hours: float = 0.0
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,13 +130,13 @@ def read(cluster: Cluster, release: str, now: datetime | None = None) -> Release
         )
     instances = {cronjob["metadata"]["labels"].get(INSTANCE_LABEL) for cronjob in cronjobs.values()}
     jobs, pods = (
-        [item for item in cluster.list(resource, selector).items if _label(item, INSTANCE_LABEL) in instances]
+        [item for item in cluster.list(resource, selector).items if label(item, INSTANCE_LABEL) in instances]
         for resource in (JOBS, PODS)
     )
     warnings = read_warnings(cluster)
-    own_pipelines = [job for job in jobs if _label(job, COMPONENT_LABEL) == PIPELINE]
+    own_pipelines = [job for job in jobs if label(job, COMPONENT_LABEL) == PIPELINE]
     pipeline = _status(PIPELINE, own_pipelines, 1, pods, warnings, now) if own_pipelines else None
-    services = [pod for pod in pods if _label(pod, COMPONENT_LABEL) == SERVICES]
+    services = [pod for pod in pods if label(pod, COMPONENT_LABEL) == SERVICES]
     found = [step_status(step, cronjob, jobs, pods, warnings, now) for step, cronjob in cronjobs.items()]
     return ReleaseStatus(
         release,
@@ -163,7 +173,7 @@ def _cronjobs(cluster: Cluster, release: str, selector: str) -> dict[str, Json]:
         for step in steps.in_order()
         for name, cronjob in cronjobs.items()
         if name == f"{release}-{step.name}"
-        or (name.endswith(f"-{step.name}") and _label(cronjob, INSTANCE_LABEL) == release)
+        or (name.endswith(f"-{step.name}") and label(cronjob, INSTANCE_LABEL) == release)
     }
 
 
@@ -183,8 +193,7 @@ def _service_notes(
     if overdue := overdue_reason(pods, now):
         yield overdue
     for pod in (pod for pod in pods if not is_overdue(pod, now)):
-        conditions = {item["type"]: item["status"] for item in pod.get("status", {}).get("conditions", ())}
-        if conditions.get("Ready") != "True":
+        if "Ready" not in true_conditions(pod):
             reason = pod_reason(pod, warnings) or str(pod.get("status", {}).get("phase", "Unknown"))
             yield f"pod {pod['metadata']['name']} is not ready: {reason}"
     if not pods:
@@ -225,17 +234,18 @@ def _status(
 ) -> StepStatus:
     """Return the status of the latest of some Jobs. `indexes`: the number to show if there is none."""
     if not owned:
-        return StepStatus(step, "waiting", "", "", 0, indexes, 0, 0, 0, 0, 0.0, None, None, 0.0, "")
+        return StepStatus(step=step, state="waiting", indexes=indexes)
     job = max(owned, key=lambda job: str(job["metadata"]["creationTimestamp"]))
     job_names = {job["metadata"]["name"] for job in owned}
     status, indexes = job.get("status", {}), job["spec"].get("completions") or 1
     done, state = status.get("succeeded", 0), _state(job)
-    seconds = _seconds(status.get("startTime"), status.get("completionTime") or _failed_at(job), now)
+    failed_at = true_conditions(job).get("Failed", {}).get("lastTransitionTime")
+    seconds = _seconds(status.get("startTime"), status.get("completionTime") or failed_at, now)
     listed = [(pod, pod_status(pod, now, gpu_resource)) for pod in pods]
     own_pods = [(pod, found) for pod, found in listed if found.job == job["metadata"]["name"]]
     per_hour = _per_hour([found for _, found in own_pods]) if state == "running" else None
-    failures = [found.failure for _, found in own_pods if found.failure is not None]
-    listed_failures = sum(not failure.disrupted for failure in failures)
+    failed = failures([pod for pod, _ in own_pods])
+    listed_failures = sum(not pod.disrupted for pod in failed)
     return StepStatus(
         step=step,
         state=state,
@@ -246,12 +256,12 @@ def _status(
         running=sum(found.phase == "Running" for _, found in own_pods),
         pending=sum(found.phase == "Pending" for _, found in own_pods),
         failed=max(status.get("failed", 0), listed_failures),  # failed pods are deleted with their node
-        disrupted=sum(failure.disrupted for failure in failures),
+        disrupted=sum(pod.disrupted for pod in failed),
         seconds=seconds,
         per_hour=per_hour,
         seconds_left=(indexes - done) / per_hour * 3600 if per_hour else None,
         gpu_hours=sum(found.seconds * found.gpus for _, found in listed if found.job in job_names) / 3600,
-        note=_note(job, state, [pod for pod, _ in own_pods], failures, warnings, now),
+        note=_note(job, state, [pod for pod, _ in own_pods], failed, warnings, now),
     )
 
 
@@ -264,7 +274,7 @@ def _per_hour(pods: Sequence[PodStatus]) -> float | None:
     return running * 3600 / fmean(times) if times and running else None
 
 
-def pod_status(pod: Json, now: datetime, gpu_resource: str | None = None) -> PodStatus:
+def pod_status(pod: Json, now: datetime, gpu_resource: str | None) -> PodStatus:
     """Return the status of a pod of the API. `gpu_resource`: the extended resource of the release for GPUs, if it is known."""
     status, phase = pod.get("status", {}), pod.get("status", {}).get("phase", "Unknown")
     last_seen = None
@@ -278,7 +288,7 @@ def pod_status(pod: Json, now: datetime, gpu_resource: str | None = None) -> Pod
     ]
     limits = [container.get("resources", {}).get("limits", {}) for container in pod["spec"]["containers"]]
     return PodStatus(
-        job=_label(pod, JOB_LABEL) or "",
+        job=label(pod, JOB_LABEL) or "",
         phase=phase,
         seconds=max(run_times, default=0.0),
         gpus=sum(
@@ -287,41 +297,30 @@ def pod_status(pod: Json, now: datetime, gpu_resource: str | None = None) -> Pod
             for name, count in limit.items()
             if name == gpu_resource or _GPU_NAMES.fullmatch(name)
         ),
-        failure=failed_pod(pod) if phase == "Failed" else None,
     )
 
 
 def _note(
-    job: Json, state: str, pods: Sequence[Json], failures: Sequence[FailedPod], warnings: Warnings, now: datetime
+    job: Json, state: str, pods: Sequence[Json], failed: Sequence[FailedPod], warnings: Warnings, now: datetime
 ) -> str:
     """Return why no pod runs and how the latest failed pod ended, or an empty text. A complete Job has no note."""
     if state == "complete":
         return ""
     runs = any(pod.get("status", {}).get("phase") == "Running" and not is_overdue(pod, now) for pod in pods)
-    failed = failing_pod(job, sorted(failures, key=lambda failure: failure.finished, reverse=True))
+    blamed = failing_pod(job, failed)
     waits = state in ("running", "suspended") and not runs
     reason = job_reason(job, pods, warnings, now) if waits else overdue_reason(pods, now)
-    failure = pod_end(failed) if failed is not None else ""
+    failure = pod_end(blamed) if blamed is not None else ""
     return "; ".join(part for part in (reason, failure if failure not in reason else "") if part)
 
 
-def _label(item: Json, label: str) -> str | None:
-    value: str | None = item["metadata"].get("labels", {}).get(label)
-    return value
-
-
 def _state(job: Json) -> str:
-    conditions = {item["type"] for item in job.get("status", {}).get("conditions", ()) if item["status"] == "True"}
+    conditions = true_conditions(job)
     states = {
         "Complete": "complete", "SuccessCriteriaMet": "complete", "Failed": "failed", "FailureTarget": "failed",
         "Suspended": "suspended",
     }  # fmt: skip
     return next((state for condition, state in states.items() if condition in conditions), "running")
-
-
-def _failed_at(job: Json) -> str | None:
-    conditions = job.get("status", {}).get("conditions", ())
-    return next((item["lastTransitionTime"] for item in conditions if item["type"] == "Failed"), None)
 
 
 def _seconds(start: str | None, end: str | None, now: datetime) -> float:

@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs.pipeline.cluster import PODS, Cluster, Json
+from jobs.pipeline.cluster import COMPONENT_LABEL, PODS, Cluster, Json, label, true_conditions
 from jobs.process.errors import ConfigurationError, InputError
 
 INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 JOB_LABEL = "batch.kubernetes.io/job-name"
-COMPONENT_LABEL = "app.kubernetes.io/component"
-"""Of a pod: the name of its main container too."""
-
 CHECK_CONTAINER = "check"
-"""The chart's other container, which runs before the main one of `train`."""
+"""The chart's container before the main one of `train`. A main container has the name of its pod's component."""
 
 MAX_MESSAGE_CHARACTERS = 2000
 
@@ -64,24 +61,28 @@ def step_failure(message: str, pod: FailedPod | None) -> StepFailed:
 
 def failed_pods(cluster: Cluster, job: str) -> list[FailedPod]:
     """Return the failed pods of a Job, the latest first."""
-    pods = cluster.list(PODS, f"{JOB_LABEL}={job}", "status.phase=Failed").items
-    return sorted((failed_pod(pod) for pod in pods), key=lambda pod: pod.finished, reverse=True)
+    return failures(cluster.list(PODS, f"{JOB_LABEL}={job}", "status.phase=Failed").items)
+
+
+def failures(pods: Sequence[Json]) -> list[FailedPod]:
+    """Return the failed ones among pods of the API, the latest first."""
+    failed = [failed_pod(pod) for pod in pods if pod.get("status", {}).get("phase") == "Failed"]
+    return sorted(failed, key=lambda pod: pod.finished, reverse=True)
 
 
 def failed_pod(pod: Json) -> FailedPod:
     """Return how a pod of the API ended. If several containers failed, one of the chart's says how."""
     status, metadata = pod.get("status", {}), pod["metadata"]
-    labels = metadata.get("labels", {})
     terminations: list[tuple[str, Json]] = [
         (container["name"], state["terminated"])
         for kind in ("containerStatuses", "initContainerStatuses")
         for container in status.get(kind, ())
         if "terminated" in (state := container.get("state", {})) and state["terminated"].get("exitCode")
     ]
-    own = (labels.get(COMPONENT_LABEL), CHECK_CONTAINER)
+    own = (label(pod, COMPONENT_LABEL), CHECK_CONTAINER)
     name, terminated = min(terminations, key=lambda found: found[0] not in own, default=("", Json()))
-    index = labels.get(INDEX_LABEL)
-    conditions = {item["type"]: item for item in status.get("conditions", ()) if item["status"] == "True"}
+    index = label(pod, INDEX_LABEL)
+    conditions = true_conditions(pod)
     disruption = conditions.get("DisruptionTarget", {})
     return FailedPod(
         name=metadata["name"],
@@ -115,9 +116,7 @@ def disruptions(pods: Sequence[Json]) -> list[FailedPod]:
     """Return the disrupted pods among all pods of a Job since its last pod that succeeded, the latest first."""
     succeeded = [_finished(pod) for pod in pods if pod.get("status", {}).get("phase") == "Succeeded"]
     since = max(succeeded, default="")
-    failed = [failed_pod(pod) for pod in pods if pod.get("status", {}).get("phase") == "Failed"]
-    since_then = [pod for pod in failed if pod.disrupted and pod.finished > since]
-    return sorted(since_then, key=lambda pod: pod.finished, reverse=True)
+    return [pod for pod in failures(pods) if pod.disrupted and pod.finished > since]
 
 
 def _finished(pod: Json) -> str:

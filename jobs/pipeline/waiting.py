@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from jobs.pipeline.cluster import EVENTS, Cluster, Json
-from jobs.pipeline.termination import failed_pod, failing_pod, pod_end
+from jobs.pipeline.termination import failing_pod, failures, pod_end
 from jobs.process.errors import ConfigurationError
 
 MAX_CHARACTERS = 500
@@ -97,8 +97,7 @@ def job_reason(job: Json, pods: Sequence[Json], warnings: Warnings, now: datetim
         return f"pod {pending[0]['metadata']['name']} is starting"
     if warning := warnings.get(("Job", name)):
         return f"no pod: {warning}"
-    failures = [failed_pod(pod) for pod in pods if pod.get("status", {}).get("phase") == "Failed"]
-    blamed = failing_pod(job, sorted(failures, key=lambda pod: pod.finished, reverse=True))
+    blamed = failing_pod(job, failures(pods))
     if blamed is not None:
         return f"the next attempt starts after a backoff; {pod_end(blamed)}"
     return f"no pod yet; `kubectl describe job {name}` shows the reason"

@@ -1,4 +1,4 @@
-"""The changes of a release's objects: one list, then a watch that is restarted where it ended.
+"""The changes of a release's Jobs: one list, then a watch that is restarted where it ended.
 
 There is no polling: between two events the process blocks in a read. After an outage of the API server the watch continues
 from the last resource version; if that version has expired, everything is listed again.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jobs.pipeline.backoff import Backoff
-from jobs.pipeline.cluster import ACCESS_RETRY_SECONDS, Cluster, Json, Resource, VersionExpired
+from jobs.pipeline.cluster import ACCESS_RETRY_SECONDS, JOBS, Cluster, Json, VersionExpired
 from jobs.process import log
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
 
@@ -26,21 +26,21 @@ STABLE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Change:
-    """All objects (`listed`, which replaces everything known before), or one that was `changed` or `deleted`."""
+    """All Jobs (`listed`, which replaces everything known before), or one that was `changed` or `deleted`."""
 
     kind: Literal["listed", "changed", "deleted"]
     objects: tuple[Json, ...]
 
 
-def changes(cluster: Cluster, resource: Resource, labels: str) -> Iterator[Change]:
-    """Yield all objects, then every change, without end. Errors: `NotReadyError` (75) after a long outage."""
+def changes(cluster: Cluster, labels: str) -> Iterator[Change]:
+    """Yield all Jobs, then every change, without end. Errors: `NotReadyError` (75) after a long outage."""
     while True:
-        listing = cluster.list(resource, labels)
+        listing = cluster.list(JOBS, labels)
         yield Change("listed", listing.items)
         try:
-            yield from _changes_since(cluster, resource, labels, listing.version)
+            yield from _changes_since(cluster, labels, listing.version)
         except VersionExpired as reason:
-            log.info("listing again", resource=resource.name, reason=str(reason))
+            log.info("listing again", resource=JOBS.name, reason=str(reason))
 
 
 def with_pauses(source: Iterable[Change], seconds: float) -> Iterator[Change | None]:
@@ -71,14 +71,14 @@ def with_pauses(source: Iterable[Change], seconds: float) -> Iterator[Change | N
         yield item
 
 
-def _changes_since(cluster: Cluster, resource: Resource, labels: str, version: str) -> Iterator[Change]:
+def _changes_since(cluster: Cluster, labels: str, version: str) -> Iterator[Change]:
     """Yield the changes after `version`, from one watch after another. Errors: `VersionExpired`."""
     backoff = Backoff(cluster.retry_seconds)
     while True:
-        error: JobError = NotReadyError(f"the watch of {resource.name} ends as soon as it starts")
+        error: JobError = NotReadyError(f"the watch of {JOBS.name} ends as soon as it starts")
         limit_seconds, connected = None, math.inf
         try:
-            events = cluster.watch(resource, labels, version, WATCH_SECONDS)
+            events = cluster.watch(JOBS, labels, version, WATCH_SECONDS)
             connected = time.monotonic()
             for event in events:
                 backoff.reset()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.pipeline.cluster import JOBS, Cluster, Listing, Resource
+from jobs.pipeline.cluster import Cluster, Listing, Resource
 from jobs.pipeline.job import Pipeline, Release
 from jobs.pipeline.launch import SELECTOR_LABELS
 from jobs.pipeline.watch import changes
@@ -145,6 +145,6 @@ class StaleCluster(Cluster):
 def test_everything_is_listed_again_when_the_version_has_expired(cluster: Cluster) -> None:
     create_release(cluster, "demo", {"prepare": StepSpec()})
     stale = StaleCluster(cluster.namespace)
-    first = changes(stale, JOBS, f"{SELECTOR_LABELS[0]}=skuscribe")
+    first = changes(stale, f"{SELECTOR_LABELS[0]}=skuscribe")
     assert [next(first).kind, next(first).kind] == ["listed", "listed"]
     assert stale.lists == 2

@@ -41,7 +41,7 @@ def first_changes(
     """The first changes, and for each request the resource version that its watch starts from, or "list"."""
     with FakeApi(*answers) as api:
         use(api)
-        first = itertools.islice(changes(Cluster(retry_seconds=retry_seconds), JOBS, "a=b"), count)
+        first = itertools.islice(changes(Cluster(retry_seconds=retry_seconds), "a=b"), count)
         yielded = [(str(change.kind), [item["metadata"]["name"] for item in change.objects]) for change in first]
     queries = [parse_qs(urlsplit(path).query) for path in api.requested]
     return yielded, [query["resourceVersion"][0] if "watch" in query else "list" for query in queries]
