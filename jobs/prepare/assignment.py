@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.prepare.cleaned_rows import CleanedRows
-from jobs.prepare.near_duplicates import find_clusters
 from jobs.prepare.splits import HELD_OUT_SHARD, Splits, assign_splits
 from jobs.process.errors import InputError
 from jobs.text.hashes import first_of_each
@@ -33,9 +32,9 @@ def assign_rows(cleaned: CleanedRows, similarity: float, shard_rows: int, held_o
     Rows whose texts are at least this similar (0.5 to 1) share a cluster. At most `held_out_rows` rows are held out, except
     where every cluster is larger. Errors: `InputError` (65) if nothing is left to evaluate a model with.
     """
-    kept = first_of_each(cleaned.uid_hashes)
-    labels = find_clusters(cleaned.signature_file, cleaned.content_hashes, cleaned.title_hashes, kept, similarity)
-    clusters = cleaned.rows[labels]
+    kept = first_of_each(cleaned.column("uid_hashes"))
+    labels = cleaned.clusters(kept, similarity)
+    clusters = cleaned.column("rows")[labels]
     rows = np.flatnonzero(kept)
     held_out_rows = min(held_out_rows, max(1, int(len(rows) * MAX_HELD_OUT_FRACTION)))
     splits = assign_splits(np.searchsorted(rows, labels[rows]), shard_rows, held_out_rows, TEST_FRACTION, seed)

@@ -8,12 +8,14 @@ of items, `Sq. Ft.` and `1.` Case and the final punctuation are ignored.
 A part of a sentence between dashes is boilerplate too, as in `Alarm, Stop Watch - Lowest Prices, Free Shipping.`, if it has at least
 4 words and is at the end of a sentence, or a sentence of its own, in at least half of its uses. Others are attributes in a list, such as
 `20 ft - 24 AWG copper wire - Blue`.
+
+The sentences that recur are found by their hashes, in the files of the cleaned rows. Then only the rows that have one are parsed: once
+to see how it is used, and once to remove it.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +24,6 @@ from numpy.typing import NDArray
 
 from jobs.prepare.chunk_cleaning import CleanedChunk, with_columns
 from jobs.prepare.cleaned_rows import COLUMNS, Boilerplate, CleanedRows, write_cleaned_rows
-from jobs.prepare.near_duplicates import find_clusters
 from jobs.prepare.rows import ProductRow
 from jobs.prepare.sentences import TITLE, comparable, is_complete, is_long, joined, parts_of, with_placeholder
 from jobs.process import log
@@ -130,6 +131,62 @@ def _find(cleaned: CleanedRows, similarity: float, min_clusters: int) -> dict[in
     }
 
 
+def _recurring(cleaned: CleanedRows, similarity: float, min_clusters: int) -> dict[int, int]:
+    """Return the number of clusters of each sentence that at least `min_clusters` of them have, by the hash of the sentence.
+
+    Only the rows that share a sentence with at least `min_clusters` rows are clustered. The other rows, most of a catalogue,
+    cannot change these numbers.
+    """
+    kept = first_of_each(cleaned.column("uid_hashes"))
+    in_question = np.zeros(len(kept), dtype=bool)
+    for values, owners in _sentences_by_remainder(cleaned):
+        _, number, counts = np.unique(values, return_inverse=True, return_counts=True)
+        in_question[owners[counts[number] >= min_clusters]] = True
+    in_question &= kept
+    clusters = cleaned.clusters(in_question, similarity).astype(np.int64)
+    found: dict[int, int] = {}
+    for values, owners in _sentences_by_remainder(cleaned):
+        used = in_question[owners]
+        distinct, number = np.unique(values[used], return_inverse=True)
+        pairs = np.unique(number * len(clusters) + clusters[owners[used]])
+        counts = np.bincount(pairs // len(clusters), minlength=len(distinct))
+        often = counts >= min_clusters
+        found.update(zip(distinct[often].tolist(), counts[often].tolist(), strict=True))
+    return found
+
+
+def _sentences_by_remainder(cleaned: CleanedRows) -> Iterator[tuple[NDArray[np.uint64], NDArray[np.int64]]]:
+    """Yield the hash of each sentence with its row, those with the same remainder together.
+
+    Each pass over the file selects one remainder, so that memory does not grow with the number of sentences.
+    """
+    ends = np.cumsum(cleaned.column("sentences"), dtype=np.int64)  # the number of sentences up to each row
+    passes = -(-int(ends[-1]) // _SENTENCES_PER_PASS) if len(ends) else 0
+    for remainder in range(passes):
+        values, places, start = [], [], 0
+        with cleaned.sentence_hash_file.open("rb") as file:
+            while len(block := np.fromfile(file, np.uint64, _SENTENCES_PER_PASS)):
+                chosen = np.flatnonzero(block % np.uint64(passes) == remainder)
+                values.append(block[chosen])
+                places.append(start + chosen)
+                start += len(block)
+        yield np.concatenate(values), np.searchsorted(ends, np.concatenate(places), side="right")
+
+
+def _shares_of_titles(cleaned: CleanedRows, vocabulary: set[str]) -> dict[str, float]:
+    """Return the fraction of the titles that have each of these words, in a sample of evenly spaced rows."""
+    step = max(1, cleaned.cleaned // SAMPLED_TITLES)
+    counts: Counter[str] = Counter()
+    titles = first = 0
+    for products, _ in cleaned.batches():
+        sampled = np.arange(-first % step, products.num_rows, step)
+        first += products.num_rows
+        titles += len(sampled)
+        for title in products["title"].take(number_column(sampled)).to_pylist():
+            counts.update(vocabulary.intersection(words(title)))
+    return {word: counts[word] / titles for word in vocabulary}
+
+
 def _without(chunk: CleanedChunk, boilerplate: Mapping[int, Boilerplate], min_content_characters: int) -> CleanedChunk:
     """Return the chunk without these sentences."""
     positions, changed = [], []
@@ -182,8 +239,8 @@ def _with_rows(chunk: CleanedChunk, positions: list[int], rows: list[ProductRow]
         for name in (*COLUMNS, "signatures")
     }
     products, sentence_hashes = (
-        joined.take(number_column(source))
-        for joined in (
+        both.take(number_column(source))
+        for both in (
             pa.concat_batches([chunk.products, changed.products]),
             pa.concat_arrays([_sentence_lists(chunk), _sentence_lists(changed)]),
         )
@@ -197,69 +254,3 @@ def _sentence_lists(chunk: CleanedChunk) -> pa.ListArray:
     values = pa.Array.from_buffers(pa.uint64(), len(chunk.sentence_hashes), [None, pa.py_buffer(chunk.sentence_hashes)])
     buffers = [None, pa.py_buffer(offsets)]
     return pa.Array.from_buffers(pa.list_(pa.uint64()), len(chunk.sentences), buffers, children=[values])
-
-
-def _recurring(cleaned: CleanedRows, similarity: float, min_clusters: int) -> dict[int, int]:
-    """Return the number of clusters of each sentence that at least `min_clusters` of them have, by the hash of the sentence.
-
-    Only the rows that share a sentence with at least `min_clusters` rows are clustered. The other rows, most of a catalogue,
-    cannot change these numbers.
-    """
-    kept = first_of_each(cleaned.uid_hashes)
-    in_question = np.zeros(len(kept), dtype=bool)
-    for values, owners in _sentences_by_remainder(cleaned):
-        _, number, counts = np.unique(values, return_inverse=True, return_counts=True)
-        in_question[owners[counts[number] >= min_clusters]] = True
-    in_question &= kept
-    clusters = find_clusters(
-        cleaned.signature_file, cleaned.content_hashes, cleaned.title_hashes, in_question, similarity
-    ).astype(np.int64)
-    found: dict[int, int] = {}
-    for values, owners in _sentences_by_remainder(cleaned):
-        used = in_question[owners]
-        distinct, number = np.unique(values[used], return_inverse=True)
-        pairs = np.unique(number * len(clusters) + clusters[owners[used]])
-        counts = np.bincount(pairs // len(clusters), minlength=len(distinct))
-        often = counts >= min_clusters
-        found.update(zip(distinct[often].tolist(), counts[often].tolist(), strict=True))
-    return found
-
-
-def _sentences_by_remainder(cleaned: CleanedRows) -> Iterator[tuple[NDArray[np.uint64], NDArray[np.int64]]]:
-    """Yield the hash of each sentence with its row, those with the same remainder together.
-
-    Each pass over the file selects one remainder, so that memory does not grow with the number of sentences.
-    """
-    ends = np.cumsum(cleaned.sentences, dtype=np.int64)
-    total = int(ends[-1]) if len(ends) else 0
-    passes = -(-total // _SENTENCES_PER_PASS)
-    for remainder in range(passes):
-        yield _read(cleaned.sentence_hash_file, ends, passes, remainder)
-
-
-def _shares_of_titles(cleaned: CleanedRows, vocabulary: set[str]) -> dict[str, float]:
-    """Return the fraction of the titles that have each of these words, in a sample of evenly spaced rows."""
-    step = max(1, cleaned.cleaned // SAMPLED_TITLES)
-    counts: Counter[str] = Counter()
-    titles = first = 0
-    for products, _ in cleaned.batches():
-        sampled = np.arange(-first % step, products.num_rows, step)
-        first += products.num_rows
-        titles += len(sampled)
-        for title in products["title"].take(number_column(sampled)).to_pylist():
-            counts.update(vocabulary.intersection(words(title)))
-    return {word: counts[word] / titles for word in vocabulary}
-
-
-def _read(
-    path: Path, ends: NDArray[np.int64], passes: int, remainder: int
-) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Return the hashes with this remainder, and the row of each. `ends`: the number of sentences up to each row."""
-    parts, places, start = [], [], 0
-    with path.open("rb") as file:
-        while len(block := np.fromfile(file, np.uint64, _SENTENCES_PER_PASS)):
-            chosen = np.flatnonzero(block % np.uint64(passes) == remainder)
-            parts.append(block[chosen])
-            places.append(start + chosen)
-            start += len(block)
-    return np.concatenate(parts), np.searchsorted(ends, np.concatenate(places), side="right")

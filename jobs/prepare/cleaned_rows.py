@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.prepare.chunk_cleaning import CLEANED_SCHEMA, CleanedChunk
-from jobs.prepare.near_duplicates import SIGNATURE_NUMBERS
+from jobs.prepare.near_duplicates import SIGNATURE_NUMBERS, find_clusters
 from jobs.prepare.rows import Reject
 from jobs.storage.catalogue import REJECT_SCHEMA
 
@@ -42,7 +42,7 @@ class CleanedRows:
     """The cleaned rows of an input, in files in `folder`, and the number of rejects and the first reject for each reason.
 
     `boilerplate`: the sentences that were removed from the contents, the most frequent first.
-    A column, shape (rows,), is read from its file at each access, so that memory holds only the columns in use.
+    A column is read from its file at each call, so that memory holds only the columns in use.
     """
 
     folder: Path
@@ -52,55 +52,20 @@ class CleanedRows:
     first_rejects: dict[str, Reject]
     boilerplate: tuple[Boilerplate, ...] = ()
 
-    @property
-    def rows(self) -> NDArray[np.int64]:
-        """The number of each row in the input, from 1."""
-        return self._column("rows")
+    def column(self, name: str) -> NDArray[Any]:
+        """Return a column of `CleanedChunk`, one of `COLUMNS`, for all rows; shape (rows,)."""
+        return np.fromfile(self.folder / name, dtype=COLUMNS[name])
 
-    @property
-    def uid_hashes(self) -> NDArray[np.uint64]:
-        """A hash of each uid."""
-        return self._column("uid_hashes")
-
-    @property
-    def text_hashes(self) -> NDArray[np.uint64]:
-        """A hash of each title and content, ignoring case."""
-        return self._column("text_hashes")
-
-    @property
-    def content_hashes(self) -> NDArray[np.uint64]:
-        """A hash of the words of each content."""
-        return self._column("content_hashes")
-
-    @property
-    def title_hashes(self) -> NDArray[np.uint64]:
-        """A hash of the words of each title of at least 3 words, otherwise 0."""
-        return self._column("title_hashes")
-
-    @property
-    def title_words(self) -> NDArray[np.int32]:
-        """The number of words of each title."""
-        return self._column("title_words")
-
-    @property
-    def content_words(self) -> NDArray[np.int32]:
-        """The number of words of each content."""
-        return self._column("content_words")
-
-    @property
-    def sentences(self) -> NDArray[np.int32]:
-        """The number of sentences of each content."""
-        return self._column("sentences")
+    def clusters(self, kept: NDArray[np.bool_], similarity: float) -> NDArray[np.int32]:
+        """Return for each row the index of the first row of its cluster, as `find_clusters()` does; `kept` has shape (rows,)."""
+        return find_clusters(
+            self.folder / _SIGNATURES, self.column("content_hashes"), self.column("title_hashes"), kept, similarity
+        )
 
     @property
     def sentence_hash_file(self) -> Path:
         """The file with a hash, uint64, of each sentence of each content."""
         return self.folder / _SENTENCE_HASHES
-
-    @property
-    def signature_file(self) -> Path:
-        """The file with the MinHash signature of each row."""
-        return self.folder / _SIGNATURES
 
     def batches(self) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
         """Yield the cleaned rows and the rejects of each chunk, in the order of the input."""
@@ -127,9 +92,6 @@ class CleanedRows:
         """Remove the files."""
         for name in (_PRODUCTS, _REJECTS, *_FILES):
             (self.folder / name).unlink()
-
-    def _column(self, name: str) -> NDArray[Any]:
-        return np.fromfile(self.folder / name, dtype=COLUMNS[name])
 
 
 def write_cleaned_rows(chunks: Iterable[CleanedChunk], folder: Path, advance: Callable[[int], None]) -> CleanedRows:

@@ -28,7 +28,7 @@ def statistics(cleaned: CleanedRows, assignment: Assignment, tokenizer: Tokenize
     kept, cluster = assignment.kept, assignment.cluster
     rows = int(kept.sum())
     cluster_sizes = np.unique(cluster[kept], return_counts=True)[1]
-    distinct_texts = len(np.unique(cleaned.text_hashes[kept]))
+    distinct_texts = len(np.unique(cleaned.column("text_hashes")[kept]))
     reject_counts = dict(cleaned.reject_counts)
     if duplicates := int((~kept).sum()):
         reject_counts[DUPLICATE_UID] = duplicates
@@ -42,8 +42,8 @@ def statistics(cleaned: CleanedRows, assignment: Assignment, tokenizer: Tokenize
             "sizes": _histogram(cluster_sizes),
         },
         "words": {
-            "title": _lengths(cleaned.title_words[kept]),
-            "content": _lengths(cleaned.content_words[kept]),
+            "title": _lengths(cleaned.column("title_words")[kept]),
+            "content": _lengths(cleaned.column("content_words")[kept]),
         },
         "tokens": _token_lengths(cleaned, kept, tokenizer, seed) if tokenizer else None,
         "boilerplate": {
