@@ -1,6 +1,5 @@
 """Fixtures of all tests: real Postgres and S3, with a bucket prefix, and a database if asked for, per test."""
 
-import os
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from jobs.local import postgres, services
 from jobs.retrieval.encoder import Encoder
 from jobs.retrieval.settings import DEFAULT_ENCODER
 from jobs.storage.store import Store
+from tests.environment import set_only
 
 if TYPE_CHECKING:
     from tests.ready import Ready
@@ -89,12 +89,8 @@ def service_folder() -> Iterator[Path]:
 @pytest.fixture
 def environment(service_folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Set the environment variables of both services, with an empty bucket prefix for this test. Returns them."""
-    for name in list(os.environ):
-        if name.startswith(("SKUSCRIBE_", "AWS_", "PG")):
-            monkeypatch.delenv(name)
     own = services.read_environment(service_folder) | {"SKUSCRIBE_STORE": f"s3://skuscribe/{uuid.uuid4().hex[:8]}"}
-    for name, value in own.items():
-        monkeypatch.setenv(name, value)
+    set_only(monkeypatch, own)
     return own
 
 

@@ -1,21 +1,19 @@
 """Artifacts for tests, written to the store without a job: catalogues of invented products, and tiny models."""
 
-import io
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from jobs.process import folders
 from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.layout import Kind
+from jobs.storage.parquet import parquet_bytes
 from jobs.storage.store import Store
 
 COLOURS = ("red", "blue", "green", "black", "white", "steel", "walnut", "amber")
@@ -59,21 +57,15 @@ def write_catalogue(
             first = shard * rows_per_shard
             splits = [catalogue.TEST if row < test_rows else catalogue.TRAIN for row in range(rows_per_shard)]
             products = [product(first + row, split) for row, split in enumerate(splits)]
-            draft.add_bytes(layout.shard_file(shard), _parquet(products))
+            draft.add_bytes(layout.shard_file(shard), product_file(products))
         first = shards * rows_per_shard
         held_out_products = [product(first + row, catalogue.HELD_OUT) for row in range(held_out)]
-        draft.add_bytes(layout.HELD_OUT_FILE, _parquet(held_out_products))
+        draft.add_bytes(layout.HELD_OUT_FILE, product_file(held_out_products))
         draft.add_bytes(layout.STATISTICS_FILE, b"{}")
         return {"shards": shards, "shard_rows": rows_per_shard, "held_out": held_out}
 
     spec = Spec(store, layout.catalogue_path(name), Kind.CATALOGUE, {"made_by": "a test"}, {})
     return Catalogue(artifact.make_once(spec, add_files))
-
-
-def write_products(path: Path, products: list[Product]) -> Path:
-    """Write products to a Parquet file with the catalogue's schema. Returns its path."""
-    path.write_bytes(_parquet(products))
-    return path
 
 
 def write_tiny_model(store: Store, name: str = "base", seed: int = 13, catalogue_name: str = "main") -> Artifact:
@@ -98,8 +90,7 @@ def _fetch_model(store: Store, **chosen: Any) -> None:
     job.run(settings.Settings.model_validate({"store": store.url, **chosen}))
 
 
-def _parquet(products: list[Product]) -> bytes:
+def product_file(products: Sequence[Product]) -> bytes:
+    """Return the Parquet file of products, with the catalogue's schema."""
     rows = [vars(product) for product in products]
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=catalogue.PRODUCT_SCHEMA), buffer)
-    return buffer.getvalue()
+    return parquet_bytes(pa.Table.from_pylist(rows, schema=catalogue.PRODUCT_SCHEMA))

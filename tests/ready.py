@@ -1,6 +1,5 @@
 """A finished run for the tests that read one: a catalogue, its index, a base model and trained shards, made once."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from jobs.storage.artifact import Artifact, Draft, Spec
 from jobs.storage.catalogue import Catalogue
 from jobs.storage.layout import Kind
 from jobs.storage.store import Store
+from tests.environment import set_only
 from tests.factories import write_catalogue, write_tiny_model
 
 NAME = "ready"
@@ -80,9 +80,5 @@ def environment_of(run: Ready) -> Iterator[None]:
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
     """Set these variables for the block, and unset all others that a job, boto3 or libpq reads."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in list(os.environ):
-            if name.startswith(("SKUSCRIBE_", "AWS_", "PG")):
-                patch.delenv(name)
-        for name, value in variables.items():
-            patch.setenv(name, value)
+        set_only(patch, variables)
         yield

@@ -1,6 +1,5 @@
 """Artifacts with made-up figures, in the format of the jobs: a catalogue, a run of a few shards, its stages, a batch."""
 
-import io
 import json
 import random
 from collections.abc import Sequence
@@ -8,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from jobs import steps
 from jobs.describe import exports
@@ -18,6 +16,7 @@ from jobs.report.settings import SEED
 from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact
 from jobs.storage.layout import Kind, QuestionGroup
+from jobs.storage.parquet import parquet_bytes
 from jobs.storage.store import Store
 
 TITLES = (
@@ -125,12 +124,12 @@ def make_catalogue(store: Store, shape: RunShape) -> Artifact:
             ],
         },
     }
-    products = _parquet(catalogue.PRODUCT_SCHEMA.empty_table())
+    products = parquet_bytes(catalogue.PRODUCT_SCHEMA.empty_table())
     with artifact.draft(store, layout.catalogue_path("main"), Kind.CATALOGUE, {"profile": "catalogue"}, {}) as draft:
         for shard in range(shape.shards):
             draft.add_bytes(layout.shard_file(shard), products)
         draft.add_bytes(layout.HELD_OUT_FILE, products)
-        draft.add_bytes(layout.REJECTS_FILE, _parquet(catalogue.REJECT_SCHEMA.empty_table()))
+        draft.add_bytes(layout.REJECTS_FILE, parquet_bytes(catalogue.REJECT_SCHEMA.empty_table()))
         draft.add_bytes(layout.STATISTICS_FILE, json.dumps(statistics).encode())
         return draft.commit(
             {
@@ -199,7 +198,7 @@ def make_stage(store: Store, shape: RunShape, shard: int | None, retrieval: bool
     path = layout.evaluation_path("main", name)
     inputs = {"stage": name} | ({"model": model} if model else {})
     with artifact.draft(store, path, Kind.EVALUATION, {}, inputs) as draft:
-        draft.add_bytes(layout.ANSWERS_FILE, _parquet(pa.Table.from_pylist(answers, schema=answer_schema())))
+        draft.add_bytes(layout.ANSWERS_FILE, parquet_bytes(pa.Table.from_pylist(answers, schema=answer_schema())))
         draft.add_bytes(layout.SCORES_FILE, json.dumps(scores).encode())
         draft.commit({"questions": len(answers)})
 
@@ -302,9 +301,3 @@ def _scores(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _interval(value: float) -> dict[str, float]:
     return {"value": value, "low": value - 0.01, "high": value + 0.01}
-
-
-def _parquet(table: pa.Table) -> bytes:
-    out = io.BytesIO()
-    pq.write_table(table, out)
-    return out.getvalue()

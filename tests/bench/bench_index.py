@@ -19,7 +19,7 @@ from jobs.retrieval.encoder import text_to_embed
 from jobs.storage import artifact, catalogue, layout
 from jobs.storage.store import Store
 from tests.bench.running import running_services
-from tests.factories import Product, product, write_products
+from tests.factories import Product, product, product_file
 
 TARGET_RATIO, TARGET_RECALL = 5.0, 0.99
 MEASURED, BASELINE = "skuscribe index", "encode(), executemany, index first"
@@ -49,7 +49,8 @@ def main() -> None:
         print(json.dumps(asdict(result)))
         return
     with running_services() as work:
-        path = write_products(work / "held-out.parquet", _products(arguments.input, arguments.rows))
+        path = work / "held-out.parquet"
+        path.write_bytes(product_file(_products(arguments.input, arguments.rows)))
         with artifact.draft(
             Store("s3://skuscribe/bench"), layout.catalogue_path("main"), layout.Kind.CATALOGUE, {}, {}
         ) as draft:

@@ -3,7 +3,6 @@
 `--fault-runs 20 --seed 7` runs the whole release twenty times. A failure prints the seed, which repeats the faults.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from jobs import steps
 from jobs.local import services
 from jobs.sample.rows import write_sample
 from jobs.storage import artifact, layout
+from tests.environment import set_only
 from tests.fault_injection.release import NAME, SETTINGS, Release, proxies
 
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(7200)]
@@ -32,9 +32,7 @@ def release(service_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         "SKUSCRIBE_INPUT": str(folder / "rows.jsonl.gz"),
     }
     with pytest.MonkeyPatch.context() as patch:
-        for name in list(os.environ):
-            if name.startswith(("SKUSCRIBE_", "AWS_", "PG")):
-                patch.delenv(name)
+        set_only(patch, {})
         run = Release({**own, **{f"SKUSCRIBE_{name}": value for name, value in SETTINGS.items()}}, folder / "output")
         run.clear()
         yield run

@@ -1,14 +1,10 @@
 """Catalogues of made-up products, committed without `prepare`, and one that replaces another."""
 
-import io
 from collections.abc import Sequence
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from jobs.storage import artifact, catalogue, layout
+from jobs.storage import artifact, layout
 from jobs.storage.store import Store
-from tests.factories import Product, product
+from tests.factories import Product, product, product_file
 
 PRODUCTS = [product(number, "train" if number % 10 else "test") for number in range(60)]
 HELD_OUT = [product(number, "held-out") for number in range(60, 70)]
@@ -21,8 +17,5 @@ def commit(store: Store, *files: Sequence[Product], name: str = "main") -> None:
     names = [layout.shard_file(shard) for shard in range(len(files) - 1)] + [layout.HELD_OUT_FILE]
     with artifact.draft(store, path, layout.Kind.CATALOGUE, {"made_by": "a test"}, {}) as draft:
         for file, products in zip(names, files, strict=True):
-            buffer = io.BytesIO()
-            rows = [vars(item) for item in products]
-            pq.write_table(pa.Table.from_pylist(rows, schema=catalogue.PRODUCT_SCHEMA), buffer)
-            draft.add_bytes(file, buffer.getvalue())
+            draft.add_bytes(file, product_file(products))
         draft.commit({})

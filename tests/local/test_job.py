@@ -1,6 +1,5 @@
 """The local run: names, failures that keep their exit code, signals, stop and clean. test_readme runs it as a whole."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from jobs.local import job, results, services
 from jobs.local.settings import Settings
 from jobs.process import folders
 from jobs.process.errors import ConfigurationError, JobError, NotReadyError
+from tests.environment import set_only
 
 pytestmark = pytest.mark.slow
 
@@ -21,9 +21,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder for the services of one test, which are stopped at its end."""
-    for name in list(os.environ):
-        if name.startswith(("SKUSCRIBE_", "AWS_", "PG")):
-            monkeypatch.delenv(name)
+    set_only(monkeypatch, {})
     with tempfile.TemporaryDirectory(prefix="skuscribe-local-") as name:
         yield Path(name)
         services.stop(Path(name))
