@@ -92,7 +92,7 @@ def trained_shards(shards: int, max_shards: int | None) -> int:
     return shards if max_shards is None else min(shards, max_shards)
 
 
-def steps(retrieval_share: float = 0.0) -> tuple[Step, ...]:
+def steps(retrieval_share: float) -> tuple[Step, ...]:
     """Return the steps. Training with retrieved neighbours needs the index, so `train` then waits for `build`."""
     if not retrieval_share:
         return STEPS

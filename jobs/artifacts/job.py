@@ -4,7 +4,7 @@ Reads artifacts; with --to, writes the files of one into a folder.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from jobs.artifacts.settings import Settings
@@ -26,7 +26,7 @@ def run(settings: Settings) -> None:
     be written or has other parts, `NotReadyError` (75) if the disk of --to is full.
     """
     store = Store(settings.store)
-    path = store.relative(settings.path, "--path")
+    path = store.relative(settings.path)
     if settings.to is None:
         _list(store, path)
     else:
@@ -35,19 +35,12 @@ def run(settings: Settings) -> None:
 
 def _list(store: Store, prefix: str) -> None:
     found = False
-    for committed in artifacts(store, prefix):
-        print(_line(committed))
-        found = True
+    for path in artifact.paths(store, prefix):
+        if (committed := artifact.find(store, path)) is not None:  # it may have been removed since it was listed
+            print(_line(committed))
+            found = True
     if not found and (nearest := _nearest(store, prefix)):
         raise _not_found(store, prefix, nearest)
-
-
-def artifacts(store: Store, prefix: str = "") -> Iterator[Artifact]:
-    """Yield every committed artifact whose path begins with `prefix`, sorted by path."""
-    for path in artifact.paths(store, prefix):
-        committed = artifact.find(store, path)
-        if committed is not None:  # it may have been removed since it was listed
-            yield committed
 
 
 def _line(committed: Artifact) -> str:

@@ -34,7 +34,7 @@ def parse(store: Store, path: str) -> Unit:
 
     Errors: `ConfigurationError` (78) for a path of a part, of several units, or of another store.
     """
-    relative = store.relative(path, "--path")
+    relative = store.relative(path)
     folder, _, rest = relative.partition("/")
     name, _, below = rest.partition("/")
     unit = Unit(f"{folder}/", name)

@@ -4,7 +4,7 @@ The rows of a part are in Postgres before the part is committed. A part can ther
 finished batch is compared with its rows.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -15,30 +15,13 @@ from jobs.database.repeat import repeated
 from jobs.describe import exports
 from jobs.describe.exports import Description
 from jobs.process import folders, log
-from jobs.storage import layout
-from jobs.storage.artifact import Artifact, Spec
-from jobs.storage.layout import Kind
-from jobs.storage.store import Store
+from jobs.storage.artifact import Artifact
 
 JOB = "describe"
 """The value of `job` in the table skuscribe.failure."""
 
-LATER = ("from_audit",)
-"""Settings that earlier versions did not record."""
-
 COMPARED_ROWS = 1000
 """Number of rows that are compared in one query. Postgres limits the size of the JSON array that holds them."""
-
-
-def batch_spec(
-    store: Store,
-    batch: str,
-    config: Mapping[str, Any],
-    inputs: Mapping[str, str],
-    former: Mapping[str, Collection[str]],
-) -> Spec:
-    """Return the spec of a batch. `former` as in `Spec`."""
-    return Spec(store, layout.export_path(batch), Kind.EXPORT, config, inputs, later=LATER, former=former)
 
 
 def write_rows(rows: Sequence[Description], batch: str, catalogue: str) -> None:

@@ -24,11 +24,15 @@ from jobs.storage import artifact, catalogue, layout, runs
 from jobs.storage.artifact import Artifact, Spec
 from jobs.storage.catalogue import Catalogue, Title
 from jobs.storage.fields import Fields
+from jobs.storage.layout import Kind
 from jobs.storage.store import Store
 from jobs.t5 import inference
 
 if TYPE_CHECKING:
     from jobs.describe.describer import Describer
+
+LATER = ("from_audit",)
+"""Settings that earlier versions did not record."""
 
 
 def run(settings: Settings) -> None:
@@ -47,7 +51,8 @@ def run(settings: Settings) -> None:
             preview.print_description(settings.query, sources.profile, load, sources.model_name)
             return
         config = _config(settings, sources, publish_from)
-        spec = batch.batch_spec(store, settings.batch, config, sources.inputs, sources.former)
+        path = layout.export_path(settings.batch)
+        spec = Spec(store, path, Kind.EXPORT, config, sources.inputs, later=LATER, former=sources.former)
         existing = artifact.find_matching(spec, replace_outdated=settings.replace)
         repeated(migrate)
         finished = existing or _make_batch(settings, sources, spec, load, work)

@@ -70,7 +70,7 @@ def build_bytes(rows: int, parameters: Parameters) -> int:
     return rows * (2 * parameters.dimensions + 2 * parameters.m * 16 + 256) * 4 // 3
 
 
-def measure_recall(table: str, dimensions: int, seed: int, at_least: float = FULL_RECALL) -> dict[str, float]:
+def measure_recall(table: str, dimensions: int, seed: int, at_least: float) -> dict[str, float]:
     """Return recall@10 by ef_search: the fraction of the 10 exact nearest neighbours that a search of the index finds.
 
     The queries are the vectors of `RECALL_QUERIES` random products; a product is not its own neighbour. The larger values

@@ -112,7 +112,8 @@ def fill(connection: Connection, catalogue: str, products: Catalogue, encoder_di
         rejected: list[str] = []
         copy(connection, _COPY_LOADED, _LOADED_TYPES, _rows_of_all_files(products, encoder_digest, rejected))
         _record_rejected(connection, catalogue, rejected)
-        _require_vectors(connection, catalogue)
+        missing = connection.execute(statement("missing_files"), {"catalogue": catalogue}).fetchall()
+        _raise_if_missing(catalogue, missing)
         return _create(connection, Table(catalogue, catalogue_id, generation + 1))
 
 
@@ -143,10 +144,6 @@ def _record_rejected(connection: Connection, catalogue: str, uids: Iterable[str]
     failures = [(statement("write_failure"), _failure(catalogue, uid, None, error)) for uid in uids]
     forget = (statement("forget_failures"), {"job": JOB, "scope": catalogue})
     connection.execute_all(forget, *failures, ("ANALYZE loaded", None))
-
-
-def _require_vectors(connection: Connection, catalogue: str) -> None:
-    _raise_if_missing(catalogue, connection.execute(statement("missing_files"), {"catalogue": catalogue}).fetchall())
 
 
 def _raise_if_missing(catalogue: str, missing: Sequence[tuple[Any, ...]]) -> None:

@@ -181,15 +181,12 @@ class Draft:
     def _manifest_key(self) -> str:
         return f"{self._path}/{MANIFEST}"
 
-    def _manifest(self, figures: Mapping[str, Any]) -> Manifest:
-        self.commit_started = True  # the write may succeed although its answer is lost: the files must stay
-        return Manifest(self._kind, self._settings, self.inputs, self._files, figures, self.attempt)
-
     def _write(self, figures: Mapping[str, Any], write: Callable[[bytes], bool]) -> Artifact | None:
         """Write the manifest with `write`, which returns whether it did. Returns the artifact that is there then, this one or another's."""
         leftovers = self._leftovers()
         if leftovers is not None:
-            manifest = self._manifest(figures)
+            manifest = Manifest(self._kind, self._settings, self.inputs, self._files, figures, self.attempt)
+            self.commit_started = True  # the write may succeed although its answer is lost: the files must stay
             if write(manifest.to_json()):
                 return self._committed(manifest, leftovers)
         existing = find(self._store, self._path)

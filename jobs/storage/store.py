@@ -61,15 +61,15 @@ class Store:
         """Return the full address of a key, for messages and other tools."""
         return f"s3://{self.bucket}/{self._prefix}{key}"
 
-    def relative(self, path: str, setting: str) -> str:
+    def relative(self, path: str) -> str:
         """Return a path in the store without the address of the store, which it may have in front, and without slashes at its ends.
 
-        `setting`: its flag, as `--path`. Errors: `ConfigurationError` (78) if it is an address in another store.
+        Errors: `ConfigurationError` (78) if it is an address in another store.
         """
         relative = f"{path.rstrip('/')}/".removeprefix(self.at("")).strip("/")
         if "://" in relative:
             raise ConfigurationError(
-                f"{setting} {path} is not in the store {self.url}: set --store to the store that it is in"
+                f"--path {path} is not in the store {self.url}: set --store to the store that it is in"
             )
         return relative
 
