@@ -116,20 +116,23 @@ class _Decompressed:
         self._compressed = b""
 
     def read(self, size: int, /) -> bytes:
-        while True:
-            if not self._compressed and (self._member is None or self._member.needs_input):
+        while self._member is not None or self._begin_member():
+            if not self._compressed and self._member.needs_input:
                 self._compressed = self._stream.read(READ_BYTES)
-                if not self._compressed and self._member is not None:
+                if not self._compressed:
                     raise InputError(f"{self._address} is truncated {self._name}: download or create the file again")
-                if not self._compressed:
-                    return b""
-            if self._member is None:
-                self._compressed = self._compressed.lstrip(b"\0")
-                if not self._compressed:
-                    continue
-                self._member = _new_member(self._name)
             if data := self._decompress(size):
                 return data
+        return b""
+
+    def _begin_member(self) -> bool:
+        """Begin the next member, after the padding. Returns False at the end of the stream."""
+        while not (start := self._compressed.lstrip(b"\0")):
+            self._compressed = self._stream.read(READ_BYTES)
+            if not self._compressed:
+                return False
+        self._compressed, self._member = start, _new_member(self._name)
+        return True
 
     def _decompress(self, size: int) -> bytes:
         try:
