@@ -47,8 +47,7 @@ def candidates(connection: Connection, batch: str) -> list[Candidate]:
 
 def count_candidates(connection: Connection, batch: str) -> int:
     """Return the number of texts of a batch that can be drawn."""
-    row = connection.execute(statement("count_audit_candidates"), {"batch": batch}).fetchone()
-    return row[0] if row else 0
+    return int(connection.value(statement("count_audit_candidates"), {"batch": batch}))
 
 
 def audit_rows(connection: Connection, batch: str, drawn: Sequence[Drawn]) -> list[AuditRow]:
@@ -132,8 +131,7 @@ def by_verdict(connection: Connection, batch: str) -> list[LabelledShare]:
 def outdated(connection: Connection, batch: str) -> int:
     """Return the number of labels of texts that the batch no longer has."""
     query = "SELECT outdated FROM skuscribe.audit_result WHERE batch = %s LIMIT 1"
-    row = connection.execute(query, [batch]).fetchone()
-    return row[0] if row else 0
+    return int(connection.value(query, [batch]) or 0)
 
 
 def representations(connection: Connection, batch: str) -> list[Representation]:

@@ -77,7 +77,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
             with self.pipeline():
                 stack.enter_context(transaction)
                 applied = self._apply_settings()
-            self._running = replace(self._running, pid=_server_pid(applied))
+            self._running = replace(self._running, pid=first_value(applied))
             yield transaction
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> psycopg.Cursor[tuple[Any, ...]]:
@@ -88,11 +88,12 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         if self._has_begun():
             self._statement_begins()
             return super().execute(query, params, **options)
-        if self.is_pooled:
-            with self.transaction():
-                return super().execute(query, params, **options)
-        with self._own_transaction():
+        with self.transaction() if self.is_pooled else self._own_transaction():
             return super().execute(query, params, **options)
+
+    def value(self, query: Any, params: Any = None) -> Any:
+        """Execute a statement as `execute()` does. Returns the first value of the first row, None if there is no row."""
+        return first_value(self.execute(query, params))
 
     def execute_all(self, *statements: tuple[Any, Any]) -> list[psycopg.Cursor[tuple[Any, ...]]]:
         """Execute statements, each with its parameters, in one round trip. Returns their results.
@@ -114,7 +115,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         found, extension = self.execute_all(
             (statement("lift_idle_timeout"), {"pid": self.info.backend_pid}), (statement("extension_schema"), None)
         )
-        self.is_pooled = _server_pid(found) != self.info.backend_pid
+        self.is_pooled = first_value(found) != self.info.backend_pid
         self.use_extension(extension.fetchone())
         self._watch = waits.Watch(self._waiting, _connect_plainly, statement("lock_holders"))
 
@@ -224,6 +225,11 @@ def exclusive(key: str) -> Iterator[Connection]:
         yield holder
 
 
+def first_value(result: psycopg.Cursor[tuple[Any, ...]]) -> Any:
+    """Return the first value of the first row of a result, None if there is no row."""
+    return next(iter(result.fetchone() or ()), None)
+
+
 def statement(name: str) -> str:
     """Return the text of `sql/queries/NAME.sql`."""
     return (SQL_FOLDER / "queries" / f"{name}.sql").read_text(encoding="utf-8")
@@ -232,11 +238,6 @@ def statement(name: str) -> str:
 def formatted(name: str, **parts: sql.Composable) -> sql.Composed:
     """Return the statement in `sql/queries/NAME.sql` with its `{placeholders}` replaced by identifiers or literals."""
     return sql.SQL(statement(name)).format(**parts)
-
-
-def _server_pid(result: psycopg.Cursor[tuple[Any, ...]]) -> int:
-    row = result.fetchone()
-    return int(row[0]) if row else 0
 
 
 def _cause(aborted: BaseException) -> BaseException:

@@ -11,7 +11,7 @@ from pathlib import Path
 from psycopg import errors, sql
 
 from jobs.database.address import address
-from jobs.database.connection import SQL_FOLDER, Connection, statement
+from jobs.database.connection import SQL_FOLDER, Connection, first_value, statement
 from jobs.database.errors import one_line, translated_errors
 from jobs.process import log
 from jobs.process.errors import ConfigurationError
@@ -98,7 +98,7 @@ def _bring_up_to_date(connection: Connection, folder: Path) -> tuple[list[Path],
 def _state(connection: Connection) -> _State:
     names = ("functions_find_extension", "reader_can_read", "reader_exists", "reader_lacks_extension")
     applied, *checks = connection.execute_all((_APPLIED, None), *[(statement(name), None) for name in names])
-    functions, can_read, exists, withheld = [next(iter(check.fetchone() or ()), None) for check in checks]
+    functions, can_read, exists, withheld = map(first_value, checks)
     return _State(dict(applied.fetchall()), bool(functions), bool(can_read), bool(exists), withheld)
 
 
@@ -120,7 +120,7 @@ def _record(path: Path) -> str:
 
 def is_migrated(connection: Connection) -> bool:
     """Return whether the database has the tables."""
-    return bool(_value(connection, "SELECT to_regclass('skuscribe.catalogue') IS NOT NULL"))
+    return bool(connection.value("SELECT to_regclass('skuscribe.catalogue') IS NOT NULL"))
 
 
 def require_versions(connection: Connection, *, create: bool = False) -> str:
@@ -150,14 +150,14 @@ def require_versions(connection: Connection, *, create: bool = False) -> str:
 
 def pgvector_version(connection: Connection) -> str | None:
     """Return the version of the extension in this database, or None if it does not exist."""
-    version = _value(connection, "SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+    version = connection.value("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
     return None if version is None else str(version)
 
 
 def _require_encoding(connection: Connection) -> None:
     encoding: object = connection.info.parameter_status("server_encoding")  # a connection pool may not report it
     if encoding is None:
-        encoding = _value(connection, "SELECT current_setting('server_encoding')")
+        encoding = connection.value("SELECT current_setting('server_encoding')")
     if encoding != ENCODING:
         raise ConfigurationError(
             f"the database {address()} has the encoding {encoding}, which cannot store every text, expected "
@@ -207,8 +207,3 @@ def _text(path: Path) -> str:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _value(connection: Connection, query: str) -> object:
-    row = connection.execute(query).fetchone()
-    return None if row is None else row[0]

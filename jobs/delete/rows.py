@@ -67,15 +67,12 @@ def count(rows: Sequence[Rows]) -> dict[str, int]:
     """
 
     def counts(connection: Connection) -> dict[str, int]:
-        found = {each.table: _value(connection, each) for each in _existing(connection, rows)}
+        found = {
+            each.table: int(connection.value(*each.query("SELECT count(*)"))) for each in _existing(connection, rows)
+        }
         return {table: number for table, number in found.items() if number}
 
     return repeated(counts, read_only=True) if rows else {}
-
-
-def _value(connection: Connection, rows: Rows) -> int:
-    row = connection.execute(*rows.query("SELECT count(*)")).fetchone()
-    return int(row[0]) if row else 0
 
 
 def _existing(connection: Connection, rows: Sequence[Rows]) -> list[Rows]:
@@ -128,10 +125,10 @@ def delete(unit: Unit, rows: Sequence[Rows]) -> None:
 def _drop_products(connection: Connection, catalogue: str) -> None:
     """Drop the product table of a catalogue, and those that killed builds have left. Its row is locked, so that none is published."""
     query = "SELECT catalogue_id FROM skuscribe.catalogue WHERE catalogue = %s FOR UPDATE"
-    row = connection.execute(query, [catalogue]).fetchone()
-    if row is None:
+    catalogue_id = connection.value(query, [catalogue])
+    if catalogue_id is None:
         return
-    for name in _product_tables(connection, row[0]):
+    for name in _product_tables(connection, catalogue_id):
         connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier("skuscribe", name)))
 
 

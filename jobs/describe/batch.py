@@ -83,8 +83,7 @@ def _differing_uids(rows: Sequence[Mapping[str, Any]], batch: str) -> set[str]:
 
 def _count(batch: str) -> int:
     query = "SELECT count(*) FROM skuscribe.description WHERE batch = %s"
-    [(count,)] = repeated(lambda connection: connection.execute(query, [batch]).fetchall(), read_only=True)
-    return int(count)
+    return int(repeated(lambda connection: connection.value(query, [batch]), read_only=True))
 
 
 def _keep_only(uids: Sequence[str], batch: str) -> None:

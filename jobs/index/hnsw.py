@@ -39,13 +39,13 @@ def create(connection: Connection, table: str, parameters: Parameters, lost: int
     `lost`: the earlier builds of this index whose connection was lost. A server that kills a process for its memory restarts, and
     with it every session. So the second build needs less memory. Errors: `NotReadyError` (75) instead of a third one.
     """
-    if lost > 1 and not _exists(connection, table):
+    if lost > 1 and connection.value("SELECT to_regclass(%s)", [f"skuscribe.{table}_hnsw"]) is None:
         raise NotReadyError(
             f"the connection to Postgres at {address()} was lost in {lost} builds of an index, the last one without parallel workers: "
             "see its log, give the server more memory if it ran out of it, and run again"
         )
-    row = connection.execute(sql.SQL("SELECT count(*) FROM skuscribe.{}").format(sql.Identifier(table))).fetchone()
-    needed_mb = build_bytes(row[0] if row else 0, parameters) // _MIB + 1
+    rows = connection.value(sql.SQL("SELECT count(*) FROM skuscribe.{}").format(sql.Identifier(table)))
+    needed_mb = build_bytes(rows, parameters) // _MIB + 1
     memory_mb = min(MAX_BUILD_MEMORY_MB, max(MIN_BUILD_MEMORY_MB, needed_mb))
     if lost:
         _create(connection, table, parameters, max(MIN_BUILD_MEMORY_MB, memory_mb // 4), 0)
@@ -124,11 +124,6 @@ def choose_ef_search(recall: Mapping[str, float], at_least: float) -> int:
         recall_at_10=recall[str(largest)],
     )
     return largest
-
-
-def _exists(connection: Connection, table: str) -> bool:
-    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [f"skuscribe.{table}_hnsw"]).fetchone()
-    return row is not None and bool(row[0])
 
 
 def _create(connection: Connection, table: str, parameters: Parameters, memory_mb: int, workers: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg import sql
 
-from jobs.database.connection import Connection, formatted, statement
+from jobs.database.connection import Connection, first_value, formatted, statement
 from jobs.process import folders
 from jobs.process.errors import NotReadyError
 from jobs.retrieval.encoder import text_to_embed
@@ -119,8 +119,7 @@ def fill(connection: Connection, catalogue: str, products: Catalogue, encoder_di
 
 def exists(connection: Connection, table: Table) -> bool:
     """Return whether the table is still there: another build would have dropped or replaced it."""
-    row = connection.execute("SELECT to_regclass(%s)::oid = %s", [f"skuscribe.{table.name}", table.oid]).fetchone()
-    return row is not None and bool(row[0])
+    return bool(connection.value("SELECT to_regclass(%s)::oid = %s", [f"skuscribe.{table.name}", table.oid]))
 
 
 def _drop_abandoned(connection: Connection, catalogue_id: int) -> None:
@@ -169,8 +168,7 @@ def _create(connection: Connection, table: Table) -> Table:
         (formatted("unfilled_files", **parts), {"catalogue": table.catalogue}),
     )
     _raise_if_missing(table.catalogue, unfilled.fetchall())
-    row = found.fetchone() or (0,)
-    return replace(table, oid=int(row[0]))
+    return replace(table, oid=int(first_value(found)))
 
 
 def copy(connection: Connection, query: str, types: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:

@@ -90,8 +90,7 @@ def _count_removed(connection: Connection, table: Table, old_tables: Sequence[sq
     removed = sql.SQL(
         "SELECT count(*) FROM skuscribe.{old} o WHERE NOT EXISTS (SELECT FROM skuscribe.{new} n WHERE n.uid = o.uid)"
     )
-    counts = [connection.execute(removed.format(old=old, new=table.identifier)).fetchone() for old in old_tables]
-    return sum(int(row[0]) for row in counts if row)
+    return sum(connection.value(removed.format(old=old, new=table.identifier)) for old in old_tables)
 
 
 def _swap(table: Table, old_tables: Sequence[sql.Identifier]) -> list[sql.Composed]:
