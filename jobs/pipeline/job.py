@@ -156,7 +156,7 @@ class Pipeline:
             self._templates = self._read_templates()
             self._steps = self._plan()
             return False
-        name = next(planned.job for planned in self._steps if planned.name == step)
+        name = self._job_of(step)
         indexes = self._indexes(step) if template.by_catalogue else None
         job, created = launch(self._cluster, template, name, indexes)
         event = "job launched" if created else "job already exists"
@@ -168,6 +168,9 @@ class Pipeline:
                 f"{template.cronjob}, and the pipeline needs its name: delete it"
             )
         return True
+
+    def _job_of(self, step: str) -> str:
+        return next(planned.job for planned in self._steps if planned.name == step)
 
     def _indexes(self, step: str) -> int | None:
         """Return the number of indexes of a step's Job for the catalogue as it is now."""
@@ -203,7 +206,7 @@ class Pipeline:
 
     def _failure(self, step: str) -> StepFailed:
         """Return the error that names the failed Job, its termination message, and how to start the pipeline again."""
-        name = next(planned.job for planned in self._steps if planned.name == step)
+        name = self._job_of(step)
         if self._jobs[name].state == "deleted":
             message = f"step {step}: Job {name} was deleted before it was complete"
             return step_failure(f"{message}. {self._advice(obstacles=[])}", None)

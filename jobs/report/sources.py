@@ -128,8 +128,7 @@ def _trained_shards(store: Store, run: str, shards: int) -> dict[int, Artifact]:
     """Return the artifacts of the trained shards, by shard."""
     folders = set(store.folders(f"{layout.run_path(run)}/"))
     started = [shard for shard in range(shards) if layout.trained_shard_name(shard) in folders]
-    artifacts = artifact.find_all(store, [layout.trained_shard_path(run, shard) for shard in started])
-    return {shard: source for shard, source in zip(started, artifacts, strict=True) if source is not None}
+    return runs.find_trained(store, run, started)
 
 
 def _stages(store: Store, run: str) -> dict[str, Artifact]:

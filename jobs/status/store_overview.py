@@ -85,8 +85,7 @@ def _shard_lines(store: Store, run: str, config: Mapping[str, Any], max_shards: 
     yield f"{layout.run_path(run)}  {'  '.join(shown)}"
     yield f"  {'shard':>5}  {'state':<8}" + "".join(f"{title:>{width}}" for title, _, width, _ in COLUMNS)
     total = trained_shards(_shard_count(store, run, config), max_shards)
-    found = artifact.find_all(store, [layout.trained_shard_path(run, shard) for shard in range(total)])
-    trained = {shard: model for shard, model in enumerate(found) if model is not None}
+    trained = runs.find_trained(store, run, range(total))
     shards = [_shard_state(store, run, shard, trained.get(shard)) for shard in range(total)]
     for shard in shards:
         yield f"  {shard.shard:>5}  {shard.state:<8}{_cells(shard.figures)}{shard.note}".rstrip()

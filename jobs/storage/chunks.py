@@ -127,7 +127,12 @@ def array_chunks(reader: Reader, max_row_bytes: int, address: str) -> Iterator[C
 
 
 class _ArraySplitter:
-    """Splits the text after the `[` of an array into its elements, and holds at most one of them."""
+    """Splits the text after the `[` of an array into its elements, and holds at most one of them.
+
+    An element ends at a comma outside of all brackets and strings, or at the `]` of the array. `_position`: where the scan for these
+    continues in the buffer, which is the beginning of a string that has not ended yet. Of an element that is too long, the rest is
+    scanned and dropped (`_skipping`).
+    """
 
     def __init__(self, max_row_bytes: int) -> None:
         self._max_row_bytes = max_row_bytes

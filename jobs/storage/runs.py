@@ -103,8 +103,17 @@ def merged_models(store: Store, run: str, config: Mapping[str, Any], shards: int
     """
     if shards_at_once(config) == 1:
         return {}
-    found = artifact.find_all(store, [layout.merged_model_path(run, shard) for shard in range(shards)])
-    return {shard: model for shard, model in enumerate(found) if model is not None}
+    return _existing(store, {shard: layout.merged_model_path(run, shard) for shard in range(shards)})
+
+
+def find_trained(store: Store, run: str, shards: Sequence[int]) -> dict[int, Artifact]:
+    """Return the artifacts of those of the shards that are trained."""
+    return _existing(store, {shard: layout.trained_shard_path(run, shard) for shard in shards})
+
+
+def _existing(store: Store, paths: Mapping[int, str]) -> dict[int, Artifact]:
+    found = artifact.find_all(store, list(paths.values()))
+    return {shard: model for shard, model in zip(paths, found, strict=True) if model is not None}
 
 
 def outdated_shards(

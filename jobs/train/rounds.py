@@ -45,7 +45,7 @@ def require_trained_before(run: TrainingRun, shard: int) -> None:
     before = range(first - at_once, first)
     merged = at_once > 1 and artifact.find(run.store, layout.merged_model_path(run.name, before[-1]))
     if not merged:
-        _require_all(run, before, _trained(run, before))
+        _require_all(run, before, runs.find_trained(run.store, run.name, before))
 
 
 def merge_if_complete(run: TrainingRun, shard: int, trained_shards: int) -> None:
@@ -53,7 +53,7 @@ def merge_if_complete(run: TrainingRun, shard: int, trained_shards: int) -> None
     if run.rounds.shards_at_once == 1:
         return
     shards = rounds(trained_shards, run.rounds.shards_at_once)[shard // run.rounds.shards_at_once]
-    if missing := _missing(shards, _trained(run, shards)):
+    if missing := _missing(shards, runs.find_trained(run.store, run.name, shards)):
         log.info("round not complete", missing=", ".join(map(str, missing)))
     else:
         merged_model(run, shards)
@@ -61,7 +61,7 @@ def merge_if_complete(run: TrainingRun, shard: int, trained_shards: int) -> None
 
 def merged_model(run: TrainingRun, shards: Sequence[int]) -> Artifact:
     """Return the model that the models of these shards are merged into, which is made if it does not exist. Errors: as `parent_of()`."""
-    trained = _trained(run, shards)
+    trained = runs.find_trained(run.store, run.name, shards)
     path = layout.merged_model_path(run.name, shards[-1])
     existing = artifact.find(run.store, path)
     if existing is not None and _recorded(trained).items() <= existing.manifest.inputs.items():
@@ -102,12 +102,6 @@ def _require_all(run: TrainingRun, shards: Sequence[int], trained: Mapping[int, 
     )
 
 
-def _trained(run: TrainingRun, shards: Sequence[int]) -> dict[int, Artifact]:
-    """Return those of the shards that are trained."""
-    found = artifact.find_all(run.store, [layout.trained_shard_path(run.name, shard) for shard in shards])
-    return {shard: model for shard, model in zip(shards, found, strict=True) if model is not None}
-
-
 def _missing(shards: Sequence[int], trained: Mapping[int, Artifact]) -> list[int]:
     return [shard for shard in shards if shard not in trained]
 
@@ -127,7 +121,7 @@ def _require_base_model(run: TrainingRun, model: Artifact) -> None:
 
 def _require_one_parent(run: TrainingRun, shards: Sequence[int], parent: Artifact) -> None:
     """Raise `ConfigurationError` unless the trained ones of these shards were trained from `parent`."""
-    trained = _trained(run, shards)
+    trained = runs.find_trained(run.store, run.name, shards)
     for model in trained.values():
         _require_base_model(run, model)
     others = [model for model in trained.values() if model.manifest.inputs.get("parent") != parent.digest]
