@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jobs.local.job import SAMPLE_DEFAULTS, TINY_DEFAULTS
-from jobs.pipeline.release_status import GPU_RESOURCE_ANNOTATION
+from jobs.pipeline.step_status import GPU_RESOURCE_ANNOTATION
 from jobs.steps import STEPS, Step
 
 from .documentation import CHART, OTHER_COMMANDS, SET_BY_THE_CHART, SHARED, UNUSED, key_of, own_settings, settings_of

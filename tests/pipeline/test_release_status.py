@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from jobs.pipeline.cluster import Cluster
-from jobs.pipeline.release_status import ReleaseStatus, StepStatus, lines, read, step_status
+from jobs.pipeline.release_status import ReleaseStatus, lines, read
+from jobs.pipeline.step_status import StepStatus, step_status
 from jobs.process.errors import InputError, NotReadyError
 from tests.api_in_memory import ApiInMemory
 
