@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from tqdm import tqdm
 
@@ -55,37 +55,29 @@ def timed(event: str, /, **fields: Field) -> Iterator[dict[str, Field]]:
     info(event, **fields, seconds=round(time.monotonic() - started, 1))
 
 
-class Progress(Protocol):
-    """A counter of finished units."""
-
-    def advance(self, count: int = 1) -> None:
-        """Add `count` finished units."""
-
-
 @contextmanager
-def progress(event: str, total: int | None, unit: str, done: int = 0) -> Iterator[Progress]:
+def progress(event: str, total: int | None, unit: str, done: int = 0) -> Iterator["Progress"]:
     """Yield a counter that shows progress: a bar with rate and time left at a terminal, else a JSON line every ten seconds."""
     if sys.stderr.isatty():
         with tqdm(total=total, initial=done, desc=f"  {event}", unit=f" {unit}", file=sys.stderr, leave=False) as bar:
-            yield _Bar(bar)
+            yield Progress(event, total, unit, done, bar)
     else:
-        yield _Lines(event, total, unit, done)
+        yield Progress(event, total, unit, done)
 
 
-class _Bar:
-    def __init__(self, bar: Any) -> None:
+class Progress:
+    """A counter of finished units, shown by a bar, or without one by a JSON line every ten seconds."""
+
+    def __init__(self, event: str, total: int | None, unit: str, done: int, bar: Any = None) -> None:
+        self._event, self._total, self._unit, self._done, self._first = event, total, unit, done, done
+        self._started = self._last = time.monotonic()
         self._bar = bar
 
     def advance(self, count: int = 1) -> None:
-        self._bar.update(count)
-
-
-class _Lines:
-    def __init__(self, event: str, total: int | None, unit: str, done: int) -> None:
-        self._event, self._total, self._unit, self._done, self._first = event, total, unit, done, done
-        self._started = self._last = time.monotonic()
-
-    def advance(self, count: int = 1) -> None:
+        """Add `count` finished units."""
+        if self._bar is not None:
+            self._bar.update(count)
+            return
         self._done += count
         now = time.monotonic()
         if now - self._last < PROGRESS_EVERY_SECONDS:
