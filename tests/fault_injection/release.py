@@ -14,7 +14,6 @@ from pathlib import Path
 
 import boto3.s3.transfer  # noqa: F401 - imported once here, and not in each fork
 import datasets  # noqa: F401 - as above
-import psycopg
 import torch
 from transformers import Seq2SeqTrainer, T5ForConditionalGeneration  # noqa: F401 - as above
 
@@ -22,6 +21,7 @@ from jobs.cli import main as run_command
 from jobs.steps import Step
 from jobs.storage import artifact, layout
 from jobs.storage.store import Store
+from tests import made
 
 NAME = "faults"
 SETTINGS = {
@@ -81,31 +81,20 @@ class Release:
         """Remove everything that the steps made."""
         for stored in list(self.store.objects("")):
             self.store.delete(stored.key)
-        self.rows("DROP SCHEMA IF EXISTS skuscribe CASCADE")
+        made.rows(self.variables, "DROP SCHEMA IF EXISTS skuscribe CASCADE")
 
     def made(self) -> dict[str, str]:
         """Return the digests of all artifacts, of their files, and of the tables."""
-        found = {}
-        for path in artifact.paths(self.store):
-            made = artifact.find(self.store, path)
-            assert made is not None
-            found[path] = made.digest
-            found |= {f"{path}/{name}": file.sha256 for name, file in made.manifest.files.items() if not file.measured}
+        found = made.digests(self.store, artifact.paths(self.store))
         for table, statement in TABLES.items():
-            found[f"table {table}"] = hashlib.sha256(json.dumps(self.rows(statement)).encode()).hexdigest()
+            found[f"table {table}"] = hashlib.sha256(
+                json.dumps(made.rows(self.variables, statement)).encode()
+            ).hexdigest()
         return found
 
     def report_path(self) -> str:
         """Return the path of the report, which shows the seconds of the other steps and so is made from one run only."""
         return layout.report_path(NAME)
-
-    def rows(self, statement: str) -> list[tuple[object, ...]]:
-        """Run a statement as the owner. Returns its rows."""
-        names = {"host": "PGHOST", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER", "password": "PGPASSWORD"}
-        address = psycopg.conninfo.make_conninfo("", **{key: self.variables[name] for key, name in names.items()})
-        with psycopg.connect(address) as connection:
-            cursor = connection.execute(statement.encode())
-            return cursor.fetchall() if cursor.description else []
 
 
 @dataclass

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from jobs import steps
@@ -24,6 +23,7 @@ from jobs.storage import artifact, layout
 from jobs.storage.artifact import Draft, Spec
 from jobs.storage.layout import MANIFEST
 from jobs.storage.store import Store
+from tests import made
 
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(3600)]
 
@@ -163,7 +163,7 @@ def run_and_kill(step: Step, run: Undisturbed, moment: float, signal_name: str) 
 def undo(step: Step, run: Undisturbed) -> None:
     """Remove what the step made, and nothing else."""
     if step.name in ROWS:
-        rows_of(run, "DROP SCHEMA IF EXISTS skuscribe CASCADE")
+        made.rows(run.variables, "DROP SCHEMA IF EXISTS skuscribe CASCADE")
         if step.name == "build":
             finish(steps.by_name("embed"), run)
         return
@@ -179,16 +179,10 @@ def paths(step: Step, run: Undisturbed) -> list[str]:
 def made_by(step: Step, run: Undisturbed) -> object:
     """Return the content that the step made: its rows, or the digests of its artifacts and of their files."""
     if step.name in ROWS:
-        rows = rows_of(run, ROWS[step.name])
+        rows = made.rows(run.variables, ROWS[step.name])
         assert rows, f"{step.name} made no rows"
         return rows
-    digests = {}
-    for path in paths(step, run):
-        made = artifact.find(run.store, path)
-        assert made is not None
-        digests[path] = made.digest
-        # The artifact's digest is made from these: a failure shows which file differs.
-        digests |= {f"{path}/{name}": file.sha256 for name, file in made.manifest.files.items() if not file.measured}
+    digests = made.digests(run.store, paths(step, run))
     assert digests, f"{step.name} made no artifact"
     return digests
 
@@ -202,12 +196,3 @@ def leftovers(store: Store) -> list[str]:
         assert made is not None
         named |= {f"{path}/{file.key}" for file in made.manifest.files.values()}
     return sorted(key for key in keys if key not in named or f"/{layout.CHECKPOINT_FOLDER}" in key)
-
-
-def rows_of(run: Undisturbed, statement: str) -> list[tuple[object, ...]]:
-    """Run a statement as the owner. Returns its rows."""
-    names = {"host": "PGHOST", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER", "password": "PGPASSWORD"}
-    address = psycopg.conninfo.make_conninfo("", **{key: run.variables[name] for key, name in names.items()})
-    with psycopg.connect(address) as connection:
-        cursor = connection.execute(statement.encode())
-        return cursor.fetchall() if cursor.description else []
