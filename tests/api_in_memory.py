@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import yaml
+from tests.fake_api import write_kubeconfig
 
 Object = dict[str, Any]
 
@@ -120,15 +120,7 @@ class ApiInMemory:
 
     def kubeconfig(self, folder: Path) -> Path:
         """Write a kubeconfig for this server. Returns its path."""
-        content = {
-            "current-context": "here",
-            "clusters": [{"name": "here", "cluster": {"server": f"http://127.0.0.1:{self._server.server_address[1]}"}}],
-            "users": [{"name": "here", "user": {}}],
-            "contexts": [{"name": "here", "context": {"cluster": "here", "user": "here", "namespace": "here"}}],
-        }
-        path = folder / "kubeconfig"
-        path.write_text(yaml.safe_dump(content))
-        return path
+        return write_kubeconfig(self._server, folder)
 
     def _store(self, event: str, kind: str, item: Object) -> Object:
         with self._changed:

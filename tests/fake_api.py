@@ -74,13 +74,18 @@ class FakeApi:
 
     def kubeconfig(self, folder: Path) -> Path:
         """Write a kubeconfig for this server. Returns its path."""
-        name = "fake"
-        content = {
-            "current-context": name,
-            "clusters": [{"name": name, "cluster": {"server": f"http://127.0.0.1:{self._server.server_address[1]}"}}],
-            "users": [{"name": name, "user": {}}],
-            "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": "here"}}],
-        }
-        path = folder / "kubeconfig"
-        path.write_text(yaml.safe_dump(content))
-        return path
+        return write_kubeconfig(self._server, folder)
+
+
+def write_kubeconfig(server: ThreadingHTTPServer, folder: Path) -> Path:
+    """Write a kubeconfig for the namespace `here` of a server on this machine. Returns its path."""
+    name = "here"
+    content = {
+        "current-context": name,
+        "clusters": [{"name": name, "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+        "users": [{"name": name, "user": {}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": name}}],
+    }
+    path = folder / "kubeconfig"
+    path.write_text(yaml.safe_dump(content))
+    return path
