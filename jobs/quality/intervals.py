@@ -8,18 +8,15 @@ from jobs.quality.metrics import Interval
 CONFIDENCE = 0.95
 
 
-def wilson(successes: float, n: float, confidence: float = CONFIDENCE) -> Interval:
-    """Return the share `successes / n` with its two-sided interval, without a correction for continuity.
+def wilson(successes: float, n: float) -> Interval:
+    """Return the share `successes / n` with its two-sided 95 % interval, without a correction for continuity.
 
     Both may be fractions: a weighted share of an effective number of observations. Errors: `ValueError` unless
-    0 <= successes <= n, n > 0 and 0 < confidence < 1.
+    0 <= successes <= n and n > 0.
     """
-    if not (n > 0 and 0 <= successes <= n and 0 < confidence < 1):
-        raise ValueError(
-            f"expected 0 <= successes <= n, n > 0 and 0 < confidence < 1, found successes {successes}, n {n}, "
-            f"confidence {confidence}"
-        )
-    share, squared = successes / n, NormalDist().inv_cdf((1 + confidence) / 2) ** 2
+    if not (n > 0 and 0 <= successes <= n):
+        raise ValueError(f"expected 0 <= successes <= n and n > 0, found successes {successes}, n {n}")
+    share, squared = successes / n, NormalDist().inv_cdf((1 + CONFIDENCE) / 2) ** 2
     centre = (share + squared / (2 * n)) / (1 + squared / n)
     half = sqrt(squared * (share * (1 - share) / n + squared / (4 * n * n))) / (1 + squared / n)
     low = 0.0 if successes == 0 else centre - half  # exactly, without the rounding of the square root
