@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from jobs import __version__
-from jobs.process import garbage, lifecycle, settings, suggestions, threads, unknown_variables
+from jobs.process import command_line, garbage, lifecycle, suggestions, threads, unknown_variables
 from jobs.process.errors import ConfigurationError
 
 
@@ -77,7 +77,7 @@ def _run(name: str, flags: Sequence[str]) -> None:
         raise ConfigurationError(f"there is no command {name!r}{meant} The commands are {', '.join(names)}")
     unknown_variables.discard(import_module(each.settings).Settings for each in COMMANDS)
     declared = import_module(command.settings)
-    chosen = settings.parse(declared.Settings, command.name, declared.__doc__ or command.summary, flags)
+    chosen = command_line.parse(declared.Settings, command.name, declared.__doc__ or command.summary, flags)
     threads.set_waiting_policy()
     import_module(command.job).run(chosen)
 

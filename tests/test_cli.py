@@ -10,7 +10,7 @@ import pytest
 from jobs import __version__
 from jobs.cli import COMMANDS, Command, main
 from jobs.process import accepted
-from jobs.process.settings import describe_field
+from jobs.process.command_line import describe_field
 
 HEAVY = (
     "torch",

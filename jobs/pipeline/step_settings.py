@@ -5,7 +5,7 @@ from importlib import import_module
 
 from jobs import steps
 from jobs.pipeline.launch import Template
-from jobs.process import settings
+from jobs.process import command_line
 from jobs.process.errors import ConfigurationError
 from jobs.process.settings import PREFIX
 
@@ -31,7 +31,7 @@ def _problem(template: Template) -> str | None:
     command = steps.by_name(template.step).command
     declared = import_module(f"jobs.{command.replace('-', '_')}.settings").Settings
     try:
-        settings.check(declared, {entry["name"]: entry.get("value", "") for entry in own})
+        command_line.check(declared, {entry["name"]: entry.get("value", "") for entry in own})
     except ConfigurationError as error:
         return str(error)
     return None

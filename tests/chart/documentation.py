@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 
 from jobs.cli import COMMANDS
-from jobs.process.settings import Settings, describe_field, variable
+from jobs.process.command_line import describe_field
+from jobs.process.settings import Settings, variable
 from jobs.steps import STEPS, Step
 
 from . import kubernetes_definitions

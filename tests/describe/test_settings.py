@@ -3,12 +3,12 @@
 import pytest
 
 from jobs.describe.settings import Settings
-from jobs.process import settings
+from jobs.process import command_line
 from jobs.process.errors import ConfigurationError
 
 
 def parse(*arguments: str) -> Settings:
-    return settings.parse(Settings, "describe", "", arguments)
+    return command_line.parse(Settings, "describe", "", arguments)
 
 
 def test_workers_can_be_set_by_flag_and_by_variable(monkeypatch: pytest.MonkeyPatch) -> None:

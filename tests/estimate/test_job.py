@@ -14,8 +14,8 @@ from jobs.estimate.settings import Settings
 from jobs.prepare import job as prepare
 from jobs.prepare import settings as prepare_settings
 from jobs.process import folders
+from jobs.process.command_line import parse
 from jobs.process.errors import ConfigurationError, InputError, NotReadyError
-from jobs.process.settings import parse
 from jobs.sample.rows import write_sample
 from jobs.storage import artifact, layout, runs
 from jobs.storage.artifact import Draft, Spec

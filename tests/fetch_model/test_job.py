@@ -12,8 +12,8 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from jobs.fetch_model import job
 from jobs.fetch_model.settings import Settings
+from jobs.process.command_line import parse
 from jobs.process.errors import ConfigurationError, InputError, JobError, NotReadyError
-from jobs.process.settings import parse
 from jobs.storage import runs
 from jobs.storage.store import Store
 from jobs.t5 import models

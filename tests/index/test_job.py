@@ -21,8 +21,8 @@ from jobs.database.errors import ConnectionLostError
 from jobs.index import hnsw, product_table, publish
 from jobs.index import job as index
 from jobs.index import settings as index_settings
+from jobs.process.command_line import parse
 from jobs.process.errors import ConfigurationError, NotReadyError
-from jobs.process.settings import parse
 from jobs.retrieval.encoder import Encoder, text_to_embed
 from jobs.storage.store import Store
 from tests.database.roles import superuser

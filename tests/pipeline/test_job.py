@@ -7,8 +7,8 @@ import pytest
 
 from jobs.pipeline.job import run
 from jobs.pipeline.settings import Settings
+from jobs.process.command_line import parse
 from jobs.process.errors import ConfigurationError
-from jobs.process.settings import parse
 
 
 def test_an_unknown_step_is_rejected_with_the_list_of_steps() -> None:

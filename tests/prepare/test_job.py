@@ -23,9 +23,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from jobs.prepare import job
 from jobs.prepare.settings import Settings
+from jobs.process.command_line import parse
 from jobs.process.errors import ConfigurationError, InputError, JobError
 from jobs.process.lifecycle import run_to_exit_code
-from jobs.process.settings import parse
 from jobs.sample.rows import sample_rows
 from jobs.storage import catalogue, chunks, layout, sources
 from jobs.storage.catalogue import Catalogue

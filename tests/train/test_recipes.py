@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 
-from jobs.process.settings import describe_field
+from jobs.process.command_line import describe_field
 from jobs.train import recipes
 from jobs.train.recipes import FAST, REFERENCE
 from jobs.train.settings import Settings

@@ -1,4 +1,4 @@
-"""Settings: declared once, read from flags and the environment, with all errors reported together."""
+"""Settings are declared once, and read from flags and the environment, with all errors reported together."""
 
 import re
 from typing import Literal
@@ -7,15 +7,13 @@ import pytest
 from pydantic import Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
+from jobs.process.command_line import check, describe_field, parse
 from jobs.process.errors import ConfigurationError
 from jobs.process.settings import (
     IndexedSettings,
     Name,
     StoreSettings,
-    check,
-    describe_field,
     flag_only,
-    parse,
     unit,
 )
 
