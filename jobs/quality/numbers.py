@@ -13,7 +13,7 @@ _FRACTION_SLASH = "\u2044"
 _THOUSANDS_SEPARATOR = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2})(?![\d,])")
 _LEADING_POINT = re.compile(r"(?<![\w.])\.(?=\d)")
-_TIMES = re.compile(r"(?<=\d) ?[x×*] ?(?=\d)")
+_TIMES = re.compile(r"(?<=[\d\"]) ?[x×*] ?(?=\d)")
 _FRACTION = re.compile(r"(?<![\w./])(?:(?<!of )(\d{1,3})[ -])?(\d{1,2})/(\d{1,2})(?![\d/]|\.\d)")
 """The number before a fraction belongs to it (`2 1/2`), unless it counts something (`set of 2 1/4-inch bits`)."""
 
