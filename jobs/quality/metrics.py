@@ -12,8 +12,8 @@ MAX_DRAWN = 2**20
 
 _WORD = re.compile(r"\w+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])(?:(?<![A-Z][a-z]\.)(?<![A-Z][a-z]{2}\.)\s+|\s+(?![\s\d]))|\n+")
-_CLAUSE_END = re.compile(r"(?<=[a-z])(?=[A-Z])|[.,;!?()\n]+")
-"""Scraped texts run sentences together: `three-quarter sleevesBlue palazzos`."""
+_CLAUSE_END = re.compile(r"(?<=[a-z])(?=[A-Z])|(?:[;!?()\n]|[.,](?!\d))+")
+"""Scraped texts run sentences together: `three-quarter sleevesBlue palazzos`. `4.7` and `1,500` are one number each."""
 
 _NAME = re.compile(r"\S*[a-z][A-Z]\S*\w")
 

@@ -11,6 +11,10 @@ def test_a_sentence_ends_with_its_mark_or_its_line() -> None:
     assert metrics.sentences(" One 1.5 l. Two?  Three\nfour ") == ["One 1.5 l.", "Two?", "Three", "four"]
 
 
+def test_a_number_is_not_divided_into_clauses() -> None:
+    assert metrics.clauses("A jug, of 1.5 l for 1,500 uses.Two, 3") == ["A jug", "of 1.5 l for 1,500 uses", "Two", "3"]
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50), st.integers(0, 100))
 def test_an_interval_contains_its_mean_and_is_reproducible(values: list[float], seed: int) -> None:
     interval = metrics.bootstrap(values, seed, resamples=100)
