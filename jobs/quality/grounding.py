@@ -27,6 +27,7 @@ _PUNCTUATION = ".,;:!?)]}'\""
 _PART = re.compile(r"[-/]")
 _HYPHEN = re.compile(r"(?<=[^\W\d])-|-(?=[^\W\d])|_")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_LETTER = re.compile(r"[^\W\d_]")
 _END_OF_DIGITS = re.compile(r"(?<=\d)(?=[^\W\d])")
 _LAST_NUMBER = re.compile(r"[^\W\d_]+(\d{1,2}(?:\.\d+)?)")
 """Of a word such as `usb2.0` or `iphone15`. A longer number of a code, as in `m1255`, counts nothing."""
@@ -127,7 +128,7 @@ def _codes(text: str) -> Iterator[tuple[str, re.Match[str]]]:
 def _is_known(code: str, before: str, of_code: Sequence[Measure], is_known: IsKnown) -> bool:
     """Return whether a code is known, alone or joined to the word before it: `PGI 9` as `PGI9`. `of_code`: its measures."""
     form = _without_hyphens(code)
-    is_measure = code[0].isdigit() and any(item.unit for item in of_code)
+    is_measure = code[0].isdigit() and not _LETTER.search(code) and any(item.unit for item in of_code)
     if not is_measure and is_known(form, _without_hyphens(before) + form):
         return True
     if code[0].isdigit():

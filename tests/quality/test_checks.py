@@ -101,6 +101,8 @@ def test_a_truncated_text_is_unfinished_unless_its_last_sentence_is_complete() -
         ("holds 810 ml", "with 8, 10 or 12 litre", 0),
         ("12 of 15", "packs of 1, 2 and 15", 0.5),
         ("64 MB", "a card of 64 GB", 0),
+        ("255g/m²", "paper of 255g/m²", 1),
+        ("265g/m²", "paper of 255g/m²", 0),
         ("64 gigabytes", "a card of 64GB", 1),
         ("64 GB", "the 64", 1),
         ("$64", "a card of 64 GB", 0),
