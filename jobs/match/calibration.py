@@ -50,8 +50,8 @@ CALIBRATED_KINDS = (PairKind.OWN, PairKind.NEAREST, PairKind.NEAR, PairKind.EXCH
 
 NOT_CALIBRATED = Calibration(1.0, 0.0, 0.0, float("inf"), 0)
 
-Known: TypeAlias = tuple[str, frozenset[str]]
-"""A text, and what its sources mention."""
+Known: TypeAlias = tuple[str, frozenset[str], str]
+"""A text, what its sources mention, and its title."""
 
 _NEWTON_STEPS = 100
 _HALVINGS = 60
@@ -112,23 +112,23 @@ def _unseen_from(word_pairs: WordPairs, test_pairs: Sequence[Pair]) -> float:
 
 
 def _with_known_words(test_pairs: Sequence[Pair], kind: PairKind) -> list[Known]:
-    """Return the text of each pair of a kind, and what its sources mention."""
-    return [(pair.text, known_words(pair.sources)) for pair in _of_kind(test_pairs, kind)]
+    """Return the text of each pair of a kind, what its sources mention, and its title."""
+    return [(pair.text, known_words(pair.sources), pair.title) for pair in _of_kind(test_pairs, kind)]
 
 
 def _support_from(statistics: WordStatistics, own_known: Sequence[Known], test_pairs: Sequence[Pair]) -> float:
     """Return the support below which a sentence is a reason, 0 if that would find too few of the added ones."""
     own, added = (
-        [found.share if (found := least_supported(text, known, statistics)) else 1.0 for text, known in texts]
+        [found.share if (found := least_supported(text, known, statistics)) else 1.0 for text, known, _ in texts]
         for texts in (own_known, _with_known_words(test_pairs, PairKind.ADDED))
     )
     threshold = min(float(np.quantile(own, SUPPORT_SHARE)), MAX_SUPPORT)
     return threshold if np.mean([share < threshold for share in added] or [False]) >= MIN_FOUND_ADDED else 0.0
 
 
-def _own_share(find: Callable[[str, frozenset[str]], Support | None], own_known: Sequence[Known]) -> float:
+def _own_share(find: Callable[[str, frozenset[str], str], Support | None], own_known: Sequence[Known]) -> float:
     """Return the fraction of the sellers' own texts in which `find` finds a part without support."""
-    return sum(find(text, known) is not None for text, known in own_known) / len(own_known)
+    return sum(find(*known) is not None for known in own_known) / len(own_known)
 
 
 def _beside_from(alternatives: Table, test_pairs: Sequence[Pair]) -> float:

@@ -80,6 +80,13 @@ def ungrounded(text: str, sources: Sequence[str], others: Sequence[str] = (), su
     ]
 
 
+def has_code_or_measure(text: str, title: str) -> bool:
+    """Return whether a text has a code of its title, or one of its numbers with the same unit."""
+    text, of_text = _read(text)
+    codes = {_without_hyphens(code[0]) for _, code in _codes(text) if _LETTER.search(code[0])}
+    return not _known_forms(title).isdisjoint(codes.union(_with_unit(item) for item in of_text if item.unit))
+
+
 def unknown_groups(text: str, sources: Sequence[str]) -> list[str]:
     """Return the numbers that `x` joins in a text, `20 x 30`, and that no source has together, if any source has such numbers."""
     return [_as_text(group) for group in _groups(*_read(text)) if not _is_known_group(group, sources)]

@@ -230,7 +230,7 @@ class Matcher:
         if found is not None and found.share >= self.calibration.support_from:
             found = None
         if found is None and self.calibration.short_sentences:
-            found = unsupported_short_sentence(text, known)
+            found = unsupported_short_sentence(text, known, title)
         return unsupported_clause(text, known, title) if found is None and self.calibration.clauses else found
 
     def _unseen(self, title: str, text: str) -> UnseenPair | None:

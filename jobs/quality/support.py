@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from jobs.quality.grounding import has_code_or_measure
 from jobs.quality.metrics import clauses, sentences
 from jobs.quality.numbers import COUNT_NOUNS, UNITS
 from jobs.quality.terms import CACHED_SOURCES, adjacent, has_digit, is_mentioned, mentioned, term_set, terms
@@ -52,15 +53,18 @@ def least_supported(text: str, known: frozenset[str], statistics: WordStatistics
     return min(found, key=lambda support: support.share, default=None)
 
 
-def unsupported_short_sentence(text: str, known: frozenset[str]) -> Support | None:
-    """Return the first short sentence of which no word is known: `Lifetime warranty.` None if there is none."""
+def unsupported_short_sentence(text: str, known: frozenset[str], title: str) -> Support | None:
+    """Return the first short sentence that nothing speaks for: `Lifetime warranty.` None if there is none.
+
+    No word of it is known, and it has no code and no measure of the title (`It holds 64 GB.`).
+    """
     short = (sentence for sentence in sentences(text) if len(_words(sentence)) < MIN_SENTENCE_TERMS)
-    return _first_unknown(short, known, at_least=1)
+    return _first_unknown(short, known, title, at_least=1)
 
 
-def unsupported_clause(text: str, known: frozenset[str], title: str = "") -> Support | None:
-    """Return the first clause of which no word is known: `, lifetime warranty`. None if there is none. `title`: as for `clauses()`."""
-    return _first_unknown(clauses(text, title), known, MIN_CLAUSE_WORDS)
+def unsupported_clause(text: str, known: frozenset[str], title: str) -> Support | None:
+    """Return the first clause that nothing speaks for, as for a short sentence: `, lifetime warranty`. None if there is none."""
+    return _first_unknown(clauses(text, title), known, title, MIN_CLAUSE_WORDS)
 
 
 def unsupported_words(
@@ -124,11 +128,12 @@ def _shorter_forms(word: str) -> list[str]:
     return found or ([word[:-1]] if word.endswith("s") and len(word) == MIN_STEM else [])
 
 
-def _first_unknown(parts: Iterable[str], known: frozenset[str], at_least: int) -> Support | None:
-    """Return the first part without a known word that has enough words of `MIN_LETTERS` letters."""
+def _first_unknown(parts: Iterable[str], known: frozenset[str], title: str, at_least: int) -> Support | None:
+    """Return the first part that nothing speaks for and that has enough words of `MIN_LETTERS` letters."""
     for part in parts:
         words = _words(part)
-        if sum(len(word) >= MIN_LETTERS for word in words) >= at_least and known.isdisjoint(term_set(words)):
+        is_long_enough = sum(len(word) >= MIN_LETTERS for word in words) >= at_least
+        if is_long_enough and known.isdisjoint(term_set(words)) and not has_code_or_measure(part, title):
             return Support(part, 0.0)
     return None
 
