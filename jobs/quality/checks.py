@@ -27,7 +27,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs.quality.contradiction import facts_of_another, other_gender, other_numbers
+from jobs.quality.contradiction import exchanged_words, facts_of_another, other_gender, other_numbers
 from jobs.quality.copying import copying
 from jobs.quality.grounding import (
     grounded_share,
@@ -148,6 +148,7 @@ def contradicted_facts(
     """Return what the title has, and what the text has in its place. Without a match, the neighbours' titles show it."""
     found = other_numbers(title, text) + other_gender(title, text)
     found += negated_words(title, text) + missing_negations(title, text)
+    found += exchanged_words(title, text, neighbour_titles)
     accessory = as_accessory(title, text)
     found += [accessory] if accessory else []
     if match is None:

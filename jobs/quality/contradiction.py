@@ -10,13 +10,17 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from functools import lru_cache
+from itertools import pairwise
 
 from jobs.quality.metrics import words
 from jobs.quality.numbers import CURRENCY, UNITS, measures, normalized, plain_number, with_counts_in_digits
-from jobs.quality.terms import CACHED_SOURCES
+from jobs.quality.terms import CACHED_SOURCES, mentioned, terms
 
 MIN_TITLE_SIMILARITY = 0.6
 """The ratio of `difflib.SequenceMatcher` from which two titles, compared word by word, are similar."""
+
+MIN_LETTERS, FORM_LETTERS = 3, 4
+"""Shorter words state no fact. Words with the same first letters count as forms of one word."""
 
 THOUSANDS_DIGITS = 3
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -83,6 +87,34 @@ def facts_of_another(title: str, text: str, other_titles: Sequence[str]) -> list
         if not replacement.own_words & text_words
         and len(replacement.other_words & text_words) * 2 > len(replacement.other_words)
     ]
+
+
+def exchanged_words(title: str, text: str, other_titles: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the words of the title, each before another one, where the text has what a similar title has there: `("regular fit", "slim fit")`.
+
+    The text has no form of the title's word, and the title none of the text's. The first word of the title, its maker, is left out.
+    """
+    in_title, in_text = terms(title), terms(text)
+    title_forms, text_forms = ({_beginning(term) for term in mentioned(side)} for side in (title, text))
+    expected: dict[str, str] = {}
+    for word, following in pairwise(in_title[1:]):
+        if _is_fact(word) and _is_fact(following):
+            expected[following] = "" if _beginning(word) in text_forms else expected.get(following, word)
+    of_others = {pair for other in other_titles for pair in pairwise(terms(other))}
+    return [
+        (f"{expected[following]} {following}", f"{word} {following}")
+        for word, following in pairwise(in_text)
+        if expected.get(following) and _is_fact(word) and _beginning(word) not in title_forms
+        and (word, following) in of_others
+    ]  # fmt: skip
+
+
+def _is_fact(word: str) -> bool:
+    return word.isalpha() and len(word) >= MIN_LETTERS and word not in _NOT_COUNTED
+
+
+def _beginning(word: str) -> str:
+    return word[:FORM_LETTERS]
 
 
 @dataclass

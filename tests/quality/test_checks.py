@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.quality import checks
-from jobs.quality.contradiction import facts_of_another, other_gender, other_numbers
+from jobs.quality.contradiction import exchanged_words, facts_of_another, other_gender, other_numbers
 from jobs.quality.copying import copying
 from jobs.quality.grounding import grounded_share, ungrounded, unknown_addresses, unknown_groups
 from jobs.quality.matcher import Calibration
@@ -240,6 +240,26 @@ PAN = "Alderney Cast Iron Frying Pan, 12-inch, Red"
 )
 def test_words_that_distinguish_a_similar_title_contradict_the_title(other: str, text: str, contradicts: bool) -> None:
     assert bool(facts_of_another(PAN, text, ["Harbrook Felt Cat Bed", other])) is contradicts
+
+
+@pytest.mark.parametrize(
+    ("text", "exchanged"),
+    [
+        ("Green chinos with a slim fit.", [("regular fit", "slim fit")]),
+        ("Green chinos with a regular, not a slim fit.", []),
+        ("Green chinos that fit regularly, cut like a slim fit.", []),
+        ("Green chinos with a tight fit.", []),  # no similar title has it
+        ("Green chinos with a good fit for slim boys.", []),
+        ("Boys olive green chinos.", []),  # the first word is the maker
+    ],
+)
+def test_a_word_that_a_similar_title_has_in_its_place_contradicts_the_title(
+    text: str, exchanged: list[tuple[str, str]]
+) -> None:
+    title, others = "Harbrook Olive Green Regular Fit Chinos", ["Boys Olive Green Slim Fit Shirt", "Chinos for a fit"]
+    assert exchanged_words(title, text, others) == exchanged
+    neighbours = [Neighbour("", other, "", 0.9) for other in others]
+    assert ("contradicts" in checks.Checker().score(title, text, neighbours, True).flags) == bool(exchanged)
 
 
 @pytest.mark.parametrize(
