@@ -13,7 +13,15 @@ from functools import lru_cache
 from itertools import pairwise
 
 from jobs.quality.metrics import words
-from jobs.quality.numbers import CURRENCY, UNITS, measures, normalized, plain_number, with_counts_in_digits
+from jobs.quality.numbers import (
+    CURRENCY,
+    NUMBER_WORDS,
+    UNITS,
+    measures,
+    normalized,
+    plain_number,
+    with_counts_in_digits,
+)
 from jobs.quality.terms import CACHED_SOURCES, mentioned, terms
 
 MIN_TITLE_SIMILARITY = 0.6
@@ -24,7 +32,13 @@ MIN_LETTERS, FORM_LETTERS = 3, 4
 
 THOUSANDS_DIGITS = 3
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_COUNTED = re.compile(r"(?<![\w./])(\d+(?:\.\d+)?)([ -]?)([^\W\d_]+|°)")
+_NUMBER_WORD = "|".join(word for word in NUMBER_WORDS if word not in {"one", "dozen"})
+_COUNTED = re.compile(rf"(?<![\w./])(\d+(?:\.\d+)?|(?<!ty[ -])(?:{_NUMBER_WORD})(?=[ -]))([ -]?)([^\W\d_]+|°)")
+"""A number, also in words, and what it counts: `two pockets`. That of `twenty-two pockets` is none of its own."""
+
+_MEASURED = re.compile(r"[ -]?([^\W\d_]{3,})")
+"""What has a measure: the word after it, as in `5 mm bore`."""
+
 _NAMED_NUMBER = re.compile(r"\b(?:(packs?|sets?) of|(size)) (\d+(?:\.\d+)?)(?![\w/-]|\.\d)")
 _WEARERS = frozenset({"men", "mens", "gents", "boys", "women", "womens", "ladies", "girls"})
 """The words with which a title says for whom a product is."""
@@ -152,10 +166,14 @@ def _quantities(text: str) -> dict[str, _Numbers]:
     for item in measures(text):
         if item.unit is not None and item.unit != CURRENCY:
             stated = text[item.start : item.end] if item.is_stated else f"{item.number} {item.unit}"
-            add(item.unit, _NUMBER.findall(text[item.start : item.end])[0], stated, is_beside=item.is_stated)
+            number, of = _NUMBER.findall(text[item.start : item.end])[0], _MEASURED.match(text, item.end)
+            add(item.unit, number, stated, is_beside=item.is_stated)
+            if of and item.is_stated and of[1] not in _NOT_COUNTED:
+                add(f"{item.unit} {of[1]}", number, f"{stated} {of[1]}")
     for number, space, word in _COUNTED.findall(text):
         if word not in _NOT_COUNTED:
-            add(word.removesuffix("s").removesuffix("e") or word, number, f"{number}{space}{word}")
+            stated = f"{number}{space}{word}"
+            add(word.removesuffix("s").removesuffix("e") or word, NUMBER_WORDS.get(number, number), stated)
     for counted, size, number in _NAMED_NUMBER.findall(text):
         stated = f"{counted} of {number}" if counted else f"{size} {number}"
         add(counted.removesuffix("s") or size, number, stated)
