@@ -23,6 +23,8 @@ products with `without leaving marks`."""
 _WORD = re.compile(r"\w+")
 _NOT_INCLUDED = re.compile(r"\b(\w+) (?:(?:are|be|is|must|to) )*(?:not included|not supplied|sold separately)\b")
 
+_AND = re.compile(r" (?:and|&|plus) ")
+
 _NEGATING_AFFIX = re.compile(
     r"\b(?:non[- ]?([^\W\d_]{4,})|un([^\W\d_]{2,}(?:ed|able))|([^\W\d_]{4,})-free|([^\W\d_]{4,}?)-?less)\b"
 )
@@ -46,16 +48,17 @@ _NO_FACTS = frozenset({"color", "colour", "from", "that", "this", "with", "your"
 def negated_words(title: str, text: str) -> list[tuple[str, str]]:
     """Return the words of the title that the text negates, and how: `("dimmable", "not dimmable")`.
 
-    What the title negates too (`sugar free`, `anti-slip`), or has in the same words, is left out.
+    A plural counts as its singular. What the title negates too (`sugar free`, `anti-slip`), or has in the same words, is left out.
     """
     plain_title = _plain(title)
     against = {word for found in _NEGATED_IN_TITLE.finditer(plain_title) for word in found.groups() if word}
     left_out = {word for word, _ in _negated(plain_title)} | against | _NO_FACTS
     in_title = set(words(title)) - left_out
     found = [
-        (word, negation)
+        (own, negation)
         for word, negation in _negated(text.casefold())
-        if word in in_title and len(word) >= MIN_NEGATED_LETTERS and _plain(negation) not in plain_title
+        for own in (word, f"{word}s", word.removesuffix("s"))
+        if own in in_title and len(own) >= MIN_NEGATED_LETTERS and _plain(negation) not in plain_title
     ]
     return list(dict.fromkeys(found)) + _not_included(plain_title, text)
 
@@ -74,8 +77,12 @@ def missing_negations(title: str, text: str) -> list[tuple[str, str]]:
 
 
 def _not_included(plain_title: str, text: str) -> list[tuple[str, str]]:
-    """Return what the title says the product comes with, and the words with which the text says that it does not."""
-    included = set(words(plain_title.partition(" with ")[2]))
+    """Return what the title says the product comes with, and the words with which the text says that it does not.
+
+    What follows `for` is what the product is for: it seldom comes with that.
+    """
+    _, *joined = _AND.split(plain_title.partition(" for ")[0], maxsplit=1)
+    included = set(words(" ".join([plain_title.partition(" with ")[2], *joined])))
     return [(found[1], found[0]) for found in _NOT_INCLUDED.finditer(text.casefold()) if found[1] in included]
 
 

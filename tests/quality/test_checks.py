@@ -194,6 +194,12 @@ def test_numbers_that_x_joins_must_be_together_in_a_source() -> None:
         ("Switch with Cables", "The cables are not included.", [("cables", "cables are not included")]),
         ("Kajal with Sharpener", "Sharpener sold separately.", [("sharpener", "sharpener sold separately")]),
         ("Phone Case", "A case; phone not included.", []),  # nor does the title say so
+        ("Mount and Adapter for Screens", "The adapter is not included.", [("adapter", "adapter is not included")]),
+        ("Mount and Adapter for Screens", "The screen and screens are not included.", []),
+        ("Mount for Screens and Speakers", "Speakers are not included.", []),
+        ("Roof Sealant", "It is not for roofs.", [("roof", "not for roofs")]),
+        ("Walnut Boards", "A set without boards.", [("boards", "without boards")]),
+        ("Walnut Boards", "It is not a board of oak.", [("boards", "not a board")]),
     ],
 )
 def test_a_negated_word_of_the_title_is_named(title: str, text: str, negated: list[tuple[str, str]]) -> None:
