@@ -14,7 +14,7 @@ _THOUSANDS_SEPARATOR = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2})(?![\d,])")
 _LEADING_POINT = re.compile(r"(?<![\w.])\.(?=\d)")
 _TIMES = re.compile(r"(?<=[\d\"]) ?[x×*] ?(?=\d)")
-_FRACTION = re.compile(r"(?<![\w./])(?:(?<!of )(\d{1,3})[ -])?(\d{1,2})/(\d{1,2})(?![\d/]|\.\d)")
+_FRACTION = re.compile(r"(?<![\w./])(?:(?<!set of )(?<!pack of )(\d{1,3})[ -])?(\d{1,2})/(\d{1,2})(?![\d/]|\.\d)")
 """The number before a fraction belongs to it (`2 1/2`), unless it counts something (`set of 2 1/4-inch bits`)."""
 
 _DENOMINATORS = frozenset({2, 3, 4, 5, 6, 8, 10, 12, 16, 32, 64})

@@ -29,6 +29,7 @@ def read(text: str) -> list[tuple[str, str | None]]:
         ("pack of 4 & 10 inch", [("4", None), ("10", "inch")]),
         ("Pan 4, 10-inch", [("4", None), ("10", "inch")]),
         ("set of 2 1/4-inch bits", [("2", None), ("0.25", "inch")]),
+        ("a size of 2 1/4 inches, sheets of 8-1/2 in", [("2.25", "inch"), ("8.5", None)]),
         ("8, 10 and 12 cm", [("8", "cm"), ("10", "cm"), ("12", "cm")]),
         ("5-in-1 tool, 5 in 1", [("5", None), ("1", None), ("5", None), ("1", None)]),
         ("5in and 5-in", [("5", "inch"), ("5", "inch")]),
