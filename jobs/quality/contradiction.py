@@ -22,13 +22,13 @@ from jobs.quality.numbers import (
     plain_number,
     with_counts_in_digits,
 )
-from jobs.quality.terms import CACHED_SOURCES, mentioned, terms
+from jobs.quality.terms import CACHED_SOURCES, beginnings, mentioned, terms
 
 MIN_TITLE_SIMILARITY = 0.6
 """The ratio of `difflib.SequenceMatcher` from which two titles, compared word by word, are similar."""
 
-MIN_LETTERS, FORM_LETTERS = 3, 4
-"""Shorter words state no fact. Words with the same first letters count as forms of one word."""
+MIN_LETTERS = 3
+"""Shorter words state no fact."""
 
 THOUSANDS_DIGITS = 3
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -109,26 +109,22 @@ def exchanged_words(title: str, text: str, other_titles: Sequence[str]) -> list[
     The text has no form of the title's word, and the title none of the text's. The first word of the title, its maker, is left out.
     """
     in_title, in_text = terms(title), terms(text)
-    title_forms, text_forms = ({_beginning(term) for term in mentioned(side)} for side in (title, text))
+    title_forms, text_forms = (beginnings(mentioned(side)) for side in (title, text))
     expected: dict[str, str] = {}
     for word, following in pairwise(in_title[1:]):
         if _is_fact(word) and _is_fact(following):
-            expected[following] = "" if _beginning(word) in text_forms else expected.get(following, word)
+            expected[following] = expected.get(following, word) if text_forms.isdisjoint(beginnings([word])) else ""
     of_others = {pair for other in other_titles for pair in pairwise(terms(other))}
     return [
         (f"{expected[following]} {following}", f"{word} {following}")
         for word, following in pairwise(in_text)
-        if expected.get(following) and _is_fact(word) and _beginning(word) not in title_forms
+        if expected.get(following) and _is_fact(word) and title_forms.isdisjoint(beginnings([word]))
         and (word, following) in of_others
     ]  # fmt: skip
 
 
 def _is_fact(word: str) -> bool:
     return word.isalpha() and len(word) >= MIN_LETTERS and word not in _NOT_COUNTED
-
-
-def _beginning(word: str) -> str:
-    return word[:FORM_LETTERS]
 
 
 @dataclass

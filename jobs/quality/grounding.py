@@ -37,6 +37,9 @@ _PLAIN_SUFFIXES = frozenset({"st", "nd", "rd", "th", "s", "x"})
 MIN_BEGINNING = 4
 """Shorter beginnings of a code name another product: `S10` is not `S10e`."""
 
+MIN_CODE_DIGITS = 4
+"""A shorter number may count anything: `5 years`, where the title has 5 pieces."""
+
 _VAGUE_WORDS = frozenset({"one", "two", "three"})
 """Number words that sellers use for much that they do not count: `one of a kind`."""
 
@@ -83,7 +86,8 @@ def ungrounded(text: str, sources: Sequence[str], others: Sequence[str] = (), su
 def has_code_or_measure(text: str, title: str) -> bool:
     """Return whether a text has a code of its title, or one of its numbers with the same unit."""
     text, of_text = _read(text)
-    codes = {_without_hyphens(code[0]) for _, code in _codes(text) if _LETTER.search(code[0])}
+    found = (code[0] for _, code in _codes(text))
+    codes = {_without_hyphens(code) for code in found if _LETTER.search(code) or len(code) >= MIN_CODE_DIGITS}
     return not _known_forms(title).isdisjoint(codes.union(_with_unit(item) for item in of_text if item.unit))
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from jobs.quality.grounding import has_code_or_measure
 from jobs.quality.metrics import clauses, sentences
 from jobs.quality.numbers import COUNT_NOUNS, UNITS
-from jobs.quality.terms import CACHED_SOURCES, adjacent, has_digit, is_mentioned, mentioned, term_set, terms
+from jobs.quality.terms import CACHED_SOURCES, adjacent, beginnings, has_digit, is_mentioned, mentioned, term_set, terms
 from jobs.quality.word_statistics import WordStatistics
 
 MIN_LETTERS = 3
@@ -56,7 +56,7 @@ def least_supported(text: str, known: frozenset[str], statistics: WordStatistics
 def unsupported_short_sentence(text: str, known: frozenset[str], title: str) -> Support | None:
     """Return the first short sentence that nothing speaks for: `Lifetime warranty.` None if there is none.
 
-    No word of it is known, and it has no code and no measure of the title (`It holds 64 GB.`).
+    No word of it is known or a form of one of the title, and it has no code and no measure of the title (`It holds 64 GB.`).
     """
     short = (sentence for sentence in sentences(text) if len(_words(sentence)) < MIN_SENTENCE_TERMS)
     return _first_unknown(short, known, title, at_least=1)
@@ -130,10 +130,12 @@ def _shorter_forms(word: str) -> list[str]:
 
 def _first_unknown(parts: Iterable[str], known: frozenset[str], title: str, at_least: int) -> Support | None:
     """Return the first part that nothing speaks for and that has enough words of `MIN_LETTERS` letters."""
+    of_title = beginnings(terms(title))
     for part in parts:
         words = _words(part)
         is_long_enough = sum(len(word) >= MIN_LETTERS for word in words) >= at_least
-        if is_long_enough and known.isdisjoint(term_set(words)) and not has_code_or_measure(part, title):
+        is_known = not (known.isdisjoint(term_set(words)) and of_title.isdisjoint(beginnings(words)))
+        if is_long_enough and not is_known and not has_code_or_measure(part, title):
             return Support(part, 0.0)
     return None
 

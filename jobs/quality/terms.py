@@ -1,13 +1,14 @@
 """Terms: the words, codes and measures of a text, in lower case. `10-inch`, `1/2` and `wi-fi` are one term each."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import pairwise
 
 _TERM = re.compile(r"\w+(?:[-./]\w+)*")
 _PART = re.compile(r"[-./]")
+FORM_LETTERS = 4
 
 CACHED_SOURCES, CACHED_TERMS = 256, 2048
 """The candidates of a title are checked one after the other, against the same sources; each check needs the terms of both."""
@@ -50,6 +51,11 @@ def is_mentioned(term: str, known: AbstractSet[str]) -> bool:
         return term in known
     parts = _PART.split(term)
     return "".join(parts) in known or all(f"{left} {right}" in known for left, right in pairwise(parts))
+
+
+def beginnings(sequence: Iterable[str]) -> set[str]:
+    """Return the first letters of terms. Two terms with the same ones count as forms of one word: `wool` and `woollen`."""
+    return {term[:FORM_LETTERS] for term in sequence}
 
 
 def without_run(text: str, phrase: str, at_least: int) -> str | None:

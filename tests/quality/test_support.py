@@ -11,7 +11,7 @@ from jobs.quality.support import (
 )
 from jobs.quality.word_statistics import WordStatistics
 
-TITLE = "Red wool sock, 40 g, RS-100"
+TITLE = "Red wool sock, 40 g, RS-100, 03084"
 KNOWN = known_words([TITLE, "A warm sock of soft red wool for the winter. It is knitted by hand."])
 SUPPORTED = "A soft sock of red wool for the winter."
 UNSUPPORTED = "Cures headaches and improves moods within days."
@@ -52,6 +52,8 @@ def test_a_share_needs_six_words_that_are_no_numbers(text: str, statistics: Word
         (UNSUPPORTED, None),  # has a share
         (f"{SUPPORTED} Model number RS100.", None),
         (f"{SUPPORTED} Weight: 40 grams.", None),
+        (f"{SUPPORTED} Woollen.", None),
+        (f"{SUPPORTED} Part number 03084.", None),
         (f"{SUPPORTED} Guaranteed 40 years.", "Guaranteed 40 years."),
     ],
 )
