@@ -91,6 +91,11 @@ def has_code_or_measure(text: str, title: str) -> bool:
     return not _known_forms(title).isdisjoint(codes.union(_with_unit(item) for item in of_text if item.unit))
 
 
+def has_whole_numbers(text: str, phrase: str) -> bool:
+    """Return whether the numbers of a phrase are numbers of a text, and not parts of one: `2` is none of `2,500`, nor `1` of `1 1/2`."""
+    return {word for word in phrase.split() if word.isdecimal()} <= {item.number for item in _read(text)[1]}
+
+
 def unknown_groups(text: str, sources: Sequence[str]) -> list[str]:
     """Return the numbers that `x` joins in a text, `20 x 30`, and that no source has together, if any source has such numbers."""
     return [_as_text(group) for group in _groups(*_read(text)) if not _is_known_group(group, sources)]

@@ -24,6 +24,7 @@ from safetensors.numpy import load_file, save_file
 from jobs.quality.alternatives import Alternative, Table, stated_beside, to_table
 from jobs.quality.attributes import Attributes, load_attributes, save_attributes, unlike_neighbours
 from jobs.quality.features import Measured, measure
+from jobs.quality.grounding import has_whole_numbers
 from jobs.quality.kinds import other_kind
 from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT
 from jobs.quality.spelling import misspelt_word
@@ -181,7 +182,13 @@ class Matcher:
         """
         measured = measure(title, text, neighbour_titles, self.statistics, self.alternatives)
         of_neighbours = (*neighbour_titles, *neighbour_texts)
-        strong = tuple(item for item in measured.contradictions if item.strength >= self.calibration.contradicts_from)
+        strong = tuple(
+            item
+            for item in measured.contradictions
+            if item.strength >= self.calibration.contradicts_from
+            and has_whole_numbers(title, item.phrase)
+            and has_whole_numbers(text, item.other)
+        )
         return Match(
             probability=self._probability(measured),
             contradictions=(*strong, *self._unusual_beside(title, text)),

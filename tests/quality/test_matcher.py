@@ -53,6 +53,20 @@ def test_only_alternatives_of_enough_strength_are_contradictions() -> None:
 
 
 @pytest.mark.parametrize(
+    ("title", "text", "other"),
+    [
+        ("Nails, Box of 2", "A box of 1.", ["1"]),
+        ("Nails, Box of 2,500", "A box of 1, with 2500 nails.", []),
+        ("Nails, Box of 2", "A box of nails that are 1 1/2 inches long.", []),
+    ],
+)
+def test_a_part_of_a_number_is_no_alternative(title: str, text: str, other: list[str]) -> None:
+    table = find_alternatives([("Nails, Box of 2", "Nails, Box of 1")])
+    found = replace(share_matcher(), alternatives=table, calibration=Calibration(1.0, 0.0, 0.5, 0.0, 100))
+    assert [item.other for item in found.match(title, text, ()).contradictions] == other
+
+
+@pytest.mark.parametrize(
     ("text", "neighbours", "other"),
     [
         ("A Greyfell sock.", ["By Greyfell."] * 8, ("alderney", "greyfell")),
