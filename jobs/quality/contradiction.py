@@ -36,8 +36,8 @@ _NUMBER_WORD = "|".join(word for word in NUMBER_WORDS if word not in {"one", "do
 _COUNTED = re.compile(rf"(?<![\w./])(\d+(?:\.\d+)?|(?<!ty[ -])(?:{_NUMBER_WORD})(?=[ -]))([ -]?)([^\W\d_]+|°)")
 """A number, also in words, and what it counts: `two pockets`. That of `twenty-two pockets` is none of its own."""
 
-_MEASURED = re.compile(r"[ -]?([^\W\d_]{3,})")
-"""What has a measure: the word after it, as in `5 mm bore`."""
+_MEASURED = re.compile(r"[ -]?([^\W\d_]{3,})(?![\w+/&])")
+"""What has a measure: the word after it, as in `5 mm bore`. `1512 GB HDD+SSD` is of both together."""
 
 _NAMED_NUMBER = re.compile(r"\b(?:(packs?|sets?) of|(size)) (\d+(?:\.\d+)?)(?![\w/-]|\.\d)")
 _WEARERS = frozenset({"men", "mens", "gents", "boys", "women", "womens", "ladies", "girls"})

@@ -317,6 +317,7 @@ def test_a_word_that_a_similar_title_has_in_its_place_contradicts_the_title(
         ("Pulley 5mm Bore 6mm Width", "A pulley with a 6 mm bore and 5 mm width.", True),
         ("Pulley 5mm Bore 6mm Width", "A pulley with a 5 mm bore, 6 mm wide.", False),
         ("Laptop 8 GB RAM 512 GB SSD", "It has 512 GB RAM and 8 GB SSD.", True),
+        ("Laptop 1512 GB HDD+SSD", "It has 1000 GB HDD and 512 GB SSD, together 1512 GB.", False),
         ("Cable 6 ft Cable 1.8 m", "A 1.8 m cable.", False),
         ("Band Set, 2 Mandrels, 4 Grits", "With four mandrels and two grits.", True),
         ("Band Set, 2 Mandrels, 4 Grits", "With two mandrels and four grits.", False),
