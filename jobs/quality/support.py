@@ -25,12 +25,8 @@ MIN_SENTENCE_TERMS = 6
 MIN_CLAUSE_WORDS = 2
 """A clause of one word is often part of a list: "for leaves, hedges and trees"."""
 
-MIN_STEM, MAX_ENDING = 4, 3
-"""Words are forms of one word if one begins with the other, of this number of letters or more, and has at most so many more. So is a
-shorter word with an `s`."""
-
-_SPACED_WORD = re.compile(r"(\w+(?:[-./]\w+)*)\s*")
-"""A word and the white space after it: one before a comma does not end where the next begins."""
+_SPACED_WORD = re.compile(r"(\w+(?:[-./]\w+)*)(?:['\u2019]s?)?\s*")
+"""A word and the white space after it, also after `'s`: one before a comma does not end where the next begins."""
 
 
 @dataclass(frozen=True)
@@ -109,23 +105,12 @@ def _may_be_a_fact(word: str, statistics: WordStatistics) -> bool:
 
 def _has_form(source: str, word: str) -> bool:
     """Return whether a source has a word, or a form of it."""
-    return (
-        word in _with_shorter_forms(source)
-        or not mentioned(source).isdisjoint(_shorter_forms(word))
-        or (not word.isalnum() and is_mentioned(word, known_words([source])))
-    )
+    return not _forms(source).isdisjoint(beginnings([word])) or is_mentioned(word, known_words([source]))
 
 
 @lru_cache(CACHED_SOURCES)
-def _with_shorter_forms(source: str) -> frozenset[str]:
-    known = mentioned(source)
-    return known.union(*map(_shorter_forms, known))
-
-
-def _shorter_forms(word: str) -> list[str]:
-    """Return what a word may be a longer form of: `print` and others of `printed`, `pen` of `pens`."""
-    found = [word[:-ending] for ending in range(1, MAX_ENDING + 1) if len(word) - ending >= MIN_STEM]
-    return found or ([word[:-1]] if word.endswith("s") and len(word) == MIN_STEM else [])
+def _forms(source: str) -> set[str]:
+    return beginnings(mentioned(source))
 
 
 def _first_unknown(parts: Iterable[str], known: frozenset[str], title: str, at_least: int) -> Support | None:

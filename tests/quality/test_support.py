@@ -102,6 +102,7 @@ def of_socks() -> WordStatistics:
     [
         ("A grey wool sock.", ("wool",)),
         ("A thermal wool sock.", ("thermal", "wool")),  # one before the other
+        ("The wool's sock.", ("wool",)),
         ("A grey sock of wool for the winter.", ()),  # not before a word of the title
         ("A grey sock, wool. Sock.", ()),
         ("A stylish sock.", ()),  # wording: no title has it
@@ -137,12 +138,11 @@ def test_all_of_fewer_neighbours_must_have_the_word(
     ("title", "text"),
     [
         ("Printed sock", "A print sock."),
-        ("Pen case", "A pens case."),
         ("Flat-top box", "A flat top box."),
         ("Flat top box", "A flat-top box."),
     ],
 )
 def test_a_form_of_a_word_of_the_title_is_a_source(title: str, text: str, of_socks: WordStatistics) -> None:
-    of_socks.titles.update(["print", "pens", "flat", "top", "flat-top"])
+    of_socks.titles.update(["print", "flat", "top", "flat-top"])
     assert unsupported_words(title, text, [], 5, of_socks) == ()
     assert unsupported_words(title.split()[-1], text, [], 5, of_socks) != ()
