@@ -3,7 +3,7 @@
 `long sleeves` and `short sleeves`, `Pattern: floral` and `Pattern: solid`. Where a title says nothing of an attribute, a model guesses
 it, and the texts of the nearest products are all that shows how well. On 6,000 real rows (tests/bench/bench_checks.py), what one of
 the neighbours says of an attribute agrees with the seller's own text in 27 % of the cases if more of the neighbours say another thing, and in
-82 % otherwise.
+81 % otherwise.
 """
 
 from collections import Counter, defaultdict

@@ -25,8 +25,8 @@ MIN_SENTENCE_TERMS = 6
 MIN_CLAUSE_WORDS = 2
 """A clause of one word is often part of a list: "for leaves, hedges and trees"."""
 
-_SPACED_WORD = re.compile(r"(\w+(?:[-./]\w+)*)(?:['\u2019]s?)?\s*")
-"""A word and the white space after it, also after `'s`: one before a comma does not end where the next begins."""
+_SPACED_WORD = re.compile(r"(\w+(?:[-./]\w+)*)(?:['\u2019]s?)?\s*(?:for\s+(?:an?|the|this|these|your)\s+)?")
+"""A word and the white space after it, also after `'s` and with `for the`: one before a comma does not end where the next begins."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,9 @@ def unsupported_clause(text: str, known: frozenset[str], title: str) -> Support 
 def unsupported_words(
     title: str, text: str, neighbour_texts: Sequence[str], enough: int, statistics: WordStatistics
 ) -> tuple[str, ...]:
-    """Return the words that a text puts before a word of its title and that no source supports, in order: `leather` of `black leather boots`.
+    """Return the words that a text puts before a word of its title and that no source supports, in order.
+
+    `leather` of `black leather boots` is one, and `case` of `a case for the camera`.
 
     The title has no form of such a word, and fewer than `enough` of the neighbours' texts do. Other titles state it, as they do a
     material: wording, such as `stylish`, states nothing that can be wrong. Numbers, units and counts are left to `grounding`.

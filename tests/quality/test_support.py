@@ -103,6 +103,8 @@ def of_socks() -> WordStatistics:
         ("A grey wool sock.", ("wool",)),
         ("A thermal wool sock.", ("thermal", "wool")),  # one before the other
         ("The wool's sock.", ("wool",)),
+        ("Wool for the sock.", ("wool",)),
+        ("Wool for socks.", ()),
         ("A grey sock of wool for the winter.", ()),  # not before a word of the title
         ("A grey sock, wool. Sock.", ()),
         ("A stylish sock.", ()),  # wording: no title has it
