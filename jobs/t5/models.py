@@ -46,7 +46,7 @@ def load(folder: Path, dtype: torch.dtype = torch.float32) -> T5ForConditionalGe
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """Return the tokenizer in a folder; it adds the end token to each text.
+    """Return the tokenizer in a folder; it adds the end token to each text, and decodes the same text that was encoded.
 
     Errors: `InputError` (65) if there is none, or if it is not one of a T5.
     """
@@ -62,6 +62,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         raise InputError(
             f"the tokenizer in {folder} is not a T5 tokenizer: expected a padding token, and an end token after each text"
         )
+    # FLAN-T5's would make `of.925 silver` of `of .925 silver`
+    tokenizer.clean_up_tokenization_spaces = False
     checked: PreTrainedTokenizerFast = tokenizer
     return checked
 

@@ -125,3 +125,15 @@ def test_a_missing_or_damaged_tokenizer_is_an_input_error(folder: Path) -> None:
     (folder / "tokenizer.json").unlink()
     with pytest.raises(InputError, match=r"no tokenizer\.json"):
         models.load_tokenizer(folder)
+
+
+def test_a_decoded_text_keeps_its_spaces(folder: Path) -> None:
+    text = "made of .925 silver, 6 ' x 4 '"
+    pieces = [(token, 0.0) for token in (tiny.PAD, tiny.END, tiny.UNKNOWN)] + [(sign, -1.0) for sign in {*text, "▁"}]
+    saved = json.loads((folder / "tokenizer.json").read_text())
+    unigram = {"type": "Unigram", "unk_id": 2, "vocab": pieces, "byte_fallback": False}
+    (folder / "tokenizer.json").write_text(json.dumps(saved | {"model": unigram}))  # FLAN-T5's is one, too
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"clean_up_tokenization_spaces": True}))
+    tokenizer = models.load_tokenizer(folder)
+    assert tokenizer.decode(tokenizer(text).input_ids, skip_special_tokens=True) == text
