@@ -11,6 +11,7 @@
 | generic     | more than 3 products of the part, of different clusters, have a text with the same words |
 | unreliable  | it passes all other checks, as fewer than 20 % of the part's texts do |
 | prompt      | it has the words that a prompt puts before the title or before a neighbour |
+| unknown     | it has a sign that the tokenizer of the model lacks, so that the text does not show it |
 | repetition  | more than 10 % of its word 3-grams repeat an earlier one, a sentence of 3 or more words occurs twice, or a word three times in a row |
 | copied      | all of its words are in runs of 8 or more words from one neighbour, or it has no word that the title lacks |
 | short       | it has fewer than 5 words |
@@ -44,6 +45,7 @@ from jobs.quality.settings import DEFAULT_NUMBER_SUPPORT, EVIDENCE_NEIGHBOURS
 from jobs.quality.terms import absent_terms, has_digit, terms
 from jobs.retrieval.neighbours import Neighbour
 from jobs.text.instruction import INSTRUCTION, NEIGHBOUR_SEPARATOR
+from jobs.text.unknown import UNKNOWN
 
 CHECKS_VERSION = 5
 """Raised when a check is added or changed: shares of flagged texts are compared only between results of the same checks."""
@@ -59,8 +61,8 @@ OFF_TITLE, CONTRADICTS, INVENTED = "off-title", "contradicts", "invented"
 UNSUPPORTED, WORDING, UNFINISHED = "unsupported", "wording", "unfinished"
 GENERIC, UNRELIABLE = "generic", "unreliable"
 REASONS = (
-    "empty", OFF_TITLE, CONTRADICTS, INVENTED, UNSUPPORTED, WORDING, GENERIC, "prompt", "repetition", "copied", "short", "long",
-    UNFINISHED, UNRELIABLE,
+    "empty", OFF_TITLE, CONTRADICTS, INVENTED, UNSUPPORTED, WORDING, GENERIC, "prompt", "unknown", "repetition", "copied", "short",
+    "long", UNFINISHED, UNRELIABLE,
 )  # fmt: skip
 
 _PROMPT_WORDS = tuple(phrase.strip().casefold() for phrase in (INSTRUCTION, NEIGHBOUR_SEPARATOR))
@@ -121,6 +123,7 @@ class Checker:
             UNSUPPORTED: _unsupported(match),
             WORDING: {"words": match.unseen.words} if match and match.unseen else None,
             "prompt": _prompt_words(text),
+            "unknown": _words_with_unknown(text),
             "repetition": _repetition(text, repeated),
             "copied": {"share": copied} if copied == 1 else None,
             "short": {"words": length} if 0 < length < MIN_WORDS else None,
@@ -213,6 +216,11 @@ def _first(found: Sequence[tuple[str, str]]) -> dict[str, Any] | None:
 
 def _prompt_words(text: str) -> dict[str, Any] | None:
     found = [phrase for phrase in _PROMPT_WORDS if phrase in text.casefold()]
+    return {"words": found} if found else None
+
+
+def _words_with_unknown(text: str) -> dict[str, Any] | None:
+    found = [word for word in text.split() if UNKNOWN in word]
     return {"words": found} if found else None
 
 

@@ -29,6 +29,7 @@ _REASONS = {
     "unsupported": "a sentence or word without support",
     "wording": "unusual wording",
     "prompt": "words of the prompt",
+    "unknown": "a sign that the model cannot write",
     "copied": "copied",
     "short": "too short",
     "long": "too long",

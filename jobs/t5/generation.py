@@ -20,6 +20,7 @@ from jobs.t5 import gpu
 from jobs.t5.batches import batches_from_longest
 from jobs.t5.inference import InferenceDevice
 from jobs.t5.settings import Decoding
+from jobs.text.unknown import UNKNOWN
 
 Source = tuple[str, ...]
 """The tokens of a prompt."""
@@ -30,7 +31,7 @@ OnAnswers = Callable[[int, "list[Answer]"], None]
 
 @dataclass(frozen=True)
 class Answer:
-    """The generated text. `tokens`: its length, the end token included; `ended`: whether the model wrote the end token.
+    """The generated text, with `UNKNOWN` for each unknown token. `tokens`: its length, the end token included; `ended`: whether the model wrote the end token.
 
     `score` is the mean log-probability of the tokens, in nats.
     """
@@ -54,7 +55,9 @@ class Writer:
                 str(folder), device.name, compute_type=device.precision, inter_threads=device.workers,
                 intra_threads=1 if device.name == "cpu" else 0,
             )  # fmt: skip
-        self._ids: dict[str, int] = tokenizer.get_vocab()
+        special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+        hidden = special - {tokenizer.unk_token}
+        self._ids = {token: number for token, number in tokenizer.get_vocab().items() if token not in hidden}
 
     def encode(self, prompts: Sequence[str], max_source_tokens: int) -> list[list[str]]:
         """Return the tokens of each prompt with the end token, truncated to `max_source_tokens`."""
@@ -145,7 +148,7 @@ class Writer:
 
     def _answer(self, tokens: Sequence[str], score: float) -> Answer:
         ids = [self._ids[token] for token in tokens if token in self._ids]
-        text = str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
+        text = str(self._tokenizer.decode(ids)).replace(self._tokenizer.unk_token, UNKNOWN).strip()
         ended = bool(tokens) and tokens[-1] == self._tokenizer.eos_token
         return Answer(text, len(tokens), ended, float(score))
 

@@ -45,6 +45,7 @@ def test_a_good_description_has_no_flag() -> None:
         ("A magenta ink that prints prints prints in all offices.", "repetition"),
         ("Please describe this product: Brother magenta ink for the office.", "prompt"),
         ("A magenta ink. Similar product: Brother ink in cyan.", "prompt"),
+        ("A magenta ink cartridge for lines of 50 \ufffdm on any paper.", "unknown"),
         ("A magenta cartridge that gives 5000 pages for all printers.", "invented"),
         ("Brother ink in magenta for the printer MFC-240C and others.", "invented"),
         ("A cyan cartridge that gives 400 pages on any paper.", "contradicts"),

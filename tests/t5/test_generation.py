@@ -26,6 +26,7 @@ from jobs.t5.generation import Answer, Writer
 from jobs.t5.inference import InferenceDevice
 from jobs.t5.prompt import prompt
 from jobs.t5.settings import Decoding, Precision
+from jobs.text.unknown import UNKNOWN
 from tests.factories import product
 
 pytestmark = pytest.mark.slow
@@ -126,7 +127,8 @@ def generate(converted: ConvertedModel, text: str, decoding: Decoding) -> Answer
     else:
         score = model.compute_transition_scores(output.sequences, output.scores, normalize_logits=True).mean().item()
     ended = ids[-1] == tokenizer.eos_token_id
-    return Answer(tokenizer.decode(ids, skip_special_tokens=True).strip(), len(ids), ended, score)
+    text = tokenizer.decode([token for token in ids if token not in (tokenizer.pad_token_id, tokenizer.eos_token_id)])
+    return Answer(text.replace("<unk>", UNKNOWN).strip(), len(ids), ended, score)
 
 
 @pytest.mark.parametrize(
@@ -313,6 +315,18 @@ def test_int8_candidates_do_not_depend_on_batches_and_workers(converted: Convert
     one_by_one = Writer(converted.folder / "int8", converted.tokenizer, InferenceDevice("cpu", "int8", 1, 1))
     sources = converted.int8.encode(prompts[:6], 128)
     assert converted.int8.write_candidates(sources, PLAIN, 3) == one_by_one.write_candidates(sources, PLAIN, 3)
+
+
+def test_an_unknown_token_is_seen_in_the_text(converted: ConvertedModel, prompts: list[str], tmp_path: Path) -> None:
+    model, tokenizer = copy.deepcopy(converted.model), converted.tokenizer
+    first = model.generate(**tokenizer(prompts[0], return_tensors="pt"), max_new_tokens=1)[0, 1]
+    with torch.no_grad():
+        model.lm_head.weight[tokenizer.unk_token_id] = 1.1 * model.lm_head.weight[first]
+    conversion.convert(model, tokenizer, tmp_path, "float32")
+    writer = Writer(tmp_path, tokenizer, CPU)
+    [answer] = writer.write(writer.encode(prompts[:1], 128), PLAIN)
+    assert answer.text == generate(dataclasses.replace(converted, model=model), prompts[0], PLAIN).text
+    assert answer.text.startswith(UNKNOWN)
 
 
 def test_the_unknown_share_counts_the_letters_and_digits_in_unknown_tokens(converted: ConvertedModel) -> None:
