@@ -36,7 +36,7 @@ def load(folder: Path, dtype: torch.dtype = torch.float32) -> T5ForConditionalGe
         raise InputError(f"{folder} does not load as T5ForConditionalGeneration: {first_line(error)}") from error
     model: T5ForConditionalGeneration = loaded[0]
     loading_info: dict[str, Any] = loaded[1]
-    for problem in ("missing_keys", "mismatched_keys"):
+    for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if loading_info[problem]:
             names = sorted(str(name) for name in loading_info[problem])
             raise InputError(f"the weights in {folder} do not match its {CONFIG_FILE}: {problem} {names[:5]}")

@@ -93,6 +93,14 @@ def test_the_error_names_a_weight_that_is_missing_or_not_finite(folder: Path) ->
         models.load(folder)
 
 
+def test_weights_of_more_layers_than_the_configuration_has_are_an_input_error(folder: Path) -> None:
+    import torch
+
+    change_weights(folder, decoder__block__1__layer__0__layer_norm__weight=torch.ones(32))
+    with pytest.raises(InputError, match=r"unexpected_keys \['decoder\.block\.1"):
+        models.load(folder)
+
+
 def test_truncated_weights_are_an_input_error(folder: Path) -> None:
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1000])
