@@ -4,6 +4,7 @@ from pathlib import Path
 
 from jobs.process.errors import InputError
 from jobs.t5 import models
+from jobs.t5.files import CONFIG_FILE
 
 GENERATION_CONFIG_FILE = "generation_config.json"
 
@@ -24,6 +25,12 @@ def verify(folder: Path) -> dict[str, int]:
         raise InputError(
             f"the tokenizer has the token id {highest:,}, but the model's vocabulary ends at {model.config.vocab_size - 1:,}: "
             "give a folder in which both are of the same model"
+        )
+    start, end = (getattr(model.config, name, None) for name in ("decoder_start_token_id", "eos_token_id"))
+    if start is None or end != tokenizer.eos_token_id:
+        raise InputError(
+            f"{CONFIG_FILE} has the decoder_start_token_id {start} and the eos_token_id {end}, expected a start token (0 for FLAN-T5) and "
+            f"the end token of the tokenizer, {tokenizer.eos_token_id}: correct the file"
         )
     if not (folder / GENERATION_CONFIG_FILE).is_file():
         model.generation_config.save_pretrained(folder)

@@ -25,9 +25,9 @@ def build(folder: Path, tokenizer_folder: Path, width: int, layers: int, seed: i
 
     `width`: d_model, a multiple of 16, the width of an attention head.
     """
-    tokens = len(models.load_tokenizer(tokenizer_folder))
+    tokenizer = models.load_tokenizer(tokenizer_folder)
     config = T5Config(  # type: ignore[call-arg]  # its signature leaves out the arguments of its base class
-        vocab_size=-(-tokens // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE,
+        vocab_size=-(-len(tokenizer) // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE,
         d_model=width,
         d_kv=HEAD_WIDTH,
         num_heads=width // HEAD_WIDTH,
@@ -35,7 +35,9 @@ def build(folder: Path, tokenizer_folder: Path, width: int, layers: int, seed: i
         num_layers=layers,
         feed_forward_proj="gated-gelu",
         tie_word_embeddings=False,
-        decoder_start_token_id=0,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        decoder_start_token_id=tokenizer.pad_token_id,
         dropout_rate=0.0,  # with FLAN-T5's 0.1, so small a model needs about three times the steps to learn to copy facts
     )
     torch.manual_seed(seed)

@@ -256,6 +256,29 @@ def test_a_tokenizer_with_a_higher_token_id_than_the_model_has_is_a_bad_input(st
         fetch(store, source=str(tiny_folder), model="gaps")
 
 
+def test_the_tiny_model_ends_its_texts_with_the_end_token_of_a_given_tokenizer(store: Store, tiny_folder: Path) -> None:
+    text = (tiny_folder / "tokenizer.json").read_text()
+    config = json.loads(text.replace('"</s>": 1', '"</s>": 2').replace('"<unk>": 2', '"<unk>": 1'))
+    for token in config["added_tokens"]:
+        token["id"] = {"<pad>": 0, "<unk>": 1, "</s>": 2}[token["content"]]
+    config["post_processor"]["special_tokens"]["</s>"]["ids"] = [2]
+    (tiny_folder / "tokenizer.json").write_text(json.dumps(config))
+    fetch(store, source="tiny", model="other", tokenizer=str(tiny_folder), tiny_width=32, tiny_layers=1)
+    folder = runs.base_model(store, "other").fetch_all(tiny_folder.parent / "other")
+    assert models.load_tokenizer(folder).eos_token_id == 2
+    assert models.load(folder).generation_config.eos_token_id == 2
+    with pytest.raises(InputError, match=r"eos_token_id 1, expected .* the end token of the tokenizer, 2"):
+        fetch(store, source=str(tiny_folder), model="mixed")
+
+
+def test_a_model_without_a_start_token_is_a_bad_input(store: Store, tiny_folder: Path) -> None:
+    config = json.loads((tiny_folder / "config.json").read_text())
+    del config["decoder_start_token_id"]
+    (tiny_folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="decoder_start_token_id None"):
+        fetch(store, source=str(tiny_folder), model="without")
+
+
 def test_a_tokenizer_is_accepted_for_the_tiny_model_only() -> None:
     with pytest.raises(ValueError, match="--tokenizer needs --source tiny"):
         Settings.model_validate({"source": "google/flan-t5-small", "tokenizer": "somewhere"})
