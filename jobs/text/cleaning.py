@@ -48,6 +48,7 @@ _SIGN_RUN = re.compile(r"(?<![A-Za-z0-9+])\+{3,}|([/&])\1\1+")  # `A+++` is an e
 _EMPTY_BRACKETS = re.compile(
     r"(?<=\w)\s?\((?:TM|tm|R|r)\)(?!-)|\((?:\s|\(\s*\))*\)|\[\s*\]"
 )  # `(R)-lipoic acid` is a substance
+_FRACTION_AFTER_DIGIT = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅟↉])")
 _ESCAPED_BREAK = re.compile(r"\\[nrt](?![a-z])")
 _NOT_REFERENCE = re.compile(r"[^\w\s.,!?]|_")
 _DASHES = re.compile(r"--+")
@@ -111,8 +112,8 @@ def _is_special(name: str) -> bool:
 
 
 def _normalised(text: str) -> str:
-    """Replace typographic quotes and dashes by their ASCII forms, and emoji, arrows and control characters by a space."""
-    return _DASH_RUN.sub(" - ", text.translate(_CHARACTERS))
+    """Replace typographic quotes, dashes and fractions by their ASCII forms, and emoji, arrows and control characters by a space."""
+    return _DASH_RUN.sub(" - ", _FRACTION_AFTER_DIGIT.sub(" ", text).translate(_CHARACTERS))
 
 
 class _Characters(dict[int, str]):
@@ -126,6 +127,9 @@ class _Characters(dict[int, str]):
 def _replacement(character: str) -> str:
     if character in _REPLACED:
         return _REPLACED[character]
+    if unicodedata.decomposition(character).startswith("<fraction>"):
+        # The normaliser of T5's tokenizer writes `2½` as `21⁄2`, and has no token for its sign
+        return unicodedata.normalize("NFKC", character).replace("⁄", "/")
     category = unicodedata.category(character)
     if category[0] in "LMNP" or category in ("Sc",) or character in _KEPT_SYMBOLS or character in "\u200c\u200d":
         return "" if character == "\u20e3" else character

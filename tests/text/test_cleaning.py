@@ -87,7 +87,7 @@ LANGUAGES = (
         ("Thenbsp;modelnbsp;is, warranty:andnbsp;andnbsp;90 days", "The model is, warranty: 90 days"),
         ("Mr fujiandquot;s and youandquot;ll, microsoftandrsquo;s", "Mr fuji's and you'll, microsoft's"),
         ("tool andndash; togetherand#8211; cafeacute; it#39;s", "tool - together- café it's"),
-        ("Green amp; black, 90deg; elbow, 5frac12; x 3 plusmn;2", "Green & black, 90° elbow, 5½ x 3 ±2"),
+        ("Green amp; black, 90deg; elbow, 5frac12; x 3 plusmn;2", "Green & black, 90° elbow, 5 1/2 x 3 ±2"),
         ("R&D; stamp; champ; camp; lamp; aliquot; trade; not;", "R&D; stamp; champ; camp; lamp; aliquot; trade; not"),
         ("a guitar amp; a cable, 5amp; 10 amp; the amp; red", "a guitar amp; a cable, 5amp; 10 amp; the amp; red"),
         (
