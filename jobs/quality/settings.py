@@ -24,7 +24,7 @@ NumberSupport = Annotated[
         ge=1,
         le=EVIDENCE_NEIGHBOURS,
         description=f"Of the {EVIDENCE_NEIGHBOURS} nearest products, how many must have what a text states and the title lacks: "
-        "a number, a code, or a word before one of the title.",
+        "a number, a code, or a word such as a material.",
         json_schema_extra=unit("products"),
     ),
 ]

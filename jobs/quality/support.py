@@ -2,7 +2,7 @@
 
 A sentence of which few words are there states what no source supports: "Cures headaches and improves the mood within days." So does
 a clause of which no word is there: "A soft red sock, lifetime warranty." A word before one of the title, as in "black leather boots",
-needs the title or most of these texts.
+and one of what a product is made of need the title or most of these texts.
 """
 
 import re
@@ -27,6 +27,8 @@ MIN_CLAUSE_WORDS = 2
 
 _SPACED_WORD = re.compile(r"(\w+(?:[-./]\w+)*)(?:['\u2019]s?)?\s*(?:for\s+(?:an?|the|this|these|your)\s+)?")
 """A word and the white space after it, also after `'s` and with `for the`: one before a comma does not end where the next begins."""
+
+_MADE_OF = re.compile(r"\b(?:built|constructed|crafted|made) (?:from|in|of|with)((?: [\w-]+){1,4})")
 
 
 @dataclass(frozen=True)
@@ -66,28 +68,33 @@ def unsupported_clause(text: str, known: frozenset[str], title: str) -> Support 
 def unsupported_words(
     title: str, text: str, neighbour_texts: Sequence[str], enough: int, statistics: WordStatistics
 ) -> tuple[str, ...]:
-    """Return the words that a text puts before a word of its title and that no source supports, in order.
+    """Return the words that a text puts before a word of its title, or says that it is made of, and that no source supports.
 
-    `leather` of `black leather boots` is one, and `case` of `a case for the camera`.
+    `leather` of `black leather boots` and of `made of leather` is one, and `case` of `a case for the camera`.
 
     The title has no form of such a word, and fewer than `enough` of the neighbours' texts do. Other titles state it, as they do a
     material: wording, such as `stylish`, states nothing that can be wrong. Numbers, units and counts are left to `grounding`.
     """
     enough = max(1, min(enough, len(neighbour_texts)))
-    found: list[str] = []
-    following, end = "", 0
-    for match in reversed(list(_SPACED_WORD.finditer(text.casefold()))):
-        word = match[1]
-        is_before = match.end() == end and (following in found[-1:] or _is_fact_of(title, following, statistics))
-        if (
-            is_before
-            and _may_be_a_fact(word, statistics)
+
+    def is_unsupported(word: str) -> bool:
+        return (
+            _may_be_a_fact(word, statistics)
             and not _has_form(title, word)
             and sum(_has_form(neighbour, word) for neighbour in neighbour_texts) < enough
-        ):
-            found.append(word)
+        )
+
+    text = text.casefold()
+    before: list[str] = []
+    following, end = "", 0
+    for match in reversed(list(_SPACED_WORD.finditer(text))):
+        word = match[1]
+        is_before = match.end() == end and (following in before[-1:] or _is_fact_of(title, following, statistics))
+        if is_before and is_unsupported(word):
+            before.append(word)
         following, end = word, match.start()
-    return tuple(dict.fromkeys(reversed(found)))
+    made_of = [word for words in _MADE_OF.findall(text) for word in terms(words) if is_unsupported(word)]
+    return tuple(dict.fromkeys([*reversed(before), *made_of]))
 
 
 def _is_fact_of(title: str, word: str, statistics: WordStatistics) -> bool:
