@@ -6,7 +6,7 @@
 | off-title   | its probability to be about its title, and true of it, is below the threshold of the matcher |
 | contradicts | it has another number for a quantity in the title, another maker, kind or gender, a word that excludes one of the title, or that a near product's title has, in its place, or beside it where few sellers have both, or negates or misspells a word of the title, or has without a negation what the title negates, or makes the product an accessory of another |
 | invented    | a number or code is neither in the title nor in the texts of enough of the nearest products, a number in words in none, or an address is not in the title, or more of these texts have another value of an attribute that the title lacks |
-| unsupported | few words of one of its sentences, or no word, code or measure of a short one or of a clause, are in the title or the texts of the nearest products; or neither the title nor enough of these texts have a word before one of the title, or of what it is made of, such as `leather`; or its rest beside the whole title does not fit |
+| unsupported | few words of one of its sentences, or no word, code or measure of a short one or of a clause, are in the title or the texts of the nearest products; or neither the title nor enough of these texts have a word before one of the title, or of what it is made of or by whom, such as `leather`; or its rest beside the whole title does not fit |
 | wording     | two words are side by side that none of the texts that the matcher learnt from has so, though both are common in them |
 | generic     | more than 3 products of the part, of different clusters, have a text with the same words |
 | unreliable  | it passes all other checks, as fewer than 20 % of the part's texts do |

@@ -127,7 +127,7 @@ class Match:
     - `unseen`: words that are side by side in no text of the catalogue.
     - `unfit_rest`: the probability of the text without its title, if that is too low.
     - `unsupported`: a sentence or a clause with too little support.
-    - `unsupported_words`: words that the text puts before words of the title, or says that it is made of, without support.
+    - `unsupported_words`: words that the text puts before words of the title, or says that it is made of or by, without support.
     - `ends_within_a_sentence`: whether the last word of the text ends no sentence of the catalogue.
     """
 

@@ -2,7 +2,7 @@
 
 A sentence of which few words are there states what no source supports: "Cures headaches and improves the mood within days." So does
 a clause of which no word is there: "A soft red sock, lifetime warranty." A word before one of the title, as in "black leather boots",
-and one of what a product is made of need the title or most of these texts.
+and one of what a product is made of, or by whom, need the title or most of these texts.
 """
 
 import re
@@ -28,7 +28,7 @@ MIN_CLAUSE_WORDS = 2
 _SPACED_WORD = re.compile(r"(\w+(?:[-./]\w+)*)(?:['\u2019]s?)?\s*(?:for\s+(?:an?|the|this|these|your)\s+)?")
 """A word and the white space after it, also after `'s` and with `for the`: one before a comma does not end where the next begins."""
 
-_MADE_OF = re.compile(r"\b(?:built|constructed|crafted|made) (?:from|in|of|with)((?: [\w-]+){1,4})")
+_MADE_OF_OR_BY = re.compile(r"\b(?:by|(?:built|constructed|crafted|made) (?:from|in|of|with))((?: [\w-]+){1,2})")
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ def unsupported_clause(text: str, known: frozenset[str], title: str) -> Support 
 def unsupported_words(
     title: str, text: str, neighbour_texts: Sequence[str], enough: int, statistics: WordStatistics
 ) -> tuple[str, ...]:
-    """Return the words that a text puts before a word of its title, or says that it is made of, and that no source supports.
+    """Return the words that a text puts before a word of its title, or says that it is made of, or by whom, without support.
 
-    `leather` of `black leather boots` and of `made of leather` is one, and `case` of `a case for the camera`.
+    `leather` of `black leather boots` and of `made of leather` is one, `case` of `a case for the camera`, and `Acme` of `by Acme`.
 
-    The title has no form of such a word, and fewer than `enough` of the neighbours' texts do. Other titles state it, as they do a
-    material: wording, such as `stylish`, states nothing that can be wrong. Numbers, units and counts are left to `grounding`.
+    The title has no form of such a word, and fewer than `enough` of the neighbours' texts do. Before a word of the title, it is one that
+    other titles state. Wording, such as `stylish`, states nothing that can be wrong. Numbers, units and counts are left to `grounding`.
     """
     enough = max(1, min(enough, len(neighbour_texts)))
 
@@ -90,11 +90,11 @@ def unsupported_words(
     for match in reversed(list(_SPACED_WORD.finditer(text))):
         word = match[1]
         is_before = match.end() == end and (following in before[-1:] or _is_fact_of(title, following, statistics))
-        if is_before and is_unsupported(word):
+        if is_before and statistics.titles[word] and is_unsupported(word):
             before.append(word)
         following, end = word, match.start()
-    made_of = [word for words in _MADE_OF.findall(text) for word in terms(words) if is_unsupported(word)]
-    return tuple(dict.fromkeys([*reversed(before), *made_of]))
+    named = [word for words in _MADE_OF_OR_BY.findall(text) for word in terms(words) if is_unsupported(word)]
+    return tuple(dict.fromkeys([*reversed(before), *named]))
 
 
 def _is_fact_of(title: str, word: str, statistics: WordStatistics) -> bool:
@@ -107,7 +107,6 @@ def _may_be_a_fact(word: str, statistics: WordStatistics) -> bool:
         and not has_digit(word)
         and word not in UNITS
         and word not in COUNT_NOUNS
-        and statistics.titles[word] > 0
         and not statistics.is_wording(word)
     )
 

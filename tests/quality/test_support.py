@@ -105,9 +105,12 @@ def of_socks() -> WordStatistics:
         ("The wool's sock.", ("wool",)),
         ("Wool for the sock.", ("wool",)),
         ("Wool for socks.", ()),
-        ("A thermal sock made of soft wool.", ("thermal", "wool")),
-        ("A sock, crafted from grey knit cotton for the winter.", ("cotton",)),
+        ("A thermal sock made of stylish wool.", ("thermal", "wool")),
+        ("A sock, crafted from knit cotton for the winter.", ("cotton",)),
+        ("A sock made of marble.", ("marble",)),  # no title has it
         ("A sock made for wool.", ()),
+        ("A grey sock by Harbrook.", ("harbrook",)),
+        ("A sock by the pair.", ("pair",)),
         ("A grey sock of wool for the winter.", ()),  # not before a word of the title
         ("A grey sock, wool. Sock.", ()),
         ("A stylish sock.", ()),  # wording: no title has it
