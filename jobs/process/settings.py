@@ -1,4 +1,4 @@
-"""Settings: declared once, as the fields of a class, for the command line, the environment and the documentation.
+"""The base classes of the settings of commands, and the flags and environment variables of their fields.
 
 A command's settings are one class whose fields have a type, a default, a unit and a sentence. The same declaration gives the
 flag (`--shard-rows`), the environment variable (`SKUSCRIBE_SHARD_ROWS`), the help text, and the schema and tables of the

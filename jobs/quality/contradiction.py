@@ -22,13 +22,10 @@ from jobs.quality.numbers import (
     plain_number,
     with_counts_in_digits,
 )
-from jobs.quality.terms import CACHED_SOURCES, beginnings, mentioned, terms
+from jobs.quality.terms import CACHED_SOURCES, MIN_LETTERS, adjacent, beginnings, forms, terms
 
 MIN_TITLE_SIMILARITY = 0.6
 """The ratio of `difflib.SequenceMatcher` from which two titles, compared word by word, are similar."""
-
-MIN_LETTERS = 3
-"""Shorter words state no fact."""
 
 THOUSANDS_DIGITS = 3
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -109,17 +106,16 @@ def exchanged_words(title: str, text: str, other_titles: Sequence[str]) -> list[
     The text has no form of the title's word, and the title none of the text's. The first word of the title, its maker, is left out.
     """
     in_title, in_text = terms(title), terms(text)
-    title_forms, text_forms = (beginnings(mentioned(side)) for side in (title, text))
+    title_forms, text_forms = forms(title), forms(text)
     expected: dict[str, str] = {}
     for word, following in pairwise(in_title[1:]):
         if _is_fact(word) and _is_fact(following):
             expected[following] = expected.get(following, word) if text_forms.isdisjoint(beginnings([word])) else ""
-    of_others = {pair for other in other_titles for pair in pairwise(terms(other))}
     return [
         (f"{expected[following]} {following}", f"{word} {following}")
         for word, following in pairwise(in_text)
         if expected.get(following) and _is_fact(word) and title_forms.isdisjoint(beginnings([word]))
-        and (word, following) in of_others
+        and any(f"{word} {following}" in adjacent(other) for other in other_titles)
     ]  # fmt: skip
 
 

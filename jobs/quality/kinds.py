@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 
 from jobs.quality.metrics import sentences
-from jobs.quality.terms import has_digit, mentioned, term_set, terms
-from jobs.quality.word_statistics import MIN_LETTERS, WordStatistics
+from jobs.quality.terms import MIN_LETTERS, has_digit, mentioned, term_set, terms
+from jobs.quality.word_statistics import WordStatistics
 
 MIN_LETTERS_WITHIN, MIN_LETTERS_BEFORE = 5, 4
 """A kind of at least this number of letters counts anywhere within a word. A shorter one ends a compound, after at least this number of

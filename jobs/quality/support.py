@@ -8,16 +8,22 @@ and one of what a product is made of, or by whom, need the title or most of thes
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from jobs.quality.grounding import has_code_or_measure
 from jobs.quality.metrics import clauses, sentences
 from jobs.quality.numbers import COUNT_NOUNS, UNITS
-from jobs.quality.terms import CACHED_SOURCES, adjacent, beginnings, has_digit, is_mentioned, mentioned, term_set, terms
+from jobs.quality.terms import (
+    MIN_LETTERS,
+    adjacent,
+    beginnings,
+    forms,
+    has_digit,
+    is_mentioned,
+    mentioned,
+    term_set,
+    terms,
+)
 from jobs.quality.word_statistics import WordStatistics
-
-MIN_LETTERS = 3
-"""Shorter words, and numbers, state nothing in words: `30 x 20.`"""
 
 MIN_SENTENCE_TERMS = 6
 """Shorter sentences have too few words for a share of them to tell."""
@@ -113,12 +119,9 @@ def _may_be_a_fact(word: str, statistics: WordStatistics) -> bool:
 
 def _has_form(source: str, word: str) -> bool:
     """Return whether a source has a word, or a form of it."""
-    return not _forms(source).isdisjoint(beginnings([word])) or is_mentioned(word, known_words([source]))
-
-
-@lru_cache(CACHED_SOURCES)
-def _forms(source: str) -> set[str]:
-    return beginnings(mentioned(source))
+    if not forms(source).isdisjoint(beginnings([word])):
+        return True
+    return not word.isalnum() and is_mentioned(word, known_words([source]))
 
 
 def _first_unknown(parts: Iterable[str], known: frozenset[str], title: str, at_least: int) -> Support | None:

@@ -10,6 +10,9 @@ _TERM = re.compile(r"\w+(?:[-./]\w+)*")
 _PART = re.compile(r"[-./]")
 FORM_LETTERS = 4
 
+MIN_LETTERS = 3
+"""Shorter words, such as `of`, state no fact, and name neither a maker nor a kind of product."""
+
 CACHED_SOURCES, CACHED_TERMS = 256, 2048
 """The candidates of a title are checked one after the other, against the same sources; each check needs the terms of both."""
 
@@ -56,6 +59,12 @@ def is_mentioned(term: str, known: AbstractSet[str]) -> bool:
 def beginnings(sequence: Iterable[str]) -> set[str]:
     """Return the first letters of terms. Two terms with the same ones count as forms of one word: `wool` and `woollen`."""
     return {term[:FORM_LETTERS] for term in sequence}
+
+
+@lru_cache(CACHED_SOURCES)
+def forms(source: str) -> frozenset[str]:
+    """Return the `beginnings()` of all that a source can be said to mention."""
+    return frozenset(beginnings(mentioned(source)))
 
 
 def without_run(text: str, phrase: str, at_least: int) -> str | None:

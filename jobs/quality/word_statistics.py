@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.quality.terms import absent_terms, has_digit, term_set, terms
+from jobs.quality.terms import MIN_LETTERS, absent_terms, has_digit, term_set, terms
 
 SMOOTHING = 4.0
 """Observations at the mean rate that are added to those of each word."""
@@ -23,9 +23,6 @@ SMOOTHING = 4.0
 MIN_OPENINGS, MIN_OPENING_SHARE, MAX_EXTRA_SHARE = 3, 0.6, 0.3
 """A maker begins at least this number of titles, and this share of the titles that have it. Of the texts that have it, at most this share
 is about products whose titles lack it."""
-
-MIN_LETTERS = 3
-"""Shorter words are neither makers nor kinds."""
 
 MIN_ENDINGS, MIN_ENDING_SHARE = 5, 0.5
 """A kind of product ends the first part of at least this number of titles, and of this share of the titles that have it."""
